@@ -1,0 +1,43 @@
+# Every target creates and uses .venv in this folder. `make demo` and `make test` are all the set-up.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO ?= demo-run
+
+.PHONY: demo test test-fast check bench docs lock clean
+
+.venv/.ready: requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "onebasin needs Python 3.11 or later. Got " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+demo: .venv/.ready  ## From embedded data to a report on every weight (two to three minutes).
+	$(BIN)/onebasin run digits --out $(DEMO)
+
+test: .venv/.ready  ## All tests.
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-fast: .venv/.ready  ## Tests that take less than ten seconds each.
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+
+check: .venv/.ready  ## Format, lint, types, and who may import whom.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: .venv/.ready  ## Speed, as ratios against a peer and against the floor.
+	$(BIN)/python -m benchmarks
+
+docs: .venv/.ready  ## The documentation as pages, in site/.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(BIN)/mkdocs build --strict
+
+lock: .venv/.ready  ## Compile requirements.txt anew from pyproject.toml.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate \
+		--extra test --extra check --extra bench pyproject.toml --output-file requirements.txt
+
+clean:
+	rm -rf .venv site demo-run
