@@ -1,0 +1,124 @@
+"""From what a reader found to a checked, split, scaled and standardized `Dataset`."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from onebasin.data.checks import DataError, check_examples
+from onebasin.data.dataset import Dataset, Source, Split, Task
+from onebasin.data.images import pixels, pooled_shape
+from onebasin.data.splits import SplitOptions, split_official, split_rows
+from onebasin.data.targets import Encoded, encode_targets
+
+Array: TypeAlias = NDArray[Any]
+
+
+def assemble(
+    source: Source,
+    options: SplitOptions,
+    *,
+    task: Task | None,
+    pool: int,
+    standardize: bool | None,
+) -> Dataset:
+    """The data set of `load_dataset`, from raw arrays. Raises: DataError."""
+    encoded = _check_and_encode(source, task)
+    image_shape = pooled_shape(source.inputs.shape, pool)
+    inputs, targets = _split(source, encoded, options)
+    features = [_features(part, pool) for part in inputs]
+    standardizes = image_shape is None if standardize is None else standardize
+    num_features = features[0].shape[1]
+    input_mean, input_std = np.zeros(num_features), np.ones(num_features)
+    if standardizes:
+        input_mean, input_std = _fit(features[0])
+    target_mean, target_std = 0.0, 1.0
+    if encoded.task == "regression":
+        target_mean, target_std = map(float, _fit(targets[0]))
+        targets = [_float32("targets", (part - target_mean) / target_std) for part in targets]
+    train, validation, test = (
+        Split(_standardized(part, input_mean, input_std), target)
+        for part, target in zip(features, targets, strict=True)
+    )
+    return Dataset(
+        name=source.name,
+        task=encoded.task,
+        train=train,
+        validation=validation,
+        test=test,
+        num_classes=encoded.num_classes,
+        image_shape=image_shape,
+        input_mean=input_mean.astype(np.float32),
+        input_std=input_std.astype(np.float32),
+        target_mean=target_mean,
+        target_std=target_std,
+        class_names=encoded.class_names,
+    )
+
+
+def _check_and_encode(source: Source, task: Task | None) -> Encoded:
+    check_examples(source.inputs, source.targets)
+    targets = source.targets
+    if source.official_test is not None:
+        test_inputs, test_targets = source.official_test
+        check_examples(test_inputs, test_targets)
+        if test_inputs.shape[1:] != source.inputs.shape[1:]:
+            raise DataError(
+                "Test inputs must have the shape of training inputs. Got "
+                f"{test_inputs.shape[1:]} beside {source.inputs.shape[1:]}. Save them alike."
+            )
+        targets = np.concatenate([targets, test_targets])
+    return encode_targets(targets, task or source.task)
+
+
+def _split(
+    source: Source, encoded: Encoded, options: SplitOptions
+) -> tuple[list[Array], list[Array]]:
+    targets = encoded.targets
+    is_classification = encoded.task == "classification"
+    strata = targets if is_classification else np.zeros(len(targets), np.int32)
+    test_inputs, test_targets = source.inputs, targets
+    if source.official_test is None:
+        rows = split_rows(strata, options)
+    else:
+        num_official = len(source.targets)
+        rows = split_official(strata[:num_official], strata[num_official:], options)
+        test_inputs, test_targets = source.official_test[0], targets[num_official:]
+    return (
+        [source.inputs[rows.train], source.inputs[rows.validation], test_inputs[rows.test]],
+        [targets[rows.train], targets[rows.validation], test_targets[rows.test]],
+    )
+
+
+def _features(inputs: Array, pool: int) -> Float[np.ndarray, "examples features"]:
+    # Tables stay in float64 until they are standardized: years or prices lose digits in float32.
+    return pixels(inputs, pool) if inputs.ndim == 3 else inputs.astype(np.float64)
+
+
+def _fit(train: Float[np.ndarray, "examples ..."]) -> tuple[Array, Array]:
+    mean = train.mean(axis=0, dtype=np.float64)
+    std = train.std(axis=0, dtype=np.float64)
+    # Rounding can give a constant feature a tiny std and a mean beside its value.
+    constant = (np.ptp(train, axis=0) == 0) | (std < np.finfo(np.float32).tiny)
+    constant_at = np.asarray(train[0], np.float64)
+    return np.where(constant, constant_at, mean), np.where(constant, 1.0, std)
+
+
+def _standardized(
+    features: Float[np.ndarray, "examples features"], mean: Array, std: Array
+) -> Float[np.ndarray, "examples features"]:
+    # In the dtype of the features, so that images never take a second copy in float64.
+    shifted = features - mean.astype(features.dtype)
+    return _float32("inputs", shifted / std.astype(features.dtype))
+
+
+def _float32(name: str, values: Array) -> Float[np.ndarray, "..."]:
+    with np.errstate(over="ignore"):
+        converted = values.astype(np.float32, copy=False)
+    if not np.isfinite(converted).all():
+        raise DataError(
+            f"Standardized {name} must fit float32. Got some that overflow: a row lies far beyond "
+            "the spread of the training rows. Remove it, or pass standardize=False."
+        )
+    return converted

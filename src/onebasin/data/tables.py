@@ -1,0 +1,179 @@
+"""Data sets of one's own in `.csv`: a row of column names, then one example a row."""
+
+import csv
+import io
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from onebasin.data.checks import DataError, check_finite, did_you_mean
+from onebasin.data.dataset import Source, Task
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+class _Table(NamedTuple):
+    file: str
+    columns: list[str]
+    rows: list[list[str]]
+    lines: list[int]
+
+    def place(self, row: int, column: int) -> str:
+        """Where a cell is, for a message; rows below the header are counted from 1."""
+        return f"row {row + 1}, column {self.columns[column]!r} (line {self.lines[row]})"
+
+
+def read_csv(path: Path, target: str | int | None, task: Task | None) -> Source:
+    """Numbers of all columns but the target, which may be text.
+
+    Raises: DataError for a file that is no such table; the message names row and column.
+    """
+    table = _read_table(path)
+    column = _target_column(table, target)
+    names = [name for i, name in enumerate(table.columns) if i != column]
+    inputs = _read_inputs(table, column)
+    targets = _read_targets(table, column, task)
+    check_finite(f"Inputs of {path.name}", inputs, names)
+    check_finite(f"Targets of {path.name}", targets, [table.columns[column]])
+    return Source(path.stem, inputs, targets)
+
+
+def _read_table(path: Path) -> _Table:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _not_text(path, str(error)) from error
+    if "\0" in text:
+        raise _not_text(path, "it contains NUL bytes")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    found: list[list[str]] = []
+    lines: list[int] = []
+    try:
+        for cells in reader:
+            if cells:  # csv gives an empty list for a blank line
+                found.append([cell.strip() for cell in cells])
+                lines.append(reader.line_num)
+    except csv.Error as error:
+        raise DataError(
+            f"{path.name} must be comma-separated text with closed quotes. Got line "
+            f"{reader.line_num}: {error}. Mend that line."
+        ) from error
+    if len(found) < 2:
+        raise DataError(
+            f"{path.name} must hold a row of column names and rows of data. Got {len(found)} rows "
+            "in all. Add a header and data."
+        )
+    table = _Table(path.name, found[0], found[1:], lines[1:])
+    _check_header(table)
+    _check_widths(table)
+    return table
+
+
+def _not_text(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"{path.name} must be UTF-8 text, as its ending says. Got something else ({reason}). "
+        "Export it as UTF-8 CSV or mend its ending."
+    )
+
+
+def _check_header(table: _Table) -> None:
+    columns = table.columns
+    if len(columns) < 2:
+        raise DataError(
+            f"{table.file} must have at least 2 columns, the inputs and the target. Got "
+            f"{columns}. Separate the cells with commas."
+        )
+    if "" in columns:
+        raise DataError(
+            f"Every column of {table.file} must have a name. Got none for column "
+            f"{columns.index('') + 1}. Name it; an index that pandas wrote goes with index=False."
+        )
+    if all(_number(column) is not None for column in columns):
+        raise DataError(
+            f"The first row of {table.file} must be column names. Got numbers, "
+            f"{columns[0]!r} first. Add a header row."
+        )
+    repeated = [column for column in columns if columns.count(column) > 1]
+    if repeated:
+        raise DataError(
+            f"Column names of {table.file} must differ. Got {repeated[0]!r} more than once. "
+            "Rename one."
+        )
+
+
+def _check_widths(table: _Table) -> None:
+    for row, cells in enumerate(table.rows):
+        if len(cells) != len(table.columns):
+            column = min(len(cells), len(table.columns) - 1)
+            raise DataError(
+                f"Every row of {table.file} must have {len(table.columns)} cells, as its header. "
+                f"Got {len(cells)}, which goes wrong at {table.place(row, column)}. "
+                "Add or remove cells there."
+            )
+
+
+def _target_column(table: _Table, target: str | int | None) -> int:
+    columns = table.columns
+    if target is None:
+        return len(columns) - 1
+    if isinstance(target, str):
+        if target not in columns:
+            raise DataError(
+                f"target must name a column of {table.file}, {columns}. Got {target!r}."
+                f"{did_you_mean(target, columns)} Pass one of them."
+            )
+        return columns.index(target)
+    if not -len(columns) <= target < len(columns):
+        raise DataError(
+            f"target must be a column in [{-len(columns)}, {len(columns) - 1}] of {table.file}. "
+            f"Got {target}. Leave it out for the last column."
+        )
+    return target % len(columns)
+
+
+def _read_inputs(table: _Table, target: int) -> Float[np.ndarray, "examples features"]:
+    values: list[list[float]] = []
+    for row, cells in enumerate(table.rows):
+        numbers = [_number(cell) for cell in cells]
+        for column, number in enumerate(numbers):
+            if number is None and column != target:
+                raise DataError(
+                    f"Inputs of {table.file} must be numbers. Got {cells[column]!r} in "
+                    f"{table.place(row, column)}. Mend the cell or leave out the row or column."
+                )
+        values.append([x for i, x in enumerate(numbers) if x is not None and i != target])
+    return np.array(values, np.float64)
+
+
+def _read_targets(table: _Table, column: int, task: Task | None) -> NDArray[Any]:
+    cells = [row[column] for row in table.rows]
+    if "" in cells:
+        raise DataError(
+            f"Targets of {table.file} must not be empty. Got '' in "
+            f"{table.place(cells.index(''), column)}. Fill in the cell or leave out the row."
+        )
+    if all(_INTEGER.fullmatch(cell) for cell in cells):
+        return np.array([int(cell) for cell in cells], np.int64)
+    numbers = [number for cell in cells if (number := _number(cell)) is not None]
+    if len(numbers) == len(cells):
+        return np.array(numbers, np.float64)
+    # A typing error among numbers must not turn a regression into a classification.
+    if task == "regression" or (numbers and task is None):
+        row = next(row for row, cell in enumerate(cells) if _number(cell) is None)
+        raise DataError(
+            f"Targets of {table.file} must be all numbers or all text. Got {cells[row]!r} in "
+            f"{table.place(row, column)}. Mend the cell, or pass task='classification'."
+        )
+    return np.array(cells)
+
+
+def _number(cell: str) -> float | None:
+    try:
+        # Python reads 1_000 as a number; no other reader of CSV does.
+        return None if "_" in cell else float(cell)
+    except ValueError:
+        return None
