@@ -1,0 +1,101 @@
+"""Samples: weights with leading (chain, draw) axes, and their statistics.
+
+How samples are drawn lives in `inference`, how they are stored in `store`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from onebasin import _trees
+from onebasin._types import Array, Params
+
+
+class Samples(eqx.Module):
+    """Draws of weights: every leaf of `params` and of `stats` leads with (chain, draw).
+
+    `stats` uses ArviZ's names (`lp`, `diverging`, `acceptance_rate`, `energy`, `step_size`).
+    `last_state` is what the sampler needs to go on from the last draw; None where it is unknown.
+
+    Raises: ValueError where leading axes differ between leaves.
+    """
+
+    params: Params
+    stats: Mapping[str, Shaped[Array, "chain draw"]] = eqx.field(default_factory=dict)
+    last_state: Any = None
+
+    def __check_init__(self):
+        leading = {
+            name: tuple(np.shape(leaf)[:2])
+            for name, leaf in _trees.named_leaves(self.params).items()
+        }
+        leading |= {name: tuple(np.shape(leaf)[:2]) for name, leaf in self.stats.items()}
+        if len(set(leading.values())) != 1 or len(next(iter(leading.values()))) != 2:
+            raise ValueError(
+                "Every leaf of samples must lead with the same (chain, draw) axes. "
+                f"Got {leading}. Stack draws along axis 1 and chains along axis 0."
+            )
+
+    @property
+    def num_chains(self) -> int:
+        """The number of chains (or ensemble members)."""
+        return int(np.shape(jax.tree.leaves(self.params)[0])[0])
+
+    @property
+    def num_draws(self) -> int:
+        """The number of draws in each chain."""
+        return int(np.shape(jax.tree.leaves(self.params)[0])[1])
+
+    def draws(self) -> Params:
+        """All draws of all chains along one leading axis, chain after chain."""
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), self.params)
+
+    def draw(self, chain: int, draw: int) -> Params:
+        """The weights of one draw."""
+        return jax.tree.map(lambda leaf: leaf[chain, draw, ...], self.params)
+
+    def chains(self, *indices: int) -> "Samples":
+        """The samples of some chains alone."""
+        rows = list(indices)
+        take = lambda leaf: np.asarray(leaf)[rows]
+        return Samples(jax.tree.map(take, self.params), jax.tree.map(take, self.stats))
+
+    def thin(self, step: int) -> "Samples":
+        """Every `step`-th draw of each chain."""
+        take = lambda leaf: leaf[:, ::step]
+        return Samples(jax.tree.map(take, self.params), jax.tree.map(take, self.stats))
+
+    def mean(self) -> Params:
+        """The mean of each weight over chains and draws, accumulated in float64."""
+        return jax.tree.map(_mean, self.draws())
+
+    def std(self) -> Params:
+        """The standard deviation of each weight (ddof = 1), accumulated in float64."""
+        return jax.tree.map(_std, self.draws())
+
+
+def _mean(leaf: Float[Array, "draw *shape"]) -> Float[np.ndarray, "*shape"]:
+    # np.asarray twice: JAX would not accumulate in float64, and a scalar leaf's mean is no array.
+    return np.asarray(np.mean(np.asarray(leaf), axis=0, dtype=np.float64)).astype(leaf.dtype)
+
+
+def _std(leaf: Float[Array, "draw *shape"]) -> Float[np.ndarray, "*shape"]:
+    if leaf.shape[0] < 2:
+        raise ValueError(
+            f"A standard deviation needs at least 2 draws. Got {leaf.shape[0]}. "
+            "Draw more, or use the draw itself as a point estimate."
+        )
+    std = np.std(np.asarray(leaf), axis=0, dtype=np.float64, ddof=1)
+    return np.asarray(std).astype(leaf.dtype)
+
+
+def concatenate_draws(parts: list[Samples]) -> Samples:
+    """Samples of the same chains joined along the draw axis; keeps the last part's state."""
+    join = lambda *leaves: np.concatenate([np.asarray(x) for x in leaves], axis=1)
+    params = jax.tree.map(join, *[part.params for part in parts])
+    stats = jax.tree.map(join, *[part.stats for part in parts])
+    return Samples(params, stats, parts[-1].last_state)

@@ -1,0 +1,1 @@
+"""Everything on disk: sample stores, tensors and run directories."""

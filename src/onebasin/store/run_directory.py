@@ -1,0 +1,178 @@
+"""A run directory: the config, samples, alignments, Gaussians, results and report of one run."""
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from onebasin.store.draws import delete_unfinished
+from onebasin.store.errors import StoreError
+
+_CONFIG, _RESULTS = "config.toml", "results.json"
+
+
+class RunDirectory:
+    """Where everything of one run lies; `results` is what has been found so far.
+
+    Files are written whole or not at all, except sample stores, which say when they are whole.
+    """
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+        if not (self.path / _CONFIG).is_file():
+            raise StoreError(
+                f"A run directory holds a {_CONFIG}. Got {self.path}, which has none. "
+                "Make one with `onebasin sample CONFIG --out DIR`."
+            )
+
+    @classmethod
+    def create(cls, path: Path | str, config: Mapping[str, Any]) -> "RunDirectory":
+        """A new run directory with its resolved config.
+
+        Raises: StoreError where the path is a file or a folder that holds anything.
+        """
+        cls.check_free(path)
+        path = Path(path)
+        path.mkdir(parents=True, exist_ok=True)
+        _write_whole(path / _CONFIG, tomli_w.dumps(_without_none(config)))
+        return cls(path)
+
+    @classmethod
+    def check_free(cls, path: Path | str) -> None:
+        """Raise StoreError where the path is a file or a folder that holds anything."""
+        path = Path(path)
+        if path.exists() and not path.is_dir():
+            raise StoreError(f"A run directory must be a folder. Got the file {path}.")
+        if path.exists() and any(path.iterdir()):
+            what = "another run" if (path / _CONFIG).exists() else "other files"
+            raise StoreError(
+                f"A run needs a new or empty folder. Got {path}, which holds {what}. "
+                "Name another with --out, or go on with that run by --resume."
+            )
+
+    @classmethod
+    def resume(cls, path: Path | str, config: Mapping[str, Any]) -> "RunDirectory":
+        """The run directory of an earlier run with the same config, unfinished stores removed.
+
+        Raises: StoreError where its config is another.
+        """
+        run = cls(path)
+        wanted = _without_none(config)
+        if run.config != wanted:
+            changed = sorted(_differences(run.config, wanted))
+            raise StoreError(
+                f"A run is resumed with the config it began with. Got other values for "
+                f"{', '.join(changed)} than in {run.path / _CONFIG}. Name another with --out."
+            )
+        for store in (run.path / "samples").glob("*.zarr"):
+            delete_unfinished(store)
+        for partial in run.path.rglob("*.partial"):
+            partial.unlink()
+        return run
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved config as written."""
+        try:
+            return tomllib.loads((self.path / _CONFIG).read_text())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise StoreError(f"{self.path / _CONFIG} must be TOML. Got: {error}.") from error
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """Everything found so far, by the names of results.json."""
+        path = self.path / _RESULTS
+        if not path.exists():
+            return {}
+        try:
+            return json.loads(path.read_text())
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise StoreError(
+                f"{path} must be JSON. Got: {error}. Delete it and repeat the steps."
+            ) from error
+
+    def add_results(self, found: Mapping[str, Any]) -> None:
+        """Merge findings into results.json: dicts are merged key by key, the rest replaced."""
+        merged = _merge(self.results, found)
+        self._write_results(merged)
+
+    def _write_results(self, results: Mapping[str, Any]) -> None:
+        _write_whole(self.path / _RESULTS, json.dumps(results, indent=1, allow_nan=False) + "\n")
+
+    def is_done(self, step: str) -> bool:
+        """Whether a step has ended: its seconds are among the results."""
+        return step in self.results.get("seconds", {})
+
+    def forget(self, *steps: str) -> None:
+        """Count steps as not done: what they wrote is older than what they read."""
+        results = self.results
+        for step in steps:
+            results.get("seconds", {}).pop(step, None)
+        self._write_results(results)
+
+    def samples(self, name: str) -> Path:
+        """Where the samples of a method lie."""
+        return self._folder("samples") / f"{name}.zarr"
+
+    def alignment(self, name: str) -> Path:
+        """Where the alignment of a method's samples lies."""
+        return self._folder("alignment") / f"{name}.safetensors"
+
+    def compact(self, name: str) -> Path:
+        """Where a Gaussian lies."""
+        return self._folder("compact") / f"{name}.safetensors"
+
+    def figure(self, name: str) -> Path:
+        """Where a figure lies."""
+        return self._folder("figures") / f"{name}.png"
+
+    @property
+    def report(self) -> Path:
+        """Where the page lies."""
+        return self.path / "report.html"
+
+    def _folder(self, name: str) -> Path:
+        folder = self.path / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write a text file whole or not at all."""
+    _write_whole(Path(path), text)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text)
+    os.replace(partial, path)
+
+
+def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(old)
+    for key, value in new.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _without_none(config: Any) -> Any:
+    """TOML has no null: what is None is left out and takes its default when read."""
+    if isinstance(config, Mapping):
+        return {key: _without_none(value) for key, value in config.items() if value is not None}
+    return list(config) if isinstance(config, tuple) else config
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> set[str]:
+    found: set[str] = set()
+    for key in set(old) | set(new):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found |= _differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            found.add(f"{prefix}{key}")
+    return found
