@@ -1,0 +1,1 @@
+"""HOW samples are brought together: matchings, references, the null floor."""

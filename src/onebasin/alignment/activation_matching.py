@@ -1,0 +1,43 @@
+"""Activation matching: units are similar where they respond alike to the same inputs."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from onebasin._types import Array, Params
+from onebasin.alignment.matching import Features, Matching
+from onebasin.symmetry.axes import Axes, Symmetry
+
+
+def activation_matching(
+    activations: Callable[[Params], dict[str, Float[Array, "inputs units"]]],
+) -> Matching:
+    r"""Match units by what they output: $\max_p \sum_x a(x) \cdot a'(x)[p]$ for each group.
+
+    `activations(params)` returns one array for each group of the symmetry, evaluated on inputs
+    of your choice, neither centred nor scaled. Weights that no input exercises are not seen.
+
+    Source: Ainsworth et al. (2022), arXiv 2209.04836, section 3.1.
+    """
+    batched = eqx.filter_jit(jax.vmap(activations))
+    return Matching(
+        name="activations",
+        symmetry=_activation_symmetry,
+        features=lambda params: _padded(batched, params),
+        target=lambda mean_features: mean_features,
+    )
+
+
+def _padded(batched: Callable[[Params], Features], params: Params) -> Features:
+    # Counts of draws vary from round to round; powers of two keep the compiled programs few.
+    num_draws = jax.tree.leaves(params)[0].shape[0]
+    rows = np.minimum(np.arange(1 << (num_draws - 1).bit_length()), num_draws - 1)
+    activations = batched(jax.tree.map(lambda leaf: leaf[rows], params))
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:num_draws], activations)
+
+
+def _activation_symmetry(symmetry: Symmetry) -> Symmetry:
+    return Symmetry({group: Axes(None, group) for group in symmetry.sizes}, symmetry.sizes)

@@ -1,0 +1,121 @@
+"""align: bring every draw into the basin of one reference.
+
+The permutations are the result; `Alignment.apply` turns samples into aligned samples. What is
+matched is said by a `Matching`, where draws are brought by `reference`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Bool, Float
+
+from onebasin import _trees
+from onebasin._types import Array, Params, Permutation
+from onebasin.alignment.matching import Matching
+from onebasin.alignment.reference import Problem, Reference, match_to, starting_point
+from onebasin.alignment.weight_matching import weight_matching
+from onebasin.samples import Samples
+from onebasin.store.tensors import load_tensors, save_tensors
+from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.permutation import permute
+
+
+class Alignment(eqx.Module):
+    """The permutation of every draw that brings it into the reference's basin.
+
+    `objective` is the inner product of target and permuted features, `converged` whether no
+    group would move any more; neither says that the optimum is global where several layers
+    are matched. `reference` is what draws were brought to: params of a network.
+    """
+
+    permutation: Permutation
+    objective: Float[Array, "chain draw"]
+    converged: Bool[Array, "chain draw"]
+    reference: Params
+    symmetry: Symmetry = eqx.field(static=True)
+    matching: str = eqx.field(static=True, default="weights")
+
+    def apply(self, samples: Samples) -> Samples:
+        """The same draws in the reference's basin; each computes the function it computed."""
+        params = permute(self.symmetry, self.permutation, _trees.to_host(samples.params))
+        return Samples(params, samples.stats)
+
+    def save(self, path: Path | str) -> None:
+        """Write permutations, objective, convergence and reference to one safetensors file."""
+        tree = {
+            "permutation": self.permutation,
+            "objective": self.objective,
+            "converged": self.converged,
+            "reference": _trees.nest(_trees.named_leaves(self.reference)),
+        }
+        save_tensors(path, _trees.named_leaves(tree), {"matching": self.matching})
+
+    @classmethod
+    def load(cls, path: Path | str, symmetry: Symmetry) -> "Alignment":
+        """Read what `save` wrote; `symmetry` is that of the network the samples are of.
+
+        Raises: ValueError where the file is of another network or not an alignment.
+        """
+        tensors, metadata = load_tensors(path)
+        tree = _trees.nest(tensors)
+        if set(tree) != {"permutation", "objective", "converged", "reference"}:
+            raise ValueError(f"An alignment file was expected. Got {path}. Align again.")
+        reference = _trees.rebuild(_trees.named_leaves(tree["reference"]), like=symmetry.axes)
+        symmetry.check(reference)
+        return cls(
+            tree["permutation"],
+            tree["objective"],
+            tree["converged"],
+            reference,
+            symmetry,
+            metadata["matching"],
+        )
+
+
+def align(
+    samples: Samples,
+    symmetry: Symmetry,
+    matching: Matching | None = None,
+    reference: Reference = "mean",
+    *,
+    max_rounds: int = 100,
+    progress: Callable[[int, int], None] | None = None,
+) -> Alignment:
+    r"""The permutations that bring all draws into one basin.
+
+    `reference` is "first" (first draw), "densest" (largest `lp`), a network's params, or
+    "mean": start at the densest draw (or the first, where `lp` is not known), match all draws
+    to the mean features of the aligned ones, and repeat until no draw moves or `max_rounds`.
+    Each round raises the mean objective. `progress(round, moved)` is told how many draws moved.
+
+    Raises: ValueError where samples do not fit the symmetry or hold NaN.
+    """
+    matching = weight_matching() if matching is None else matching
+    symmetry.check(samples.params, num_batch_axes=2)
+    draws = _trees.to_host(samples.draws())
+    _check_finite(draws)
+    problem = Problem(symmetry, matching, draws)
+    found, target, network = match_to(
+        problem, starting_point(samples, symmetry, reference), reference, max_rounds, progress
+    )
+    shape = (samples.num_chains, samples.num_draws)
+    return Alignment(
+        {group: p.reshape(*shape, -1) for group, p in found.permutation.items()},
+        problem.objective(target, found.permutation).reshape(shape),
+        found.converged.reshape(shape),
+        network,
+        symmetry,
+        matching.name,
+    )
+
+
+def _check_finite(draws: Params) -> None:
+    for name, leaf in _trees.named_leaves(draws).items():
+        bad = ~np.isfinite(leaf).reshape(leaf.shape[0], -1).all(axis=1)
+        if bad.any():
+            raise ValueError(
+                f"Samples to align must be finite. Got NaN or infinity in {name} of draw "
+                f"{int(bad.argmax())} and {int(bad.sum()) - 1} others. Drop divergent draws."
+            )

@@ -1,0 +1,156 @@
+r"""Matching: what "similar units" means, and the solver that serves every meaning.
+
+A matching maps the params of a draw to *features*, arrays whose axes list units, and the mean
+features of already aligned draws to a *target*. To match is to permute the features of a draw
+so that their inner product with the target is largest:
+
+$$\max_p\ \langle R, P_p(F(w)) \rangle.$$
+
+With one hidden layer that is one linear assignment and exact. With several it is NP-hard
+(Ainsworth et al. 2022, appendix), and coordinate descent over the groups finds a local optimum.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from onebasin import _trees
+from onebasin._types import Array, Params, Permutation
+from onebasin.alignment.assignment import assign
+from onebasin.symmetry.axes import Place, Symmetry
+from onebasin.symmetry.permutation import take_units
+
+Features: TypeAlias = Any
+"""Arrays computed from params whose axes list units; draws lead."""
+
+
+class Matching(NamedTuple):
+    """One meaning of "similar": how features and targets are computed.
+
+    - `name` is what reports call it.
+    - `symmetry(symmetry)` says which axes of the features list which units.
+    - `features(params)` maps params with a leading draw axis to features with one.
+    - `target(mean_features)` maps the mean features of aligned draws to what draws are matched to.
+    """
+
+    name: str
+    symmetry: Callable[[Symmetry], Symmetry]
+    features: Callable[[Params], Features]
+    target: Callable[[Features], Features]
+
+
+class Match(NamedTuple):
+    """The best permutation found for each draw, and whether no group of it would move."""
+
+    permutation: Permutation
+    converged: Bool[np.ndarray, " draw"]
+
+
+def match(
+    symmetry: Symmetry,
+    target: Features,
+    features: Features,
+    start: Permutation,
+    max_sweeps: int = 100,
+) -> Match:
+    """Match draws to a target by coordinate descent over the groups, in the features' precision.
+
+    The objective never decreases from `start`. One pass is exact for one group.
+
+    Raises: ValueError for non-finite features.
+    Source: Ainsworth et al. (2022), arXiv 2209.04836, algorithm 1.
+    """
+    leaves = _trees.named_leaves(features)
+    targets = {n: np.asarray(t, leaves[n].dtype) for n, t in _trees.named_leaves(target).items()}
+    current = {group: np.array(p) for group, p in start.items()}
+    num_draws = next(iter(leaves.values())).shape[0]
+    exact = len(symmetry.sizes) == 1 and not _is_repeated(symmetry)
+    active = np.arange(num_draws)
+    for _ in range(max_sweeps):
+        moved = np.zeros(len(active), bool)
+        subset = leaves if len(active) == num_draws else {n: x[active] for n, x in leaves.items()}
+        for group in symmetry.sizes:
+            here = {g: p[active] for g, p in current.items()}
+            current[group][active], gained = _improve_group(symmetry, group, targets, subset, here)
+            moved |= gained
+        active = active[moved & (not exact)]
+        if not len(active):
+            break
+    converged = np.ones(num_draws, bool)
+    converged[active] = False
+    return Match(current, converged)
+
+
+def _is_repeated(symmetry: Symmetry) -> bool:
+    """Whether some array lists the same units on two axes, which makes matching quadratic."""
+    named = [[n for n in axes.names if n is not None] for axes in symmetry.leaves.values()]
+    return any(len(set(names)) < len(names) for names in named)
+
+
+def _improve_group(
+    symmetry: Symmetry,
+    group: str,
+    targets: dict[str, np.ndarray],
+    leaves: dict[str, np.ndarray],
+    current: Permutation,
+) -> tuple[np.ndarray, Bool[np.ndarray, " draw"]]:
+    places = symmetry.places(group)
+    parts = [_similarity(p, symmetry, targets, leaves, current) for p in places]
+    similarity = np.sum(parts, axis=0)
+    proposed = assign(similarity)
+    if len({place.leaf for place in places}) < len(places):
+        before = objective(symmetry, targets, leaves, current)
+        after = objective(symmetry, targets, leaves, {**current, group: proposed})
+    else:
+        before, after = (_trace(similarity, p) for p in (current[group], proposed))
+    # A smaller gain is rounding: taking it could cycle for ever.
+    smallest = 8 * np.finfo(next(iter(leaves.values())).dtype).eps
+    gained = after - before > smallest * np.maximum(np.abs(before), np.abs(after))
+    return np.where(gained[:, None], proposed, current[group]), gained
+
+
+def _trace(
+    similarity: Float[np.ndarray, "draw units units"], permutation: Int[Array, "draw units"]
+) -> Float[np.ndarray, " draw"]:
+    matched = np.take_along_axis(similarity, np.asarray(permutation)[..., None], axis=-1)
+    return matched.sum(axis=(-2, -1), dtype=np.float64)
+
+
+def _similarity(
+    place: Place,
+    symmetry: Symmetry,
+    targets: dict[str, np.ndarray],
+    leaves: dict[str, np.ndarray],
+    current: Permutation,
+) -> Float[np.ndarray, "draw units units"]:
+    """Inner products of target units with draw units at one place, other axes being aligned."""
+    leaf = leaves[place.leaf]
+    for axis, name in enumerate(symmetry.leaves[place.leaf].names):
+        if name is not None and axis != place.axis:
+            leaf = np.asarray(take_units(leaf, current[name], axis + 1))
+    units = np.moveaxis(leaf, place.axis + 1, 1)
+    units = units.reshape(*units.shape[:2], -1)
+    target = np.moveaxis(targets[place.leaf], place.axis, 0)
+    target = target.reshape(target.shape[0], -1)
+    # One wide product for all draws: far faster than a small one for each.
+    wide = units.reshape(-1, units.shape[-1]) @ target.T
+    return wide.reshape(*units.shape[:2], -1).transpose(0, 2, 1)
+
+
+def objective(
+    symmetry: Symmetry,
+    targets: dict[str, np.ndarray],
+    leaves: dict[str, np.ndarray],
+    permutation: Permutation,
+) -> Float[np.ndarray, " draw"]:
+    """The inner product of the target with each draw's permuted features."""
+    total = np.zeros(next(iter(leaves.values())).shape[0])
+    for name, leaf in leaves.items():
+        for axis, group in enumerate(symmetry.leaves[name].names):
+            if group is not None:
+                leaf = take_units(leaf, permutation[group], axis + 1)
+        flat = leaf.reshape(leaf.shape[0], -1).astype(np.float64)
+        total += flat @ np.asarray(targets[name], np.float64).reshape(-1)
+    return total

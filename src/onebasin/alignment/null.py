@@ -1,0 +1,56 @@
+"""The null floor: how far alignment alone shrinks draws that share nothing."""
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from onebasin import _trees
+from onebasin._types import Array, Key, Params
+from onebasin.alignment.align import align
+from onebasin.alignment.matching import Matching
+from onebasin.alignment.reference import Reference
+from onebasin.gaussian import DiagonalGaussian
+from onebasin.samples import Samples
+from onebasin.symmetry.axes import Axes, Symmetry
+
+
+def null_floor(
+    key: Key,
+    samples: Samples,
+    symmetry: Symmetry,
+    matching: Matching | None = None,
+    reference: Reference = "mean",
+) -> DiagonalGaussian:
+    r"""The summary of draws whose units are independent noise, aligned as samples are.
+
+    As many draws as `samples` has, each weight independent normal with the mean and std that its
+    position has over all draws and *all units that may take it*; then aligned as the samples
+    are. Alignment finds likeness in noise, so its std lies below that of the noise: a std of
+    aligned samples speaks of the posterior only where it is smaller than this one.
+    Assumes independent weights; correlated units would shrink further.
+    """
+    keys = jax.random.split(key, len(symmetry.leaves))
+    leaves = _trees.named_leaves(samples.params)
+    noise = {
+        name: _exchangeable_noise(k, np.asarray(leaf), symmetry.leaves[name])
+        for k, (name, leaf) in zip(keys, leaves.items(), strict=True)
+    }
+    unaligned = Samples(_trees.rebuild(noise, samples.params))
+    aligned = align(unaligned, symmetry, matching, reference).apply(unaligned)
+    return DiagonalGaussian(aligned.mean(), aligned.std())
+
+
+def _exchangeable_noise(
+    key: Key, leaf: Float[Array, "chain draw *shape"], axes: Axes
+) -> Float[np.ndarray, "chain draw *shape"]:
+    exchanged = tuple(axis + 2 for axis, group in enumerate(axes.names) if group is not None)
+    pooled = (0, 1, *exchanged)
+    mean = leaf.mean(axis=pooled, keepdims=True, dtype=np.float64)
+    std = leaf.std(axis=pooled, keepdims=True, dtype=np.float64)
+    noise = np.asarray(jax.random.normal(key, leaf.shape))
+    return np.asarray(mean + std * noise, leaf.dtype)
+
+
+def rms(tree: Params) -> float:
+    """The root mean square of a per-weight quantity over all weights."""
+    return float(np.sqrt((_trees.ravel_batch(tree, 0).astype(np.float64) ** 2).mean()))

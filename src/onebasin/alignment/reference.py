@@ -1,0 +1,161 @@
+"""References: what draws are brought to, and the iteration that makes it their mean."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from onebasin import _trees
+from onebasin._types import Params, Permutation
+from onebasin.alignment.matching import Features, Match, Matching, match, objective
+from onebasin.samples import Samples
+from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.permutation import permute
+
+Reference: TypeAlias = Literal["first", "densest", "mean"] | Params
+"""A rule that picks what draws are aligned to, or the params of a network."""
+
+_CHUNK_BYTES = 32 * 2**20
+
+
+def starting_point(samples: Samples, symmetry: Symmetry, reference: Reference) -> Params:
+    """The network that draws are matched to first: given, the densest draw, or the first.
+
+    Raises: ValueError for an unknown rule, a network that does not fit, or `densest` without lp.
+    """
+    if not isinstance(reference, str):
+        symmetry.check(reference)
+        return _trees.to_host(reference)
+    if reference not in ("first", "densest", "mean"):
+        raise ValueError(
+            'reference must be "first", "densest", "mean" or the params of a network. '
+            f"Got {reference!r}."
+        )
+    if "lp" in samples.stats and reference != "first":
+        flat = int(np.argmax(samples.stats["lp"]))
+        return _trees.to_host(samples.draw(flat // samples.num_draws, flat % samples.num_draws))
+    if reference == "densest":
+        raise ValueError(
+            'reference="densest" needs the log density of every draw in samples.stats["lp"]. '
+            f'Got statistics {sorted(samples.stats)}. Add it, or take reference="mean".'
+        )
+    return _trees.to_host(samples.draw(0, 0))
+
+
+def match_to(
+    problem: "Problem",
+    network: Params,
+    reference: Reference,
+    max_rounds: int,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[Match, Features, Params]:
+    """Match all draws to a network, or from there to their iterated mean.
+
+    Gives the match, the target it was made with, and the reference network.
+    """
+    target = problem.matching.target(problem.features_of(network))
+    found = problem.match(target, problem.identity)
+    if not (isinstance(reference, str) and reference == "mean"):
+        return found, target, network
+    total = problem.sum_features(found.permutation)
+    moved = np.ones(problem.num_draws, bool)
+    for round_ in range(max_rounds):
+        mean = jax.tree.map(lambda leaf: leaf / problem.num_draws, total)
+        target, previous = problem.matching.target(mean), found.permutation
+        found = problem.match(target, previous)
+        moved = np.any([np.any(found.permutation[g] != previous[g], -1) for g in previous], axis=0)
+        if progress is not None:
+            progress(round_ + 1, int(moved.sum()))
+        if not moved.any():
+            break
+        # Few draws move in late rounds: only their share of the mean is renewed.
+        change = problem.rows(moved)
+        after = change.sum_features({g: p[moved] for g, p in found.permutation.items()})
+        before = change.sum_features({g: p[moved] for g, p in previous.items()})
+        total = jax.tree.map(lambda t, a, b: t + a - b, total, after, before)
+    return found._replace(converged=found.converged & ~moved), target, problem.mean(found)
+
+
+class Problem(NamedTuple):
+    """Draws to be matched, and what matching them means; the work runs in chunks and threads."""
+
+    symmetry: Symmetry
+    matching: Matching
+    draws: Params
+
+    @property
+    def num_draws(self) -> int:
+        """The number of draws."""
+        return jax.tree.leaves(self.draws)[0].shape[0]
+
+    @property
+    def identity(self) -> Permutation:
+        """The permutation of every draw that moves nothing."""
+        return self.symmetry.identity(self.num_draws)
+
+    def rows(self, rows: Any) -> "Problem":
+        """The same problem for some draws alone."""
+        return self._replace(draws=jax.tree.map(lambda leaf: leaf[rows], self.draws))
+
+    def features_of(self, params: Params) -> Features:
+        """The features of one network."""
+        single = self.matching.features(jax.tree.map(lambda leaf: leaf[None], params))
+        return jax.tree.map(lambda leaf: np.asarray(leaf[0], np.float64), single)
+
+    def match(self, target: Features, start: Permutation) -> Match:
+        """Match every draw to a target."""
+        symmetry = self.matching.symmetry(self.symmetry)
+
+        def one(rows: slice) -> Match:
+            first = {group: p[rows] for group, p in start.items()}
+            return match(symmetry, target, self._features(rows), first)
+
+        return jax.tree.map(lambda *parts: np.concatenate(parts), *self._over_chunks(one))
+
+    def objective(self, target: Features, permutation: Permutation) -> Float[np.ndarray, " draw"]:
+        """The inner product of the target with every draw's permuted features."""
+        symmetry = self.matching.symmetry(self.symmetry)
+        targets = _trees.named_leaves(target)
+
+        def one(rows: slice) -> Float[np.ndarray, " draw"]:
+            features = _trees.named_leaves(self._features(rows))
+            here = {group: p[rows] for group, p in permutation.items()}
+            return objective(symmetry, targets, features, here)
+
+        return np.concatenate(self._over_chunks(one))
+
+    def sum_features(self, permutation: Permutation) -> Features:
+        """The sum over draws of their permuted features, in float64."""
+        symmetry = self.matching.symmetry(self.symmetry)
+
+        def one(rows: slice) -> Features:
+            here = {group: p[rows] for group, p in permutation.items()}
+            moved = permute(symmetry, here, self._features(rows))
+            return jax.tree.map(lambda leaf: leaf.sum(axis=0, dtype=np.float64), moved)
+
+        return jax.tree.map(lambda *parts: np.sum(parts, axis=0), *self._over_chunks(one))
+
+    def mean(self, found: Match) -> Params:
+        """The mean network of the matched draws."""
+        aligned = permute(self.symmetry, found.permutation, self.draws)
+        return jax.tree.map(
+            lambda leaf: np.mean(leaf, axis=0, dtype=np.float64).astype(leaf.dtype), aligned
+        )
+
+    def _features(self, rows: slice) -> Features:
+        return self.matching.features(jax.tree.map(lambda leaf: leaf[rows], self.draws))
+
+    def _over_chunks(self, function: Callable[[slice], Any]) -> list[Any]:
+        """Results chunk by chunk; BLAS and the solver leave other threads free to run."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(function, self._chunks()))
+
+    def _chunks(self) -> Iterator[slice]:
+        draw_bytes = sum(leaf[0].nbytes for leaf in jax.tree.leaves(self.draws))
+        size = max(1, _CHUNK_BYTES // max(1, draw_bytes))
+        size = min(size, max(1, -(-self.num_draws // (os.cpu_count() or 1))))
+        return (slice(first, first + size) for first in range(0, self.num_draws, size))

@@ -1,0 +1,1 @@
+"""WHAT may be permuted: axes, permutations, and counting them."""
