@@ -1,0 +1,1 @@
+"""How draws are made: methods, and the one driver that runs them."""

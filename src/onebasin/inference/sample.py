@@ -1,0 +1,209 @@
+"""sample: the one driver of every method, compiled in chunks and sharded over devices."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Int
+
+from onebasin import _trees
+from onebasin._types import Array, Key, Params
+from onebasin.inference.method import Method, State, Stats
+from onebasin.samples import Samples, concatenate_draws
+
+
+class Progress(NamedTuple):
+    """How far sampling has come, told after every chunk.
+
+    Steps count warm-up and thinned-away draws too; rates and shares are over the last chunk.
+    """
+
+    phase: str
+    num_steps: int
+    total_steps: int
+    seconds: float
+    stats: dict[str, float]
+
+    @property
+    def steps_per_second(self) -> float:
+        """Steps of each chain in a second, compilation included."""
+        return self.num_steps / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float:
+        """The time left at the present rate."""
+        rate = self.steps_per_second
+        return (self.total_steps - self.num_steps) / rate if rate > 0 else math.inf
+
+
+class _Carry(NamedTuple):
+    state: State
+    num_steps: Int[Array, ""]
+
+
+def set_cpu_devices(num_devices: int) -> None:
+    """Split the CPU into devices that chains are sharded over; call it before any JAX computation.
+
+    Raises: RuntimeError where JAX has already computed something.
+    """
+    jax.config.update("jax_num_cpu_devices", num_devices)
+
+
+def sample(
+    method: Method,
+    key: Key,
+    positions: Params,
+    num_draws: int,
+    *,
+    thin: int = 1,
+    num_chunks: int = 20,
+    batch_size: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    on_chunk: Callable[[Samples], None] | None = None,
+) -> Samples:
+    """Run a method from each of `positions` (leaves lead with the chain) and collect its draws.
+
+    Warm-up comes first, then `num_draws` draws, `thin` steps apart. Chains are sharded over
+    all devices, and `batch_size` of them are vectorized inside each (all on an accelerator;
+    one on a CPU, where caches matter more). The work runs in about `num_chunks` compiled
+    chunks: `progress` is told after each, `on_chunk` gets each chunk's draws. Draws depend on
+    the key alone, not on the chunks.
+
+    Raises: ValueError for counts below 1, or positions that are not finite or disagree in chains.
+    """
+    _check(positions, num_draws, thin, num_chunks)
+    num_chains = int(np.shape(jax.tree.leaves(positions)[0])[0])
+    num_slots = -(-num_draws // num_chunks)
+    run, carry, keys = _start(method, key, positions, num_slots, batch_size)
+    total = method.num_warmup + num_draws * thin
+    done, parts, begin = 0, [], time.perf_counter()
+    for phase, lengths in _plan(method.num_warmup, num_draws, thin, num_chunks, num_slots):
+        carry, drawn, stats = run(method, carry, keys, jnp.asarray(lengths))
+        kept = slice(0, int(np.count_nonzero(lengths)))
+        take = lambda leaf, kept=kept: np.asarray(leaf)[:num_chains, kept]
+        stats = {name: take(values) for name, values in stats.items()}
+        done += int(np.sum(lengths))
+        if phase == "draws":
+            state = jax.tree.map(lambda leaf: np.asarray(leaf)[:num_chains], carry.state)
+            parts.append(Samples(jax.tree.map(take, drawn), stats, state))
+            if on_chunk is not None:
+                on_chunk(parts[-1])
+        if progress is not None:
+            means = {name: float(np.mean(values)) for name, values in stats.items()}
+            progress(Progress(phase, done, total, time.perf_counter() - begin, means))
+    return concatenate_draws(parts)
+
+
+def _check(positions: Params, num_draws: int, thin: int, num_chunks: int) -> None:
+    for name, count in {"num_draws": num_draws, "thin": thin, "num_chunks": num_chunks}.items():
+        if count < 1:
+            raise ValueError(f"{name} must be an int in the range [1, inf). Got {count}.")
+    leaves = _trees.named_leaves(positions)
+    chains = {name: np.shape(leaf)[:1] for name, leaf in leaves.items()}
+    if len(set(chains.values())) != 1 or () in chains.values():
+        raise ValueError(
+            f"Every leaf of positions must lead with the same chain axis. Got {chains}. "
+            "Stack one position for each chain."
+        )
+    for name, leaf in leaves.items():
+        if not np.isfinite(np.asarray(leaf)).all():
+            raise ValueError(f"positions must be finite. Got NaN or infinity in {name}.")
+
+
+def _plan(
+    num_warmup: int, num_draws: int, thin: int, num_chunks: int, num_slots: int
+) -> Iterator[tuple[str, Int[np.ndarray, " slots"]]]:
+    """How many steps each slot of each chunk takes; a draw is kept at the end of a slot."""
+    per_chunk = max(1, -(-num_warmup // num_chunks))
+    for first in range(0, num_warmup, per_chunk):
+        lengths = np.zeros(num_slots, np.int32)
+        lengths[0] = min(per_chunk, num_warmup - first)
+        yield "warmup", lengths
+    for first in range(0, num_draws, num_slots):
+        lengths = np.zeros(num_slots, np.int32)
+        lengths[: min(num_slots, num_draws - first)] = thin
+        yield "draws", lengths
+
+
+def _start(
+    method: Method, key: Key, positions: Params, num_slots: int, batch_size: int | None
+) -> tuple[Callable[..., tuple[_Carry, Params, dict[str, Array]]], _Carry, Array]:
+    """The compiled chunk, its first carry and the chains' keys, padded to fill every device."""
+    num_chains = int(np.shape(jax.tree.leaves(positions)[0])[0])
+    devices = jax.devices()[:num_chains]
+    local = -(-num_chains // len(devices))
+    # Padding repeats chains: idle devices would wait for the busy ones all the same.
+    rows = np.arange(local * len(devices)) % num_chains
+    positions = jax.tree.map(lambda leaf: jnp.asarray(leaf)[rows], positions)
+    key_init, key_steps = jax.random.split(key)
+    if batch_size is None:
+        batch_size = 1 if devices[0].platform == "cpu" else local
+    mesh = Mesh(np.array(devices), ("chain",))
+    chain, everywhere = PartitionSpec("chain"), PartitionSpec()
+    over_devices = partial(jax.shard_map, mesh=mesh, check_vma=False)
+    split = lambda k: jax.random.split(k, num_chains)[rows]
+
+    @eqx.filter_jit
+    def init(method: Method, positions: Params, keys: Array) -> _Carry:
+        states = jax.lax.map(lambda x: method.init(*x), (positions, keys))
+        return _Carry(states, jnp.zeros(len(rows), jnp.int32))
+
+    @eqx.filter_jit
+    def run(method: Method, carry: _Carry, keys: Array, lengths: Array):
+        arrays, static = eqx.partition(method, eqx.is_array)
+
+        def local_chains(arrays: Method, carry: _Carry, keys: Array, lengths: Array):
+            one = partial(_run_chain, eqx.combine(arrays, static), lengths)
+            if batch_size == 1:
+                return jax.lax.map(lambda x: one(*x), (carry, keys))
+            return jax.lax.map(lambda x: one(*x), (carry, keys), batch_size=batch_size)
+
+        specs = (everywhere, chain, chain, everywhere)
+        sharded = over_devices(local_chains, in_specs=specs, out_specs=chain)
+        return sharded(arrays, carry, keys, lengths)
+
+    # Placed where `run` leaves it: the second chunk would be compiled anew otherwise.
+    place = NamedSharding(mesh, chain)
+    carry = jax.device_put(init(method, positions, split(key_init)), place)
+    return run, carry, jax.device_put(split(key_steps), place)
+
+
+def _run_chain(
+    method: Method, lengths: Int[Array, " slots"], carry: _Carry, key: Key
+) -> tuple[_Carry, Params, Stats]:
+    shapes = jax.eval_shape(method.step, key, carry.state)[1]
+    nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+
+    def one_step(_: Any, inner: tuple[_Carry, Stats]) -> tuple[_Carry, Stats]:
+        carry, gathered = inner
+        state, stats = method.step(jax.random.fold_in(key, carry.num_steps), carry.state)
+        return _Carry(state, carry.num_steps + 1), _gather(gathered, stats)
+
+    def one_slot(carry: _Carry, length: Array) -> tuple[_Carry, tuple[Params, Stats]]:
+        carry, stats = jax.lax.fori_loop(0, length, one_step, (carry, nothing))
+        return carry, (carry.state.position, _finish(stats, length))
+
+    carry, (positions, stats) = jax.lax.scan(one_slot, carry, lengths)
+    return carry, positions, stats
+
+
+def _gather(gathered: Stats, stats: Stats) -> Stats:
+    """Over the steps of a slot: divergences are any, acceptance adds up, the rest is the last."""
+    combine = {"diverging": jnp.logical_or, "acceptance_rate": jnp.add}
+    return {
+        name: combine[name](gathered[name], value) if name in combine else value
+        for name, value in stats.items()
+    }
+
+
+def _finish(stats: Stats, length: Int[Array, ""]) -> Stats:
+    if "acceptance_rate" not in stats:
+        return stats
+    return {**stats, "acceptance_rate": stats["acceptance_rate"] / jnp.maximum(length, 1)}

@@ -1,0 +1,198 @@
+"""Posterior: prior and likelihood on training data, as a log density of the weights."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float, Num
+
+from onebasin import _trees
+from onebasin._types import Array, Key, Params
+from onebasin.models.likelihood import Likelihood, check_likelihood
+from onebasin.models.network import Network
+from onebasin.symmetry.axes import Axes, Symmetry
+
+
+@runtime_checkable
+class Examples(Protocol):
+    """Training data: anything with `inputs` and `targets`."""
+
+    @property
+    def inputs(self) -> Float[Array, "examples features"]: ...  # noqa: D102
+    @property
+    def targets(self) -> Num[Array, " examples"]: ...  # noqa: D102
+
+
+class _Config(NamedTuple):
+    network: Network
+    likelihood: Likelihood
+
+
+class Posterior(eqx.Module):
+    r"""The log posterior density of a network's weights, up to a constant, in nats.
+
+    $\log p(w \mid D) = \log \mathcal N(w; 0, \mathrm{diag}(s^2))
+    + \sum_n \log p(y_n \mid f_w(x_n))$.
+
+    `prior_std` $s$ is shaped like the params. Params are those of the network; with inferred
+    noise they are `{"network": ..., "log_noise_std": ...}`, whose prior is a standard normal.
+    """
+
+    inputs: Float[Array, "examples features"]
+    targets: Num[Array, " examples"]
+    prior_std: Params
+    config: _Config = eqx.field(static=True)
+
+    @property
+    def network(self) -> Network:
+        """The network whose weights are inferred."""
+        return self.config.network
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """How targets depend on the network's outputs."""
+        return self.config.likelihood
+
+    @property
+    def _infers_noise(self) -> bool:
+        return self.likelihood.noise_std == "inferred"
+
+    @property
+    def symmetry(self) -> Symmetry:
+        """The symmetry of the params, the noise included (it never moves)."""
+        symmetry = self.network.symmetry
+        if not self._infers_noise:
+            return symmetry
+        axes = {"log_noise_std": Axes(), "network": symmetry.axes}
+        return Symmetry(axes, symmetry.sizes)
+
+    def init(self, key: Key) -> Params:
+        """Params as networks begin training: the network's own random initialization."""
+        return self._with_noise(self.network.init(key), jnp.zeros(()))
+
+    def init_from_prior(self, key: Key) -> Params:
+        """A draw of the prior."""
+        leaves, structure = jax.tree.flatten(self.prior_std)
+        keys = jax.random.split(key, len(leaves))
+        draws = [std * jax.random.normal(k, std.shape) for k, std in zip(keys, leaves, strict=True)]
+        return jax.tree.unflatten(structure, draws)
+
+    def _with_noise(self, params: Params, log_noise_std: Float[Array, ""]) -> Params:
+        if not self._infers_noise:
+            return params
+        return {"log_noise_std": log_noise_std, "network": params}
+
+    def network_params(self, params: Params) -> Params:
+        """The part of the params that the network takes."""
+        return params["network"] if self._infers_noise else params
+
+    def apply(
+        self, params: Params, inputs: Float[Array, "batch features"]
+    ) -> Float[Array, "batch outputs"]:
+        """The network's outputs: logits, or means of the targets."""
+        return self.network.apply(self.network_params(params), inputs)
+
+    def noise_std(self, params: Params) -> Float[Array, ""] | None:
+        """The std of the targets around the outputs, in the targets' units; None for classes."""
+        if self._infers_noise:
+            return jnp.exp(params["log_noise_std"])
+        fixed = self.likelihood.noise_std
+        return None if fixed is None else jnp.asarray(fixed, self.inputs.dtype)
+
+    def log_prior(self, params: Params) -> Float[Array, ""]:
+        """The log density of the prior, in nats."""
+        terms = jax.tree.map(
+            lambda w, std: jax.scipy.stats.norm.logpdf(w, 0.0, std).sum(), params, self.prior_std
+        )
+        return sum(jax.tree.leaves(terms), jnp.zeros(()))
+
+    def log_likelihood(
+        self, params: Params, inputs: Float[Array, "batch features"], targets: Num[Array, " batch"]
+    ) -> Float[Array, " batch"]:
+        """The log likelihood of each example, in nats."""
+        outputs = self.apply(params, inputs)
+        return self.likelihood.log_prob(outputs, targets, self.noise_std(params))
+
+    def logdensity(self, params: Params) -> Float[Array, ""]:
+        """The log posterior density on all training examples, up to a constant, in nats."""
+        likelihood = self.log_likelihood(params, self.inputs, self.targets).sum()
+        return self.log_prior(params) + likelihood
+
+    def minibatch_logdensity(self, batch_size: int) -> Callable[[Params, Key], Float[Array, ""]]:
+        """An unbiased estimate of `logdensity` from a batch drawn with replacement by its key.
+
+        Raises: ValueError for a batch size outside [1, examples].
+        """
+        num_examples = self.inputs.shape[0]
+        if not 1 <= batch_size <= num_examples:
+            raise ValueError(
+                f"batch_size must lie in [1, {num_examples}] (training examples). Got {batch_size}."
+            )
+        return jax.tree_util.Partial(_minibatch_logdensity, self, jnp.zeros(batch_size, bool))
+
+
+def _minibatch_logdensity(
+    posterior: Posterior, slots: Array, params: Params, key: Key
+) -> Float[Array, ""]:
+    num_examples = posterior.inputs.shape[0]
+    rows = jax.random.randint(key, slots.shape, 0, num_examples)
+    batch = posterior.log_likelihood(params, posterior.inputs[rows], posterior.targets[rows])
+    return posterior.log_prior(params) + batch.mean() * num_examples
+
+
+def posterior(
+    network: Network,
+    train: Examples,
+    *,
+    likelihood: Literal["categorical", "gaussian"] = "categorical",
+    prior_std: float | Mapping[str, float] = 1.0,
+    noise_std: float | Literal["inferred"] = "inferred",
+) -> Posterior:
+    """The posterior of a network's weights on training data.
+
+    `prior_std` is one number, or one for each kind of layer or array by name: `{"hidden": 1.0,
+    "out": 0.5}` or `{"kernel": 1.0, "bias": 0.1}`; every array must match exactly one name.
+    `noise_std` (in the targets' units) only matters to the gaussian likelihood.
+
+    Raises: ValueError for stds that are not positive or names that match no or two arrays.
+    """
+    kind = check_likelihood(likelihood, noise_std)
+    template = jax.eval_shape(network.init, jax.random.key(0))
+    stds = _prior_stds(prior_std, template)
+    if kind.noise_std == "inferred":
+        stds = {"log_noise_std": jnp.ones(()), "network": stds}
+    inputs, targets = jnp.asarray(train.inputs), jnp.asarray(train.targets)
+    return Posterior(inputs, targets, stds, _Config(network, kind))
+
+
+def _prior_stds(prior_std: float | Mapping[str, float], template: Params) -> Params:
+    given = prior_std if isinstance(prior_std, Mapping) else {"": prior_std}
+    for name, std in given.items():
+        if not 0 < std < float("inf"):
+            raise ValueError(f"prior_std must be positive. Got {std} for {name or 'all weights'}.")
+    leaves = _trees.named_leaves(template)
+    kinds = {name: _kinds(name) for name in leaves}
+    unused = set(given) - set().union(*kinds.values())
+    if unused:
+        raise ValueError(
+            f"prior_std must name layers or arrays. Got {sorted(unused)}; "
+            f"known are {sorted(set().union(*kinds.values()) - {''})}."
+        )
+    stds = {}
+    for name, leaf in leaves.items():
+        matching = sorted(set(given) & kinds[name])
+        if len(matching) != 1:
+            raise ValueError(
+                f"Exactly one name in prior_std must match each array. Got {matching} for {name}."
+            )
+        stds[name] = jnp.full(leaf.shape, given[matching[0]], leaf.dtype)
+    return _trees.rebuild(stds, template)
+
+
+def _kinds(name: str) -> set[str]:
+    """Every name an array answers to: its path, its parts, and parts without their number."""
+    parts = name.split("/")
+    return {"", name, *parts, *(re.sub(r"_\d+$", "", part) for part in parts)}
