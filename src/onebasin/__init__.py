@@ -1,0 +1,67 @@
+"""One basin for the posterior samples of a Bayesian neural network.
+
+The public names, and nothing else.
+"""
+
+from onebasin.alignment.activation_matching import activation_matching as activation_matching
+from onebasin.alignment.align import Alignment as Alignment, align as align
+from onebasin.alignment.matching import Matching as Matching
+from onebasin.alignment.null import null_floor as null_floor, rms as rms
+from onebasin.alignment.weight_matching import weight_matching as weight_matching
+from onebasin.analysis.compare import (
+    bring_to as bring_to,
+    kl_divergence as kl_divergence,
+    permute_gaussian as permute_gaussian,
+    wasserstein2 as wasserstein2,
+)
+from onebasin.analysis.diagnostics import (
+    sampler_health as sampler_health,
+    weight_convergence as weight_convergence,
+)
+from onebasin.analysis.predictive import evaluate as evaluate, predict as predict
+from onebasin.analysis.pruning import prune as prune
+from onebasin.analysis.transpositions import (
+    transpositions_between_chains as transpositions_between_chains,
+    transpositions_by_lag as transpositions_by_lag,
+)
+from onebasin.data import (
+    DataError as DataError,
+    Dataset as Dataset,
+    load_dataset as load_dataset,
+)
+from onebasin.gaussian import (
+    DiagonalGaussian as DiagonalGaussian,
+    LowRankGaussian as LowRankGaussian,
+    load_gaussian as load_gaussian,
+    summarize as summarize,
+)
+from onebasin.inference.ensemble import deep_ensemble as deep_ensemble
+from onebasin.inference.hmc import hmc as hmc
+from onebasin.inference.method import Method as Method, inits as inits
+from onebasin.inference.sample import (
+    Progress as Progress,
+    sample as sample,
+    set_cpu_devices as set_cpu_devices,
+)
+from onebasin.inference.vi import mean_field_vi as mean_field_vi
+from onebasin.models.mlp import mlp as mlp
+from onebasin.models.network import Network as Network
+from onebasin.models.posterior import Posterior as Posterior, posterior as posterior
+from onebasin.samples import Samples as Samples
+from onebasin.store.draws import (
+    SampleWriter as SampleWriter,
+    load_samples as load_samples,
+    save_samples as save_samples,
+)
+from onebasin.store.errors import StoreError as StoreError
+from onebasin.symmetry.axes import Axes as Axes, Symmetry as Symmetry
+from onebasin.symmetry.permutation import (
+    compose as compose,
+    invert as invert,
+    num_transpositions as num_transpositions,
+    permute as permute,
+    random_num_transpositions as random_num_transpositions,
+    random_permutation as random_permutation,
+)
+
+__version__ = "0.1.0"

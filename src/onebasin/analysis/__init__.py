@@ -1,0 +1,1 @@
+"""What draws and Gaussians say: predictions, comparisons, pruning, diagnostics."""

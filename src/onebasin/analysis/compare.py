@@ -1,0 +1,80 @@
+"""Comparing Gaussians weight by weight, and bringing one into another's basin."""
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from onebasin import _trees
+from onebasin._types import Array, Params, Permutation
+from onebasin.alignment.align import align
+from onebasin.alignment.matching import Matching
+from onebasin.gaussian import DiagonalGaussian
+from onebasin.samples import Samples
+from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.permutation import permute
+
+
+def kl_divergence(p: DiagonalGaussian, q: DiagonalGaussian) -> Params:
+    r"""$\mathrm{KL}(p \| q)$ of each weight, in nats.
+
+    $\log(\sigma_q / \sigma_p) + (\sigma_p^2 + (\mu_p - \mu_q)^2) / (2 \sigma_q^2) - 1/2$;
+    infinite where exactly one std is 0.
+    """
+    return jax.tree.map(_kl, p.mean, p.std, q.mean, q.std)
+
+
+def _kl(mean: Array, std: Array, other_mean: Array, other_std: Array) -> Float[np.ndarray, "..."]:
+    mean, std, other_mean, other_std = (
+        np.asarray(leaf, np.float64) for leaf in (mean, std, other_mean, other_std)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        squares = (std**2 + (mean - other_mean) ** 2) / (2 * other_std**2)
+        divergence = np.log(other_std) - np.log(std) + squares - 0.5
+    same = (std == 0) & (other_std == 0) & (mean == other_mean)
+    return np.where(same, 0.0, np.where(np.isnan(divergence), np.inf, divergence))
+
+
+def wasserstein2(p: DiagonalGaussian, q: DiagonalGaussian) -> Params:
+    r"""The 2-Wasserstein distance of each weight.
+
+    $\sqrt{(\mu_p - \mu_q)^2 + (\sigma_p - \sigma_q)^2}$, in the units of the weight.
+    """
+    return jax.tree.map(
+        lambda mean, std, other_mean, other_std: np.hypot(
+            np.asarray(mean, np.float64) - other_mean, np.asarray(std, np.float64) - other_std
+        ),
+        p.mean,
+        p.std,
+        q.mean,
+        q.std,
+    )
+
+
+def mean_over_weights(tree: Params) -> float:
+    """The mean of a per-weight quantity over all weights, each counting once."""
+    return float(_trees.ravel_batch(tree, 0).astype(np.float64).mean())
+
+
+def median_over_weights(tree: Params) -> float:
+    """The median of a per-weight quantity over all weights, each counting once."""
+    return float(np.median(_trees.ravel_batch(tree, 0).astype(np.float64)))
+
+
+def permute_gaussian(
+    symmetry: Symmetry, permutation: Permutation, gaussian: DiagonalGaussian
+) -> DiagonalGaussian:
+    """The same posterior with its units in another order: a std travels with its mean."""
+    return DiagonalGaussian(
+        permute(symmetry, permutation, gaussian.mean), permute(symmetry, permutation, gaussian.std)
+    )
+
+
+def bring_to(
+    reference: Params, gaussian: DiagonalGaussian, symmetry: Symmetry, matching: Matching
+) -> DiagonalGaussian:
+    """A Gaussian with its mean matched to a reference network, and its std moved along."""
+    alone = Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None, None], gaussian.mean))
+    found = align(alone, symmetry, matching, reference).permutation
+    single = {group: p[0, 0] for group, p in found.items()}
+    host = DiagonalGaussian(_trees.to_host(gaussian.mean), _trees.to_host(gaussian.std))
+    return permute_gaussian(symmetry, single, host)

@@ -1,0 +1,65 @@
+"""Transpositions between posterior draws: between chains, and within a chain against lag."""
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from onebasin._types import Params
+from onebasin.alignment.align import align
+from onebasin.alignment.matching import Matching
+from onebasin.samples import Samples
+from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.permutation import num_transpositions
+
+_STARTS = 5
+_OTHERS = 24
+
+
+def transpositions_to(
+    reference: Params, samples: Samples, symmetry: Symmetry, matching: Matching
+) -> Float[np.ndarray, "chain draw"]:
+    """The transpositions that bring each draw to a reference draw, summed over groups."""
+    permutation = align(samples, symmetry, matching, reference).permutation
+    return np.sum(list(num_transpositions(permutation).values()), axis=0).astype(np.float64)
+
+
+def transpositions_between_chains(
+    samples: Samples, symmetry: Symmetry, matching: Matching
+) -> float | None:
+    """The mean over pairs of draws from different chains; None for one chain."""
+    if samples.num_chains < 2:
+        return None
+    found = []
+    for chain in range(samples.num_chains):
+        others = samples.chains(*(c for c in range(samples.num_chains) if c != chain))
+        others = others.thin(max(1, samples.num_draws * others.num_chains // _OTHERS))
+        reference = samples.draw(chain, samples.num_draws // 2)
+        found.append(transpositions_to(reference, others, symmetry, matching))
+    return float(np.mean(found))
+
+
+def transpositions_by_lag(
+    samples: Samples, symmetry: Symmetry, matching: Matching
+) -> list[tuple[int, float]]:
+    """Pairs of (lag in draws, mean transpositions between draws of a chain that far apart)."""
+    lags = _lags(samples.num_draws)
+    if not lags:
+        return []
+    found = []
+    for chain in range(samples.num_chains):
+        for start in np.linspace(0, samples.num_draws - 1 - lags[-1], _STARTS).astype(int):
+            later = _draws(samples, chain, [start + lag for lag in lags])
+            reference = samples.draw(chain, int(start))
+            found.append(transpositions_to(reference, later, symmetry, matching)[0])
+    return [(lag, float(not_)) for lag, not_ in zip(lags, np.mean(found, axis=0), strict=True)]
+
+
+def _lags(num_draws: int) -> list[int]:
+    """Powers of two up to half the draws."""
+    return [2**power for power in range(16) if 2**power <= num_draws // 2]
+
+
+def _draws(samples: Samples, chain: int, rows: Sequence[int]) -> Samples:
+    return Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[chain, rows][None], samples.params))

@@ -1,0 +1,1 @@
+"""Runs: functions from a config to tables."""

@@ -1,0 +1,221 @@
+"""The config of a run: every choice with its default, checked before anything runs."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run: an unknown name or key, or a value out of range."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Section):
+    """Which data, and how it is split. Counts of None mean as many as there are."""
+
+    name: str = "digits"
+    target: str | None = None
+    task: Literal["classification", "regression"] | None = None
+    num_train: Count | None = None
+    num_test: Count | None = None
+    validation: Share = 0.1
+    test: Share = 0.2
+    pool: Count = 1
+    standardize: bool | None = None
+
+
+class NetworkConfig(_Section):
+    """A fully connected network."""
+
+    hidden: tuple[Count, ...] = (64,)
+    activation: Literal["relu", "tanh", "gelu", "silu"] = "relu"
+
+
+class PosteriorConfig(_Section):
+    """The prior stds, and the noise std of regression in standardized targets."""
+
+    prior_std: Positive | dict[str, Positive] = 1.0
+    noise_std: Positive | Literal["inferred"] = "inferred"
+
+
+class HMCConfig(_Section):
+    """Hamiltonian Monte Carlo; `start` is where chains begin."""
+
+    num_chains: Count = 4
+    num_draws: Annotated[int, Field(ge=4)] = 250
+    thin: Count = 1
+    num_warmup: Annotated[int, Field(ge=0)] = 150
+    num_steps: Count = 60
+    step_size: Positive = 1e-3
+    target_acceptance: Share = 0.8
+    adapt_mass: bool = False
+    start: Literal["prior", "init", "map"] = "init"
+
+
+class EnsembleConfig(_Section):
+    """Maximum a posteriori networks by Adam, with the learning rate decaying to zero."""
+
+    num_members: Annotated[int, Field(ge=2)] = 8
+    num_steps: Count = 1500
+    batch_size: Count = 128
+    learning_rate: Positive = 3e-3
+
+
+class VIConfig(_Section):
+    """Mean-field variational inference by Adam, with the learning rate decaying to zero."""
+
+    num_steps: Count = 3000
+    batch_size: Count = 512
+    learning_rate: Positive = 5e-3
+    init_std: Positive = 0.05
+    num_particles: Count = 1
+
+
+class AlignmentConfig(_Section):
+    """What is matched, on how many training inputs (activations only), and to what."""
+
+    matching: Literal["weights", "activations"] = "weights"
+    num_inputs: Count = 512
+    reference: Literal["first", "densest", "mean"] = "mean"
+
+
+class CompactConfig(_Section):
+    """The ranks of the low-rank Gaussians beside the diagonal one."""
+
+    ranks: tuple[Count, ...] = (2, 5)
+
+
+class EvaluationConfig(_Section):
+    """How many draws a Gaussian is judged by, and which rivals and shares are shown."""
+
+    num_gaussian_draws: Count = 400
+    kept: tuple[Count, ...] = (1, 2, 3, 4, 7, 8)
+    num_thinnings: Count = 20
+    keeps: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (
+        1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.01,
+    )  # fmt: skip
+
+
+class RunConfig(_Section):
+    """Everything that a run depends on; with the library's versions it fixes every number."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    data: DataConfig = DataConfig()
+    network: NetworkConfig = NetworkConfig()
+    posterior: PosteriorConfig = PosteriorConfig()
+    hmc: HMCConfig = HMCConfig()
+    ensemble: EnsembleConfig = EnsembleConfig()
+    vi: VIConfig = VIConfig()
+    alignment: AlignmentConfig = AlignmentConfig()
+    compact: CompactConfig = CompactConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+
+BUILT_IN: dict[str, dict[str, Any]] = {
+    "digits": {},
+    "diabetes": {
+        "data": {"name": "diabetes"},
+        "network": {"hidden": (32,), "activation": "tanh"},
+        "hmc": {"num_draws": 400},
+        "vi": {"batch_size": 256},
+    },
+    "mnist-small": {
+        "data": {"name": "mnist", "num_train": 10_000, "num_test": 2_000, "pool": 2},
+        "network": {"hidden": (32,)},
+        "hmc": {"num_draws": 200, "thin": 2, "num_warmup": 100},
+    },
+}
+"""The configs that have a name, as changes to the defaults."""
+
+
+def load_config(
+    name_or_path: str, changes: Sequence[str] = (), seed: int | None = None
+) -> RunConfig:
+    """A built-in config or a TOML file, with `key=value` changes such as `hmc.num_draws=100`.
+
+    Raises: ConfigError for an unknown name, a missing or wrong file, an unknown key or value.
+    """
+    values: dict[str, Any] = _base(name_or_path)
+    for change in changes:
+        values = _set(values, change)
+    if seed is not None:
+        values = values | {"seed": seed}
+    return check_config(values)
+
+
+def check_config(values: Mapping[str, Any]) -> RunConfig:
+    """The config of nested values.
+
+    Raises: ConfigError naming the first key at fault, the rule and what came.
+    """
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from None
+
+
+def _base(name_or_path: str) -> dict[str, Any]:
+    if name_or_path in BUILT_IN:
+        return BUILT_IN[name_or_path]
+    path = Path(name_or_path)
+    if not path.is_file():
+        near = difflib.get_close_matches(name_or_path, BUILT_IN, 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(
+            f"A config is a built-in name ({', '.join(BUILT_IN)}) or a TOML file. "
+            f"Got {name_or_path!r}, which is neither.{hint}"
+        )
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"A config file must be TOML. Got {path}: {error}.") from None
+
+
+def _set(values: Mapping[str, Any], change: str) -> dict[str, Any]:
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"A change must read key=value. Got {change!r}, not hmc.num_draws=100.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string, as on every command line
+    head, _, rest = key.partition(".")
+    if not rest:
+        return {**values, head: value}
+    inner = values.get(head, {})
+    if not isinstance(inner, Mapping):
+        raise ConfigError(f"{head} is a value and has no key {rest!r}. Got {change!r}.")
+    return {**values, head: _set(inner, f"{rest}={text}")}
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        near = difflib.get_close_matches(location[-1], known, 1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known are {', '.join(known)}."
+        return f"A config has no key {'.'.join(location)!r}. {hint}"
+    more = f" ({error.error_count() - 1} more.)" if error.error_count() > 1 else ""
+    return f"{'.'.join(location)}: {first['msg']}. Got {first['input']!r}.{more}"
+
+
+def _known_keys(location: Sequence[str]) -> list[str]:
+    section: type[BaseModel] = RunConfig
+    for part in location:
+        annotation = section.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        section = annotation
+    return list(section.model_fields)

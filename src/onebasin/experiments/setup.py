@@ -1,0 +1,102 @@
+"""From a config to data, network, posterior, matching and random keys."""
+
+import zlib
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+
+from onebasin._types import Key, Params
+from onebasin.alignment.activation_matching import activation_matching
+from onebasin.alignment.matching import Matching
+from onebasin.alignment.weight_matching import weight_matching
+from onebasin.analysis.predictive import Predictive, predict
+from onebasin.data import Dataset, load_dataset
+from onebasin.experiments.config import RunConfig
+from onebasin.models.mlp import mlp
+from onebasin.models.posterior import Posterior, posterior
+
+Monitor: TypeAlias = Callable[[str, float, str], None]
+"""Told what is being done, the fraction that is done, and details in words."""
+
+
+def silent(what: str, fraction: float, details: str) -> None:
+    """A monitor that shows nothing."""
+
+
+class Setup(NamedTuple):
+    """What every step of a run works with."""
+
+    config: RunConfig
+    dataset: Dataset
+    posterior: Posterior
+
+    def key(self, purpose: str) -> Key:
+        """A random key of its own for each purpose, fixed by the seed."""
+        return jax.random.fold_in(jax.random.key(self.config.seed), zlib.crc32(purpose.encode()))
+
+    @property
+    def template(self) -> Any:
+        """Shapes of the params."""
+        return jax.eval_shape(self.posterior.init, jax.random.key(0))
+
+    @property
+    def matching(self) -> Matching:
+        """How draws are matched."""
+        chosen = self.config.alignment
+        if chosen.matching == "weights":
+            return weight_matching()
+        inputs = jnp.asarray(self.dataset.train.inputs[: chosen.num_inputs])
+        network = self.posterior.network
+        return activation_matching(
+            lambda params: network.activations(self.posterior.network_params(params), inputs)
+        )
+
+    def predict(self, draws: Params, part: Literal["validation", "test"] = "test") -> Predictive:
+        """The predictive distribution of draws on held-out inputs, in the targets' own units."""
+        data = self.dataset
+        inputs = getattr(data, part).inputs
+        return predict(self.posterior, draws, inputs, data.target_mean, data.target_std)
+
+    @property
+    def test_targets(self) -> Any:
+        """Classes of the test set, or its targets in their own units."""
+        data = self.dataset
+        if data.task == "classification":
+            return data.test.targets
+        return data.test.targets * data.target_std + data.target_mean
+
+
+def set_up(config: RunConfig) -> Setup:
+    """Load the data and build network and posterior.
+
+    Raises: DataError for data that breaks a rule; ValueError for priors that name no array.
+    """
+    chosen = config.data
+    dataset = load_dataset(
+        chosen.name,
+        seed=config.seed,
+        target=chosen.target,
+        task=chosen.task,
+        num_train=chosen.num_train,
+        num_test=chosen.num_test,
+        validation=chosen.validation,
+        test=chosen.test,
+        pool=chosen.pool,
+        standardize=chosen.standardize,
+    )
+    network = mlp(
+        dataset.num_features, config.network.hidden, dataset.num_outputs, config.network.activation
+    )
+    return Setup(
+        config,
+        dataset,
+        posterior(
+            network,
+            dataset.train,
+            likelihood="categorical" if dataset.task == "classification" else "gaussian",
+            prior_std=config.posterior.prior_std,
+            noise_std=config.posterior.noise_std,
+        ),
+    )

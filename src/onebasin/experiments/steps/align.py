@@ -1,0 +1,72 @@
+"""The step that aligns: every method's draws into HMC's basin, and transpositions counted."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from onebasin._types import Params
+from onebasin.alignment.align import Alignment, align
+from onebasin.alignment.reference import Reference
+from onebasin.analysis.predictive import network_outputs
+from onebasin.analysis.transpositions import transpositions_between_chains, transpositions_by_lag
+from onebasin.experiments.setup import Monitor, Setup
+from onebasin.gaussian import load_gaussian
+from onebasin.samples import Samples
+from onebasin.store.draws import load_samples
+from onebasin.store.run_directory import RunDirectory
+from onebasin.symmetry.permutation import random_num_transpositions
+
+
+def align_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str, Any]:
+    """Align HMC to its reference, ensemble and VI to HMC's; gives what results.json says of it."""
+    like = setup.template
+    samples = load_samples(run.samples("hmc"), like)
+    ensemble = load_samples(run.samples("ensemble"), like)
+    mean = load_gaussian(run.compact("vi-unaligned"), like)[0].mean
+    found = _align(setup, samples, setup.config.alignment.reference, monitor)
+    found.save(run.alignment("hmc"))
+    for name, others in {"ensemble": ensemble, "vi": one_draw(mean)}.items():
+        _align(setup, others, found.reference, monitor).save(run.alignment(name))
+    change = _max_function_change(setup, found, samples)
+    monitor("counting transpositions", 0.5, "")
+    baseline_mean, baseline_std = random_num_transpositions(setup.posterior.symmetry)
+    symmetry, matching = setup.posterior.symmetry, setup.matching
+    return {
+        "alignment": {
+            "matching": found.matching,
+            "reference": setup.config.alignment.reference,
+            "objective": float(np.mean(found.objective)),
+            "converged_share": float(np.mean(found.converged)),
+            "max_function_change": change,
+        },
+        "transpositions": {
+            "between_chains": transpositions_between_chains(samples, symmetry, matching),
+            "by_lag": transpositions_by_lag(samples, symmetry, matching),
+            "baseline_mean": baseline_mean,
+            "baseline_std": baseline_std,
+        },
+    }
+
+
+def one_draw(params: Params) -> Samples:
+    """The samples that hold one network."""
+    return Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None, None], params))
+
+
+def _align(setup: Setup, samples: Samples, reference: Reference, monitor: Monitor) -> Alignment:
+    num_draws = samples.num_chains * samples.num_draws
+
+    def listen(round_: int, moved: int) -> None:
+        details = f"round {round_}: {moved} of {num_draws} draws moved"
+        monitor("aligning", 1 - moved / num_draws, details)
+
+    return align(samples, setup.posterior.symmetry, setup.matching, reference, progress=listen)
+
+
+def _max_function_change(setup: Setup, alignment: Alignment, samples: Samples) -> float:
+    """The largest change of any output on any test input, over all draws; 0 but for rounding."""
+    inputs = setup.dataset.test.inputs
+    before, _ = network_outputs(setup.posterior, samples.draws(), inputs)
+    after, _ = network_outputs(setup.posterior, alignment.apply(samples).draws(), inputs)
+    return float(np.abs(after - before).max())

@@ -1,0 +1,127 @@
+"""The step that summarizes: Gaussians of aligned and unaligned draws, and their null floor."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from onebasin import _trees
+from onebasin.alignment.align import Alignment
+from onebasin.alignment.null import null_floor, rms
+from onebasin.analysis.compare import permute_gaussian
+from onebasin.analysis.diagnostics import convergence, sampler_health, weight_convergence
+from onebasin.analysis.tempering import fit_temperature, temper
+from onebasin.experiments.setup import Monitor, Setup
+from onebasin.gaussian import DiagonalGaussian, LowRankGaussian, load_gaussian, summarize
+from onebasin.samples import Samples
+from onebasin.store.draws import load_samples
+from onebasin.store.run_directory import RunDirectory
+
+
+def summarize_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str, Any]:
+    """Write every Gaussian; gives what results.json says of floors, ranks and convergence."""
+    like = setup.template
+    samples = load_samples(run.samples("hmc"), like)
+    aligned = load_alignment(run, setup, "hmc").apply(samples)
+    direct, compact = summarize(samples), summarize(aligned)
+    direct.save(run.compact("direct"))
+    compact.save(run.compact("compact"))
+    low_ranks = _summarize_low_ranks(run, setup, samples, aligned, monitor)
+    _summarize_others(run, setup)
+    monitor("null floor", 0.3, "aligning draws that share nothing")
+    null = _null(setup, samples)
+    null.save(run.compact("null"))
+    monitor("diagnostics", 0.7, "R-hat and effective sample sizes")
+    return {
+        "null_floor": _floor(compact, null, direct),
+        "low_rank": low_ranks,
+        "diagnostics": {
+            "sampler": sampler_health(samples),
+            "weights_unaligned": weight_convergence(samples),
+            "weights_aligned": weight_convergence(aligned),
+            "predictions": _prediction_convergence(setup, samples),
+        },
+    }
+
+
+def load_alignment(run: RunDirectory, setup: Setup, name: str) -> Alignment:
+    """The alignment of a method's draws."""
+    return Alignment.load(run.alignment(name), setup.posterior.symmetry)
+
+
+def _summarize_low_ranks(
+    run: RunDirectory, setup: Setup, samples: Samples, aligned: Samples, monitor: Monitor
+) -> dict[str, dict[str, float]]:
+    """Write low-rank Gaussians, whole and with their residual std tempered on validation inputs."""
+    reference = setup.predict(samples.draws(), "validation")
+    found = {}
+    for rank in setup.config.compact.ranks:
+        monitor("low rank", 0.1, f"rank {rank}: tempering the residual")
+        whole = summarize(aligned, rank)
+        assert isinstance(whole, LowRankGaussian)
+        whole.save(run.compact(f"compact-rank-{rank}-whole"))
+        scale = fit_temperature(
+            whole,
+            lambda draws: setup.predict(draws, "validation"),
+            reference,
+            setup.key(f"temper-{rank}"),
+        )
+        temper(whole, scale).save(run.compact(f"compact-rank-{rank}"), residual_scale=scale)
+        found[str(rank)] = {"residual_share": whole.residual_share, "residual_scale": scale}
+    return found
+
+
+def _summarize_others(run: RunDirectory, setup: Setup) -> None:
+    like = setup.template
+    ensemble = load_samples(run.samples("ensemble"), like)
+    summarize(ensemble).save(run.compact("direct-ensemble"))
+    together = load_alignment(run, setup, "ensemble").apply(ensemble)
+    summarize(together).save(run.compact("compact-ensemble"))
+    gaussian, _ = load_gaussian(run.compact("vi-unaligned"), like)
+    found = load_alignment(run, setup, "vi").permutation
+    single = {group: p[0, 0] for group, p in found.items()}
+    assert isinstance(gaussian, DiagonalGaussian)
+    permute_gaussian(setup.posterior.symmetry, single, gaussian).save(run.compact("vi"))
+
+
+def _null(setup: Setup, samples: Samples) -> DiagonalGaussian:
+    return null_floor(
+        setup.key("null"),
+        samples,
+        setup.posterior.symmetry,
+        setup.matching,
+        setup.config.alignment.reference,
+    )
+
+
+def _floor(
+    compact: DiagonalGaussian, null: DiagonalGaussian, direct: DiagonalGaussian
+) -> dict[str, Any]:
+    floors = _trees.named_leaves(null.std)
+    unaligned = _trees.named_leaves(direct.std)
+    below = jax.tree.map(lambda std, floor: std < floor, compact.std, null.std)
+    return {
+        "std": rms(compact.std),
+        "null_std": rms(null.std),
+        "unaligned_std": rms(direct.std),
+        "share_below": float(_trees.ravel_batch(below, 0).mean()),
+        "by_array": {
+            name: {
+                "std": rms(std),
+                "null_std": rms(floors[name]),
+                "unaligned_std": rms(unaligned[name]),
+            }
+            for name, std in _trees.named_leaves(compact.std).items()
+        },
+    }
+
+
+def _prediction_convergence(setup: Setup, samples: Samples) -> dict[str, float | None]:
+    """R-hat and ESS of what draws predict: probabilities of the true class, or means."""
+    predictive = setup.predict(samples.draws())
+    if setup.dataset.task == "classification":
+        targets = np.asarray(setup.dataset.test.targets)
+        values = predictive.draw_probs[:, np.arange(len(targets)), targets]  # pyright: ignore
+    else:
+        values = predictive.means  # pyright: ignore
+    return convergence(values.reshape(samples.num_chains, samples.num_draws, -1))
