@@ -1,0 +1,1 @@
+"""The figures of a report, one exhibit (or family of them) a module."""

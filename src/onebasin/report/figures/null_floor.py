@@ -1,0 +1,101 @@
+"""The figure of the null floor: which stds lie below what alignment alone makes of noise."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from onebasin import _trees
+from onebasin.report.figures.exhibit import Exhibit
+from onebasin.report.figures.theme import Theme, count_bar, new_figure
+from onebasin.report.findings import Findings, flat
+from onebasin.report.numbers import percent
+
+_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def null_floor(findings: Findings) -> Exhibit:
+    """Stds of aligned weights against their null floor: all weights, and array by array."""
+    below = findings.results["null_floor"]["share_below"]
+    hmc = findings.setup.config.hmc
+    draws = hmc.num_chains * hmc.num_draws
+    error = np.sqrt(1 / draws)
+    return Exhibit(
+        "null-floor",
+        "Stds beside the null floor",
+        "The std of every aligned weight against its null floor, and the ratio of the two by "
+        "array, before and after alignment.",
+        "Alignment finds likeness even in draws that share nothing, and shrinks their stds. The "
+        "null floor is the std of such draws, aligned the same way. Above, each weight's aligned "
+        "std against its floor; below, their ratio for each array: the dot is the median, the "
+        "thick line holds half of the weights and the thin one 90 %.",
+        f"Only a std below its floor says something about the weight: here {percent(below)} of "
+        "all weights, where about half would be by chance. A ratio below 1 that is as low before "
+        "alignment does not come from alignment. Arrays whose units never move have a floor equal "
+        "to their own spread.",
+        f"With {draws:,} draws, the ratio of two stds strays by at least {percent(error, 0)} on "
+        "its own, and by more where draws are correlated: single weights a little below 1 prove "
+        "nothing. The noise of the floor has independent weights.",
+        lambda theme: _draw(findings, theme),
+    )
+
+
+def _draw(findings: Findings, theme: Theme) -> Figure:
+    names = list(_trees.named_leaves(findings.gaussian("null").std))
+    ratios_height = 1.5 + 0.42 * len(names)
+    figure = new_figure(4.3 + ratios_height)
+    above, below = figure.subplots(2, 1, height_ratios=[4.0, ratios_height])
+    _draw_all(findings, figure, above, theme)
+    _draw_ratios(findings, below, theme)
+    figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def _draw_all(findings: Findings, figure: Figure, axes: Axes, theme: Theme) -> None:
+    stds, floors = flat(findings.gaussian("compact").std), flat(findings.gaussian("null").std)
+    low, high = float(min(stds.min(), floors.min())), float(max(stds.max(), floors.max()))
+    room = 0.04 * (high - low) or 0.5
+    low, high = max(low - room, 0.0), high + room
+    cells: Any = axes.hexbin(
+        floors, stds, gridsize=50, mincnt=1, cmap=theme.density,
+        extent=(low, high, low, high), linewidths=0.2,
+    )  # fmt: skip
+    cells.set_norm(LogNorm(1, max(float(cells.get_array().max()), 2.0)))
+    count_bar(figure, cells, theme, ax=axes)
+    axes.plot([low, high], [low, high], color=theme.vermilion, linewidth=1.0, label="equal")
+    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+    axes.set_xlabel("null floor's std (units of the weights)")
+    axes.set_ylabel("aligned std (units of the weights)")
+    axes.set_title("All weights")
+    axes.legend(loc="upper left")
+
+
+def _draw_ratios(findings: Findings, axes: Axes, theme: Theme) -> None:
+    floors = _trees.named_leaves(findings.gaussian("null").std)
+    kinds = {"direct": ("not aligned", theme.purple), "compact": ("aligned", theme.blue)}
+    for number, (kind, (words, color)) in enumerate(kinds.items()):
+        stds = _trees.named_leaves(findings.gaussian(kind).std)
+        found = np.array(
+            [np.quantile(_ratio(stds[name], floors[name]), _LEVELS) for name in floors]
+        )
+        rows = np.arange(len(floors)) + 0.24 * (number - 0.5)
+        axes.hlines(rows, found[:, 0], found[:, 4], color=color, linewidth=1.2)
+        axes.hlines(rows, found[:, 1], found[:, 3], color=color, linewidth=4)
+        axes.plot(found[:, 2], rows, "o", color=color, markersize=6, label=words)
+    axes.axvline(1.0, color=theme.vermilion, linewidth=1.0)
+    names = [name if findings.is_permuted(name) else f"{name}\n(never moves)" for name in floors]
+    axes.set_yticks(range(len(names)), [name.removeprefix("network/") for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(False, axis="y")
+    axes.set_xlabel("std / null floor's std")
+    axes.set_title("Array by array")
+
+
+def _ratio(stds: np.ndarray, floors: np.ndarray) -> Float[np.ndarray, " weights"]:
+    """Stds beside their floors; 1 where both are 0."""
+    ours, floor = (np.asarray(leaf, np.float64).reshape(-1) for leaf in (stds, floors))
+    safe = np.where(floor > 0, floor, 1.0)
+    return np.where(floor > 0, ours / safe, np.where(ours > 0, np.inf, 1.0))

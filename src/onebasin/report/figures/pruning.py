@@ -1,0 +1,111 @@
+"""The figure of pruning: what is left of a network when weights are set to zero."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from onebasin.report.figures.exhibit import Exhibit
+from onebasin.report.figures.theme import Theme, new_figure, share_ticks
+from onebasin.report.findings import Findings
+
+ORDERS = {
+    "std": "small std first",
+    "signal-to-noise": "|weight| / std",
+    "magnitude": "|weight|",
+    "random": "at random",
+    "std-misaligned": "small std first, misaligned",
+    "signal-to-noise-misaligned": "|weight| / std, misaligned",
+}
+"""What is kept first, by the names of results.json."""
+
+NETWORKS = {"hmc-mean": "Mean of HMC's aligned draws", "member": "Ensemble members"}
+"""The networks that are pruned, by the names of results.json."""
+
+_TICKS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
+
+
+def pruning(findings: Findings) -> Exhibit:
+    """Accuracy or error against the share of weights kept, by every order."""
+    score = "accuracy" if findings.is_classification else "root mean squared error"
+    return Exhibit(
+        "pruning",
+        "Pruning",
+        f"The {score} of the mean network and of ensemble members against the share of weights "
+        "kept, for several orders of pruning, with 95 % bands.",
+        f"Weights are set to zero, those first that an order ranks last; the curves show {score} "
+        "with the share of weights that is left. Std is that of the compact Gaussian. Ensemble "
+        "members were brought into its basin first; misaligned means that they were not, so that "
+        "each std met a weight of some other unit.",
+        "An order is good where its curve stays near the left end for long. If a std knows "
+        "something about single weights, the aligned curve lies above its misaligned control"
+        + ("" if findings.is_classification else " (below, for an error)")
+        + " and above random order; magnitude is the rival that needs no posterior. The dotted "
+        "line is a constant prediction.",
+        "Bands are 95 % intervals: of the mean network by bootstrap over test examples, of "
+        f"members by Student's t over {findings.setup.config.ensemble.num_members} of them. "
+        "Neither knows of other seeds or data. All arrays compete with each other, and nothing "
+        "is trained after pruning. The mean network may predict worse than any draw even unpruned.",
+        lambda theme: _draw(findings, theme),
+    )
+
+
+def _draw(findings: Findings, theme: Theme) -> Figure:
+    figure = new_figure(7.6)
+    panels = figure.subplots(2, 1, sharex=True)
+    for axes, (network, title) in zip(panels, NETWORKS.items(), strict=True):
+        for order in ORDERS:
+            _draw_curve(findings, axes, f"{network}/{order}", theme)
+        axes.axhline(
+            _constant(findings), color=theme.muted, linestyle=":", label="constant prediction"
+        )
+        axes.set_xscale("log")
+        axes.set_title(title)
+        if findings.is_classification:
+            axes.set_ylim(0, 1.03)
+            axes.set_ylabel("accuracy")
+        else:
+            axes.set_ylabel("RMSE (units of the target)")
+    least = min(findings.setup.config.evaluation.keeps)
+    share_ticks(panels[0], [tick for tick in _TICKS if tick >= least])
+    panels[0].invert_xaxis()
+    panels[1].set_xlabel("share of weights kept")
+    handles, labels = panels[1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _draw_curve(findings: Findings, axes: Axes, name: str, theme: Theme) -> None:
+    found: dict[str, Any] = findings.results["pruning"]
+    if name not in found:
+        return
+    order = name.partition("/")[2]
+    curve = np.array(found[name], np.float64)
+    color, style = _style(order, theme)
+    axes.plot(curve[:, 0], curve[:, 1], style, color=color, markersize=4, label=ORDERS[order])
+    interval = findings.results["pruning_intervals"].get(name)
+    if interval is not None:
+        _, low, high = np.array(interval, np.float64).T
+        axes.fill_between(curve[:, 0], low, high, color=color, alpha=0.1, linewidth=0)
+
+
+def _style(order: str, theme: Theme) -> tuple[str, str]:
+    colors = {
+        "std": theme.vermilion,
+        "signal-to-noise": theme.blue,
+        "magnitude": theme.green,
+        "random": theme.muted,
+    }
+    markers = {"std": "o", "signal-to-noise": "s", "magnitude": "^", "random": "x"}
+    score = order.removesuffix("-misaligned")
+    return colors[score], f"{markers[score]}{'-' if score == order else '--'}"
+
+
+def _constant(findings: Findings) -> float:
+    """What the most frequent class of training, or its mean target, would score."""
+    data = findings.setup.dataset
+    train, test = np.asarray(data.train.targets), np.asarray(findings.setup.test_targets)
+    if findings.is_classification:
+        return float((test == np.bincount(train).argmax()).mean())
+    return float(np.sqrt(((test - data.target_mean) ** 2).mean()))

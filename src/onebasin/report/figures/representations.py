@@ -1,0 +1,201 @@
+"""The figure of representations: how well each predicts for the numbers it stores."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from onebasin.report.figures.exhibit import Exhibit
+from onebasin.report.figures.labels import Label, place_labels
+from onebasin.report.figures.theme import Theme, new_figure
+from onebasin.report.findings import Findings
+from onebasin.report.numbers import fixed, percent
+from onebasin.report.representations import kept_draws, label, present
+
+_SMALLEST_TV = 1e-4
+_ACCURACIES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1)
+_APART = 1.07
+_STORAGES = (1, 2, 3, 5, 8, 12, 20, 40, 80, 150, 300, 600, 1200, 2500, 5000, 10_000)
+
+
+def representations(findings: Findings) -> Exhibit:
+    """Total variation and accuracy (or error) against numbers stored for each weight."""
+    score = "accuracy" if findings.is_classification else "root mean squared error"
+    return Exhibit(
+        "representations",
+        "What each representation predicts, for the numbers it stores",
+        f"Total variation to HMC and {score} of every representation against the numbers it "
+        "stores for each weight, with kept draws as a line.",
+        f"Each point is one representation (hollow: a low-rank Gaussian with its whole "
+        "residual std). Above, the total variation (TV) of its predictions "
+        f"to those of all HMC draws; below, its {score} on "
+        f"{len(findings.setup.dataset.test):,} test examples. The line is the plainest rival: "
+        "keep a few draws, one number per weight each.",
+        "Lower is better above. A Gaussian earns its place where it lies below the line at its "
+        "own storage. " + _floor_words(findings) + _reading(findings),
+        "Points of equal storage stand a little apart to be seen. Kept draws are part of the HMC "
+        "run they are held against, and the compact Gaussians are made from it; variational "
+        "inference and the ensemble never saw it. " + _noise_words(findings),
+        lambda theme: _draw(findings, theme),
+    )
+
+
+def _floor_words(findings: Findings) -> str:
+    floor = findings.results["representations"]["hmc-chain"]
+    if floor is None:
+        return "With one chain there is no mark for how far two runs of HMC lie apart. "
+    return (
+        f"The dashed mark ({fixed(floor['total_variation'])}) is how far one chain of HMC lies "
+        "from the others: nothing below it can be told from HMC itself. "
+    )
+
+
+def _reading(findings: Findings) -> str:
+    if findings.is_classification:
+        return "Higher is better below, where the axis spreads out small errors."
+    return "Lower is better below too; the unit is that of the targets."
+
+
+def _noise_words(findings: Findings) -> str:
+    draws = findings.setup.config.evaluation.num_gaussian_draws
+    judged = f"Gaussians are judged by {draws:,} draws. "
+    if not findings.is_classification:
+        return f"{judged}No interval is drawn: all share one set of test examples and one seed."
+    accuracy = findings.results["representations"]["hmc"]["accuracy"]
+    error = np.sqrt(accuracy * (1 - accuracy) / len(findings.setup.dataset.test))
+    return (
+        f"{judged}At HMC's accuracy one standard error over test examples is {percent(error)}; "
+        "smaller gaps in accuracy say little."
+    )
+
+
+def _draw(findings: Findings, theme: Theme) -> Figure:
+    figure = new_figure(8.2)
+    above, below = figure.subplots(2, 1, sharex=True)
+    for axes in (above, below):
+        axes.set_xscale("log")
+    labels, lines = _draw_points(findings, above, "total_variation", theme)
+    _distance_axis(above)
+    above.set_title("Distance from HMC's predictions")
+    others, other_lines = _draw_points(findings, below, findings.score, theme)
+    below.set_xlabel("numbers stored per weight")
+    below.set_title("Quality on test data")
+    if findings.is_classification:
+        _spread_small_errors(below, [label.y for label in others], findings)
+    else:
+        below.set_ylabel("RMSE (units of the target)")
+    for axes in (above, below):
+        axes.margins(x=0.12, y=0.18)
+    _storage_ticks(below)
+    _draw_legend(findings, figure, below)
+    place_labels(figure, above, labels, lines)
+    place_labels(figure, below, others, other_lines)
+    return figure
+
+
+def _draw_legend(findings: Findings, figure: Figure, axes: Axes) -> None:
+    handles, words = axes.get_legend_handles_labels()
+    if findings.results["representations"]["hmc-chain"] is not None:
+        words[-1] = "HMC (above: one chain against the others; below: all draws)"
+    figure.legend(handles, words, loc="outside lower center")
+
+
+def _draw_points(
+    findings: Findings, axes: Axes, score: str, theme: Theme
+) -> tuple[list[Label], list[np.ndarray]]:
+    """Points, the line of kept draws and HMC's mark; gives labels and the lines to keep clear."""
+    is_distance = score == "total_variation"
+    smallest = _SMALLEST_TV if is_distance else -np.inf
+    kept = kept_draws(findings.results)
+    line = np.array([(count, max(scores[score], smallest)) for count, scores in kept.items()])
+    if len(line):
+        axes.plot(*line.T, "o-", color=theme.orange, label="kept draws", zorder=2)
+    labels: list[Label] = []
+    for name, x in _places(findings).items():
+        if name == "hmc" and is_distance:
+            continue
+        y = max(findings.results["representations"][name][score], smallest)
+        color = _color(name, theme)
+        fill = "none" if name.endswith("-whole") else color
+        axes.plot(x, y, _marker(name), color=color, markerfacecolor=fill, markersize=7, zorder=3)
+        labels.append(Label(x, y, label(name), color))
+    lines = [line.reshape(-1, 2)]
+    mark = findings.results["representations"]["hmc-chain" if is_distance else "hmc"]
+    if mark is not None:
+        y = max(mark[score], smallest)
+        axes.axhline(
+            y, color=theme.muted, linestyle="--", linewidth=1.2, label="HMC, all draws", zorder=1
+        )
+        lines.append(np.array([(1, y), (_STORAGES[-1], y)]))
+    return labels, lines
+
+
+def _places(findings: Findings) -> dict[str, float]:
+    """Where each representation stands: its storage, those of one storage a little apart."""
+    table = present(findings.results)
+    rows: dict[float, list[str]] = {}
+    for name in table:
+        if not name.startswith("kept-"):
+            rows.setdefault(table[name]["num_numbers"], []).append(name)
+    return {
+        name: storage * _APART ** (place - (len(names) - 1) / 2)
+        for storage, names in rows.items()
+        for place, name in enumerate(sorted(names))
+    }
+
+
+def _marker(name: str) -> str:
+    if name.startswith("hmc"):
+        return "D"
+    if name == "compact-mean":
+        return "^"
+    return "P" if name == "ensemble" else "s"
+
+
+def _color(name: str, theme: Theme) -> str:
+    if name.startswith("compact-rank"):
+        return theme.sky
+    colors = {
+        "direct": theme.purple,
+        "compact": theme.blue,
+        "compact-mean": theme.blue,
+        "compact-ensemble": theme.green,
+        "ensemble": theme.green,
+        "vi": theme.vermilion,
+    }
+    return colors.get(name, theme.muted)
+
+
+def _spread_small_errors(axes: Axes, accuracies: list[float], findings: Findings) -> None:
+    """An axis for accuracies that is logarithmic in the error, half an example the least."""
+    least = 0.5 / len(findings.setup.dataset.test)
+    axes.set_yscale(
+        "function",
+        functions=(
+            lambda a: -np.log10(np.maximum(1 - np.asarray(a), least)),
+            lambda s: 1 - 10 ** -np.asarray(s),
+        ),
+    )
+    low, high = min(accuracies), min(max(accuracies), 1 - least)
+    ticks = [t for t in _ACCURACIES if 1 - (1 - low) * 1.3 <= t <= 1 - (1 - high) * 0.7]
+    axes.set_yticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylabel("accuracy (log scale of the error)")
+
+
+def _distance_axis(axes: Axes) -> None:
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    steps = (1, 2, 5) if high > 8 * low else (1, 1.5, 2, 3, 4, 5, 7)
+    places = [step * 10.0**power for power in range(-4, 1) for step in steps]
+    ticks = [tick for tick in places if low <= tick <= min(high, 1)]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylabel("total variation to HMC (0 to 1)")
+
+
+def _storage_ticks(axes: Axes) -> None:
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in _STORAGES if low <= tick <= high]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())

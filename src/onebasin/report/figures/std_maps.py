@@ -1,0 +1,132 @@
+"""Figures of the first layer's stds: images over pixels, or bars over the inputs of a table."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from onebasin.report.figures.exhibit import Exhibit
+from onebasin.report.figures.theme import Theme, new_figure
+from onebasin.report.findings import Findings
+
+_COLORS = "cividis"
+_MOST_BARS = 24
+_READ = (
+    "Where the aligned std equals the null floor, it says nothing about the weight: alignment "
+    "alone gives as much. Where it is clearly lower, the data have spoken. "
+)
+_MISLEADS = (
+    "A root mean square over hidden units hides which unit knows something. Stds of few or "
+    "strongly correlated draws are rough."
+)
+
+
+def std_maps(findings: Findings) -> Exhibit:
+    """The first layer's std for each pixel: before and after alignment, and what is no news."""
+    return Exhibit(
+        "std-maps",
+        "Std of the first layer, pixel by pixel",
+        "Images of the std of first-layer weights for each pixel: direct, compact, null floor "
+        "and prior on one color scale, beside the mean training image.",
+        "For each pixel, the root mean square over hidden units of the std of its weights: of "
+        "HMC's draws as they are (direct), aligned (compact), of aligned draws that share nothing "
+        "(null floor), and of the prior. The last image is the mean of the training inputs.",
+        _READ + "Pixels that are dark in every image are not seen by the data: their weights keep "
+        "the prior's std.",
+        _MISLEADS + " The prior's std is no floor: it was never aligned.",
+        lambda theme: _draw_maps(findings, theme),
+    )
+
+
+def feature_stds(findings: Findings) -> Exhibit:
+    """The first layer's std for each input of a table."""
+    count = findings.setup.dataset.num_features
+    shown = (
+        "All inputs are shown."
+        if count <= _MOST_BARS
+        else f"Shown are the {_MOST_BARS} of {count:,} inputs that lie lowest beside their floor."
+    )
+    return Exhibit(
+        "std-maps",
+        "Std of the first layer, input by input",
+        "Bars of the std of first-layer weights for each input: direct, compact and null floor, "
+        "with the prior as a mark.",
+        "For each input, the root mean square over hidden units of the std of its weights: of "
+        "HMC's draws as they are (direct), aligned (compact), and of aligned draws that share "
+        f"nothing (null floor). Inputs are counted from 1 in the order of the data. {shown}",
+        _READ,
+        _MISLEADS + " The prior's std is no floor: it was never aligned.",
+        lambda theme: _draw_bars(findings, theme),
+    )
+
+
+def input_stds(findings: Findings) -> dict[str, Float[np.ndarray, " inputs"]]:
+    """The rms over hidden units of each input's std, by what is summarized."""
+    trees = {
+        "direct": findings.gaussian("direct").std,
+        "compact": findings.gaussian("compact").std,
+        "null floor": findings.gaussian("null").std,
+        "prior": findings.setup.posterior.prior_std,
+    }
+    return {
+        name: np.sqrt((findings.first_layer(tree) ** 2).mean(axis=1))
+        for name, tree in trees.items()
+    }
+
+
+def _draw_maps(findings: Findings, theme: Theme) -> Figure:
+    shape = findings.setup.dataset.image_shape
+    assert shape is not None
+    maps = input_stds(findings)
+    low, high = min(m.min() for m in maps.values()), max(m.max() for m in maps.values())
+    figure = new_figure(4.3, holds_squares=True)
+    panels = figure.subplots(2, 3)
+    image: Any = None
+    for axes, (name, stds) in zip(panels.flat, maps.items(), strict=False):
+        image = show_image(axes, stds.reshape(shape), name, cmap=_COLORS, vmin=low, vmax=high)
+    mean_image = np.asarray(findings.setup.dataset.train.inputs).mean(axis=0).reshape(shape)
+    gray = show_image(panels[1, 1], mean_image, "mean input", cmap="gray")
+    panels[1, 2].set_axis_off()
+    bars = [(image, "std (units of the weights)"), (gray, "mean input (as trained on)")]
+    for column, (mappable, words) in enumerate(bars):
+        inset = panels[1, 2].inset_axes((0.02 + 0.58 * column, 0.0, 0.12, 1.0))
+        bar = figure.colorbar(mappable, cax=inset)
+        bar.set_label(words, fontsize=8.5, color=theme.text)
+        bar.ax.tick_params(labelsize=8.5)
+    return figure
+
+
+def show_image(axes: Axes, values: np.ndarray, title: str, **settings: Any) -> Any:
+    """An image of pixels without ticks, its title above."""
+    axes.set_title(title, fontweight="normal", loc="center")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    return axes.imshow(values, interpolation="nearest", **settings)
+
+
+def _draw_bars(findings: Findings, theme: Theme) -> Figure:
+    stds = input_stds(findings)
+    count = len(stds["compact"])
+    ratio = stds["compact"] / np.maximum(stds["null floor"], np.finfo(float).tiny)
+    shown = np.sort(np.argsort(ratio, kind="stable")[:_MOST_BARS]) if count > _MOST_BARS else None
+    rows = np.arange(count) if shown is None else shown
+    figure = new_figure(1.7 + 0.42 * len(rows))
+    axes = figure.subplots()
+    places = np.arange(len(rows))
+    colors = {"direct": theme.purple, "compact": theme.blue, "null floor": theme.muted}
+    for number, (name, color) in enumerate(colors.items()):
+        axes.barh(places + 0.27 * (number - 1), stds[name][rows], 0.25, color=color, label=name)
+    axes.plot(
+        stds["prior"][rows], places, "|", color=theme.text, markersize=16, label="prior",
+        linestyle="none",
+    )  # fmt: skip
+    axes.set_yticks(places, [f"input {row + 1}" for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(False, axis="y")
+    axes.set_xlabel("std, rms over hidden units (units of the weights)")
+    figure.legend(loc="outside lower center", ncols=4, columnspacing=1.2)
+    return figure

@@ -1,0 +1,111 @@
+"""How figures look, on light and on dark paper: colors, fonts and sizes."""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, cast
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter
+
+WIDTH = 5.6
+"""Inches; narrow, so that text stays readable on a phone."""
+
+
+class Theme(NamedTuple):
+    """The colors of one kind of paper; the hues are those of Okabe and Ito (2008)."""
+
+    name: str
+    paper: str
+    text: str
+    muted: str
+    grid: str
+    blue: str
+    sky: str
+    green: str
+    vermilion: str
+    orange: str
+    purple: str
+    few: str
+    many: str
+
+    @property
+    def density(self) -> Colormap:
+        """From few to many weights in a cell."""
+        return LinearSegmentedColormap.from_list("density", [self.few, self.blue, self.many])
+
+
+LIGHT = Theme(
+    "light", "#ffffff", "#1c1f24", "#5b626d", "#d9dde3", "#0072b2", "#2e8cc7", "#00805b",
+    "#c95500", "#b87d00", "#b3568b", "#b9dcf2", "#03263d",
+)  # fmt: skip
+DARK = Theme(
+    "dark", "#16191e", "#e6e9ee", "#a3abb7", "#3a414c", "#3f9fdd", "#7cc4f0", "#2fbf95",
+    "#f0803c", "#e9b44c", "#d98ab8", "#1d4b6c", "#eaf6ff",
+)  # fmt: skip
+
+
+def new_figure(height: float, *, holds_squares: bool = False) -> Figure:
+    """An empty figure of the common width and a height in inches, with room at its edges."""
+    figure = Figure(
+        figsize=(WIDTH, height), layout="compressed" if holds_squares else "constrained"
+    )
+    cast(ConstrainedLayoutEngine, figure.get_layout_engine()).set(w_pad=0.07, h_pad=0.07)
+    return figure
+
+
+def count_bar(figure: Figure, cells: ScalarMappable, theme: Theme, **place: Any) -> None:
+    """A color bar for logarithmic counts of weights, labeled with whole numbers."""
+    bar = figure.colorbar(cells, **place)
+    most = cast("float | None", cells.norm.vmax) or 1.0
+    ticks = [step * 10**power for power in range(9) for step in (1, 2, 5)]
+    bar.set_ticks([tick for tick in ticks if tick <= most])
+    bar.ax.minorticks_off()
+    bar.formatter = FuncFormatter(lambda count, _: f"{count:,.0f}")
+    bar.set_label("weights in a cell", color=theme.text)
+
+
+def share_ticks(axes: Axes, shares: Sequence[float]) -> None:
+    """Label the horizontal axis with shares as per cent, and with nothing else."""
+    axes.set_xticks(shares, [f"{100 * share:g} %" for share in shares])
+    axes.set_xticks([], minor=True)
+
+
+@contextmanager
+def drawn_on(theme: Theme) -> Generator[None]:
+    """Draw and save figures by this theme alone, whatever a user's own settings say."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(cast(Any, _settings(theme)))
+        yield
+
+
+def _settings(theme: Theme) -> dict[str, object]:
+    text = dict.fromkeys(
+        ("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), theme.text
+    )
+    lines = dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), theme.muted)
+    paper = dict.fromkeys(("figure.facecolor", "savefig.facecolor", "axes.facecolor"), theme.paper)
+    return {
+        **text,
+        **lines,
+        **paper,
+        "font.size": 10.5,
+        "axes.titlesize": 10.5,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "legend.fontsize": 9.5,
+        "legend.frameon": False,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": theme.grid,
+        "grid.linewidth": 0.6,
+        "lines.linewidth": 1.6,
+        "lines.markersize": 5,
+    }

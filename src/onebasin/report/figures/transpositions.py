@@ -1,0 +1,63 @@
+"""The figure of transpositions: how much of the distance between draws is mere order of units."""
+
+from matplotlib.figure import Figure
+
+from onebasin.report.figures.exhibit import Exhibit
+from onebasin.report.figures.theme import Theme, new_figure
+from onebasin.report.findings import Findings
+from onebasin.report.numbers import fixed
+
+
+def transpositions(findings: Findings) -> Exhibit:
+    """Transpositions against lag within a chain, beside other chains and pure chance."""
+    found = findings.results["transpositions"]
+    between = found["between_chains"]
+    chance = f"{fixed(found['baseline_mean'], 1)} ± {fixed(found['baseline_std'], 1)}"
+    words = (
+        "With one chain there is no level between chains. "
+        if between is None
+        else f"Draws of different chains differ by {fixed(between, 1)} on average. "
+    )
+    return Exhibit(
+        "transpositions",
+        "Transpositions between draws",
+        "Transpositions between draws of one chain against their lag, with the level between "
+        "chains and the level of random permutations.",
+        "The number of transpositions (NoT) is how many pairs of hidden units must trade places "
+        "to bring one draw nearest to another, summed over hidden layers. The line shows draws "
+        "of one chain that lie so many draws apart, the mean over chains and starts. " + words,
+        f"Permutations that are purely random need {chance} (mean and standard deviation, the "
+        "band). A line that stays at 0 means that a chain keeps its units in order; one that "
+        "reaches the band means that draws that far apart have no common order left.",
+        "The number saturates at the band: two levels inside it cannot be told apart. Where "
+        "units are alike or dead, the best order is not unique, and the count depends on how "
+        "ties are broken.",
+        lambda theme: _draw(findings, theme),
+    )
+
+
+def _draw(findings: Findings, theme: Theme) -> Figure:
+    found = findings.results["transpositions"]
+    figure = new_figure(3.9)
+    axes = figure.subplots()
+    lags = [lag for lag, _ in found["by_lag"]]
+    counts = [count for _, count in found["by_lag"]]
+    axes.plot(lags, counts, "o-", color=theme.blue, label="within a chain")
+    if found["between_chains"] is not None:
+        axes.axhline(
+            found["between_chains"], color=theme.vermilion, linestyle="--", label="between chains"
+        )
+    mean, std = found["baseline_mean"], found["baseline_std"]
+    axes.axhspan(
+        mean - std, mean + std, color=theme.muted, alpha=0.3, linewidth=0,
+        label="random permutations",
+    )  # fmt: skip
+    axes.set_xscale("log", base=2)
+    if lags:
+        axes.set_xticks(lags, [str(lag) for lag in lags])
+    room = 0.05 * (mean + std + 1)
+    axes.set_ylim(-room, max([*counts, mean + std, found["between_chains"] or 0]) + room)
+    axes.set_xlabel("lag (draws)")
+    axes.set_ylabel("transpositions")
+    figure.legend(loc="outside lower center", ncols=3, columnspacing=1.2)
+    return figure

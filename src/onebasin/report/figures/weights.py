@@ -1,0 +1,118 @@
+"""The figure of weights: what two methods say of each weight, before and after alignment."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from scipy import stats
+
+from onebasin.experiments.steps.compare import UNALIGNED
+from onebasin.report.figures.exhibit import Exhibit
+from onebasin.report.figures.theme import Theme, count_bar, new_figure
+from onebasin.report.findings import Findings, flat
+from onebasin.report.numbers import fixed
+
+METHODS = {"compact": "HMC", "vi": "VI", "compact-ensemble": "ensemble"}
+"""The methods whose Gaussians are compared, by the names of results.json."""
+
+_CELLS = 42
+
+
+class Pair(NamedTuple):
+    """One quantity of every weight by HMC and by another method."""
+
+    quantity: str
+    other: str
+    is_aligned: bool
+    ours: Float[np.ndarray, " weights"]
+    theirs: Float[np.ndarray, " weights"]
+
+    @property
+    def correlation(self) -> float | None:
+        """Spearman's rank correlation; None where one side does not vary."""
+        if np.ptp(self.ours) == 0 or np.ptp(self.theirs) == 0:
+            return None
+        return float(stats.spearmanr(self.ours, self.theirs).statistic)  # pyright: ignore
+
+
+def weights(findings: Findings) -> Exhibit:
+    """Means against means and stds against stds, HMC against VI and the ensemble."""
+    return Exhibit(
+        "weights",
+        "Weight by weight, method by method",
+        "Density plots of the mean and the std of every weight, HMC against variational "
+        "inference and against the ensemble, before and after alignment.",
+        "Every weight is one point: what HMC says of it across, what the other method says of it "
+        "up; on the left with units as each method left them, on the right with all methods in "
+        "HMC's basin. Printed is Spearman's rank correlation.",
+        "Darker cells (brighter ones on dark paper) hold more weights; the line is where both "
+        "methods say the same. " + _change_in_words(findings),
+        "Alignment looks for likeness and finds some in pure noise, so a small rise of the "
+        "correlation proves little. Weights that the data do not see have mean 0 and the prior's "
+        "std in every method and need no alignment. The std of a few ensemble members is rough, "
+        "and where members agree by weight decay it is near 0.",
+        lambda theme: _draw(findings, theme),
+    )
+
+
+def pairs(findings: Findings) -> list[Pair]:
+    """All comparisons: by the other method, then mean and std, each before and after."""
+    found: list[Pair] = []
+    for other in ("vi", "compact-ensemble"):
+        for quantity in ("mean", "std"):
+            for is_aligned in (False, True):
+                names = (
+                    ("compact", other) if is_aligned else (UNALIGNED["compact"], UNALIGNED[other])
+                )
+                ours, theirs = (flat(getattr(findings.gaussian(n), quantity)) for n in names)
+                found.append(Pair(quantity, other, is_aligned, ours, theirs))
+    return found
+
+
+def _change_in_words(findings: Findings) -> str:
+    found = pairs(findings)
+    changes = [
+        f"{before.quantity} against {METHODS[before.other]} {fixed(before.correlation, 2)} before "
+        f"and {fixed(after.correlation, 2)} after"
+        for before, after in zip(found[::2], found[1::2], strict=True)
+    ]
+    return f"Here: {'; '.join(changes)}."
+
+
+def _draw(findings: Findings, theme: Theme) -> Figure:
+    figure = new_figure(11.8, holds_squares=True)
+    panels = figure.subplots(4, 2)
+    found = pairs(findings)
+    shown = [_draw_pair(axes, pair, theme) for axes, pair in zip(panels.flat, found, strict=True)]
+    most = max(float(cells.get_array().max()) for cells in shown)
+    for cells in shown:
+        cells.set_norm(LogNorm(1, max(most, 2.0)))
+    count_bar(
+        figure, shown[-1], theme, ax=panels, location="bottom", shrink=0.6, aspect=35, pad=0.01
+    )
+    return figure
+
+
+def _draw_pair(axes: Axes, pair: Pair, theme: Theme) -> Any:
+    values = np.concatenate([pair.ours, pair.theirs])
+    low, high = float(values.min()), float(values.max())
+    room = 0.04 * (high - low) or 0.5
+    low, high = low - room, high + room
+    cells = axes.hexbin(
+        pair.ours, pair.theirs, gridsize=_CELLS, mincnt=1, cmap=theme.density,
+        extent=(low, high, low, high), linewidths=0.2,
+    )  # fmt: skip
+    axes.plot([low, high], [low, high], color=theme.vermilion, linewidth=0.9, label="equal")
+    ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high)
+    axes.set_xticks(ticks)
+    axes.set_yticks(ticks)
+    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+    axes.set_xlabel(f"{pair.quantity}, HMC")
+    axes.set_ylabel(f"{pair.quantity}, {METHODS[pair.other]}")
+    when = "aligned" if pair.is_aligned else "not aligned"
+    axes.set_title(f"{when}: Spearman {fixed(pair.correlation, 2)}", fontweight="normal")
+    return cells

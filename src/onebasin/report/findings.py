@@ -1,0 +1,85 @@
+"""Findings: what a finished run holds, as figures, tables and sentences ask for it."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from onebasin import _trees
+from onebasin._types import Params
+from onebasin.experiments.run import STEPS
+from onebasin.experiments.setup import Setup
+from onebasin.gaussian import DiagonalGaussian, load_gaussian
+from onebasin.store.errors import StoreError
+from onebasin.store.run_directory import RunDirectory
+
+
+class Findings:
+    """The results and Gaussians of a run whose steps have all been taken.
+
+    Raises: StoreError where a step has not been taken.
+    """
+
+    def __init__(self, run: RunDirectory, setup: Setup):
+        missing = [step for step in STEPS if not run.is_done(step)]
+        if missing:
+            raise StoreError(
+                f"A report needs every step of a run. Got {run.path}, where {', '.join(missing)} "
+                f"has not been taken. Run `onebasin {missing[0]}` on it first."
+            )
+        self.run = run
+        self.setup = setup
+        self.results: dict[str, Any] = run.results
+        self._gaussians: dict[str, DiagonalGaussian] = {}
+
+    @property
+    def is_classification(self) -> bool:
+        """Whether classes are predicted, not numbers."""
+        return self.setup.dataset.task == "classification"
+
+    @property
+    def score(self) -> str:
+        """The first score of results.json: accuracy or rmse."""
+        return "accuracy" if self.is_classification else "rmse"
+
+    @property
+    def data_name(self) -> str:
+        """The name of the data set; of a file, without its folder."""
+        return Path(self.setup.config.data.name).name
+
+    @property
+    def network_name(self) -> str:
+        """The layer sizes and the activation, like 64-32-10 relu."""
+        data, network = self.setup.dataset, self.setup.config.network
+        sizes = [data.num_features, *network.hidden, data.num_outputs]
+        return f"{'-'.join(map(str, sizes))} {network.activation}"
+
+    @property
+    def num_weights(self) -> int:
+        """The number of weights, an inferred noise included."""
+        return _trees.size(self.setup.template)
+
+    def gaussian(self, name: str) -> DiagonalGaussian:
+        """A diagonal Gaussian of the run by its file's name."""
+        if name not in self._gaussians:
+            found, _ = load_gaussian(self.run.compact(name), self.setup.template)
+            assert isinstance(found, DiagonalGaussian)
+            self._gaussians[name] = found
+        return self._gaussians[name]
+
+    def first_layer(self, params: Params) -> Float[np.ndarray, "inputs units"]:
+        """The kernel next to the inputs, of anything shaped like the params."""
+        layers = self.setup.posterior.network_params(params)
+        name = "hidden_0" if "hidden_0" in layers else "out"
+        return np.asarray(layers[name]["kernel"], np.float64)
+
+    def is_permuted(self, array: str) -> bool:
+        """Whether alignment moves any axis of an array, named by its path."""
+        return any(self.setup.posterior.symmetry.leaves[array].names)
+
+
+def flat(tree: Params) -> Float[np.ndarray, " weights"]:
+    """All weights of a tree in one row, in float64."""
+    return _trees.ravel_batch(jax.tree.map(np.asarray, tree), 0).astype(np.float64)

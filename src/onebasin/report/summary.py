@@ -1,0 +1,217 @@
+"""A run in a few sentences, each made from its numbers."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from onebasin.report.findings import Findings
+from onebasin.report.numbers import counted, fixed, listed, percent, significant, whole
+from onebasin.report.representations import Rivals, label, present, rivals
+
+_LARGEST_RHAT = 1.01
+_LEAST_BFMI = 0.3
+_ROUNDING = 1e-3
+_HIGHER_IS_BETTER = ("accuracy",)
+_REFERENCES = {
+    "first": "the first draw",
+    "densest": "the draw of highest density",
+    "mean": "their own mean, updated in rounds",
+}
+
+
+class Remark(NamedTuple):
+    """What a paragraph is about, and the paragraph."""
+
+    topic: str
+    text: str
+
+
+def summary(findings: Findings) -> list[Remark]:
+    """The run in words: what was done, how far it can be trusted, and what was found."""
+    topics = {
+        "Run": _run,
+        "Sampler": _sampler,
+        "Convergence": _convergence,
+        "Alignment": _alignment,
+        "Transpositions": _transpositions,
+        "Null floor": _null_floor,
+        "Kept draws": _kept_draws,
+        "Pruning": _pruning,
+    }
+    return [Remark(topic, words(findings)) for topic, words in topics.items()]
+
+
+def _run(findings: Findings) -> str:
+    config, data = findings.setup.config, findings.results["data"]
+    hmc = config.hmc
+    thinned = "" if hmc.thin == 1 else f", every {hmc.thin}th kept"
+    return (
+        f"Hamiltonian Monte Carlo (HMC) drew {counted(hmc.num_chains, 'chain')} of "
+        f"{counted(hmc.num_draws, 'draw')} of the {findings.num_weights:,} weights of a "
+        f"{findings.network_name} network ({counted(hmc.num_warmup, 'warmup draw')}, "
+        f"{counted(hmc.num_steps, 'leapfrog step')} a draw{thinned}), given {data['train']:,} "
+        f"training examples of {findings.data_name}. Beside it ran "
+        f"{counted(config.ensemble.num_members, 'maximum a posteriori network')} (the ensemble) "
+        f"and mean-field variational inference (VI). All is judged on {data['test']:,} test "
+        f"examples, by one seed ({config.seed})."
+    )
+
+
+def _sampler(findings: Findings) -> str:
+    found = findings.results["diagnostics"]["sampler"]
+    bfmi, divergent = found["bfmi_min"], found["num_divergent"]
+    words = (
+        f"Mean acceptance {percent(found['acceptance_rate'])} at a step size of "
+        f"{significant(found['step_size'])}; {whole(divergent)} divergent draws; lowest E-BFMI "
+        f"{fixed(bfmi, 2)}."
+    )
+    if divergent:
+        words += " Divergent draws mean regions that HMC could not enter: its draws are biased."
+    if bfmi is not None and bfmi < _LEAST_BFMI:
+        words += f" An E-BFMI below {_LEAST_BFMI} says that energies were explored badly."
+    return words
+
+
+def _convergence(findings: Findings) -> str:
+    found = findings.results["diagnostics"]
+    predictions = found["predictions"]
+    before, after = found["weights_unaligned"], found["weights_aligned"]
+    hmc = findings.setup.config.hmc
+    words = (
+        f"Predictions: R-hat {fixed(predictions['rhat_median'], 2)} (median) and "
+        f"{fixed(predictions['rhat_max'], 2)} (worst), effective sample size "
+        f"{whole(predictions['ess_median'])} and {whole(predictions['ess_min'])} (least) of "
+        f"{hmc.num_chains * hmc.num_draws:,} draws. Single weights: median R-hat "
+        f"{fixed(before['rhat_median'], 2)} before alignment and "
+        f"{fixed(after['rhat_median'], 2)} after, median effective sample size "
+        f"{whole(before['ess_median'])} and {whole(after['ess_median'])}."
+    )
+    worst = predictions["rhat_max"]
+    if worst is None:
+        return f"{words} R-hat is missing, so convergence cannot be judged."
+    if worst > _LARGEST_RHAT:
+        words += (
+            f" The worst R-hat of predictions is above {_LARGEST_RHAT}: HMC has not converged, "
+            "and to compare with it is to compare with these draws, not with the posterior."
+        )
+    return words
+
+
+def _alignment(findings: Findings) -> str:
+    found, table = findings.results["alignment"], present(findings.results)
+    name = "accuracy" if findings.is_classification else "RMSE"
+    write = percent if findings.is_classification else fixed
+    direct, compact, hmc = (table[key] for key in ("direct", "compact", "hmc"))
+    reference = _REFERENCES.get(found["reference"], found["reference"])
+    return (
+        f"Draws were matched by {found['matching']} to {reference}. The "
+        f"Gaussian of HMC's draws has {name} {write(direct[findings.score])} before alignment "
+        f"(direct) and {write(compact[findings.score])} after (compact); HMC itself has "
+        f"{write(hmc[findings.score])}. Total variation to HMC: "
+        f"{fixed(direct['total_variation'])} before, {fixed(compact['total_variation'])} after. "
+        f"Aligning changed {_change(found['max_function_change'])}."
+    )
+
+
+def _change(largest: float) -> str:
+    if largest == 0:
+        return "no output at all"
+    size = "which is rounding" if largest < _ROUNDING else "which is more than rounding explains"
+    return f"no output by more than {significant(largest)}, {size}"
+
+
+def _transpositions(findings: Findings) -> str:
+    found = findings.results["transpositions"]
+    chance = f"{fixed(found['baseline_mean'], 1)} ± {fixed(found['baseline_std'], 1)}"
+    parts: list[str] = []
+    if found["between_chains"] is not None:
+        parts.append(f"draws of different chains differ by {fixed(found['between_chains'], 1)}")
+    if found["by_lag"]:
+        (first, near), (last, far) = found["by_lag"][0], found["by_lag"][-1]
+        parts.append(f"draws of one chain differ by {fixed(near, 1)} at a lag of {first}")
+        parts.append(f"by {fixed(far, 1)} at a lag of {last}")
+    words = f"In transpositions of hidden units, {listed(parts)}. " if parts else ""
+    return f"{words}Random permutations need {chance}."
+
+
+def _null_floor(findings: Findings) -> str:
+    found = findings.results["null_floor"]
+    return (
+        f"The std of a weight (root mean square over all) is {fixed(found['unaligned_std'])} "
+        f"before alignment and {fixed(found['std'])} after; draws that share nothing come to "
+        f"{fixed(found['null_std'])} by the same alignment. {percent(found['share_below'])} of "
+        "weights lie below their floor, where about half would by chance."
+    )
+
+
+def _kept_draws(findings: Findings) -> str:
+    table = present(findings.results)
+    found = {rival.name: rival for rival in rivals(findings.results)}
+    if "compact" not in found:
+        return "No kept draws of equal storage were evaluated."
+    words = [_against(findings, found.pop("compact"))]
+    nearer, farther = [], []
+    for rival in found.values():
+        ours, kept = table[rival.name], table[rival.kept]
+        is_nearer = ours["total_variation"] < kept["total_variation"]
+        (nearer if is_nearer else farther).append(label(rival.name))
+    if nearer:
+        words.append(f"Nearer to HMC than kept draws of no more storage: {listed(nearer)}.")
+    if farther:
+        words.append(f"Farther from HMC than kept draws of no more storage: {listed(farther)}.")
+    return " ".join(words)
+
+
+def _against(findings: Findings, rival: Rivals) -> str:
+    """The compact Gaussian against kept draws, score by score."""
+    table = present(findings.results)
+    ours, kept = table[rival.name], table[rival.kept]
+    storage = "equal" if rival.is_equal else "smaller"
+    names = {findings.score: findings.score, "nll": "NLL", "total_variation": "TV to HMC"}
+    wins = [name for name in names if _is_better(name, kept, ours)]
+    losses = [name for name in names if _is_better(name, ours, kept)]
+    numbers = ", ".join(
+        f"{words.replace('rmse', 'RMSE')} {fixed(kept[name])} against {fixed(ours[name])}"
+        for name, words in names.items()
+    )
+    if not losses and wins:
+        verdict = "predict better than"
+    elif losses and not wins:
+        verdict = "predict worse than"
+    else:
+        verdict = "are in part better and in part worse than"
+    return (
+        f"{label(rival.kept)[0].upper()}{label(rival.kept)[1:]} ({storage} storage) {verdict} "
+        f"the {label(rival.name)}: {numbers}."
+    )
+
+
+def _is_better(name: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    if name in _HIGHER_IS_BETTER:
+        return ours[name] > theirs[name]
+    return ours[name] < theirs[name]
+
+
+def _pruning(findings: Findings) -> str:
+    curves = findings.results["pruning"]
+    keeps = findings.setup.config.evaluation.keeps
+    keep = min(keeps, key=lambda share: abs(share - 0.2))
+    row = keeps.index(keep)
+    write = percent if findings.is_classification else fixed
+    orders = {
+        "std": "those of small std",
+        "std-misaligned": "the same with a misaligned std",
+        "signal-to-noise": "those of large |weight| / std",
+        "magnitude": "those of large |weight|",
+        "random": "some at random",
+    }
+    parts = [
+        f"{words} {write(curves[f'member/{order}'][row][1])}"
+        for order, words in orders.items()
+        if f"member/{order}" in curves
+    ]
+    score = "accuracy" if findings.is_classification else "RMSE"
+    unpruned = write(present(findings.results)["compact-mean"][findings.score])
+    return (
+        f"Mean {score} of the ensemble's members with {percent(keep, 0)} of the weights kept: "
+        f"{'; '.join(parts)}. The mean of HMC's aligned draws has {unpruned} unpruned."
+    )

@@ -1,0 +1,56 @@
+"""write_report: all figures of a run and the page that explains them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from onebasin.experiments.setup import Monitor, Setup, silent
+from onebasin.report.figures.exhibit import Exhibit
+from onebasin.report.figures.null_floor import null_floor
+from onebasin.report.figures.pruning import pruning
+from onebasin.report.figures.representations import representations
+from onebasin.report.figures.std_maps import feature_stds, std_maps
+from onebasin.report.figures.theme import DARK, LIGHT
+from onebasin.report.figures.transpositions import transpositions
+from onebasin.report.figures.unit_maps import unit_maps
+from onebasin.report.figures.weights import weights
+from onebasin.report.findings import Findings
+from onebasin.report.page import Drawn, page
+from onebasin.store.run_directory import RunDirectory, write_text
+
+
+def write_report(run: RunDirectory, setup: Setup, monitor: Monitor = silent) -> Path:
+    """Draw every figure to the run directory and write the page; gives the page's path.
+
+    Raises: StoreError where a step of the run has not been taken or a Gaussian is missing.
+    """
+    findings = Findings(run, setup)
+    exhibits = list(exhibits_of(findings))
+    drawn: list[Drawn] = []
+    for number, exhibit in enumerate(exhibits):
+        monitor("drawing figures", number / len(exhibits), exhibit.name)
+        drawn.append(Drawn(exhibit, exhibit.png(LIGHT), exhibit.png(DARK)))
+        _write_whole(run.figure(exhibit.name), drawn[-1].light)
+    write_text(run.report, page(findings, drawn))
+    monitor("drawing figures", 1.0, "report.html")
+    return run.report
+
+
+def exhibits_of(findings: Findings) -> Iterator[Exhibit]:
+    """The figures in the order of the page; images and tables differ in one place."""
+    yield representations(findings)
+    if findings.setup.dataset.image_shape is None:
+        yield feature_stds(findings)
+    else:
+        yield std_maps(findings)
+        yield unit_maps(findings)
+    yield null_floor(findings)
+    yield weights(findings)
+    yield transpositions(findings)
+    yield pruning(findings)
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
+    os.replace(partial, path)

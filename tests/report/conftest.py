@@ -1,0 +1,107 @@
+"""Two tiny finished runs: classes from two chains, and a regression from one."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from onebasin.experiments.run import open_setup
+from onebasin.experiments.setup import Setup, silent
+from onebasin.report import write_report
+from onebasin.report.findings import Findings
+from onebasin.store.run_directory import RunDirectory
+
+_MAKE = """
+import sys
+from onebasin.experiments.config import load_config
+from onebasin.experiments.run import take_steps
+from onebasin.experiments.setup import set_up
+from onebasin.store.run_directory import RunDirectory
+
+config = load_config(sys.argv[1], sys.argv[3:])
+take_steps(RunDirectory.create(sys.argv[2], config.model_dump(mode="json")), set_up(config))
+"""
+_TINY = (
+    "network.hidden=[12]",
+    "hmc.num_draws=8",
+    "hmc.num_warmup=4",
+    "hmc.num_steps=5",
+    "ensemble.num_members=2",
+    "ensemble.num_steps=20",
+    "vi.num_steps=20",
+    "evaluation.num_gaussian_draws=8",
+    "evaluation.kept=[1, 2, 4]",
+    "evaluation.num_thinnings=3",
+    "compact.ranks=[2]",
+)
+
+
+class Report(NamedTuple):
+    """A finished run, and the page written of it."""
+
+    run: RunDirectory
+    setup: Setup
+    page: Path
+
+    @property
+    def findings(self) -> Findings:
+        return Findings(self.run, self.setup)
+
+    @property
+    def html(self) -> str:
+        return self.page.read_text()
+
+    def changed(self, folder: Path, changes: Mapping[str, Any]) -> "Report":
+        """A copy of the run with other results; its page is not written anew."""
+        shutil.copytree(self.run.path, folder)
+        run = RunDirectory(folder)
+        run.add_results(changes)
+        return Report(run, self.setup, run.report)
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunDirectory]:
+    """Images in ten classes from two chains, and a table and its regression from one chain.
+
+    They are made side by side, each by its own process: compiling takes most of their time.
+    """
+    base, commands = tmp_path_factory.mktemp("runs"), {}
+    for data, num_chains in {"digits": 2, "diabetes": 1}.items():
+        folder = base / data
+        choices = [data, str(folder), *_TINY, f"hmc.num_chains={num_chains}"]
+        commands[data] = subprocess.Popen([sys.executable, "-c", _MAKE, *choices])
+    assert [command.wait(timeout=600) for command in commands.values()] == [0, 0]
+    return {data: RunDirectory(base / data) for data in commands}
+
+
+def _report(run: RunDirectory) -> Report:
+    setup = open_setup(run)
+    return Report(run, setup, write_report(run, setup, silent))
+
+
+@pytest.fixture(scope="session")
+def digits(runs: dict[str, RunDirectory]) -> Report:
+    """Images in ten classes, two chains."""
+    return _report(runs["digits"])
+
+
+@pytest.fixture(scope="session")
+def diabetes(runs: dict[str, RunDirectory]) -> Report:
+    """A table and its regression, one chain."""
+    return _report(runs["diabetes"])
+
+
+@pytest.fixture(params=["digits", "diabetes"])
+def report(request: pytest.FixtureRequest) -> Report:
+    """Each of the two runs."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def changed_digits(digits: Report, tmp_path: Path) -> Callable[..., Report]:
+    """Makes copies of the run of digits with other results."""
+    return lambda **changes: digits.changed(tmp_path / "run", changes)

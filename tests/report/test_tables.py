@@ -1,0 +1,168 @@
+"""Tables and sentences: what results hold, in order, with a dash where there is nothing."""
+
+import pytest
+
+from onebasin.report import representation_rows, tables
+from onebasin.report.numbers import DASH, counted, fixed, listed, percent, significant, whole
+from onebasin.report.representations import Rivals, label, rivals
+from onebasin.report.summary import summary
+
+CLASSES = ("Representation", "Numbers/weight", "Accuracy", "NLL", "Brier", "ECE", "Agreement", "TV")
+NUMBERS = ("Representation", "Numbers/weight", "RMSE", "NLL", "CRPS", "ECE", "Agreement", "TV")
+
+
+def remark(findings, topic: str) -> str:
+    return dict(summary(findings))[topic]
+
+
+def test_classes_and_regressions_have_their_own_columns(digits, diabetes) -> None:
+    assert representation_rows(digits.run.results)[0] == CLASSES
+    assert representation_rows(diabetes.run.results)[0] == NUMBERS
+
+
+def test_every_row_is_as_long_as_the_header(report) -> None:
+    header, *rows = representation_rows(report.run.results)
+    assert rows
+    assert all(len(row) == len(header) for row in rows)
+
+
+def test_hmc_leads_and_rivals_of_one_storage_stand_together(digits) -> None:
+    _, first, second, *rows = representation_rows(digits.run.results)
+    assert [first[0], second[0]] == ["HMC, all draws", "HMC, one chain"]
+    assert [(int(row[1]), float(row[-1])) for row in rows] == sorted(
+        (int(row[1]), float(row[-1])) for row in rows
+    )
+
+
+def test_a_score_stands_in_its_own_column(digits) -> None:
+    compact = digits.run.results["representations"]["compact"]
+    row = next(r for r in representation_rows(digits.run.results) if r[0] == "compact Gaussian")
+    names = ("accuracy", "nll", "brier", "ece", "agreement", "total_variation")
+    assert row[1:] == ("2", *(fixed(compact[name]) for name in names))
+
+
+def test_what_is_null_becomes_a_dash(diabetes) -> None:
+    results = diabetes.run.results
+    assert results["representations"]["hmc-chain"] is None
+    header, *rows = representation_rows(results)
+    assert {row[header.index("Agreement")] for row in rows} == {DASH}
+    assert label("hmc-chain") not in {row[0] for row in rows}
+
+
+def test_diagnostics_that_are_missing_become_dashes(changed_digits) -> None:
+    nothing = dict.fromkeys(("rhat_median", "rhat_max", "ess_median", "ess_min"))
+    sampler = dict.fromkeys(("num_divergent", "acceptance_rate", "step_size", "bfmi_min"))
+    findings = changed_digits(diagnostics={"predictions": nothing, "sampler": sampler}).findings
+    assert tables.convergence_table(findings).rows[0][1:] == (DASH,) * 4
+    assert {value for _, value in tables.sampler_table(findings).rows[:4]} == {DASH}
+    assert "cannot be judged" in remark(findings, "Convergence")
+
+
+def test_every_table_has_rows_as_long_as_its_header(report) -> None:
+    findings = report.findings
+    makers = [maker for name, maker in vars(tables).items() if name.endswith("_table")]
+    assert len(makers) == 10
+    for maker in makers:
+        table = maker(findings)
+        assert table.rows, table.title
+        assert all(len(row) == len(table.header) for row in table.rows), table.title
+
+
+def test_every_choice_of_the_config_is_listed(digits) -> None:
+    rows = dict(tables.config_table(digits.findings).rows)
+    assert rows["hmc.num_draws"] == "8"
+    assert rows["data.target"] == DASH
+    assert rows["evaluation.kept"] == "1, 2, 4"
+
+
+def test_arrays_that_never_move_are_marked(digits) -> None:
+    marks = {row[0]: row[-1] for row in tables.floor_table(digits.findings).rows}
+    assert marks["out/bias"] == "never moves"
+    assert marks["out/kernel"] == marks["hidden_0/bias"] == ""
+
+
+def test_pruned_scores_carry_their_interval(digits) -> None:
+    row = tables.pruning_table(digits.findings).rows[0]
+    low, high = digits.run.results["pruning_intervals"]["hmc-mean/std"][0][1:]
+    score = digits.run.results["pruning"]["hmc-mean/std"][0][1]
+    assert row[2] == f"{fixed(score)} [{fixed(low)}, {fixed(high)}]"
+
+
+def test_a_share_that_was_not_pruned_to_is_a_dash(changed_digits) -> None:
+    curve, band = [[0.3, 0.5, 1.0]], [[0.3, 0.4, 0.6]]
+    changes = {"pruning": {"hmc-mean/std": curve}, "pruning_intervals": {"hmc-mean/std": band}}
+    findings = changed_digits(**changes).findings
+    assert tables.pruning_table(findings).rows[0][2:] == (DASH,) * 4
+
+
+def test_rivals_are_the_most_kept_draws_of_no_more_storage(digits) -> None:
+    found = {rival.name: rival for rival in rivals(digits.run.results)}
+    assert found["compact"] == Rivals("compact", "kept-2", 2, True)
+    assert found["compact-mean"] == Rivals("compact-mean", "kept-1", 1, True)
+    assert found["compact-rank-2"] == Rivals("compact-rank-2", "kept-4", 4, True)
+    assert set(found) == {
+        "direct", "compact", "compact-mean", "compact-rank-2", "compact-rank-2-whole",
+        "compact-ensemble", "vi",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "nll", "tv", "words"),
+    [
+        (0.9, 0.1, 0.1, "2 kept draws (equal storage) predict better than the compact Gaussian"),
+        (0.1, 0.9, 0.9, "2 kept draws (equal storage) predict worse than the compact Gaussian"),
+        (0.9, 0.9, 0.9, "are in part better and in part worse than the compact Gaussian"),
+    ],
+)
+def test_the_summary_says_whether_kept_draws_beat_the_compact_gaussian(
+    changed_digits, accuracy: float, nll: float, tv: float, words: str
+) -> None:
+    kept = {"accuracy": accuracy, "nll": nll, "total_variation": tv}
+    compact = {"accuracy": 0.5, "nll": 0.5, "total_variation": 0.5}
+    changes = {"kept-2": kept, "compact": compact}
+    text = remark(changed_digits(representations=changes).findings, "Kept draws")
+    assert words in text
+    assert f"TV to HMC {fixed(tv)} against 0.500" in text
+
+
+@pytest.mark.parametrize(("worst", "judged"), [(1.005, False), (1.2, True)])
+def test_a_bad_rhat_is_said_openly(changed_digits, worst: float, judged: bool) -> None:
+    found = changed_digits(diagnostics={"predictions": {"rhat_max": worst}}).findings
+    assert ("has not converged" in remark(found, "Convergence")) is judged
+
+
+def test_divergences_and_a_low_bfmi_are_said_openly(changed_digits) -> None:
+    sampler = {"num_divergent": 3, "bfmi_min": 0.1}
+    text = remark(changed_digits(diagnostics={"sampler": sampler}).findings, "Sampler")
+    assert "3 divergent draws" in text
+    assert "biased" in text
+    assert "explored badly" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (0.0, "changed no output at all"),
+        (1e-5, "which is rounding"),
+        (0.5, "more than rounding explains"),
+    ],
+)
+def test_a_change_of_the_function_is_said_openly(changed_digits, change: float, words: str) -> None:
+    found = changed_digits(alignment={"max_function_change": change}).findings
+    assert words in remark(found, "Alignment")
+
+
+def test_one_chain_is_not_said_to_differ_from_others(digits, diabetes) -> None:
+    assert "different chains" in remark(digits.findings, "Transpositions")
+    assert "different chains" not in remark(diabetes.findings, "Transpositions")
+
+
+def test_numbers_are_written_one_way() -> None:
+    assert [fixed(v) for v in (None, 0.5, -0.0001, 123.456)] == [DASH, "0.500", "0.000", "123.5"]
+    assert fixed(4.6e57) == "4.6\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10⁵⁷"
+    assert significant(1.5e-5) == "1.5\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10⁻⁵"
+    assert [significant(None), significant(0.123)] == [DASH, "0.12"]
+    assert [percent(None), percent(0.123)] == [DASH, "12.3 %"]
+    assert [whole(None), whole(4810.4)] == [DASH, "4,810"]
+    assert [counted(1, "chain"), counted(2000, "draw")] == ["1 chain", "2,000 draws"]
+    assert [listed([]), listed(["a"]), listed(["a", "b", "c"])] == ["", "a", "a, b and c"]
