@@ -37,7 +37,7 @@ docs: .venv/.ready  ## The documentation as pages, in site/.
 lock: .venv/.ready  ## Compile requirements.txt anew from pyproject.toml.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate \
-		--extra test --extra check --extra bench pyproject.toml --output-file requirements.txt
+		--extra test --extra check pyproject.toml --output-file requirements.txt
 
 clean:
 	rm -rf .venv site demo-run

@@ -20,6 +20,7 @@ from onebasin.analysis.diagnostics import (
 )
 from onebasin.analysis.predictive import evaluate as evaluate, predict as predict
 from onebasin.analysis.pruning import prune as prune
+from onebasin.analysis.tempering import fit_temperature as fit_temperature, temper as temper
 from onebasin.analysis.transpositions import (
     transpositions_between_chains as transpositions_between_chains,
     transpositions_by_lag as transpositions_by_lag,

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.tree_util import DictKey, FlattenedIndexKey, GetAttrKey, SequenceKey
-from jaxtyping import Float
+from jaxtyping import Shaped
 
 from onebasin._types import Array, Params
 
@@ -78,7 +78,13 @@ def size(tree: Any) -> int:
     return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(tree))
 
 
-def ravel_batch(tree: Params, num_batch_axes: int = 1) -> Float[np.ndarray, "*batch weights"]:
+def inner(a: Any, b: Any) -> float:
+    """The inner product of two trees of one structure, in float64."""
+    products = jax.tree.map(lambda x, y: float(np.vdot(x, y)), a, b)
+    return sum(jax.tree.leaves(products), 0.0)
+
+
+def ravel_batch(tree: Params, num_batch_axes: int = 1) -> Shaped[np.ndarray, "*batch weights"]:
     """All leaves flattened behind their leading batch axes and joined, in leaf order."""
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
     flat = [
@@ -88,7 +94,7 @@ def ravel_batch(tree: Params, num_batch_axes: int = 1) -> Float[np.ndarray, "*ba
     return np.concatenate(flat, axis=-1)
 
 
-def unravel_batch(flat: Float[Array, "*batch weights"], like: Params) -> Params:
+def unravel_batch(flat: Shaped[Array, "*batch weights"], like: Params) -> Params:
     """The inverse of `ravel_batch`: leaves get the batch axes of `flat` before `like`'s shapes."""
     leaves, structure = jax.tree.flatten(like)
     ends = np.cumsum([int(np.size(leaf)) for leaf in leaves])

@@ -22,5 +22,5 @@ Key: TypeAlias = PRNGKeyArray
 LogDensity: TypeAlias = Callable[[Params], Float[Array, ""]]
 """The unnormalized log posterior density of params, in nats."""
 
-Permutation: TypeAlias = Mapping[str, Int[Array, "*batch units"]]
+Permutation: TypeAlias = Mapping[str, Int[Array, "*_batch _units"]]
 """One entry a group: new unit i is old unit `permutation[group][i]`."""

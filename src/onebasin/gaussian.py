@@ -60,7 +60,7 @@ class DiagonalGaussian(eqx.Module):
         A weight with std 0 is a point mass: it adds 0 where the weight equals its mean, else -inf.
         """
         terms = jax.tree.map(_log_prob, params, self.mean, self.std)
-        return sum(jax.tree.leaves(terms))
+        return jnp.stack(jax.tree.leaves(terms)).sum()
 
     def save(self, path: Path | str, **metadata: Any) -> None:
         """Write to one safetensors file, with metadata that JSON can hold."""

@@ -6,6 +6,7 @@ matched is said by a `Matching`, where draws are brought by `reference`.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import numpy as np
@@ -38,7 +39,16 @@ class Alignment(eqx.Module):
     matching: str = eqx.field(static=True, default="weights")
 
     def apply(self, samples: Samples) -> Samples:
-        """The same draws in the reference's basin; each computes the function it computed."""
+        """The same draws in the reference's basin; each computes the function it computed.
+
+        Raises: ValueError where the samples are not as many as were aligned.
+        """
+        shape = (samples.num_chains, samples.num_draws)
+        if shape != self.converged.shape:
+            raise ValueError(
+                "An alignment must be applied to the samples it was made from, of (chain, draw) "
+                f"{tuple(self.converged.shape)}. Got {shape}. Align these samples themselves."
+            )
         params = permute(self.symmetry, self.permutation, _trees.to_host(samples.params))
         return Samples(params, samples.stats)
 
@@ -59,11 +69,17 @@ class Alignment(eqx.Module):
         Raises: ValueError where the file is of another network or not an alignment.
         """
         tensors, metadata = load_tensors(path)
-        tree = _trees.nest(tensors)
+        tree: dict[str, Any] = {"permutation": {}, **_trees.nest(tensors)}  # no groups, none moved
         if set(tree) != {"permutation", "objective", "converged", "reference"}:
             raise ValueError(f"An alignment file was expected. Got {path}. Align again.")
         reference = _trees.rebuild(_trees.named_leaves(tree["reference"]), like=symmetry.axes)
         symmetry.check(reference)
+        found = {group: p.shape[-1] for group, p in tree["permutation"].items()}
+        if found != symmetry.sizes:
+            raise ValueError(
+                f"An alignment must permute the groups of the symmetry, {symmetry.sizes}. "
+                f"Got {found} in {path}. Was it made for another network?"
+            )
         return cls(
             tree["permutation"],
             tree["objective"],
@@ -80,15 +96,17 @@ def align(
     matching: Matching | None = None,
     reference: Reference = "mean",
     *,
-    max_rounds: int = 100,
+    max_rounds: int = 200,
+    tolerance: float = 1e-4,
     progress: Callable[[int, int], None] | None = None,
 ) -> Alignment:
     r"""The permutations that bring all draws into one basin.
 
     `reference` is "first" (first draw), "densest" (largest `lp`), a network's params, or
     "mean": start at the densest draw (or the first, where `lp` is not known), match all draws
-    to the mean features of the aligned ones, and repeat until no draw moves or `max_rounds`.
-    Each round raises the mean objective. `progress(round, moved)` is told how many draws moved.
+    to the mean features of the aligned ones, and repeat until no draw moves, a round raises the
+    mean objective by less than a share `tolerance`, or `max_rounds`. A draw that still moved in
+    the last round counts as not converged. `progress(round, moved)` is told how many moved.
 
     Raises: ValueError where samples do not fit the symmetry or hold NaN.
     """
@@ -98,7 +116,12 @@ def align(
     _check_finite(draws)
     problem = Problem(symmetry, matching, draws)
     found, target, network = match_to(
-        problem, starting_point(samples, symmetry, reference), reference, max_rounds, progress
+        problem,
+        starting_point(samples, symmetry, reference),
+        reference,
+        max_rounds,
+        tolerance,
+        progress,
     )
     shape = (samples.num_chains, samples.num_draws)
     return Alignment(

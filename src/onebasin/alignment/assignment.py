@@ -22,17 +22,19 @@ def assign(similarity: Float[Array, "batch units units"]) -> Int[np.ndarray, "ba
 
     Raises: ValueError where a similarity is NaN or infinite (the solver would not say so).
     """
-    similarity = np.asarray(similarity, np.float64)
-    if not np.isfinite(similarity).all():
+    similarity = np.asarray(similarity)
+    largest = np.abs(similarity).max(axis=(1, 2), initial=0.0)
+    if not np.isfinite(largest).all():
         raise ValueError(
             "Similarities must be finite. Got NaN or infinity: look for divergent draws or "
             "overflowing activations in the samples."
         )
     num_units = similarity.shape[-1]
     assigned = np.empty(similarity.shape[:-1], np.int64)
+    cost = np.empty((num_units, num_units))
     diagonal = np.arange(num_units)
-    for row, one in zip(assigned, similarity, strict=True):
-        cost = -one
-        cost[diagonal, diagonal] -= _TIE_BONUS * (np.abs(one).max() or 1.0)
+    for row, one, scale in zip(assigned, similarity, largest, strict=True):
+        np.negative(one, out=cost)
+        cost[diagonal, diagonal] -= _TIE_BONUS * (float(scale) or 1.0)
         row[:] = lap.lapjvr(cost, return_cost=False)[1] if num_units > 1 else 0
     return assigned

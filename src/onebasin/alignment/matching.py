@@ -10,7 +10,7 @@ With one hidden layer that is one linear assignment and exact. With several it i
 (Ainsworth et al. 2022, appendix), and coordinate descent over the groups finds a local optimum.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -97,8 +97,7 @@ def _improve_group(
     current: Permutation,
 ) -> tuple[np.ndarray, Bool[np.ndarray, " draw"]]:
     places = symmetry.places(group)
-    parts = [_similarity(p, symmetry, targets, leaves, current) for p in places]
-    similarity = np.sum(parts, axis=0)
+    similarity = _similarity(places, symmetry, targets, leaves, current)
     proposed = assign(similarity)
     if len({place.leaf for place in places}) < len(places):
         before = objective(symmetry, targets, leaves, current)
@@ -119,24 +118,27 @@ def _trace(
 
 
 def _similarity(
-    place: Place,
+    places: Sequence[Place],
     symmetry: Symmetry,
     targets: dict[str, np.ndarray],
     leaves: dict[str, np.ndarray],
     current: Permutation,
 ) -> Float[np.ndarray, "draw units units"]:
-    """Inner products of target units with draw units at one place, other axes being aligned."""
-    leaf = leaves[place.leaf]
-    for axis, name in enumerate(symmetry.leaves[place.leaf].names):
-        if name is not None and axis != place.axis:
-            leaf = np.asarray(take_units(leaf, current[name], axis + 1))
-    units = np.moveaxis(leaf, place.axis + 1, 1)
-    units = units.reshape(*units.shape[:2], -1)
-    target = np.moveaxis(targets[place.leaf], place.axis, 0)
-    target = target.reshape(target.shape[0], -1)
-    # One wide product for all draws: far faster than a small one for each.
-    wide = units.reshape(-1, units.shape[-1]) @ target.T
-    return wide.reshape(*units.shape[:2], -1).transpose(0, 2, 1)
+    """Inner products of target units with draw units over all places, other axes being aligned."""
+    units, target = [], []
+    for place in places:
+        leaf = leaves[place.leaf]
+        for axis, name in enumerate(symmetry.leaves[place.leaf].names):
+            if name is not None and axis != place.axis:
+                leaf = np.asarray(take_units(leaf, current[name], axis + 1))
+        moved = np.moveaxis(leaf, place.axis + 1, 1)
+        units.append(moved.reshape(*moved.shape[:2], -1))
+        rows = np.moveaxis(targets[place.leaf], place.axis, 0)
+        target.append(rows.reshape(rows.shape[0], -1))
+    # One wide product for all draws and places: far faster than a small one for each.
+    joined = np.concatenate(units, axis=-1)
+    wide = joined.reshape(-1, joined.shape[-1]) @ np.concatenate(target, axis=-1).T
+    return wide.reshape(*joined.shape[:2], -1).transpose(0, 2, 1)
 
 
 def objective(

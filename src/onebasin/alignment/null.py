@@ -29,11 +29,10 @@ def null_floor(
     aligned samples speaks of the posterior only where it is smaller than this one.
     Assumes independent weights; correlated units would shrink further.
     """
-    keys = jax.random.split(key, len(symmetry.leaves))
-    leaves = _trees.named_leaves(samples.params)
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     noise = {
-        name: _exchangeable_noise(k, np.asarray(leaf), symmetry.leaves[name])
-        for k, (name, leaf) in zip(keys, leaves.items(), strict=True)
+        name: _exchangeable_noise(rng, np.asarray(leaf), symmetry.leaves[name])
+        for name, leaf in _trees.named_leaves(samples.params).items()
     }
     unaligned = Samples(_trees.rebuild(noise, samples.params))
     aligned = align(unaligned, symmetry, matching, reference).apply(unaligned)
@@ -41,13 +40,13 @@ def null_floor(
 
 
 def _exchangeable_noise(
-    key: Key, leaf: Float[Array, "chain draw *shape"], axes: Axes
+    rng: np.random.Generator, leaf: Float[Array, "chain draw *shape"], axes: Axes
 ) -> Float[np.ndarray, "chain draw *shape"]:
     exchanged = tuple(axis + 2 for axis, group in enumerate(axes.names) if group is not None)
     pooled = (0, 1, *exchanged)
     mean = leaf.mean(axis=pooled, keepdims=True, dtype=np.float64)
     std = leaf.std(axis=pooled, keepdims=True, dtype=np.float64)
-    noise = np.asarray(jax.random.normal(key, leaf.shape))
+    noise = rng.standard_normal(leaf.shape, np.float32)
     return np.asarray(mean + std * noise, leaf.dtype)
 
 

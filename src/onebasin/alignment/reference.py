@@ -7,7 +7,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from threadpoolctl import threadpool_limits
 
 from onebasin import _trees
 from onebasin._types import Params, Permutation
@@ -36,7 +37,7 @@ def starting_point(samples: Samples, symmetry: Symmetry, reference: Reference) -
             f"Got {reference!r}."
         )
     if "lp" in samples.stats and reference != "first":
-        flat = int(np.argmax(samples.stats["lp"]))
+        flat = int(np.nanargmax(samples.stats["lp"]))
         return _trees.to_host(samples.draw(flat // samples.num_draws, flat % samples.num_draws))
     if reference == "densest":
         raise ValueError(
@@ -51,6 +52,7 @@ def match_to(
     network: Params,
     reference: Reference,
     max_rounds: int,
+    tolerance: float,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[Match, Features, Params]:
     """Match all draws to a network, or from there to their iterated mean.
@@ -61,23 +63,22 @@ def match_to(
     found = problem.match(target, problem.identity)
     if not (isinstance(reference, str) and reference == "mean"):
         return found, target, network
-    total = problem.sum_features(found.permutation)
-    moved = np.ones(problem.num_draws, bool)
+    total, moved = problem.sum_features(found.permutation), np.ones(problem.num_draws, bool)
     for round_ in range(max_rounds):
-        mean = jax.tree.map(lambda leaf: leaf / problem.num_draws, total)
-        target, previous = problem.matching.target(mean), found.permutation
+        target = problem.target(total)
+        previous, before = found.permutation, total
         found = problem.match(target, previous)
-        moved = np.any([np.any(found.permutation[g] != previous[g], -1) for g in previous], axis=0)
+        moved = np.zeros(problem.num_draws, bool)
+        for group, p in previous.items():
+            moved |= np.any(found.permutation[group] != p, axis=-1)
+        total = problem.moved_sum(total, moved, previous, found.permutation)
         if progress is not None:
             progress(round_ + 1, int(moved.sum()))
-        if not moved.any():
+        reached, left = (_trees.inner(target, t) for t in (total, before))
+        if not moved.any() or reached - left <= tolerance * abs(reached):
             break
-        # Few draws move in late rounds: only their share of the mean is renewed.
-        change = problem.rows(moved)
-        after = change.sum_features({g: p[moved] for g, p in found.permutation.items()})
-        before = change.sum_features({g: p[moved] for g, p in previous.items()})
-        total = jax.tree.map(lambda t, a, b: t + a - b, total, after, before)
-    return found._replace(converged=found.converged & ~moved), target, problem.mean(found)
+    found = found._replace(converged=found.converged & ~moved)
+    return found, problem.target(total), problem.mean(found)
 
 
 class Problem(NamedTuple):
@@ -139,11 +140,32 @@ class Problem(NamedTuple):
 
         return jax.tree.map(lambda *parts: np.sum(parts, axis=0), *self._over_chunks(one))
 
+    def moved_sum(
+        self,
+        total: Features,
+        moved: Bool[np.ndarray, " draw"],
+        before: Permutation,
+        after: Permutation,
+    ) -> Features:
+        """A sum of permuted features after some draws have moved: only their share is renewed."""
+        if not moved.any():
+            return total
+        few = self.rows(moved)
+        gained = few.sum_features({group: p[moved] for group, p in after.items()})
+        lost = few.sum_features({group: p[moved] for group, p in before.items()})
+        return jax.tree.map(lambda t, a, b: t + a - b, total, gained, lost)
+
+    def target(self, total: Features) -> Features:
+        """What draws are matched to, given the sum of their permuted features."""
+        # A scalar weight's mean is a number; keep it an array.
+        mean = jax.tree.map(lambda leaf: np.asarray(leaf / self.num_draws), total)
+        return self.matching.target(mean)
+
     def mean(self, found: Match) -> Params:
         """The mean network of the matched draws."""
         aligned = permute(self.symmetry, found.permutation, self.draws)
         return jax.tree.map(
-            lambda leaf: np.mean(leaf, axis=0, dtype=np.float64).astype(leaf.dtype), aligned
+            lambda leaf: np.asarray(np.mean(leaf, axis=0, dtype=np.float64), leaf.dtype), aligned
         )
 
     def _features(self, rows: slice) -> Features:
@@ -151,7 +173,8 @@ class Problem(NamedTuple):
 
     def _over_chunks(self, function: Callable[[slice], Any]) -> list[Any]:
         """Results chunk by chunk; BLAS and the solver leave other threads free to run."""
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # BLAS threads of its own in every thread would only get in each other's way.
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
             return list(pool.map(function, self._chunks()))
 
     def _chunks(self) -> Iterator[slice]:

@@ -24,9 +24,7 @@ def kl_divergence(p: DiagonalGaussian, q: DiagonalGaussian) -> Params:
 
 
 def _kl(mean: Array, std: Array, other_mean: Array, other_std: Array) -> Float[np.ndarray, "..."]:
-    mean, std, other_mean, other_std = (
-        np.asarray(leaf, np.float64) for leaf in (mean, std, other_mean, other_std)
-    )
+    mean, std, other_mean, other_std = _in_float64(mean, std, other_mean, other_std)
     with np.errstate(divide="ignore", invalid="ignore"):
         squares = (std**2 + (mean - other_mean) ** 2) / (2 * other_std**2)
         divergence = np.log(other_std) - np.log(std) + squares - 0.5
@@ -39,15 +37,16 @@ def wasserstein2(p: DiagonalGaussian, q: DiagonalGaussian) -> Params:
 
     $\sqrt{(\mu_p - \mu_q)^2 + (\sigma_p - \sigma_q)^2}$, in the units of the weight.
     """
-    return jax.tree.map(
-        lambda mean, std, other_mean, other_std: np.hypot(
-            np.asarray(mean, np.float64) - other_mean, np.asarray(std, np.float64) - other_std
-        ),
-        p.mean,
-        p.std,
-        q.mean,
-        q.std,
-    )
+    return jax.tree.map(_wasserstein2, p.mean, p.std, q.mean, q.std)
+
+
+def _wasserstein2(mean: Array, std: Array, other_mean: Array, other_std: Array) -> np.ndarray:
+    mean, std, other_mean, other_std = _in_float64(mean, std, other_mean, other_std)
+    return np.asarray(np.hypot(mean - other_mean, std - other_std))
+
+
+def _in_float64(*leaves: Array) -> list[np.ndarray]:
+    return [np.asarray(leaf, np.float64) for leaf in leaves]
 
 
 def mean_over_weights(tree: Params) -> float:

@@ -21,7 +21,7 @@ def t_interval(
         return nothing, nothing
     half = stats.t.ppf(0.5 + level / 2, count - 1) * values.std(axis=0, ddof=1) / np.sqrt(count)
     mean = values.mean(axis=0)
-    return mean - half, mean + half
+    return np.asarray(mean - half), np.asarray(mean + half)
 
 
 def bootstrap_interval(
@@ -38,4 +38,4 @@ def bootstrap_interval(
     weights = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), _RESAMPLES)
     means = np.tensordot(weights / len(values), values, axes=1)
     low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2], axis=0)
-    return low, high
+    return np.asarray(low), np.asarray(high)

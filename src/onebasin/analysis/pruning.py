@@ -4,7 +4,6 @@ import math
 
 import jax
 import numpy as np
-from jaxtyping import Float
 
 from onebasin import _trees
 from onebasin._types import Key, Params
@@ -34,7 +33,9 @@ def prune(params: Params, scores: Params, keep: float) -> Params:
     if np.isnan(flat).any():
         raise ValueError(f"scores must not be NaN. Got {int(np.isnan(flat).sum())} of {flat.size}.")
     kept = np.zeros(flat.size, bool)
-    kept[np.argsort(-flat, kind="stable")[: math.ceil(keep * flat.size)]] = True
+    # A product like .55 * 100 lies a hair above the whole number that is meant.
+    num_kept = math.ceil(keep * flat.size * (1 - 1e-12))
+    kept[np.argsort(-flat, kind="stable")[:num_kept]] = True
     return jax.tree.map(
         lambda leaf, mask: np.where(mask, leaf, np.zeros_like(leaf)),
         _trees.to_host(params),
@@ -59,8 +60,6 @@ def pruning_scores(params: Params, gaussian: DiagonalGaussian, key: Key) -> dict
     }
 
 
-def pruned_copies(
-    params: Params, scores: Params, keeps: tuple[float, ...] = KEEPS
-) -> Float[np.ndarray, "keeps ..."]:
+def pruned_copies(params: Params, scores: Params, keeps: tuple[float, ...] = KEEPS) -> Params:
     """The pruned params for each share, stacked along a new leading axis."""
     return _trees.stack([prune(params, scores, keep) for keep in keeps])

@@ -50,7 +50,7 @@ def transpositions_by_lag(
     found = []
     for chain in range(samples.num_chains):
         for start in np.linspace(0, samples.num_draws - 1 - lags[-1], _STARTS).astype(int):
-            later = _draws(samples, chain, [start + lag for lag in lags])
+            later = _draws(samples, chain, [int(start) + lag for lag in lags])
             reference = samples.draw(chain, int(start))
             found.append(transpositions_to(reference, later, symmetry, matching)[0])
     return [(lag, float(not_)) for lag, not_ in zip(lags, np.mean(found, axis=0), strict=True)]

@@ -1,6 +1,7 @@
 """The config of a run: every choice with its default, checked before anything runs."""
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ class DataConfig(_Section):
 class NetworkConfig(_Section):
     """A fully connected network."""
 
-    hidden: tuple[Count, ...] = (64,)
+    hidden: Annotated[tuple[Count, ...], Field(min_length=1)] = (64,)
     activation: Literal["relu", "tanh", "gelu", "silu"] = "relu"
 
 
@@ -102,7 +103,7 @@ class EvaluationConfig(_Section):
     num_gaussian_draws: Count = 400
     kept: tuple[Count, ...] = (1, 2, 3, 4, 7, 8)
     num_thinnings: Count = 20
-    keeps: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (
+    keeps: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = (
         1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.01,
     )  # fmt: skip
 
@@ -160,9 +161,16 @@ def check_config(values: Mapping[str, Any]) -> RunConfig:
     Raises: ConfigError naming the first key at fault, the rule and what came.
     """
     try:
-        return RunConfig.model_validate(values)
+        config = RunConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError(_explain(error)) from None
+    largest = config.hmc.num_chains * config.hmc.num_draws - 1
+    for rank in config.compact.ranks:
+        if rank > largest:
+            raise ConfigError(
+                f"compact.ranks must lie in [1, {largest}] (HMC's draws in all - 1). Got {rank}."
+            )
+    return config
 
 
 def _base(name_or_path: str) -> dict[str, Any]:
@@ -200,15 +208,24 @@ def _set(values: Mapping[str, Any], change: str) -> dict[str, Any]:
 
 
 def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    location = [str(part) for part in first["loc"]]
-    if first["type"] == "extra_forbidden":
+    # Of the errors of a union the deepest is the one of the kind that was meant.
+    worst = max(error.errors(), key=lambda one: len(one["loc"]))
+    location = [str(part) for part in worst["loc"]]
+    if worst["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])
         near = difflib.get_close_matches(location[-1], known, 1)
         hint = f"Did you mean {near[0]!r}?" if near else f"Known are {', '.join(known)}."
         return f"A config has no key {'.'.join(location)!r}. {hint}"
-    more = f" ({error.error_count() - 1} more.)" if error.error_count() > 1 else ""
-    return f"{'.'.join(location)}: {first['msg']}. Got {first['input']!r}.{more}"
+    key = _without_kinds(worst["loc"])
+    others = {_without_kinds(one["loc"]) for one in error.errors()}
+    count = sum(not key.startswith(other) for other in others)
+    more = f" ({count} more.)" if count else ""
+    return f"{key}: {worst['msg']}. Got {worst['input']!r}.{more}"
+
+
+def _without_kinds(location: Sequence[str | int]) -> str:
+    """The key at fault, without pydantic's names for the kinds of a union."""
+    return ".".join(str(part) for part in location if not re.search(r"constrained|\[", str(part)))
 
 
 def _known_keys(location: Sequence[str]) -> list[str]:

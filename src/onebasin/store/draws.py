@@ -1,8 +1,9 @@
 """Samples on disk: Zarr in ArviZ's schema, appended chunk by chunk.
 
-Groups `posterior` and `sample_stats` with dimensions (chain, draw), one variable for each leaf by
-its path with dots for slashes. A store is whole once its attribute `complete` is true. Xarray and
-Zarr take a second to import, so they are imported where they are used.
+Groups `posterior` and `sample_stats` with dimensions (chain, draw), one variable for each leaf,
+named by its path with dots for slashes and with that path as its attribute. A store is whole once
+its attribute `complete` is true. Xarray and Zarr take a second to import, so they are imported
+where they are used.
 """
 
 import shutil
@@ -40,8 +41,7 @@ class SampleWriter:
     def append(self, samples: Samples) -> None:
         """Write draws behind those written so far."""
         leaves = _trees.named_leaves(samples.params)
-        variables = {name.replace("/", "."): leaf for name, leaf in leaves.items()}
-        for group, arrays in {_DRAWS: variables, _STATS: samples.stats}.items():
+        for group, arrays in {_DRAWS: leaves, _STATS: samples.stats}.items():
             if arrays:
                 self._append(group, arrays)
         self.num_draws += samples.num_draws
@@ -52,7 +52,7 @@ class SampleWriter:
         first = next(iter(arrays.values()))
         draws = np.arange(self.num_draws, self.num_draws + first.shape[1])
         dataset = xr.Dataset(
-            {name: (_dimensions(name, leaf), np.asarray(leaf)) for name, leaf in arrays.items()},
+            {_variable(path): _described(path, leaf) for path, leaf in arrays.items()},
             coords={"chain": np.arange(first.shape[0]), "draw": draws},
         )
         behind = {"append_dim": "draw"} if self.num_draws else {"mode": "a"}
@@ -65,8 +65,14 @@ class SampleWriter:
         zarr.open_group(self.path, mode="r+").attrs["complete"] = True
 
 
-def _dimensions(name: str, leaf: Array) -> tuple[str, ...]:
-    return ("chain", "draw", *(f"{name}_dim_{axis}" for axis in range(np.ndim(leaf) - 2)))
+def _variable(path: str) -> str:
+    return path.replace("/", ".") or "params"
+
+
+def _described(path: str, leaf: Array) -> tuple[tuple[str, ...], np.ndarray, dict[str, str]]:
+    """What Xarray makes a variable of: names of the dimensions, the values, and the leaf's path."""
+    own = (f"{_variable(path)}_dim_{axis}" for axis in range(np.ndim(leaf) - 2))
+    return ("chain", "draw", *own), np.asarray(leaf), {"path": path}
 
 
 def save_samples(path: Path | str, samples: Samples) -> None:
@@ -90,7 +96,10 @@ def load_samples(path: Path | str, like: Params | None = None) -> Samples:
     path = Path(path)
     _check_whole(path)
     draws = xr.open_dataset(path, group=_DRAWS, engine="zarr", consolidated=False)
-    leaves = {str(name).replace(".", "/"): draws[name].values for name in draws.data_vars}
+    leaves = {
+        leaf.attrs.get("path", str(name).replace(".", "/")): leaf.values
+        for name, leaf in draws.data_vars.items()
+    }
     if like is not None:
         _check_network(path, leaves, like)
     stats = {}

@@ -25,6 +25,8 @@ def permute(symmetry: Symmetry, permutation: Permutation, params: Params) -> Par
     Raises: ValueError where params do not fit the symmetry.
     Source: Ainsworth et al. (2022), arXiv 2209.04836, section 2.
     """
+    if not symmetry.sizes:
+        return params
     num_batch_axes = next((p.ndim - 1 for p in permutation.values()), 0)
     symmetry.check(params, num_batch_axes)
     leaves = {

@@ -89,7 +89,7 @@ def _fit_vi(setup: Setup, monitor: Monitor) -> DiagonalGaussian:
     )
     samples = _run(setup, method, "vi", 1, monitor, "variational inference")
     assert method.gaussian is not None
-    return method.gaussian(jax.tree.map(lambda leaf: np.asarray(leaf)[0], samples.last_state))
+    return method.gaussian(jax.tree.map(lambda leaf: np.asarray(leaf)[0, ...], samples.last_state))
 
 
 def _run(

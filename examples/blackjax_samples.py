@@ -1,0 +1,56 @@
+"""Samples drawn elsewhere (here by BlackJAX's NUTS), aligned and summarized by onebasin.
+
+Run: python examples/blackjax_samples.py
+"""
+
+import blackjax
+import jax
+import jax.numpy as jnp
+
+import onebasin as ob
+
+NUM_CHAINS, NUM_WARMUP, NUM_DRAWS = 2, 100, 100
+
+
+def main() -> None:
+    """Regress a sine with six hidden units; print what each weight is known to."""
+    inputs = jnp.linspace(-2, 2, 40)[:, None]
+    targets = jnp.sin(2 * inputs[:, 0])
+
+    def logdensity(params: dict) -> jax.Array:
+        hidden = jnp.tanh(inputs @ params["w1"] + params["b1"])
+        residual = targets - (hidden @ params["w2"])[:, 0]
+        prior = sum((leaf**2).sum() for leaf in jax.tree.leaves(params))
+        return -0.5 * (residual**2).sum() / 0.1**2 - 0.5 * prior
+
+    def one_chain(key: jax.Array) -> dict:
+        key_start, key_warmup, key_draws = jax.random.split(key, 3)
+        start = {"w1": jnp.zeros((1, 6)), "b1": jnp.zeros(6), "w2": jnp.zeros((6, 1))}
+        start = jax.tree.map(lambda leaf: leaf + jax.random.normal(key_start, leaf.shape), start)
+        warmup = blackjax.window_adaptation(blackjax.nuts, logdensity)
+        (state, tuned), _ = warmup.run(key_warmup, start, NUM_WARMUP)
+        step = blackjax.nuts(logdensity, **tuned).step
+
+        def draw(state, key: jax.Array):
+            state, _ = step(key, state)
+            return state, state.position
+
+        return jax.lax.scan(draw, state, jax.random.split(key_draws, NUM_DRAWS))[1]
+
+    keys = jax.random.split(jax.random.key(0), NUM_CHAINS)
+    samples = ob.Samples(jax.lax.map(one_chain, keys))  # leaves lead with (chain, draw)
+
+    axes = {"w1": ob.Axes(None, "hidden"), "b1": ob.Axes("hidden"), "w2": ob.Axes("hidden", None)}
+    symmetry = ob.Symmetry.of(axes, samples.draw(0, 0))
+    aligned = ob.align(samples, symmetry).apply(samples)
+    floor = ob.null_floor(jax.random.key(1), samples, symmetry)
+    for name, gaussian in {
+        "unaligned": ob.summarize(samples),
+        "aligned": ob.summarize(aligned),
+        "null floor": floor,
+    }.items():
+        print(f"{name:>10}: root mean square std of a weight {ob.rms(gaussian.std):.3f}")
+
+
+if __name__ == "__main__":
+    main()
