@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from onebasin.data import DataError
 from onebasin.data.targets import MAX_INFERRED_CLASSES, encode_targets, infer_task

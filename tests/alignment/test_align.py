@@ -1,0 +1,312 @@
+"""align and Alignment: references, the iterated mean, files, and what is refused."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracles
+import pytest
+import strategies
+from hypothesis import given
+
+from onebasin import _trees
+from onebasin.alignment.align import Alignment, align
+from onebasin.gaussian import DiagonalGaussian, summarize
+from onebasin.models.mlp import mlp
+from onebasin.samples import Samples
+from onebasin.symmetry.permutation import (
+    compose,
+    invert,
+    num_transpositions,
+    permute,
+    random_permutation,
+)
+
+pytestmark = pytest.mark.usefixtures("strict_dtypes")
+
+NETWORK = mlp(3, (6, 5), 2, "tanh")
+DEEPER = mlp(3, (6, 5, 4), 2, "tanh")
+
+
+def make_samples(seed: int = 0, with_lp: bool = False) -> Samples:
+    samples = strategies.random_samples(NETWORK, seed, num_chains=2, num_draws=4)
+    lp = np.array([[-3, -2, -4, -9], [-5, -1, np.nan, -7]], np.float32)
+    return Samples(samples.params, {"lp": lp} if with_lp else {})
+
+
+def assert_same(first, second) -> None:
+    jax.tree.map(np.testing.assert_array_equal, first, second)
+
+
+# ---- references
+
+
+def test_the_first_draw_stays_where_it_is_and_is_the_reference() -> None:
+    samples = make_samples(with_lp=True)
+    alignment = align(samples, NETWORK.symmetry, reference="first")
+    assert_same(alignment.reference, samples.draw(0, 0))
+    assert_same(alignment.apply(samples).draw(0, 0), samples.draw(0, 0))
+
+
+def test_the_densest_draw_is_the_one_of_largest_finite_lp() -> None:
+    samples = make_samples(with_lp=True)
+    alignment = align(samples, NETWORK.symmetry, reference="densest")
+    assert_same(alignment.reference, samples.draw(1, 1))
+    assert_same(alignment.apply(samples).draw(1, 1), samples.draw(1, 1))
+
+
+@pytest.mark.parametrize("xp", [np, jnp])
+def test_given_params_are_the_reference(xp) -> None:
+    samples = make_samples()
+    params = jax.tree.map(xp.asarray, strategies.make_case(NETWORK, 99).params)
+    alignment = align(samples, NETWORK.symmetry, reference=params)
+    assert_same(alignment.reference, params)
+    aligned = alignment.apply(samples)
+    for chain, draw in np.ndindex(2, 4):
+        expected = oracles.inner_product(params, aligned.draw(chain, draw))
+        assert alignment.objective[chain, draw] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("with_lp", [False, True])
+def test_the_mean_starts_at_the_densest_draw_or_at_the_first_where_lp_is_unknown(with_lp) -> None:
+    samples = make_samples(with_lp=with_lp)
+    start = "densest" if with_lp else "first"
+    from_mean = align(samples, NETWORK.symmetry, reference="mean", max_rounds=0)
+    assert_same(
+        from_mean.permutation, align(samples, NETWORK.symmetry, reference=start).permutation
+    )
+
+
+def test_the_mean_reference_is_the_mean_of_the_aligned_draws() -> None:
+    samples = make_samples()
+    alignment = align(samples, NETWORK.symmetry)
+    assert alignment.converged.all()
+    assert_same(alignment.reference, summarize(alignment.apply(samples)).mean)
+    squared_norm = oracles.inner_product(alignment.reference, alignment.reference)
+    assert alignment.objective.mean() == pytest.approx(squared_norm, rel=1e-6)
+
+
+def test_the_mean_of_converged_draws_moves_no_draw_again() -> None:
+    samples = make_samples()
+    alignment = align(samples, NETWORK.symmetry)
+    aligned = alignment.apply(samples)
+    again = align(aligned, NETWORK.symmetry, reference=alignment.reference)
+    assert not any(count.any() for count in num_transpositions(again.permutation).values())
+
+
+def test_the_mean_is_told_to_progress_each_round_until_no_draw_moves() -> None:
+    told: list[tuple[int, int]] = []
+    samples = strategies.random_samples(NETWORK, 0, num_chains=2, num_draws=20)
+    align(samples, NETWORK.symmetry, tolerance=0.0, progress=lambda *args: told.append(args))
+    rounds, moved = zip(*told, strict=True)
+    assert rounds == tuple(range(1, len(told) + 1))
+    assert len(told) > 1
+    assert moved[-1] == 0
+    assert all(0 < count <= 40 for count in moved[:-1])
+
+
+def test_draws_that_moved_in_the_last_allowed_round_are_not_converged() -> None:
+    samples = strategies.random_samples(NETWORK, 0, num_chains=2, num_draws=20)
+    told: list[int] = []
+    alignment = align(
+        samples, NETWORK.symmetry, max_rounds=1, progress=lambda _, moved: told.append(moved)
+    )
+    assert told == [(~alignment.converged).sum()]
+    assert told[0] > 0
+
+
+def test_a_round_that_gains_less_than_the_tolerance_is_the_last() -> None:
+    samples = strategies.random_samples(NETWORK, 0, num_chains=2, num_draws=20)
+    told: list[int] = []
+    alignment = align(
+        samples, NETWORK.symmetry, tolerance=1e9, progress=lambda _, moved: told.append(moved)
+    )
+    one_round = align(samples, NETWORK.symmetry, max_rounds=1)
+    assert len(told) == 1
+    assert told[0] > 0
+    assert_same(alignment.permutation, one_round.permutation)
+    assert alignment.converged.sum() == 40 - told[0]
+
+
+def test_an_unknown_rule_is_refused() -> None:
+    with pytest.raises(ValueError, match=r'"first", "densest", "mean" or .*Got \'densets\''):
+        align(make_samples(), NETWORK.symmetry, reference="densets")
+
+
+def test_the_densest_draw_needs_lp() -> None:
+    with pytest.raises(ValueError, match=r'needs the log density.*stats\["lp"\].*Got statistics'):
+        align(make_samples(), NETWORK.symmetry, reference="densest")
+
+
+def test_a_reference_of_another_network_is_refused() -> None:
+    with pytest.raises(ValueError, match="one Axes for each leaf of the params"):
+        align(make_samples(), NETWORK.symmetry, reference=strategies.make_case(DEEPER, 0).params)
+
+
+# ---- samples
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_samples_that_are_not_finite_are_refused_by_leaf_and_draw(bad: float) -> None:
+    samples = make_samples()
+    samples.params["hidden_1"]["kernel"][1, 2, 0, 0] = bad
+    samples.params["hidden_1"]["kernel"][1, 3, 1, 1] = bad
+    with pytest.raises(ValueError, match=r"in hidden_1/kernel of draw 6 and 1 others"):
+        align(samples, NETWORK.symmetry)
+
+
+def test_samples_of_another_network_are_refused() -> None:
+    with pytest.raises(ValueError, match="one Axes for each leaf of the params"):
+        align(make_samples(), DEEPER.symmetry)
+
+
+def test_samples_on_the_device_are_aligned_like_samples_on_the_host() -> None:
+    samples = make_samples()
+    on_device = Samples(jax.tree.map(jnp.asarray, samples.params))
+    first, second = (align(s, NETWORK.symmetry) for s in (samples, on_device))
+    assert_same(first.permutation, second.permutation)
+    assert_same(first.apply(samples).params, second.apply(on_device).params)
+
+
+def test_applying_keeps_statistics_with_their_draws() -> None:
+    samples = make_samples(with_lp=True)
+    assert_same(align(samples, NETWORK.symmetry).apply(samples).stats, samples.stats)
+
+
+@pytest.mark.parametrize("part", [slice(0, 1), slice(0, 2)])
+def test_applying_to_other_samples_than_were_aligned_is_refused(part: slice) -> None:
+    alignment = align(make_samples(), NETWORK.symmetry)
+    others = Samples(jax.tree.map(lambda leaf: leaf[:, part], make_samples().params))
+    with pytest.raises(ValueError, match=rf"of \(chain, draw\) \(2, 4\)\. Got \(2, {part.stop}\)"):
+        alignment.apply(others)
+
+
+def test_each_draw_is_aligned_as_if_it_were_alone() -> None:
+    samples, reference = make_samples(), strategies.make_case(NETWORK, 99).params
+    together = align(samples, NETWORK.symmetry, reference=reference)
+    for chain, draw in np.ndindex(2, 4):
+        alone = Samples(jax.tree.map(lambda leaf: leaf[None, None], samples.draw(chain, draw)))
+        found = align(alone, NETWORK.symmetry, reference=reference)
+        for group, p in found.permutation.items():
+            np.testing.assert_array_equal(p[0, 0], together.permutation[group][chain, draw])
+
+
+def test_a_scalar_weight_that_no_group_touches_comes_along() -> None:
+    samples = make_samples()
+    noise = np.arange(8, dtype=np.float32).reshape(2, 4)
+    with_noise = Samples({"network": samples.params, "log_noise_std": noise})
+    axes = {"network": NETWORK.symmetry.axes, "log_noise_std": strategies.Axes()}
+    symmetry = strategies.Symmetry(axes, NETWORK.symmetry.sizes)
+    alignment = align(with_noise, symmetry, reference="first")
+    np.testing.assert_array_equal(alignment.apply(with_noise).params["log_noise_std"], noise)
+
+
+def test_a_network_without_symmetry_is_left_as_it_is(tmp_path: Path) -> None:
+    network = mlp(3, (), 2)
+    samples = strategies.random_samples(network, 0, 2, 3)
+    for reference in ("first", "mean"):
+        alignment = align(samples, network.symmetry, reference=reference)
+        assert alignment.permutation == {}
+        assert alignment.converged.all()
+        assert_same(alignment.apply(samples).params, samples.params)
+    alignment.save(tmp_path / "a")
+    assert_same(Alignment.load(tmp_path / "a", network.symmetry), alignment)
+
+
+# ---- planted permutations
+
+
+@given(strategies.seeds)
+def test_a_planted_permutation_is_found_under_small_noise_with_one_hidden_layer(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    network = mlp(int(rng.integers(3, 6)), (int(rng.integers(1, 20)),), int(rng.integers(2, 4)))
+    case = strategies.make_case(network, seed)
+    samples, planted = strategies.permuted_copies(case, jax.random.key(seed), 1, 5)
+    noisy = Samples(
+        jax.tree.map(
+            lambda leaf: leaf + np.float32(1e-3) * rng.standard_normal(leaf.shape, np.float32),
+            samples.params,
+        )
+    )
+    found = align(noisy, network.symmetry, reference=case.params).permutation
+    assert_same(found, invert(planted))
+    assert_same(num_transpositions(found), num_transpositions(planted))
+
+
+@pytest.mark.parametrize("hidden", [(20,), (20, 15)])
+def test_copies_of_the_given_reference_come_back_to_it_exactly(hidden, key) -> None:
+    network = mlp(3, hidden, 2, "tanh")
+    case = strategies.make_case(network, 0)
+    samples, planted = strategies.permuted_copies(case, key, 2, 4)
+    alignment = align(samples, network.symmetry, reference=case.params)
+    assert_same(alignment.permutation, invert(planted))
+    assert_same(num_transpositions(invert(alignment.permutation)), num_transpositions(planted))
+    expected = jax.tree.map(lambda x: np.broadcast_to(x, (2, 4, *x.shape)), case.params)
+    assert_same(alignment.apply(samples).params, expected)
+
+
+def test_permuting_the_samples_first_is_undone_by_alignment_with_one_hidden_layer(key) -> None:
+    network = mlp(3, (7,), 2)
+    samples, reference = (
+        strategies.random_samples(network, 0, 2, 4),
+        strategies.make_case(network, 99).params,
+    )
+    moved = random_permutation(key, network.symmetry, 2, 4)
+    shuffled = Samples(permute(network.symmetry, moved, samples.params))
+    first, second = (align(s, network.symmetry, reference=reference) for s in (samples, shuffled))
+    assert_same(compose(second.permutation, moved), first.permutation)
+    np.testing.assert_allclose(second.objective, first.objective, rtol=1e-12)
+
+
+# ---- files
+
+
+@pytest.mark.parametrize("xp", [np, jnp])
+def test_a_saved_alignment_loads_as_it_was(xp, tmp_path: Path) -> None:
+    samples = Samples(jax.tree.map(xp.asarray, make_samples().params))
+    alignment = align(samples, NETWORK.symmetry)
+    alignment.save(tmp_path / "alignment")
+    again = Alignment.load(tmp_path / "alignment", NETWORK.symmetry)
+    assert jax.tree.structure(again) == jax.tree.structure(alignment)
+    assert_same(again, alignment)
+    assert again.matching == "weights"
+    assert_same(again.apply(samples).params, alignment.apply(samples).params)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (mlp(3, (6,), 2), "leaves must be those of the given tree"),
+        (DEEPER, "leaves must be those of the given tree"),
+        (mlp(3, (5, 6), 2), "must have the units that the symmetry lists"),
+    ],
+)
+def test_an_alignment_of_another_network_does_not_load(other, message, tmp_path: Path) -> None:
+    align(make_samples(), NETWORK.symmetry).save(tmp_path / "alignment")
+    with pytest.raises(ValueError, match=message):
+        Alignment.load(tmp_path / "alignment", other.symmetry)
+
+
+def test_an_alignment_of_other_groups_does_not_load(tmp_path: Path) -> None:
+    align(make_samples(), NETWORK.symmetry).save(tmp_path / "alignment")
+    rename = lambda axes: strategies.Axes(*(name and name.upper() for name in axes.names))
+    is_axes = lambda leaf: isinstance(leaf, strategies.Axes)
+    axes = jax.tree.map(rename, NETWORK.symmetry.axes, is_leaf=is_axes)
+    renamed = strategies.Symmetry.of(axes, make_samples().draw(0, 0))
+    with pytest.raises(ValueError, match=r"groups of the symmetry, \{'HIDDEN_0': 6.*Got \{'hidden"):
+        Alignment.load(tmp_path / "alignment", renamed)
+
+
+def test_a_file_that_is_no_alignment_does_not_load(tmp_path: Path) -> None:
+    params = strategies.make_case(NETWORK, 0).params
+    DiagonalGaussian(params, params).save(tmp_path / "gaussian")
+    with pytest.raises(ValueError, match="An alignment file was expected"):
+        Alignment.load(tmp_path / "gaussian", NETWORK.symmetry)
+
+
+def test_an_alignment_stores_integers_and_one_network_not_the_draws() -> None:
+    samples = make_samples()
+    alignment = align(samples, NETWORK.symmetry)
+    num_weights = _trees.size(samples.draw(0, 0))
+    assert _trees.size(alignment) == num_weights + 8 * (6 + 5 + 2)

@@ -1,0 +1,104 @@
+"""The null floor: how far alignment alone shrinks draws that share nothing."""
+
+import jax
+import numpy as np
+import pytest
+import strategies
+
+from onebasin.alignment.align import align
+from onebasin.alignment.null import null_floor, rms
+from onebasin.models.mlp import mlp
+from onebasin.samples import Samples
+from onebasin.symmetry.permutation import permute, random_permutation
+
+
+def prior_draws(network, num_draws: int, seed: int = 0) -> Samples:
+    """Independent draws of N(0, 1): they share nothing at all."""
+    rng = np.random.default_rng(seed)
+    shapes = jax.eval_shape(network.init, jax.random.key(0))
+    return Samples(
+        jax.tree.map(
+            lambda leaf: rng.standard_normal((2, num_draws // 2, *leaf.shape), np.float32), shapes
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("units", "inputs", "outputs", "num_draws", "reference", "expected", "tolerance"),
+    [
+        (8, 1, 1, 300, "mean", 0.74, 0.02),
+        (64, 1, 1, 300, "first", 0.45, 0.02),
+        (64, 20, 1, 300, "first", 0.89, 0.02),
+        (64, 784, 10, 30, "first", 0.995, 0.003),
+    ],
+)
+def test_independent_draws_shrink_by_as_much_as_was_measured(
+    key, units, inputs, outputs, num_draws, reference, expected, tolerance
+) -> None:
+    network = mlp(inputs, (units,), outputs)
+    samples = prior_draws(network, num_draws)
+    assert rms(samples.std()) == pytest.approx(1, abs=0.02)
+    floor = null_floor(key, samples, network.symmetry, reference=reference)
+    assert rms(floor.std) == pytest.approx(expected, abs=tolerance)
+
+
+def test_the_root_mean_square_counts_every_weight_once() -> None:
+    assert rms({"a": np.array([3.0, 4.0]), "b": np.array(0.0)}) == pytest.approx(np.sqrt(25 / 3))
+
+
+@pytest.fixture(scope="module")
+def network():
+    return mlp(2, (4,), 3)
+
+
+@pytest.fixture(scope="module")
+def samples(network) -> Samples:
+    """Draws whose arrays differ in mean and spread."""
+    draws = prior_draws(network, 300, seed=1).params
+    draws["out"]["bias"] = draws["out"]["bias"] * 0.1 + np.array([5, 6, 7], np.float32)
+    draws["hidden_0"]["kernel"] = draws["hidden_0"]["kernel"] * np.array([[2], [4]], np.float32)
+    return Samples(draws)
+
+
+def test_weights_that_never_move_keep_their_own_mean_and_std(key, network, samples) -> None:
+    floor = null_floor(key, samples, network.symmetry, reference="first")
+    found, given = floor.mean["out"]["bias"], samples.mean()["out"]["bias"]
+    # Five standard errors of the mean and the std of 300 draws.
+    np.testing.assert_allclose(found, given, atol=5 * 0.1 * 1.5 / np.sqrt(300))
+    np.testing.assert_allclose(floor.std["out"]["bias"], 0.1, rtol=5 * 1.5 / np.sqrt(600))
+
+
+def test_each_position_has_the_spread_of_all_units_that_may_take_it(key, network, samples) -> None:
+    floor = null_floor(key, samples, network.symmetry, reference="first")
+    spread = np.sqrt((floor.std["hidden_0"]["kernel"] ** 2).mean(axis=1))
+    assert (spread < [2.1, 4.2]).all()  # alignment only shrinks
+    assert spread[1] / spread[0] > 1.3
+
+
+def test_the_floor_does_not_depend_on_how_the_draws_were_permuted(key, network, samples) -> None:
+    permutation = random_permutation(key, network.symmetry, 2, 150)
+    permuted = Samples(permute(network.symmetry, permutation, samples.params))
+    first, second = (
+        null_floor(key, s, network.symmetry, reference="first") for s in (samples, permuted)
+    )
+    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    jax.tree.map(close, first.std, second.std)
+
+
+def test_the_floor_is_fixed_by_its_key(key, network, samples) -> None:
+    first, again, other = (
+        null_floor(k, samples, network.symmetry, reference="first")
+        for k in (key, key, jax.random.fold_in(key, 1))
+    )
+    jax.tree.map(np.testing.assert_array_equal, first, again)
+    assert rms(first.std) != rms(other.std)
+
+
+def test_aligned_copies_of_one_network_lie_far_below_the_floor(key, network) -> None:
+    case = strategies.make_case(network, seed=5)
+    copies, _ = strategies.permuted_copies(case, key, 2, 150)
+    assert rms(copies.std()) > 0.3
+    floor = null_floor(key, copies, network.symmetry)
+    aligned = align(copies, network.symmetry).apply(copies)
+    assert rms(aligned.std()) == 0
+    assert rms(floor.std) > 0.2

@@ -1,0 +1,38 @@
+"""What holds under every test: signatures are checked, ranks never promote, keys are fixed."""
+
+from jaxtyping import install_import_hook
+
+# Before anything of onebasin is imported: its signatures are checked as it runs.
+install_import_hook("onebasin", "beartype.beartype")
+
+from collections.abc import Iterator  # noqa: E402
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+jax.config.update("jax_num_cpu_devices", 2)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+settings.register_profile("fast", max_examples=25, deadline=None, derandomize=True, database=None)
+settings.load_profile("fast")
+
+
+@pytest.fixture
+def key() -> jax.Array:
+    """One fixed key; split it where a test needs more."""
+    return jax.random.key(2401_00611)
+
+
+@pytest.fixture(scope="module")
+def strict_dtypes() -> Iterator[None]:
+    """No silent dtype promotion. Not for all tests: BlackJAX divides integers by floats."""
+    with jax.numpy_dtype_promotion("strict"):
+        yield
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """JAX computes in float64."""
+    with jax.enable_x64(True):
+        yield

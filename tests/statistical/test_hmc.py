@@ -1,0 +1,109 @@
+"""HMC leaves its target as it is, and adapts its step size to the acceptance asked for."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracles
+import pytest
+import scipy.stats
+
+from onebasin.inference.hmc import hmc
+from onebasin.inference.sample import sample
+
+FAILURE_RATE = 1e-6
+NUM_CHAINS = 4000
+CORRELATION = 0.95
+
+
+def logdensity(params):
+    """A correlated Gaussian, and a banana: b0 ~ N(0, 1), b1 | b0 ~ N(b0^2, .5^2)."""
+    gauss, banana = params["gauss"], params["banana"]
+    along = (gauss[1] - CORRELATION * gauss[0]) / np.sqrt(1 - CORRELATION**2).astype(np.float32)
+    across = (banana[1] - banana[0] ** 2) / 0.5
+    return -0.5 * (gauss[0] ** 2 + along**2 + banana[0] ** 2 + across**2)
+
+
+def exact_draws(seed: int, num_draws: int):
+    z = np.random.default_rng(seed).standard_normal((4, num_draws))
+    gauss = [z[0], CORRELATION * z[0] + np.sqrt(1 - CORRELATION**2) * z[1]]
+    banana = [z[2], z[2] ** 2 + 0.5 * z[3]]
+    pairs = {"gauss": gauss, "banana": banana}
+    return {name: jnp.asarray(np.stack(pair, 1), jnp.float32) for name, pair in pairs.items()}
+
+
+def whitened(params) -> np.ndarray:
+    """The independent standard normal numbers that exact draws are made of."""
+    gauss, banana = (np.asarray(params[name], np.float64) for name in ("gauss", "banana"))
+    along = (gauss[:, 1] - CORRELATION * gauss[:, 0]) / np.sqrt(1 - CORRELATION**2)
+    across = (banana[:, 1] - banana[:, 0] ** 2) / 0.5
+    return np.stack([gauss[:, 0], along, banana[:, 0], across], axis=1)
+
+
+def test_exact_draws_stay_exact_under_hmc() -> None:
+    method = hmc(logdensity, num_steps=4, step_size=0.35, num_warmup=0)
+    before = exact_draws(0, NUM_CHAINS)
+    samples = sample(method, jax.random.key(0), before, 3, num_chunks=1, batch_size=2000)
+    accepted = samples.stats["acceptance_rate"].mean()
+    assert 0.5 < accepted < 0.9  # accepting everything would be wrong by much here
+    after = jax.tree.map(lambda leaf: leaf[:, -1], samples.params)
+    white = whitened(after)
+    assert np.abs(white - whitened(before)).mean() > 0.5  # chains did move
+    products = np.stack([white[:, i] * white[:, j] for i in range(4) for j in range(i)], axis=1)
+    num_comparisons = 4 + products.shape[1]
+    for column in white.T:
+        p_value = scipy.stats.kstest(column, "norm").pvalue
+        assert p_value > FAILURE_RATE / num_comparisons
+    # Products of independent standard normal numbers have mean 0 and variance 1.
+    scores = products.mean(axis=0) * np.sqrt(NUM_CHAINS)
+    assert np.abs(scores).max() < oracles.z_bound(FAILURE_RATE, num_comparisons)
+
+
+def test_lp_is_the_log_density_of_the_draw_beside_it() -> None:
+    method = hmc(logdensity, num_steps=2, step_size=0.2, num_warmup=2)
+    samples = sample(method, jax.random.key(1), exact_draws(1, 2), 5, num_chunks=2)
+    expected = jax.vmap(jax.vmap(logdensity))(samples.params)
+    np.testing.assert_allclose(samples.stats["lp"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("target", [0.6, 0.9])
+def test_the_step_size_adapts_to_the_target_acceptance(target: float) -> None:
+    # In 30 dimensions and few steps acceptance falls steadily with the step size.
+    method = hmc(
+        lambda params: -0.5 * (params["w"] ** 2).sum(),
+        num_steps=3,
+        num_warmup=1500,
+        target_acceptance=target,
+    )
+    positions = {"w": jax.random.normal(jax.random.key(2), (4, 30))}
+    told = []
+    samples = sample(method, jax.random.key(3), positions, 500, num_chunks=3, progress=told.append)
+    late_warm_up = [p for p in told if p.phase == "warmup"][-1]
+    assert late_warm_up.stats["acceptance_rate"] == pytest.approx(target, abs=0.02)
+    # The average of the step sizes tried is a little cautious: acceptance is concave in its log.
+    acceptance = samples.stats["acceptance_rate"].mean(axis=1)
+    assert ((acceptance > target - 0.05) & (acceptance < target + 0.2)).all()
+
+
+@pytest.mark.parametrize("num_warmup", [1, 7, 30])
+def test_short_warm_ups_adapt_without_harm(num_warmup: int) -> None:
+    method = hmc(logdensity, num_steps=2, step_size=0.1, num_warmup=num_warmup, adapt_mass=True)
+    step = jax.jit(method.step)
+    state = method.init(jax.tree.map(lambda leaf: leaf[0], exact_draws(2, 1)), jax.random.key(0))
+    for number in range(num_warmup + 2):
+        state, stats = step(jax.random.key(number), state)
+    assert 0 < float(stats["step_size"]) < 5
+    assert np.isfinite(np.asarray(state.inverse_mass)).all()
+    assert (np.asarray(state.inverse_mass) > 0).all()
+
+
+def test_divergent_trajectories_are_told_and_refused() -> None:
+    method = hmc(logdensity, num_steps=20, step_size=5.0, num_warmup=0)
+    positions = exact_draws(3, 2)
+    samples = sample(method, jax.random.key(4), positions, 3, num_chunks=1)
+    assert samples.stats["diverging"].all()
+    assert (samples.stats["acceptance_rate"] < 1e-6).all()
+    jax.tree.map(
+        lambda draws, start: np.testing.assert_array_equal(draws[:, -1], start),
+        samples.params,
+        positions,
+    )

@@ -1,0 +1,87 @@
+"""Hypothesis strategies: small networks with weights, and permutations of their units."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from hypothesis import strategies as st
+
+from onebasin._types import Params, Permutation
+from onebasin.models.mlp import ACTIVATIONS
+from onebasin.models.network import Network
+from onebasin.samples import Samples
+from onebasin.symmetry.axes import Axes, Symmetry
+from onebasin.symmetry.permutation import permute, random_permutation
+
+# Few distinct sizes: JAX compiles every operation anew for each shape.
+SIZES = (1, 2, 4)
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+class Case(NamedTuple):
+    """A network with random weights and biases, and inputs to compare functions on."""
+
+    network: Network
+    params: Params
+    inputs: np.ndarray
+
+
+def architectures(max_depth: int = 4) -> st.SearchStrategy[tuple]:
+    """Arguments of `mlp`: up to `max_depth` hidden layers and any activation.
+
+    Networks are built in the test: runtime type checks draw random items, which Hypothesis
+    allows in no strategy.
+    """
+    size = st.sampled_from(SIZES)
+    hidden = st.lists(size, min_size=1, max_size=max_depth)
+    return st.tuples(size, hidden, size, st.sampled_from(sorted(ACTIVATIONS)))
+
+
+@st.composite
+def permutations(draw, symmetry: Symmetry) -> Permutation:
+    """One permutation for each group."""
+    return {
+        group: np.array(draw(st.permutations(range(size))), int)
+        for group, size in symmetry.sizes.items()
+    }
+
+
+def make_case(network: Network, seed: int, num_inputs: int = 7, dtype=np.float32) -> Case:
+    """Weights as relu networks begin, random biases, and standard normal inputs, on the host."""
+    rng = np.random.default_rng(seed)
+    params = _random_params(network, rng, dtype=dtype)
+    num_features = params[min(params, key=lambda n: (n == "out", n))]["kernel"].shape[0]
+    return Case(network, params, rng.standard_normal((num_inputs, num_features)).astype(dtype))
+
+
+def random_samples(
+    network: Network, seed: int, num_chains: int, num_draws: int, dtype=np.float32
+) -> Samples:
+    """Draws that share nothing."""
+    rng = np.random.default_rng(seed)
+    return Samples(_random_params(network, rng, num_chains, num_draws, dtype=dtype))
+
+
+def _random_params(network: Network, rng: np.random.Generator, *lead: int, dtype) -> Params:
+    def normal(leaf: jax.ShapeDtypeStruct) -> np.ndarray:
+        scale = np.sqrt(2 / leaf.shape[0]) if leaf.ndim == 2 else 1.0
+        return (rng.standard_normal((*lead, *leaf.shape)) * scale).astype(dtype)
+
+    return jax.tree.map(normal, jax.eval_shape(network.init, jax.random.key(0)))
+
+
+def permuted_copies(
+    case: Case, key: jax.Array, num_chains: int, num_draws: int
+) -> tuple[Samples, Permutation]:
+    """Samples that are uniformly permuted copies of one network, and how each was permuted."""
+    planted = random_permutation(key, case.network.symmetry, num_chains, num_draws)
+    repeated = jax.tree.map(
+        lambda leaf: np.broadcast_to(leaf, (num_chains, num_draws, *leaf.shape)), case.params
+    )
+    return Samples(permute(case.network.symmetry, planted, repeated)), planted
+
+
+def one_group(num_units: int, name: str = "units") -> Symmetry:
+    """The symmetry of a single array whose only axis lists the units of one group."""
+    return Symmetry.of({"weights": Axes(name)}, {"weights": np.zeros(num_units)})

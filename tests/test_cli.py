@@ -1,0 +1,201 @@
+"""The real command: what it prints, what it writes, and how it refuses bad input."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ONEBASIN = Path(sys.executable).with_name("onebasin")
+TINY = [
+    f"--set={change}"
+    for change in (
+        "hmc.num_draws=6",
+        "hmc.num_warmup=4",
+        "hmc.num_steps=4",
+        "ensemble.num_members=2",
+        "ensemble.num_steps=20",
+        "vi.num_steps=20",
+        "evaluation.num_gaussian_draws=8",
+        "evaluation.num_thinnings=2",
+        "evaluation.kept=[1,2]",
+    )
+]
+
+pytestmark = pytest.mark.xdist_group("cli")
+
+
+def onebasin(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(ONEBASIN), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("onebasin: ")
+    for word in words:
+        assert word in lines[0], lines[0]
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run directory that one whole `onebasin run` left."""
+    out = tmp_path_factory.mktemp("cli") / "run"
+    done = onebasin("run", "digits", "--out", out, *TINY)
+    assert done.returncode == 0, done.stderr
+    assert "compact" in done.stdout
+    assert f"Report: {out / 'report.html'}" in done.stdout
+    return out
+
+
+def test_help_names_every_step():
+    done = onebasin("--help")
+    assert done.returncode == 0
+    for step in ("run", "sample", "align", "summarize", "compare", "prune", "report"):
+        assert step in done.stdout
+
+
+def test_a_run_writes_everything_it_promises(finished_run):
+    assert (finished_run / "config.toml").is_file()
+    assert (finished_run / "results.json").is_file()
+    assert (finished_run / "report.html").is_file()
+    assert list((finished_run / "figures").glob("*.png"))
+    assert {p.stem for p in (finished_run / "samples").glob("*.zarr")} == {"hmc", "ensemble"}
+    assert {p.stem for p in (finished_run / "alignment").iterdir()} == {"hmc", "ensemble", "vi"}
+    assert not list(finished_run.rglob("*.partial"))
+
+
+def test_the_steps_one_at_a_time_find_what_a_run_finds(finished_run, tmp_path):
+    out = tmp_path / "steps"
+    assert onebasin("sample", "digits", "--out", out, *TINY).returncode == 0
+    for step in ("align", "summarize", "compare", "prune", "report"):
+        done = onebasin(step, out)
+        assert done.returncode == 0, done.stderr
+    found, wanted = (json.loads((d / "results.json").read_text()) for d in (out, finished_run))
+    del found["seconds"], wanted["seconds"]
+    assert found == wanted
+
+
+def test_a_step_waits_for_those_before_it(finished_run, tmp_path):
+    out = tmp_path / "copy"
+    shutil.copytree(finished_run, out)
+    results = json.loads((out / "results.json").read_text())
+    del results["seconds"]["align"]
+    (out / "results.json").write_text(json.dumps(results))
+    assert_refused(onebasin("compare", out, "--again"), "needs what align writes")
+
+
+def test_a_step_is_taken_once(finished_run):
+    assert_refused(onebasin("prune", finished_run), "has been taken", "--again")
+
+
+def test_a_run_never_overwrites_another(finished_run):
+    before = (finished_run / "results.json").read_bytes()
+    assert_refused(onebasin("run", "digits", "--out", finished_run, *TINY), "another run")
+    assert (finished_run / "results.json").read_bytes() == before
+
+
+def test_an_interrupted_run_is_refused_by_its_steps_and_ended_by_resume(finished_run, tmp_path):
+    out = tmp_path / "interrupted"
+    shutil.copytree(finished_run, out)
+    (out / "results.json").unlink()
+    attributes = out / "samples" / "hmc.zarr" / "zarr.json"
+    attributes.write_text(attributes.read_text().replace("true", "false"))
+    (out / "compact" / "compact.safetensors.partial").write_bytes(b"half")
+    assert_refused(onebasin("align", out), "has not been taken", "onebasin sample")
+    assert_refused(onebasin("run", "digits", "--out", out, *TINY), "another run", "--resume")
+    done = onebasin("run", "digits", "--out", out, "--resume", *TINY)
+    assert done.returncode == 0, done.stderr
+    found, wanted = (json.loads((d / "results.json").read_text()) for d in (out, finished_run))
+    del found["seconds"], wanted["seconds"]
+    assert found == wanted
+    assert not list(out.rglob("*.partial"))
+
+
+def test_resuming_with_another_config_is_refused(finished_run):
+    done = onebasin("run", "digits", "--out", finished_run, "--resume", "--seed", 5, *TINY)
+    assert_refused(done, "seed", "began with")
+
+
+def test_a_sample_store_of_another_network_is_refused(finished_run, tmp_path):
+    out = tmp_path / "other"
+    shutil.copytree(finished_run, out)
+    config = (out / "config.toml").read_text()
+    (out / "config.toml").write_text(config.replace("    64,", "    32,"))
+    assert (out / "config.toml").read_text() != config
+    assert_refused(onebasin("align", out, "--again"), "network at hand", "hidden_0/kernel")
+
+
+BAD_CONFIGS = {
+    "unknown name": (["digitz"], ["'digits'"]),
+    "unknown key": (["digits", "--set=hmc.num_drawz=3"], ["hmc.num_drawz", "Did you mean"]),
+    "wrong type": (["digits", "--set=hmc.num_draws=many"], ["hmc.num_draws", "many"]),
+    "out of range": (["digits", "--set=hmc.target_acceptance=2"], ["target_acceptance", "2"]),
+    "no value": (["digits", "--set=hmc.num_draws"], ["key=value"]),
+    "missing file": (["nowhere.toml"], ["nowhere.toml"]),
+    "unknown prior": (["digits", "--set=posterior.prior_std={kernal=1.0}"], ["kernal"]),
+    "missing data": (["digits", "--set=data.name=nowhere.csv"], ["nowhere.csv"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CONFIGS)
+def test_a_bad_config_is_one_line_and_writes_nothing(case, tmp_path):
+    arguments, words = BAD_CONFIGS[case]
+    out = tmp_path / "out"
+    assert_refused(onebasin("run", *arguments, "--out", out), *words)
+    assert not out.exists()
+
+
+def _table(tmp_path: Path, **arrays: np.ndarray) -> Path:
+    path = tmp_path / "data.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def _inputs(num_rows: int = 40) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(num_rows, 3)).astype(np.float32)
+
+
+def _bad_data(case: str, tmp_path: Path) -> tuple[Path, list[str]]:
+    inputs, labels = _inputs(), np.arange(40) % 2
+    if case == "NaN":
+        inputs[3, 1] = np.nan
+        return _table(tmp_path, inputs=inputs, targets=labels), ["finite"]
+    if case == "labels out of range":
+        return _table(tmp_path, inputs=inputs, targets=labels * 5), ["0..", "5"]
+    if case == "one class only":
+        return _table(tmp_path, inputs=inputs, targets=labels * 0), ["class"]
+    path = tmp_path / "data.npz"
+    path.write_text("this is no archive")
+    return path, ["data.npz"]
+
+
+@pytest.mark.parametrize("case", ["NaN", "labels out of range", "one class only", "not an npz"])
+def test_bad_data_is_one_line_and_writes_nothing(case, tmp_path):
+    path, words = _bad_data(case, tmp_path)
+    out = tmp_path / "out"
+    done = onebasin("run", "digits", "--out", out, f"--set=data.name={path}")
+    assert_refused(done, *words)
+    assert not out.exists()
+
+
+def test_a_run_directory_that_is_none_is_refused(tmp_path):
+    assert_refused(onebasin("align", tmp_path), "config.toml")
+
+
+def test_a_damaged_results_file_is_refused(finished_run, tmp_path):
+    out = tmp_path / "damaged"
+    shutil.copytree(finished_run, out)
+    (out / "results.json").write_text('{"schema": 1, "sec')
+    assert_refused(onebasin("report", out), "results.json", "JSON")
