@@ -16,13 +16,13 @@ from benchmarks.table import print_table
 
 NUM_STEPS = 60
 DRAWS = 12
-REPEATS = 5
+REPEATS = 2
 
 # name -> chains, cores, devices, batch size inside a device
 SETTINGS = {
     "one chain, one core": (1, 1, 1, 1),
-    "4 chains, sharded (ours)": (4, 2, 2, 1),
-    "4 chains, sharded, pairs vectorized": (4, 2, 2, 2),
+    "4 chains, sharded, one at a time": (4, 2, 2, 1),
+    "4 chains, sharded, in pairs (ours)": (4, 2, 2, 2),
     "4 chains, one vmap (plain BlackJAX)": (4, 2, 1, 4),
 }
 

@@ -102,3 +102,11 @@ def test_aligned_copies_of_one_network_lie_far_below_the_floor(key, network) -> 
     aligned = align(copies, network.symmetry).apply(copies)
     assert rms(aligned.std()) == 0
     assert rms(floor.std) > 0.2
+
+
+def test_the_densest_draw_of_noise_is_any_draw_of_it(key, network, samples) -> None:
+    densest, first = (
+        null_floor(key, samples, network.symmetry, reference=reference)
+        for reference in ("densest", "first")
+    )
+    jax.tree.map(np.testing.assert_array_equal, densest, first)

@@ -26,8 +26,11 @@ TINY = [
 ]
 
 
-def tiny_config(name: str) -> RunConfig:
-    return load_config(name, TINY)
+MORE = {"digits": ["hmc.thin=2"], "diabetes": ["hmc.start=map"]}
+
+
+def tiny_config(name: str, *changes: str) -> RunConfig:
+    return load_config(name, [*TINY, *MORE[name], *changes])
 
 
 def take_all_steps(path: Path, config: RunConfig) -> RunDirectory:

@@ -36,7 +36,6 @@ _TINY = (
     "evaluation.num_gaussian_draws=8",
     "evaluation.kept=[1, 2, 4]",
     "evaluation.num_thinnings=3",
-    "compact.ranks=[2]",
 )
 
 
@@ -70,9 +69,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunDirectory]:
     They are made side by side, each by its own process: compiling takes most of their time.
     """
     base, commands = tmp_path_factory.mktemp("runs"), {}
-    for data, num_chains in {"digits": 2, "diabetes": 1}.items():
+    own = {
+        "digits": ("hmc.num_chains=2", "compact.ranks=[2]"),
+        "diabetes": ("hmc.num_chains=1", "compact.ranks=[]"),
+    }
+    for data, changes in own.items():
         folder = base / data
-        choices = [data, str(folder), *_TINY, f"hmc.num_chains={num_chains}"]
+        choices = [data, str(folder), *_TINY, *changes]
         commands[data] = subprocess.Popen([sys.executable, "-c", _MAKE, *choices])
     assert [command.wait(timeout=600) for command in commands.values()] == [0, 0]
     return {data: RunDirectory(base / data) for data in commands}

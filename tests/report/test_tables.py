@@ -158,7 +158,10 @@ def test_one_chain_is_not_said_to_differ_from_others(digits, diabetes) -> None:
 
 
 def test_numbers_are_written_one_way() -> None:
-    assert [fixed(v) for v in (None, 0.5, -0.0001, 123.456)] == [DASH, "0.500", "0.000", "123.5"]
+    assert [fixed(v) for v in (None, 0.5, -0.0001)] == [DASH, "0.500", "0.000"]
+    assert [fixed(v) for v in (9.8765, 60.251, 123.456, 12345.67)] == [
+        "9.877", "60.25", "123.5", "12345.7",
+    ]  # fmt: skip
     assert fixed(4.6e57) == "4.6\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10⁵⁷"
     assert significant(1.5e-5) == "1.5\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10⁻⁵"
     assert [significant(None), significant(0.123)] == [DASH, "0.12"]

@@ -35,6 +35,8 @@ def null_floor(
         for name, leaf in _trees.named_leaves(samples.params).items()
     }
     unaligned = Samples(_trees.rebuild(noise, samples.params))
+    if isinstance(reference, str) and reference == "densest":
+        reference = "first"  # noise has no density; its draws are all alike
     aligned = align(unaligned, symmetry, matching, reference).apply(unaligned)
     return DiagonalGaussian(aligned.mean(), aligned.std())
 

@@ -43,6 +43,9 @@ class Progress(NamedTuple):
         return (self.total_steps - self.num_steps) / rate if rate > 0 else math.inf
 
 
+_CPU_BATCH = 2
+
+
 class _Carry(NamedTuple):
     state: State
     num_steps: Int[Array, ""]
@@ -72,7 +75,7 @@ def sample(
 
     Warm-up comes first, then `num_draws` draws, `thin` steps apart. Chains are sharded over
     all devices, and `batch_size` of them are vectorized inside each (all on an accelerator;
-    one on a CPU, where caches matter more). The work runs in about `num_chunks` compiled
+    two on a CPU, where caches matter more). The work runs in about `num_chunks` compiled
     chunks: `progress` is told after each, `on_chunk` gets each chunk's draws. Draws depend on
     the key alone, not on the chunks.
 
@@ -144,7 +147,7 @@ def _start(
     positions = jax.tree.map(lambda leaf: jnp.asarray(leaf)[rows], positions)
     key_init, key_steps = jax.random.split(key)
     if batch_size is None:
-        batch_size = 1 if devices[0].platform == "cpu" else local
+        batch_size = min(local, _CPU_BATCH) if devices[0].platform == "cpu" else local
     mesh = Mesh(np.array(devices), ("chain",))
     chain, everywhere = PartitionSpec("chain"), PartitionSpec()
     over_devices = partial(jax.shard_map, mesh=mesh, check_vma=False)

@@ -7,12 +7,13 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def fixed(value: float | int | None, places: int = 3) -> str:
-    """A number with fixed decimals, in scientific form where it is huge; a dash for None."""
+    """A number with fixed decimals, fewer from 10 on; scientific where huge; a dash for None."""
     if value is None:
         return DASH
     if abs(value) >= 1e5:
         return _scientific(f"{value:.1e}")
-    text = f"{value:.{1 if abs(value) >= 100 else places}f}"
+    most = 3 - (abs(value) >= 10) - (abs(value) >= 100)
+    text = f"{value:.{min(places, most)}f}"
     return text.lstrip("-") if float(text) == 0 else text
 
 

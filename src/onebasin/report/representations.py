@@ -43,7 +43,7 @@ def label(name: str) -> str:
     """What a representation of results.json is called in figures and tables."""
     if name.startswith(_RANK):
         rank = name.removeprefix(_RANK).removesuffix(_WHOLE)
-        return f"rank {rank}, {'whole' if name.endswith(_WHOLE) else 'tempered'}"
+        return f"rank {rank} {'whole' if name.endswith(_WHOLE) else 'tempered'}"
     if name.startswith(_KEPT):
         count = name.removeprefix(_KEPT)
         return f"{count} kept draw{'' if count == '1' else 's'}"

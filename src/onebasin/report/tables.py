@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from onebasin.report.figures.pruning import NETWORKS, ORDERS
+from onebasin.report.figures.pruning import ORDERS
 from onebasin.report.figures.weights import METHODS
 from onebasin.report.findings import Findings
 from onebasin.report.numbers import DASH, fixed, percent, significant, whole
 from onebasin.report.representations import label, meaning, present, representation_rows
 
+_NETWORKS = {"hmc-mean": "HMC mean", "member": "members"}
 _SHARES = (1.0, 0.5, 0.2, 0.1)
 
 
@@ -146,7 +147,7 @@ def _low_rank_rows(found: Mapping[str, Mapping[str, float]]) -> list[tuple[str, 
 def pruning_table(findings: Findings) -> Table:
     """Scores at a few shares of weights kept, with intervals."""
     rows: list[tuple[str, ...]] = []
-    for network, title in NETWORKS.items():
+    for network, title in _NETWORKS.items():
         for order, words in ORDERS.items():
             name = f"{network}/{order}"
             if name in findings.results["pruning"]:
