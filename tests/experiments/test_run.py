@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from experiments.conftest import take_all_steps, tiny_config
+from tiny_runs import take_all_steps, tiny_config
 
 from onebasin.experiments.config import RunConfig, check_config
 from onebasin.experiments.run import SCHEMA, STEPS, open_setup, take_step, take_steps
@@ -22,6 +22,10 @@ from onebasin.symmetry.permutation import random_num_transpositions
 
 NUM_UNITS, NUM_CHAINS, NUM_DRAWS, NUM_MEMBERS = 6, 2, 8, 2
 KEEPS = [1.0, 0.5, 0.1]
+
+
+one_run_is_enough = pytest.mark.parametrize("config", ["digits"], indirect=True)
+the_other_is_enough = pytest.mark.parametrize("config", ["diabetes"], indirect=True)
 
 
 def is_classification(config: RunConfig) -> bool:
@@ -198,6 +202,7 @@ def test_the_unaligned_gaussian_is_the_mean_and_std_of_the_draws(run: RunDirecto
     jax.tree.map(np.testing.assert_array_equal, direct.std, samples.std())
 
 
+@one_run_is_enough
 def test_the_same_config_gives_the_same_results_again(
     run: RunDirectory, config: RunConfig, tmp_path: Path
 ) -> None:
@@ -221,6 +226,7 @@ def test_a_resumed_run_gives_the_results_of_one_that_was_never_interrupted(
     assert not list(resumed.path.rglob("*.partial"))
 
 
+@one_run_is_enough
 def test_a_step_whose_mark_is_gone_is_taken_again_with_all_behind_it(
     run: RunDirectory, tmp_path: Path
 ) -> None:
@@ -263,6 +269,7 @@ def on_the_same_draws(run: RunDirectory, path: Path, *changes: str) -> RunDirect
     return other
 
 
+@one_run_is_enough
 def test_one_chain_has_no_others_to_be_compared_with(run: RunDirectory, tmp_path: Path) -> None:
     results = on_the_same_draws(run, tmp_path / "one", "hmc.num_chains=1").results
     assert results["representations"]["hmc-chain"] is None
@@ -270,6 +277,7 @@ def test_one_chain_has_no_others_to_be_compared_with(run: RunDirectory, tmp_path
     assert results["representations"]["hmc"]["num_numbers"] == NUM_DRAWS
 
 
+@the_other_is_enough
 def test_draws_may_be_matched_by_activations(run: RunDirectory, tmp_path: Path) -> None:
     other = on_the_same_draws(
         run,

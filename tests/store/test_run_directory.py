@@ -186,3 +186,10 @@ def test_texts_are_replaced_whole(tmp_path: Path) -> None:
     write_text(str(tmp_path / "page.html"), "second")
     assert (tmp_path / "page.html").read_text() == "second"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_only_a_folder_that_is_new_or_empty_is_free(run: RunDirectory, tmp_path: Path) -> None:
+    RunDirectory.check_free(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(StoreError, match="new or empty folder.*another run"):
+        RunDirectory.check_free(run.path)

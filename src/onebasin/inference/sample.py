@@ -156,6 +156,8 @@ def _start(
     @eqx.filter_jit
     def init(method: Method, positions: Params, keys: Array) -> _Carry:
         states = jax.lax.map(lambda x: method.init(*x), (positions, keys))
+        # Of the types that `run` returns, not weak ones: the second chunk would be compiled anew.
+        states = jax.tree.map(lambda leaf: leaf.astype(leaf.dtype), states)
         return _Carry(states, jnp.zeros(len(rows), jnp.int32))
 
     @eqx.filter_jit
@@ -172,7 +174,7 @@ def _start(
         sharded = over_devices(local_chains, in_specs=specs, out_specs=chain)
         return sharded(arrays, carry, keys, lengths)
 
-    # Placed where `run` leaves it: the second chunk would be compiled anew otherwise.
+    # Placed where `run` leaves it, for the same reason.
     place = NamedSharding(mesh, chain)
     carry = jax.device_put(init(method, positions, split(key_init)), place)
     return run, carry, jax.device_put(split(key_steps), place)

@@ -1,0 +1,75 @@
+"""Setup: data, network, posterior and keys from a config alone."""
+
+import jax
+import numpy as np
+import pytest
+import sklearn.datasets
+from tiny_runs import tiny_config
+
+from onebasin.analysis.mixture import MixturePredictive
+from onebasin.analysis.predictive import CategoricalPredictive
+from onebasin.experiments.setup import Setup, set_up
+
+
+@pytest.fixture(scope="module")
+def digits() -> Setup:
+    return set_up(tiny_config("digits"))
+
+
+@pytest.fixture(scope="module")
+def diabetes() -> Setup:
+    return set_up(tiny_config("diabetes"))
+
+
+def zero_draws(setup: Setup):
+    return jax.tree.map(lambda leaf: np.zeros((1, *leaf.shape), leaf.dtype), setup.template)
+
+
+def test_the_network_fits_the_data_and_the_config(digits: Setup, diabetes: Setup) -> None:
+    assert digits.posterior.network.symmetry.sizes == {"hidden_0": 6}
+    assert digits.template["hidden_0"]["kernel"].shape == (64, 6)
+    assert digits.template["out"]["bias"].shape == (10,)
+    assert digits.posterior.likelihood.name == "categorical"
+    assert diabetes.template["network"]["out"]["bias"].shape == (1,)
+    assert diabetes.posterior.likelihood.name == "gaussian"
+
+
+def test_every_purpose_and_every_seed_has_a_key_of_its_own(digits: Setup) -> None:
+    other = digits._replace(config=digits.config.model_copy(update={"seed": 1}))
+    keys = [digits.key("hmc"), digits.key("vi"), other.key("hmc"), other.key("vi")]
+    data = {tuple(np.asarray(jax.random.key_data(k))) for k in keys}
+    assert len(data) == 4
+    assert (jax.random.key_data(digits.key("hmc")) == jax.random.key_data(keys[0])).all()
+
+
+def test_regression_targets_are_in_their_own_units(diabetes: Setup) -> None:
+    raw = sklearn.datasets.load_diabetes().target
+    assert np.isin(np.round(diabetes.test_targets, 3), np.round(raw, 3)).all()
+    assert len(diabetes.test_targets) == len(diabetes.dataset.test)
+
+
+def test_a_network_of_zeros_predicts_the_mean_with_the_std_of_the_targets(diabetes: Setup) -> None:
+    found = diabetes.predict(zero_draws(diabetes))
+    assert isinstance(found, MixturePredictive)
+    np.testing.assert_allclose(found.means, diabetes.dataset.target_mean, rtol=1e-6)
+    np.testing.assert_allclose(found.stds, diabetes.dataset.target_std, rtol=1e-6)
+
+
+def test_a_network_of_zeros_finds_all_classes_equally_likely(digits: Setup) -> None:
+    found = digits.predict(zero_draws(digits))
+    assert isinstance(found, CategoricalPredictive)
+    np.testing.assert_allclose(found.probs, 0.1, rtol=1e-6)
+    assert found.scores(digits.test_targets)["nll"] == pytest.approx(np.log(10), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["digits", "diabetes"])
+def test_activations_are_matched_on_as_many_inputs_as_asked_for(name: str) -> None:
+    setup = set_up(tiny_config(name, "alignment.matching=activations", "alignment.num_inputs=11"))
+    features = setup.matching.features(zero_draws(setup))
+    assert {group: leaf.shape for group, leaf in features.items()} == {"hidden_0": (1, 11, 6)}
+
+
+def test_a_prior_that_names_no_array_is_refused_before_anything_is_drawn() -> None:
+    config = tiny_config("digits", "posterior.prior_std={hidden=1.0, outt=0.5}")
+    with pytest.raises(ValueError, match=r"must name layers or arrays\. Got \['outt'\]"):
+        set_up(config)

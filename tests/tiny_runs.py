@@ -1,0 +1,37 @@
+"""Tiny runs of the main job: every step, in seconds."""
+
+from pathlib import Path
+
+from onebasin.experiments.config import RunConfig, load_config
+from onebasin.experiments.run import take_steps
+from onebasin.experiments.setup import set_up
+from onebasin.store.run_directory import RunDirectory
+
+TINY = [
+    "network.hidden=[6]",
+    "hmc.num_chains=2",
+    "hmc.num_draws=8",
+    "hmc.num_warmup=4",
+    "hmc.num_steps=5",
+    "ensemble.num_members=2",
+    "ensemble.num_steps=20",
+    "vi.num_steps=20",
+    "compact.ranks=[2]",
+    "evaluation.num_gaussian_draws=8",
+    "evaluation.num_thinnings=2",
+    "evaluation.kept=[1, 3, 99]",
+    "evaluation.keeps=[1.0, 0.5, 0.1]",
+]
+
+
+MORE = {"digits": ["hmc.thin=2"], "diabetes": ["hmc.start=map"]}
+
+
+def tiny_config(name: str, *changes: str) -> RunConfig:
+    return load_config(name, [*TINY, *MORE[name], *changes])
+
+
+def take_all_steps(path: Path, config: RunConfig) -> RunDirectory:
+    run = RunDirectory.create(path, config.model_dump(mode="json"))
+    take_steps(run, set_up(config))
+    return run
