@@ -154,13 +154,6 @@ def _start(
     split = lambda k: jax.random.split(k, num_chains)[rows]
 
     @eqx.filter_jit
-    def init(method: Method, positions: Params, keys: Array) -> _Carry:
-        states = jax.lax.map(lambda x: method.init(*x), (positions, keys))
-        # Of the types that `run` returns, not weak ones: the second chunk would be compiled anew.
-        states = jax.tree.map(lambda leaf: leaf.astype(leaf.dtype), states)
-        return _Carry(states, jnp.zeros(len(rows), jnp.int32))
-
-    @eqx.filter_jit
     def run(method: Method, carry: _Carry, keys: Array, lengths: Array):
         arrays, static = eqx.partition(method, eqx.is_array)
 
@@ -174,10 +167,18 @@ def _start(
         sharded = over_devices(local_chains, in_specs=specs, out_specs=chain)
         return sharded(arrays, carry, keys, lengths)
 
-    # Placed where `run` leaves it, for the same reason.
+    # Placed where `run` leaves it: the second chunk would be compiled anew otherwise.
     place = NamedSharding(mesh, chain)
-    carry = jax.device_put(init(method, positions, split(key_init)), place)
+    carry = jax.device_put(_first_carry(method, positions, split(key_init)), place)
     return run, carry, jax.device_put(split(key_steps), place)
+
+
+@eqx.filter_jit
+def _first_carry(method: Method, positions: Params, keys: Array) -> _Carry:
+    states = jax.lax.map(lambda x: method.init(*x), (positions, keys))
+    # Of the types that a chunk returns, not weak ones: the second would be compiled anew.
+    states = jax.tree.map(lambda leaf: leaf.astype(leaf.dtype), states)
+    return _Carry(states, jnp.zeros(len(keys), jnp.int32))
 
 
 def _run_chain(
