@@ -71,7 +71,7 @@ def test_the_step_size_adapts_to_the_target_acceptance(target: float) -> None:
     method = hmc(
         lambda params: -0.5 * (params["w"] ** 2).sum(),
         num_steps=3,
-        num_warmup=1500,
+        num_warmup=6000,
         target_acceptance=target,
     )
     positions = {"w": jax.random.normal(jax.random.key(2), (4, 30))}
@@ -79,9 +79,10 @@ def test_the_step_size_adapts_to_the_target_acceptance(target: float) -> None:
     samples = sample(method, jax.random.key(3), positions, 500, num_chunks=3, progress=told.append)
     late_warm_up = [p for p in told if p.phase == "warmup"][-1]
     assert late_warm_up.stats["acceptance_rate"] == pytest.approx(target, abs=0.02)
-    # The average of the step sizes tried is a little cautious: acceptance is concave in its log.
+    # Over 64 chains the acceptance of a chain's draws had a standard deviation of .018 at .6, where
+    # it falls steeply with the step size: .1 is more than five of them.
     acceptance = samples.stats["acceptance_rate"].mean(axis=1)
-    assert ((acceptance > target - 0.05) & (acceptance < target + 0.2)).all()
+    np.testing.assert_allclose(acceptance, target, atol=0.1)
 
 
 @pytest.mark.parametrize("num_warmup", [1, 7, 30])
