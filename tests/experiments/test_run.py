@@ -20,6 +20,8 @@ from onebasin.store.errors import StoreError
 from onebasin.store.run_directory import RunDirectory
 from onebasin.symmetry.permutation import random_num_transpositions
 
+pytestmark = pytest.mark.slow  # whole runs are made for these tests
+
 NUM_UNITS, NUM_CHAINS, NUM_DRAWS, NUM_MEMBERS = 6, 2, 8, 2
 KEEPS = [1.0, 0.5, 0.1]
 

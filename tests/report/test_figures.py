@@ -17,6 +17,8 @@ from onebasin.report.figures.transpositions import transpositions
 from onebasin.report.figures.weights import pairs
 from onebasin.report.write import exhibits_of
 
+pytestmark = pytest.mark.slow  # whole runs are made for these tests
+
 COMMON = {"representations", "std-maps", "null-floor", "weights", "transpositions", "pruning"}
 
 

@@ -15,6 +15,8 @@ from onebasin.report.page import page
 from onebasin.store.errors import StoreError
 from onebasin.store.run_directory import RunDirectory
 
+pytestmark = pytest.mark.slow  # whole runs are made for these tests
+
 VOID = {"meta", "link", "img", "source", "br", "hr", "input"}
 RESOURCES = {"src", "srcset", "href", "data", "action", "poster", "background"}
 CHROMIUM = shutil.which("chromium")
