@@ -5,12 +5,13 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from onebasin._types import Array
 
 _GRID_POINTS = (256, 1024)
 _GRID_STDS = 6.0
+_CELLS = 64
 _QUANTILES = np.linspace(0.05, 0.95, 19)
 
 
@@ -30,6 +31,21 @@ class MixturePredictive:
     def mean(self) -> Float[np.ndarray, " batch"]:
         """The predictive mean."""
         return self.means.mean(axis=0)
+
+    @property
+    def draw_probs(self) -> Float[np.ndarray, "draw batch cells"]:
+        """Each draw's probability of each of 64 cells of the target.
+
+        Cells lie between quantiles of the normal with the mixture's mean and variance.
+        """
+        levels = np.linspace(0, 1, _CELLS + 1)[1:-1]
+        middle, spread = self.mean, np.sqrt(self.means.var(axis=0) + (self.stds**2).mean())
+        edges = middle[:, None] + spread[:, None] * ndtri(levels)
+        below = ndtr((edges[None] - self.means[..., None]) / self.stds[:, None, None])
+        ends = ((0, 0), (0, 0), (1, 1))
+        return np.diff(np.pad(below, ends, constant_values=((0, 0), (0, 0), (0, 1)))).astype(
+            np.float32
+        )
 
     def take(self, rows: Int[np.ndarray, " rows"]) -> "MixturePredictive":
         """The predictive of some draws alone."""

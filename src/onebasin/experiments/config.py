@@ -125,9 +125,10 @@ class RunConfig(_Section):
 
 BUILT_IN: dict[str, dict[str, Any]] = {
     "digits": {},
+    "digits-deep": {"network": {"hidden": (32, 32)}},
     "diabetes": {
         "data": {"name": "diabetes"},
-        "network": {"hidden": (32,), "activation": "tanh"},
+        "network": {"hidden": (32,)},
         "hmc": {"num_draws": 400},
         "vi": {"batch_size": 256},
     },

@@ -1,18 +1,22 @@
-"""mean_field_vi: variational inference with one independent Gaussian for each weight."""
+"""mean_field_vi and refine: fits of one independent Gaussian for each weight."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.tree_util import Partial
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from onebasin import _trees
 from onebasin._types import Array, Key, Params
 from onebasin.gaussian import DiagonalGaussian
 from onebasin.inference.method import Method, Stats, StochasticLogDensity
+
+DrawsObjective: TypeAlias = Callable[[Params, Key], Float[Array, ""]]
+"""What a fit maximizes, a function of several draws (leaves lead with the draw) and a key."""
 
 
 class VIState(NamedTuple):
@@ -28,8 +32,17 @@ class VIState(NamedTuple):
 class _Settings(NamedTuple):
     num_steps: int
     num_particles: int
-    init_std: float
+    entropy: float
+    pull: float
     optimizer: optax.GradientTransformation
+
+
+class _Problem(NamedTuple):
+    """The arrays that a fit depends on: they travel as arguments of the compiled program."""
+
+    objective: DrawsObjective
+    init_std: Params | float
+    anchor: DiagonalGaussian | None
 
 
 def mean_field_vi(
@@ -50,17 +63,75 @@ def mean_field_vi(
     Raises: ValueError for counts below 1 or an init_std that is not positive.
     Source: Kingma and Welling (2014), arXiv 1312.6114; Blundell et al. (2015), arXiv 1505.05424.
     """
+    if not 0 < init_std < float("inf"):
+        raise ValueError(f"init_std must be positive. Got {init_std}.")
+    settings = _check(num_steps, num_particles, 1.0, 0.0, optimizer)
+    objective = Partial(_mean_logdensity, logdensity)
+    return _method(settings, _Problem(objective, init_std, None))
+
+
+def refine(
+    objective: DrawsObjective,
+    anchor: DiagonalGaussian,
+    *,
+    entropy: float = 1.0,
+    pull: float = 0.0,
+    num_steps: int = 3000,
+    num_particles: int = 8,
+    optimizer: optax.GradientTransformation | None = None,
+) -> Method:
+    r"""Move a Gaussian from where it stands to where an objective is larger.
+
+    Maximizes $\mathrm E[O(w_1 \dots w_S)] + h\, \mathrm H[q] - \lambda\, \mathrm{KL}(q \| a)$ over
+    independent Gaussians $q$. $O$ is `objective`, a function of $S$ = `num_particles` draws of
+    $q$ (leaves lead with the draw) and a key; $h$ is `entropy`, $\lambda$ is `pull` and $a$ is
+    `anchor`, whose std $q$ begins with; its mean begins at the position. With the mean log
+    density and $h = 1$ this is variational inference; the larger the pull, the nearer $q$ stays
+    to the anchor. Statistics: elbo (the sum above without the pull).
+
+    Raises: ValueError for counts below 1, a negative entropy or pull, or stds that are 0.
+    """
+    if min(float(jnp.min(leaf)) for leaf in jax.tree.leaves(anchor.std)) <= 0:
+        raise ValueError(
+            "The anchor of a refinement must have a positive std for every weight. Got 0. "
+            "Replace zeros by the smallest std that you want to tell apart."
+        )
+    settings = _check(num_steps, num_particles, entropy, pull, optimizer)
+    return _method(settings, _Problem(objective, anchor.std, anchor))
+
+
+def mean_logdensity(logdensity: StochasticLogDensity) -> DrawsObjective:
+    """The objective of variational inference: the mean log density of the draws."""
+    return Partial(_mean_logdensity, logdensity)
+
+
+def _mean_logdensity(logdensity: StochasticLogDensity, draws: Params, key: Key) -> Array:
+    num_draws = jax.tree.leaves(draws)[0].shape[0]
+    return jax.vmap(logdensity)(draws, jax.random.split(key, num_draws)).mean()
+
+
+def _check(
+    num_steps: int,
+    num_particles: int,
+    entropy: float,
+    pull: float,
+    optimizer: optax.GradientTransformation | None,
+) -> _Settings:
     for name, count in {"num_steps": num_steps, "num_particles": num_particles}.items():
         if count < 1:
             raise ValueError(f"{name} must be an int in the range [1, inf). Got {count}.")
-    if not 0 < init_std < float("inf"):
-        raise ValueError(f"init_std must be positive. Got {init_std}.")
+    for name, weight in {"entropy": entropy, "pull": pull}.items():
+        if not 0 <= weight < float("inf"):
+            raise ValueError(f"{name} must be in the range [0, inf). Got {weight}.")
     optimizer = optax.adam(1e-3) if optimizer is None else optimizer
-    settings = _Settings(num_steps, num_particles, init_std, optimizer)
+    return _Settings(num_steps, num_particles, entropy, pull, optimizer)
+
+
+def _method(settings: _Settings, problem: _Problem) -> Method:
     return Method(
-        init=partial(_init, settings),
-        step=Partial(partial(_step, settings), logdensity),
-        num_warmup=num_steps,
+        init=Partial(partial(_init, settings), problem),
+        step=Partial(partial(_step, settings), problem),
+        num_warmup=settings.num_steps,
         gaussian=_gaussian,
     )
 
@@ -69,37 +140,41 @@ def _gaussian(state: VIState) -> DiagonalGaussian:
     return DiagonalGaussian(state.mean, jax.tree.map(jnp.exp, state.log_std))
 
 
-def _init(settings: _Settings, position: Params, key: Key) -> VIState:
+def _init(settings: _Settings, problem: _Problem, position: Params, key: Key) -> VIState:
     del key  # the contract hands one to every method; the mean begins where it is put
-    log_std = jax.tree.map(lambda w: jnp.full_like(w, jnp.log(settings.init_std)), position)
+    std = problem.init_std
+    stds = jax.tree.map(lambda _: std, position) if isinstance(std, float) else std
+    log_std = jax.tree.map(lambda w, s: jnp.log(jnp.full_like(w, s)), position, stds)
     optimizer_state = settings.optimizer.init((position, log_std))
     return VIState(position, position, log_std, optimizer_state, jnp.zeros((), jnp.int32))
 
 
 def _step(
-    settings: _Settings, logdensity: StochasticLogDensity, key: Key, state: VIState
+    settings: _Settings, problem: _Problem, key: Key, state: VIState
 ) -> tuple[VIState, Stats]:
-    key_draws, key_batches = jax.random.split(key)
+    key_draws, key_objective = jax.random.split(key)
 
     def optimize() -> tuple[VIState, Array]:
-        def loss(variational: tuple[Params, Params]) -> Array:
+        def loss(variational: tuple[Params, Params]) -> tuple[Array, Array]:
             mean, log_std = variational
             q = DiagonalGaussian(mean, jax.tree.map(jnp.exp, log_std))
             draws = q.sample(key_draws, settings.num_particles)
-            keys = jax.random.split(key_batches, settings.num_particles)
-            return -(jax.vmap(logdensity)(draws, keys).mean() + _entropy(log_std))
+            value = problem.objective(draws, key_objective) + settings.entropy * _entropy(log_std)
+            if problem.anchor is None:
+                return -value, value
+            return settings.pull * _divergence(q, problem.anchor) - value, value
 
         now = (state.mean, state.log_std)
-        value, gradient = jax.value_and_grad(loss)(now)
+        (_, value), gradient = jax.value_and_grad(loss, has_aux=True)(now)
         updates, optimizer_state = settings.optimizer.update(gradient, state.optimizer_state, now)
         updated: Any = optax.apply_updates(now, updates)
         mean, log_std = updated
-        return VIState(mean, mean, log_std, optimizer_state, state.num_steps + 1), -value
+        return VIState(mean, mean, log_std, optimizer_state, state.num_steps + 1), value
 
     def draw() -> tuple[VIState, Array]:
-        position = jax.tree.map(lambda leaf: leaf[0], _gaussian(state).sample(key_draws, 1))
-        elbo = logdensity(position, key_batches) + _entropy(state.log_std)
-        return state._replace(position=position), elbo
+        draws = _gaussian(state).sample(key_draws, settings.num_particles)
+        value = problem.objective(draws, key_objective) + settings.entropy * _entropy(state.log_std)
+        return state._replace(position=jax.tree.map(lambda leaf: leaf[0], draws)), value
 
     state, elbo = jax.lax.cond(state.num_steps < settings.num_steps, optimize, draw)
     return state, {"elbo": elbo}
@@ -108,3 +183,14 @@ def _step(
 def _entropy(log_std: Params) -> Array:
     total = sum((leaf.sum() for leaf in jax.tree.leaves(log_std)), jnp.zeros(()))
     return total + 0.5 * _trees.size(log_std) * jnp.log(2 * jnp.pi * jnp.e)
+
+
+def _divergence(q: DiagonalGaussian, anchor: DiagonalGaussian) -> Array:
+    r"""$\mathrm{KL}(q \| a)$, summed over weights, in nats."""
+
+    def one(mean: Array, std: Array, other_mean: Array, other_std: Array) -> Array:
+        squares = (std**2 + (mean - other_mean) ** 2) / (2 * other_std**2)
+        return (jnp.log(other_std / std) + squares - 0.5).sum()
+
+    terms = jax.tree.map(one, q.mean, q.std, anchor.mean, anchor.std)
+    return sum(jax.tree.leaves(terms), jnp.zeros(()))

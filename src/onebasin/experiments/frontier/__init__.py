@@ -1,0 +1,1 @@
+"""The frontier: how well each representation predicts for the numbers it stores, over seeds."""

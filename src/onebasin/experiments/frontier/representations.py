@@ -1,0 +1,141 @@
+"""The representations of the frontier: what is stored in place of the samples.
+
+Each is a function from a basin to something that can be sampled. Factors and choices are
+fitted on inputs between training inputs; nothing here sees validation or test data.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import jax
+import numpy as np
+
+from onebasin import _trees
+from onebasin._types import Params
+from onebasin.analysis.factor_analysis import factor_analysis
+from onebasin.analysis.kept import chosen_draws
+from onebasin.analysis.tempering import fit_temperature, fit_temperatures, temper
+from onebasin.experiments.frontier.basin import Basin, as_draws
+from onebasin.gaussian import DiagonalGaussian, LowRankGaussian, summarize
+from onebasin.gaussian_mixture import GaussianMixture
+from onebasin.samples import Samples
+
+Representation: TypeAlias = DiagonalGaussian | LowRankGaussian | GaussianMixture
+Builder: TypeAlias = Callable[[Basin], Representation]
+
+RANKS = (2, 5)
+CHOSEN = (1, 2, 4, 7, 8)
+SHARED = 6
+
+
+def direct(basin: Basin) -> Representation:
+    """Mean and std of the samples as they are."""
+    return summarize(basin.samples)
+
+
+def compact_by_weights(basin: Basin) -> Representation:
+    """Mean and std of the samples, aligned to their iterated mean by weights."""
+    return summarize(basin.by_weights.apply(basin.samples))
+
+
+def compact(basin: Basin) -> Representation:
+    """Mean and std of the samples, relabelled by likelihood."""
+    return summarize(basin.aligned)
+
+
+def compact_mean(basin: Basin) -> Representation:
+    """The mean network of the aligned samples."""
+    return GaussianMixture(as_draws(basin.aligned.mean()))
+
+
+def compact_tempered(basin: Basin) -> Representation:
+    """The compact Gaussian with its std times one fitted factor."""
+    return _tempered(basin, summarize(basin.aligned), "temper")
+
+
+def compact_layer_tempered(basin: Basin) -> Representation:
+    """The compact Gaussian with its std times a fitted factor for each array."""
+    gaussian = summarize(basin.aligned)
+    key = basin.setup.key("temper-layers")
+    return temper(gaussian, fit_temperatures(gaussian, basin.predict, basin.fit_reference, key, 50))
+
+
+def low_rank(rank: int) -> Builder:
+    """Principal components of the aligned samples, their residual std tempered."""
+    return lambda basin: _tempered(basin, summarize(basin.aligned, rank), f"rank-{rank}")
+
+
+def factors(rank: int) -> Builder:
+    """Factor analysis of the aligned samples, its residual std tempered."""
+    return lambda basin: _tempered(basin, factor_analysis(basin.aligned, rank), f"factors-{rank}")
+
+
+def chain_means(basin: Basin) -> Representation:
+    """The mean network of each chain, aligned inside the chain."""
+    return GaussianMixture(_trees.stack([basin.chain(c).mean() for c in _chains(basin)]))
+
+
+def chain_gaussians(basin: Basin) -> Representation:
+    """A Gaussian for each chain, aligned inside it, the stds times one fitted factor."""
+    return _tempered(basin, _chain_gaussians(basin), "chains")
+
+
+def chain_gaussians_whole(basin: Basin) -> Representation:
+    """A Gaussian for each chain, aligned inside it, with its whole std."""
+    return _chain_gaussians(basin)
+
+
+def chosen(count: int) -> Builder:
+    """Draws chosen so that together they predict as all do."""
+    return lambda basin: _at_rows(basin.samples, chosen_draws(basin.fit_reference, count))
+
+
+def chosen_and_shared_std(count: int) -> Builder:
+    """Chosen draws, aligned, and the compact std times one fitted factor around each."""
+
+    def build(basin: Basin) -> Representation:
+        networks = _at_rows(basin.aligned, chosen_draws(basin.fit_reference, count))
+        std = jax.tree.map(lambda leaf: leaf[None], basin.aligned.std())
+        return _tempered(basin, GaussianMixture(networks.mean, std), f"shared-{count}")
+
+    return build
+
+
+def from_samples() -> dict[str, Builder]:
+    """All representations made of samples alone, by name."""
+    return {
+        "direct": direct,
+        "compact-by-weights": compact_by_weights,
+        "compact": compact,
+        "compact-mean": compact_mean,
+        "compact-tempered": compact_tempered,
+        "compact-layer-tempered": compact_layer_tempered,
+        **{f"low-rank-{rank}": low_rank(rank) for rank in RANKS},
+        **{f"factor-analysis-{rank}": factors(rank) for rank in RANKS},
+        "chain-means": chain_means,
+        "chain-gaussians": chain_gaussians,
+        "chain-gaussians-whole": chain_gaussians_whole,
+        **{f"chosen-{count}": chosen(count) for count in CHOSEN},
+        f"chosen-{SHARED}-shared-std": chosen_and_shared_std(SHARED),
+    }
+
+
+def _chains(basin: Basin) -> range:
+    return range(basin.samples.num_chains)
+
+
+def _chain_gaussians(basin: Basin) -> GaussianMixture:
+    fits = [summarize(basin.chain(chain)) for chain in _chains(basin)]
+    return GaussianMixture(
+        _trees.stack([fit.mean for fit in fits]), _trees.stack([fit.std for fit in fits])
+    )
+
+
+def _tempered(basin: Basin, whole: Representation, purpose: str) -> Representation:
+    key = basin.setup.key(purpose)
+    return temper(whole, fit_temperature(whole, basin.predict, basin.fit_reference, key))
+
+
+def _at_rows(samples: Samples, rows: np.ndarray) -> GaussianMixture:
+    draws: Params = samples.draws()
+    return GaussianMixture(jax.tree.map(lambda leaf: np.asarray(leaf)[rows], draws))
