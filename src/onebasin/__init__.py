@@ -5,8 +5,18 @@ The public names, and nothing else.
 
 from onebasin.alignment.activation_matching import activation_matching as activation_matching
 from onebasin.alignment.align import Alignment as Alignment, align as align
+from onebasin.alignment.gaussian_matching import gaussian_matching as gaussian_matching
 from onebasin.alignment.matching import Matching as Matching
-from onebasin.alignment.null import null_floor as null_floor, rms as rms
+from onebasin.alignment.mixed_matching import mixed_matching as mixed_matching
+from onebasin.alignment.null import (
+    null_draws as null_draws,
+    null_floor as null_floor,
+    rms as rms,
+)
+from onebasin.alignment.significance import (
+    significant_share as significant_share,
+    std_significance as std_significance,
+)
 from onebasin.alignment.weight_matching import weight_matching as weight_matching
 from onebasin.analysis.compare import (
     bring_to as bring_to,
@@ -18,6 +28,7 @@ from onebasin.analysis.diagnostics import (
     sampler_health as sampler_health,
     weight_convergence as weight_convergence,
 )
+from onebasin.analysis.importance import fisher_importance as fisher_importance
 from onebasin.analysis.predictive import evaluate as evaluate, predict as predict
 from onebasin.analysis.pruning import prune as prune
 from onebasin.analysis.tempering import fit_temperature as fit_temperature, temper as temper
@@ -56,6 +67,7 @@ from onebasin.store.draws import (
 )
 from onebasin.store.errors import StoreError as StoreError
 from onebasin.symmetry.axes import Axes as Axes, Symmetry as Symmetry
+from onebasin.symmetry.balance import balance as balance
 from onebasin.symmetry.permutation import (
     compose as compose,
     invert as invert,

@@ -15,7 +15,9 @@ import onebasin.alignment
 from onebasin import _trees
 from onebasin.alignment.activation_matching import activation_matching
 from onebasin.alignment.align import align
+from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.matching import Matching, match
+from onebasin.alignment.mixed_matching import mixed_matching
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.gaussian import summarize
 from onebasin.models.mlp import mlp
@@ -29,6 +31,10 @@ MATCHINGS = {
     "weight_matching": lambda case: weight_matching(),
     "activation_matching": lambda case: activation_matching(
         lambda params: case.network.activations(params, case.inputs)
+    ),
+    "gaussian_matching": lambda case: gaussian_matching(),
+    "mixed_matching": lambda case: mixed_matching(
+        [weight_matching(), gaussian_matching()], [2.0, 1.0]
     ),
 }
 # Built once for each network: what a matching compiles is then shared by all tests.
@@ -129,10 +135,12 @@ def test_the_objective_is_what_its_definition_says_and_no_worse_than_unaligned(
     samples = strategies.random_samples(case.network, 1, 2, 4)
     alignment = align(samples, case.network.symmetry, matching, case.params)
     one = lambda params: matching.features(jax.tree.map(lambda leaf: leaf[None], params))
-    reference, aligned = one(case.params), alignment.apply(samples)
+    features = jax.tree.map(lambda leaf: np.asarray(leaf[0], np.float64), one(case.params))
+    target, constant = matching.target(features), matching.constant(features)
+    reference, aligned = jax.tree.map(lambda leaf: leaf[None], target), alignment.apply(samples)
     for chain, draw in np.ndindex(2, 4):
-        reached = oracles.inner_product(reference, one(aligned.draw(chain, draw)))
-        unaligned = oracles.inner_product(reference, one(samples.draw(chain, draw)))
+        reached = oracles.inner_product(reference, one(aligned.draw(chain, draw))) + constant
+        unaligned = oracles.inner_product(reference, one(samples.draw(chain, draw))) + constant
         assert alignment.objective[chain, draw] == pytest.approx(reached, rel=1e-5)
         assert reached >= unaligned - 1e-5 * abs(unaligned)
 

@@ -104,6 +104,13 @@ def test_a_value_of_the_wrong_type_is_refused_by_its_key(change: str, message: s
         load_config("digits", [change])
 
 
+@pytest.mark.parametrize("reference", ["first", "densest"])
+def test_relabelling_needs_a_mean_to_begin_from(reference: str) -> None:
+    changes = ["alignment.matching=gaussian", f"alignment.reference={reference}"]
+    with pytest.raises(ConfigError, match=rf'"mean" or "chains".*Got \'{reference}\'\.$'):
+        load_config("digits", changes)
+
+
 def test_further_mistakes_are_counted() -> None:
     with pytest.raises(ConfigError, match=r"Got 0\. \(2 more\.\)$"):
         load_config("digits", ["hmc.thin=0", "vi.num_steps=0", "seed=-1"])

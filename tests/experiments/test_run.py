@@ -280,6 +280,20 @@ def test_one_chain_has_no_others_to_be_compared_with(run: RunDirectory, tmp_path
 
 
 @the_other_is_enough
+def test_draws_may_be_relabelled_by_likelihood_and_their_null_floor_with_them(
+    run: RunDirectory, tmp_path: Path
+) -> None:
+    other = on_the_same_draws(
+        run, tmp_path / "gaussian", "alignment.matching=gaussian", "alignment.reference=chains"
+    )
+    found = other.results["alignment"]
+    assert (found["matching"], found["reference"]) == ("gaussian", "chains")
+    assert found["max_function_change"] < 1e-4
+    floors = [results["null_floor"]["null_std"] for results in (other.results, run.results)]
+    assert floors[0] != floors[1]
+
+
+@the_other_is_enough
 def test_draws_may_be_matched_by_activations(run: RunDirectory, tmp_path: Path) -> None:
     other = on_the_same_draws(
         run,

@@ -4,8 +4,11 @@ import jax
 import numpy as np
 import pytest
 import sklearn.datasets
+import strategies
 from tiny_runs import tiny_config
 
+from onebasin.alignment.align import align
+from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.analysis.mixture import MixturePredictive
 from onebasin.analysis.predictive import CategoricalPredictive
 from onebasin.experiments.setup import Setup, set_up
@@ -67,6 +70,32 @@ def test_activations_are_matched_on_as_many_inputs_as_asked_for(name: str) -> No
     setup = set_up(tiny_config(name, "alignment.matching=activations", "alignment.num_inputs=11"))
     features = setup.matching.features(zero_draws(setup))
     assert {group: leaf.shape for group, leaf in features.items()} == {"hidden_0": (1, 11, 6)}
+
+
+def test_mixed_matching_adds_weights_and_the_mean_over_inputs_of_activations(
+    digits: Setup,
+) -> None:
+    setup = set_up(tiny_config("digits", "alignment.matching=mixed", "alignment.num_inputs=11"))
+    assert setup.matching.name == "weights and activations"
+    features = setup.matching.features(zero_draws(setup))
+    ones = jax.tree.map(np.ones_like, features)
+    target = setup.matching.target(ones)
+    assert all((leaf == 1).all() for leaf in jax.tree.leaves(target["0-weights"]))
+    np.testing.assert_allclose(target["1-activations"]["hidden_0"], 1 / 11)
+
+
+@pytest.mark.parametrize("reference", ["mean", "chains"])
+def test_gaussian_matching_relabels_from_the_iterated_mean_of_weights(reference: str) -> None:
+    changes = ["alignment.matching=gaussian", f"alignment.reference={reference}"]
+    setup = set_up(tiny_config("digits", *changes))
+    samples = strategies.random_samples(setup.posterior.network, 0, 2, 10)
+    by_weights = align(samples, setup.posterior.symmetry, reference=reference)
+    relabelled = align(samples, setup.posterior.symmetry, gaussian_matching(), start=by_weights)
+    found = setup.align(samples, reference)
+    jax.tree.map(np.testing.assert_array_equal, found, relabelled)
+    assert found.matching == "gaussian"
+    # To a single network it is weight matching.
+    assert setup.align(samples, found.reference).matching == "weights"
 
 
 def test_a_prior_that_names_no_array_is_refused_before_anything_is_drawn() -> None:

@@ -14,8 +14,16 @@ from jaxtyping import Bool, Float
 
 from onebasin import _trees
 from onebasin._types import Array, Params, Permutation
+from onebasin.alignment.chains import chains_start
 from onebasin.alignment.matching import Matching
-from onebasin.alignment.reference import Problem, Reference, match_to, starting_point
+from onebasin.alignment.reference import (
+    Problem,
+    Reference,
+    Rounds,
+    match_to,
+    match_to_mean,
+    starting_point,
+)
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.samples import Samples
 from onebasin.store.tensors import load_tensors, save_tensors
@@ -26,9 +34,10 @@ from onebasin.symmetry.permutation import permute
 class Alignment(eqx.Module):
     """The permutation of every draw that brings it into the reference's basin.
 
-    `objective` is the inner product of target and permuted features, `converged` whether no
-    group would move any more; neither says that the optimum is global where several layers
-    are matched. `reference` is what draws were brought to: params of a network.
+    `objective` is the matching's objective of each draw (for most the inner product of target
+    and permuted features), `converged` whether no group would move any more; neither says that
+    the optimum is global where several layers are matched. `reference` is what draws were
+    brought to: params of a network.
     """
 
     permutation: Permutation
@@ -96,6 +105,7 @@ def align(
     matching: Matching | None = None,
     reference: Reference = "mean",
     *,
+    start: Alignment | None = None,
     max_rounds: int = 200,
     tolerance: float = 1e-4,
     progress: Callable[[int, int], None] | None = None,
@@ -105,33 +115,62 @@ def align(
     `reference` is "first" (first draw), "densest" (largest `lp`), a network's params, or
     "mean": start at the densest draw (or the first, where `lp` is not known), match all draws
     to the mean features of the aligned ones, and repeat until no draw moves, a round raises the
-    mean objective by less than a share `tolerance`, or `max_rounds`. A draw that still moved in
-    the last round counts as not converged. `progress(round, moved)` is told how many moved.
+    mean objective by less than a share `tolerance`, or `max_rounds`. "chains" iterates to that
+    mean within each chain first, then over the chains' means, then over all draws. With `start`,
+    an earlier alignment of the samples, the mean iterates from its permutations. A draw that
+    still moved in the last round counts as not converged. `progress(round, moved)` is told how
+    many moved.
 
-    Raises: ValueError where samples do not fit the symmetry or hold NaN.
+    Raises: ValueError where samples or start do not fit the symmetry, or samples hold NaN.
     """
     matching = weight_matching() if matching is None else matching
     symmetry.check(samples.params, num_batch_axes=2)
     draws = _trees.to_host(samples.draws())
     _check_finite(draws)
     problem = Problem(symmetry, matching, draws)
-    found, target, network = match_to(
-        problem,
-        starting_point(samples, symmetry, reference),
-        reference,
-        max_rounds,
-        tolerance,
-        progress,
-    )
+    rounds = Rounds(max_rounds, tolerance, progress)
     shape = (samples.num_chains, samples.num_draws)
+    if start is not None:
+        begin = _flat_start(start, symmetry, reference, shape)
+        found, features, network = match_to_mean(problem, begin, rounds)
+    elif isinstance(reference, str) and reference == "chains":
+        begin = chains_start(samples, symmetry, matching, rounds)
+        found, features, network = match_to_mean(problem, begin, rounds)
+    else:
+        network = starting_point(samples, symmetry, reference)
+        found, features = match_to(problem, network)
+        if isinstance(reference, str) and reference == "mean":
+            found, features, network = match_to_mean(problem, found.permutation, rounds)
     return Alignment(
         {group: p.reshape(*shape, -1) for group, p in found.permutation.items()},
-        problem.objective(target, found.permutation).reshape(shape),
+        problem.objective(features, found.permutation).reshape(shape),
         found.converged.reshape(shape),
         network,
         symmetry,
         matching.name,
     )
+
+
+def _flat_start(
+    start: Alignment, symmetry: Symmetry, reference: Reference, shape: tuple[int, int]
+) -> Permutation:
+    """The permutations of an earlier alignment, draws along one axis."""
+    if not isinstance(reference, str) or reference != "mean":
+        raise ValueError(
+            'start is where the iterated mean begins: it needs reference="mean". '
+            f"Got {reference if isinstance(reference, str) else 'params'!r}. Leave one of them out."
+        )
+    if start.symmetry != symmetry:
+        raise ValueError(
+            "start must be an alignment under the same symmetry, with the units "
+            f"{symmetry.sizes}. Got {start.symmetry.sizes}. Was it made for another network?"
+        )
+    if start.converged.shape != shape:
+        raise ValueError(
+            f"start must be an alignment of these samples, of (chain, draw) {shape}. "
+            f"Got {tuple(start.converged.shape)}. Align these samples first."
+        )
+    return {g: np.asarray(p).reshape(-1, p.shape[-1]) for g, p in start.permutation.items()}
 
 
 def _check_finite(draws: Params) -> None:

@@ -26,6 +26,11 @@ Features: TypeAlias = Any
 """Arrays computed from params whose axes list units; draws lead."""
 
 
+def no_constant(mean_features: Features) -> float:
+    """The constant of a matching whose objective is the inner product alone."""
+    return 0.0
+
+
 class Matching(NamedTuple):
     """One meaning of "similar": how features and targets are computed.
 
@@ -33,12 +38,14 @@ class Matching(NamedTuple):
     - `symmetry(symmetry)` says which axes of the features list which units.
     - `features(params)` maps params with a leading draw axis to features with one.
     - `target(mean_features)` maps the mean features of aligned draws to what draws are matched to.
+    - `constant(mean_features)` is what the objective adds to each draw's inner product with it.
     """
 
     name: str
     symmetry: Callable[[Symmetry], Symmetry]
     features: Callable[[Params], Features]
     target: Callable[[Features], Features]
+    constant: Callable[[Features], float] = no_constant
 
 
 class Match(NamedTuple):

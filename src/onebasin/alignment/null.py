@@ -14,6 +14,21 @@ from onebasin.samples import Samples
 from onebasin.symmetry.axes import Axes, Symmetry
 
 
+def null_draws(key: Key, samples: Samples, symmetry: Symmetry) -> Samples:
+    r"""As many draws as `samples` has, whose units are independent noise and share nothing.
+
+    Each weight is independent normal with the mean and std that its position has over all draws
+    and *all units that may take it*. Every draw has the same `lp`, for noise has no density.
+    """
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    noise = {
+        name: _exchangeable_noise(rng, np.asarray(leaf), symmetry.leaves[name])
+        for name, leaf in _trees.named_leaves(samples.params).items()
+    }
+    lp = np.zeros((samples.num_chains, samples.num_draws), np.float32)
+    return Samples(_trees.rebuild(noise, samples.params), {"lp": lp})
+
+
 def null_floor(
     key: Key,
     samples: Samples,
@@ -21,23 +36,15 @@ def null_floor(
     matching: Matching | None = None,
     reference: Reference = "mean",
 ) -> DiagonalGaussian:
-    r"""The summary of draws whose units are independent noise, aligned as samples are.
+    r"""The summary of `null_draws`, aligned as samples are.
 
-    As many draws as `samples` has, each weight independent normal with the mean and std that its
-    position has over all draws and *all units that may take it*; then aligned as the samples
-    are. Alignment finds likeness in noise, so its std lies below that of the noise: a std of
+    Alignment finds likeness in noise, so its std lies below that of the noise: a std of
     aligned samples speaks of the posterior only where it is smaller than this one.
-    Assumes independent weights; correlated units would shrink further.
+    Assumes independent weights; correlated units would shrink further. Where samples are
+    aligned in several steps, take the same steps with `null_draws`.
     """
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-    noise = {
-        name: _exchangeable_noise(rng, np.asarray(leaf), symmetry.leaves[name])
-        for name, leaf in _trees.named_leaves(samples.params).items()
-    }
-    unaligned = Samples(_trees.rebuild(noise, samples.params))
-    if isinstance(reference, str) and reference == "densest":
-        reference = "first"  # noise has no density; its draws are all alike
-    aligned = align(unaligned, symmetry, matching, reference).apply(unaligned)
+    noise = null_draws(key, samples, symmetry)
+    aligned = align(noise, symmetry, matching, reference).apply(noise)
     return DiagonalGaussian(aligned.mean(), aligned.std())
 
 

@@ -17,7 +17,7 @@ from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import permute
 
-Reference: TypeAlias = Literal["first", "densest", "mean"] | Params
+Reference: TypeAlias = Literal["first", "densest", "mean", "chains"] | Params
 """A rule that picks what draws are aligned to, or the params of a network."""
 
 _CHUNK_BYTES = 32 * 2**20
@@ -31,9 +31,9 @@ def starting_point(samples: Samples, symmetry: Symmetry, reference: Reference) -
     if not isinstance(reference, str):
         symmetry.check(reference)
         return _trees.to_host(reference)
-    if reference not in ("first", "densest", "mean"):
+    if reference not in ("first", "densest", "mean", "chains"):
         raise ValueError(
-            'reference must be "first", "densest", "mean" or the params of a network. '
+            'reference must be "first", "densest", "mean", "chains" or the params of a network. '
             f"Got {reference!r}."
         )
     if "lp" in samples.stats and reference != "first":
@@ -47,38 +47,44 @@ def starting_point(samples: Samples, symmetry: Symmetry, reference: Reference) -
     return _trees.to_host(samples.draw(0, 0))
 
 
-def match_to(
-    problem: "Problem",
-    network: Params,
-    reference: Reference,
-    max_rounds: int,
-    tolerance: float,
-    progress: Callable[[int, int], None] | None,
-) -> tuple[Match, Features, Params]:
-    """Match all draws to a network, or from there to their iterated mean.
+class Rounds(NamedTuple):
+    """When an iteration ends, and who is told of each of its rounds."""
 
-    Gives the match, the target it was made with, and the reference network.
+    max_rounds: int
+    tolerance: float
+    progress: Callable[[int, int], None] | None = None
+
+
+def match_to(problem: "Problem", network: Params) -> tuple[Match, Features]:
+    """Match all draws to a network; gives the match and the network's features."""
+    features = problem.features_of(network)
+    return problem.match(problem.matching.target(features), problem.identity), features
+
+
+def match_to_mean(
+    problem: "Problem", start: Permutation, rounds: Rounds
+) -> tuple[Match, Features, Params]:
+    """Match all draws to their mean features, from a start and until they move no more.
+
+    Gives the match, the mean features of the matched draws and their mean network.
     """
-    target = problem.matching.target(problem.features_of(network))
-    found = problem.match(target, problem.identity)
-    if not (isinstance(reference, str) and reference == "mean"):
-        return found, target, network
-    total, moved = problem.sum_features(found.permutation), np.ones(problem.num_draws, bool)
-    for round_ in range(max_rounds):
-        target = problem.target(total)
+    found = Match(start, np.ones(problem.num_draws, bool))
+    total, moved = problem.sum_features(start), np.ones(problem.num_draws, bool)
+    for round_ in range(rounds.max_rounds):
+        features = problem.mean_features(total)
         previous, before = found.permutation, total
-        found = problem.match(target, previous)
+        found = problem.match(problem.matching.target(features), previous)
         moved = np.zeros(problem.num_draws, bool)
         for group, p in previous.items():
             moved |= np.any(found.permutation[group] != p, axis=-1)
         total = problem.moved_sum(total, moved, previous, found.permutation)
-        if progress is not None:
-            progress(round_ + 1, int(moved.sum()))
-        reached, left = (_trees.inner(target, t) for t in (total, before))
-        if not moved.any() or reached - left <= tolerance * abs(reached):
+        if rounds.progress is not None:
+            rounds.progress(round_ + 1, int(moved.sum()))
+        reached, left = (problem.mean_objective(features, t) for t in (total, before))
+        if not moved.any() or reached - left <= rounds.tolerance * abs(reached):
             break
     found = found._replace(converged=found.converged & ~moved)
-    return found, problem.target(total), problem.mean(found)
+    return found, problem.mean_features(total), problem.mean(found)
 
 
 class Problem(NamedTuple):
@@ -117,17 +123,25 @@ class Problem(NamedTuple):
 
         return jax.tree.map(lambda *parts: np.concatenate(parts), *self._over_chunks(one))
 
-    def objective(self, target: Features, permutation: Permutation) -> Float[np.ndarray, " draw"]:
-        """The inner product of the target with every draw's permuted features."""
+    def objective(
+        self, mean_features: Features, permutation: Permutation
+    ) -> Float[np.ndarray, " draw"]:
+        """The objective of every permuted draw, given the features it was matched to."""
         symmetry = self.matching.symmetry(self.symmetry)
-        targets = _trees.named_leaves(target)
+        targets = _trees.named_leaves(self.matching.target(mean_features))
 
         def one(rows: slice) -> Float[np.ndarray, " draw"]:
             features = _trees.named_leaves(self._features(rows))
             here = {group: p[rows] for group, p in permutation.items()}
             return objective(symmetry, targets, features, here)
 
-        return np.concatenate(self._over_chunks(one))
+        values = np.concatenate(self._over_chunks(one))
+        return values + self.matching.constant(mean_features)
+
+    def mean_objective(self, mean_features: Features, total: Features) -> float:
+        """The mean objective of permuted draws, given the sum of their features."""
+        inner = _trees.inner(self.matching.target(mean_features), total) / self.num_draws
+        return inner + self.matching.constant(mean_features)
 
     def sum_features(self, permutation: Permutation) -> Features:
         """The sum over draws of their permuted features, in float64."""
@@ -155,11 +169,10 @@ class Problem(NamedTuple):
         lost = few.sum_features({group: p[moved] for group, p in before.items()})
         return jax.tree.map(lambda t, a, b: t + a - b, total, gained, lost)
 
-    def target(self, total: Features) -> Features:
-        """What draws are matched to, given the sum of their permuted features."""
+    def mean_features(self, total: Features) -> Features:
+        """The mean of the draws' permuted features, given their sum."""
         # A scalar weight's mean is a number; keep it an array.
-        mean = jax.tree.map(lambda leaf: np.asarray(leaf / self.num_draws), total)
-        return self.matching.target(mean)
+        return jax.tree.map(lambda leaf: np.asarray(leaf / self.num_draws), total)
 
     def mean(self, found: Match) -> Params:
         """The mean network of the matched draws."""

@@ -1,19 +1,85 @@
 """Weight matching: units are similar where all weights that touch them are."""
 
-from onebasin.alignment.matching import Matching
+from collections.abc import Iterable
+
+import numpy as np
+
+from onebasin import _trees
+from onebasin._types import Array, Params
+from onebasin.alignment.matching import Features, Matching
+from onebasin.symmetry.axes import Symmetry
 
 
-def weight_matching() -> Matching:
+def weight_matching(importance: Params | None = None) -> Matching:
     r"""Match units by all tensors that touch them: incoming, bias and outgoing weights.
 
-    $\max_p \langle W_a, P_p(W_b) \rangle$ over every leaf. Large output weights dominate
-    where scales differ between layers.
+    $\max_p \langle c \odot W_a, P_p(W_b) \rangle$ over every leaf, with `importance` $c$: a tree
+    like the params whose leaves (numbers will do) broadcast to them. It must be the same for all
+    units, so that the distance $\sum c\, (W_a - P_p(W_b))^2$ is what is minimized. Without
+    it, large output weights dominate where scales differ between layers.
 
+    Raises: ValueError for an importance that is negative, does not fit or differs between units.
     Source: Ainsworth et al. (2022), arXiv 2209.04836, section 3.2.
     """
+    if importance is None:
+        return Matching(
+            name="weights",
+            symmetry=lambda symmetry: symmetry,
+            features=lambda params: params,
+            target=lambda mean_features: mean_features,
+        )
+    scales = {n: np.asarray(c, np.float64) for n, c in _trees.named_leaves(importance).items()}
+    for name, scale in scales.items():
+        if not (np.isfinite(scale).all() and (scale >= 0).all()):
+            raise ValueError(f"Importances must be finite and not negative. Got {name}: {scale}.")
     return Matching(
-        name="weights",
-        symmetry=lambda symmetry: symmetry,
+        name="weighted weights",
+        symmetry=lambda symmetry: _check(scales, symmetry),
         features=lambda params: params,
-        target=lambda mean_features: mean_features,
+        target=lambda mean_features: _scaled(scales, mean_features),
     )
+
+
+def _check_names(scales: dict[str, np.ndarray], names: Iterable[str]) -> None:
+    if set(scales) != set(names):
+        raise ValueError(
+            f"Importances must have one leaf for each of the params, {sorted(names)}. "
+            f"Got {sorted(scales)}."
+        )
+
+
+def _check(scales: dict[str, np.ndarray], symmetry: Symmetry) -> Symmetry:
+    _check_names(scales, symmetry.leaves)
+    for name, axes in symmetry.leaves.items():
+        scale = scales[name]
+        if scale.ndim > len(axes.names):
+            raise ValueError(
+                f"Importances must broadcast to the params. Got {name} of shape {scale.shape} "
+                f"for {axes}."
+            )
+        # NumPy broadcasts from the last axis.
+        for axis, group in enumerate(axes.names[len(axes.names) - scale.ndim :]):
+            if group is not None and (scale != scale.take([0], axis)).any():
+                raise ValueError(
+                    "Importances must be the same for all units that may trade places. "
+                    f"Got units of {group!r} that differ in {name}. Take their mean over "
+                    f"axis {axis}, keepdims=True."
+                )
+    return symmetry
+
+
+def _scaled(scales: dict[str, np.ndarray], mean_features: Features) -> Features:
+    leaves = _trees.named_leaves(mean_features)
+    _check_names(scales, leaves)
+    scaled = {name: _times(name, scales[name], leaf) for name, leaf in leaves.items()}
+    return _trees.rebuild(scaled, mean_features)
+
+
+def _times(name: str, scale: np.ndarray, leaf: Array) -> np.ndarray:
+    try:
+        return np.asarray(np.broadcast_to(scale, np.shape(leaf)) * leaf)
+    except ValueError:
+        raise ValueError(
+            f"Importances must broadcast to the params. Got {name} of shape {scale.shape} "
+            f"for params of shape {np.shape(leaf)}."
+        ) from None

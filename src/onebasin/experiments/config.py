@@ -84,11 +84,11 @@ class VIConfig(_Section):
 
 
 class AlignmentConfig(_Section):
-    """What is matched, on how many training inputs (activations only), and to what."""
+    """What is matched, on how many training inputs (activations and mixed), and to what."""
 
-    matching: Literal["weights", "activations"] = "weights"
+    matching: Literal["weights", "activations", "gaussian", "mixed"] = "weights"
     num_inputs: Count = 512
-    reference: Literal["first", "densest", "mean"] = "mean"
+    reference: Literal["first", "densest", "mean", "chains"] = "mean"
 
 
 class CompactConfig(_Section):
@@ -165,6 +165,12 @@ def check_config(values: Mapping[str, Any]) -> RunConfig:
         config = RunConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError(_explain(error)) from None
+    chosen = config.alignment
+    if chosen.matching == "gaussian" and chosen.reference not in ("mean", "chains"):
+        raise ConfigError(
+            'alignment.reference must be "mean" or "chains" where alignment.matching is '
+            f'"gaussian", which relabels from there. Got {chosen.reference!r}.'
+        )
     largest = config.hmc.num_chains * config.hmc.num_draws - 1
     for rank in config.compact.ranks:
         if rank > largest:

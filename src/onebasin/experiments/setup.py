@@ -9,13 +9,18 @@ import jax.numpy as jnp
 
 from onebasin._types import Key, Params
 from onebasin.alignment.activation_matching import activation_matching
+from onebasin.alignment.align import Alignment, align
+from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.matching import Matching
+from onebasin.alignment.mixed_matching import mixed_matching
+from onebasin.alignment.reference import Reference
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.analysis.predictive import Predictive, predict
 from onebasin.data import Dataset, load_dataset
 from onebasin.experiments.config import RunConfig
 from onebasin.models.mlp import mlp
 from onebasin.models.posterior import Posterior, posterior
+from onebasin.samples import Samples
 
 Monitor: TypeAlias = Callable[[str, float, str], None]
 """Told what is being done, the fraction that is done, and details in words."""
@@ -43,15 +48,33 @@ class Setup(NamedTuple):
 
     @property
     def matching(self) -> Matching:
-        """How draws are matched."""
+        """How a draw is matched to one network; for "gaussian" that is weight matching."""
         chosen = self.config.alignment
-        if chosen.matching == "weights":
+        if chosen.matching in ("weights", "gaussian"):
             return weight_matching()
         inputs = jnp.asarray(self.dataset.train.inputs[: chosen.num_inputs])
         network = self.posterior.network
-        return activation_matching(
+        activations = activation_matching(
             lambda params: network.activations(self.posterior.network_params(params), inputs)
         )
+        if chosen.matching == "activations":
+            return activations
+        # The mean over inputs is of the size of the weights' inner product, their sum is not.
+        return mixed_matching([weight_matching(), activations], [1.0, 1.0 / len(inputs)])
+
+    def align(
+        self,
+        samples: Samples,
+        reference: Reference,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Alignment:
+        """Align draws as the config says; "gaussian" relabels from the iterated mean of weights."""
+        symmetry = self.posterior.symmetry
+        found = align(samples, symmetry, self.matching, reference, progress=progress)
+        iterated = isinstance(reference, str) and reference in ("mean", "chains")
+        if self.config.alignment.matching != "gaussian" or not iterated:
+            return found
+        return align(samples, symmetry, gaussian_matching(), start=found, progress=progress)
 
     def predict(self, draws: Params, part: Literal["validation", "test"] = "test") -> Predictive:
         """The predictive distribution of draws on held-out inputs, in the targets' own units."""

@@ -15,6 +15,7 @@ _REFERENCES = {
     "first": "the first draw",
     "densest": "the draw of highest density",
     "mean": "their own mean, updated in rounds",
+    "chains": "their own mean, updated in rounds within each chain first",
 }
 
 

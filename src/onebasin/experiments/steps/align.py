@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from onebasin._types import Params
-from onebasin.alignment.align import Alignment, align
+from onebasin.alignment.align import Alignment
 from onebasin.alignment.reference import Reference
 from onebasin.analysis.predictive import network_outputs
 from onebasin.analysis.transpositions import transpositions_between_chains, transpositions_by_lag
@@ -61,7 +61,7 @@ def _align(setup: Setup, samples: Samples, reference: Reference, monitor: Monito
         details = f"round {round_}: {moved} of {num_draws} draws moved"
         monitor("aligning", 1 - moved / num_draws, details)
 
-    return align(samples, setup.posterior.symmetry, setup.matching, reference, progress=listen)
+    return setup.align(samples, reference, listen)
 
 
 def _max_function_change(setup: Setup, alignment: Alignment, samples: Samples) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin.alignment.align import Alignment
-from onebasin.alignment.null import null_floor, rms
+from onebasin.alignment.null import null_draws, rms
 from onebasin.analysis.compare import permute_gaussian
 from onebasin.analysis.diagnostics import convergence, sampler_health, weight_convergence
 from onebasin.analysis.tempering import fit_temperature, temper
@@ -85,13 +85,9 @@ def _summarize_others(run: RunDirectory, setup: Setup) -> None:
 
 
 def _null(setup: Setup, samples: Samples) -> DiagonalGaussian:
-    return null_floor(
-        setup.key("null"),
-        samples,
-        setup.posterior.symmetry,
-        setup.matching,
-        setup.config.alignment.reference,
-    )
+    """The null floor: draws that share nothing, aligned in the same steps as samples are."""
+    noise = null_draws(setup.key("null"), samples, setup.posterior.symmetry)
+    return summarize(setup.align(noise, setup.config.alignment.reference).apply(noise))
 
 
 def _floor(

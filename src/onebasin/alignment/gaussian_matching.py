@@ -1,0 +1,85 @@
+"""Gaussian matching: units go where a diagonal Gaussian finds them most probable."""
+
+import jax
+import numpy as np
+
+from onebasin import _trees
+from onebasin._types import Array, Params
+from onebasin.alignment.matching import Features, Matching
+from onebasin.gaussian import DiagonalGaussian
+from onebasin.symmetry.axes import Symmetry
+
+
+def gaussian_matching(given: DiagonalGaussian | None = None, floor: float = 1e-3) -> Matching:
+    r"""Relabel by likelihood: $\max_p \log \mathcal N(P_p(w);\ m, \mathrm{diag}(v))$.
+
+    $m$ and $v = \max(\overline{w^2} - m^2, 0) + \epsilon$ are those of the draws aligned so far;
+    $\epsilon$ is `floor` times the mean square of all weights, which no permutation changes. The
+    objective is the log density of a draw in nats less the penalty $\sum_i \epsilon / 2 v_i$;
+    its mean over draws never decreases over rounds, as $m, v$ and the permutations each
+    maximize it in turn. One network has one variance everywhere: matched to it, this is weight
+    matching. It ends in a local optimum, so begin where an iterated mean of weights ended.
+
+    With `given`, draws are matched to that Gaussian, and the objective is its log density.
+
+    Raises: ValueError for a floor that is not positive or a given std that is not.
+    Source: Stephens (2000), J. R. Statist. Soc. B 62, section 4, with Gaussian weights.
+    """
+    if not 0 < floor < float("inf"):
+        raise ValueError(f"floor must be positive and finite. Got {floor}. Try 1e-3.")
+    if given is not None:
+        _check(given)
+
+    def moments(mean_features: Features) -> tuple[Params, Params, float]:
+        if given is None:
+            return _moments(mean_features, floor)
+        double = lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
+        return double(given.mean), jax.tree.map(np.square, double(given.std)), 0.0
+
+    return Matching(
+        name="gaussian",
+        symmetry=lambda s: Symmetry({"mean": s.axes, "square": s.axes}, s.sizes),
+        features=lambda params: {"mean": params, "square": jax.tree.map(lambda w: w * w, params)},
+        target=lambda mean_features: _target(*moments(mean_features)[:2]),
+        constant=lambda mean_features: _constant(*moments(mean_features)),
+    )
+
+
+def _moments(mean_features: Features, floor: float) -> tuple[Params, Params, float]:
+    """Mean, variance and the constant in the variance."""
+    mean, square = mean_features["mean"], mean_features["square"]
+    flat = _trees.ravel_batch(square, 0).astype(np.float64)
+    # Where every weight is 0 any variance will do.
+    epsilon = floor * float(flat.mean()) or 1.0
+    variance = jax.tree.map(
+        lambda m, s: np.asarray(np.maximum(s - np.square(m), 0.0) + epsilon), mean, square
+    )
+    return mean, variance, epsilon
+
+
+def _target(mean: Params, variance: Params) -> Features:
+    r"""Times $w$ and $w^2$, all of the log density that depends on $w$."""
+    return {
+        "mean": jax.tree.map(lambda m, v: np.asarray(m / v), mean, variance),
+        "square": jax.tree.map(lambda v: np.asarray(-0.5 / v), variance),
+    }
+
+
+def _constant(mean: Params, variance: Params, epsilon: float) -> float:
+    r"""$-\tfrac12 \sum_i [\log 2\pi v_i + (m_i^2 + \epsilon) / v_i]$."""
+
+    def one(m: Array, v: Array) -> float:
+        m, v = np.asarray(m, np.float64), np.asarray(v, np.float64)
+        return float(-0.5 * (np.log(2 * np.pi * v) + (m**2 + epsilon) / v).sum())
+
+    return sum(jax.tree.leaves(jax.tree.map(one, mean, variance)), 0.0)
+
+
+def _check(given: DiagonalGaussian) -> None:
+    for name, std in _trees.named_leaves(given.std).items():
+        smallest = float(np.min(std))
+        if not smallest > 0:
+            raise ValueError(
+                "Every std of a Gaussian to match to must be positive. "
+                f"Got {smallest} in {name}. Raise it to the least std that you believe in."
+            )

@@ -1,0 +1,46 @@
+"""Mixed matching: several meanings of "similar" at once."""
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from onebasin.alignment.matching import Features, Matching
+from onebasin.symmetry.axes import Symmetry
+
+
+def mixed_matching(matchings: Sequence[Matching], weights: Sequence[float]) -> Matching:
+    r"""Match units by several objectives at once: $\max_p \sum_k c_k\, O_k(p)$.
+
+    `weights` are $c_k$, in the inverse units of each objective $O_k$: choose them so that the
+    terms are of one size, or the largest decides alone.
+
+    Raises: ValueError unless there is one positive weight for each of at least one matching.
+    """
+    if not matchings or len(weights) != len(matchings):
+        raise ValueError(
+            "mixed_matching needs at least one matching and a weight for each. "
+            f"Got {len(matchings)} matchings and {len(weights)} weights."
+        )
+    if not all(0 < weight < float("inf") for weight in weights):
+        raise ValueError(
+            f"Weights of matchings must be positive and finite. Got {list(weights)}. "
+            "Leave a matching out to give it no weight."
+        )
+    parts = {f"{number}-{part.name}": part for number, part in enumerate(matchings)}
+    scales = dict(zip(parts, map(float, weights), strict=True))
+
+    def target(mean_features: Features) -> Features:
+        targets = {name: part.target(mean_features[name]) for name, part in parts.items()}
+        return {
+            name: jax.tree.map(lambda leaf, c=scales[name]: np.asarray(c * leaf), one)
+            for name, one in targets.items()
+        }
+
+    return Matching(
+        name=" and ".join(part.name for part in matchings),
+        symmetry=lambda s: Symmetry({n: p.symmetry(s).axes for n, p in parts.items()}, s.sizes),
+        features=lambda params: {name: part.features(params) for name, part in parts.items()},
+        target=target,
+        constant=lambda means: sum(scales[n] * p.constant(means[n]) for n, p in parts.items()),
+    )

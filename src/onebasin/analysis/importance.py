@@ -1,0 +1,67 @@
+"""Importance: how much the likelihood cares for each weight, as weight matching takes it."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from onebasin import _trees
+from onebasin._types import Array, Key, Params
+from onebasin.models.posterior import Posterior
+from onebasin.symmetry.axes import Axes
+
+
+def fisher_importance(
+    key: Key, posterior: Posterior, draws: Params, batch_size: int = 64
+) -> Params:
+    r"""The empirical Fisher information of each position, $E[(\partial_w \log p(y | x, w))^2]$.
+
+    The mean over draws (which lead every leaf), over `batch_size` training examples picked anew
+    for each, and over the units that may take the position: a valid `importance` of
+    `weight_matching`, with axes that list units of length 1. It counts data alone; where the
+    prior rules, all weights weigh little.
+
+    Raises: ValueError for a batch size outside [1, examples].
+    Source: Matena and Raffel (2021), arXiv 2111.09832, section 3, with the observed targets.
+    """
+    num_examples = posterior.inputs.shape[0]
+    if not 1 <= batch_size <= num_examples:
+        raise ValueError(
+            f"batch_size must lie in [1, {num_examples}] (training examples). Got {batch_size}."
+        )
+    posterior.symmetry.check(draws, num_batch_axes=1)
+    num_draws = jax.tree.leaves(draws)[0].shape[0]
+    keys = jax.random.split(key, num_draws)
+    slots = jnp.zeros(batch_size, bool)
+    total = _sum_squares(posterior, jax.tree.map(jnp.asarray, draws), keys, slots)
+    axes = posterior.symmetry.leaves
+    found = {
+        name: _mean_over_units(np.asarray(leaf / num_draws, np.float64), axes[name])
+        for name, leaf in _trees.named_leaves(total).items()
+    }
+    return _trees.rebuild(found, total)
+
+
+@eqx.filter_jit
+def _sum_squares(posterior: Posterior, draws: Params, keys: Array, slots: Array) -> Params:
+    """The sum over draws of the mean squared gradient of single examples."""
+
+    def log_likelihood(params: Params, row: Array) -> Array:
+        inputs, targets = posterior.inputs[row][None], posterior.targets[row][None]
+        return posterior.log_likelihood(params, inputs, targets)[0]
+
+    def add(total: Params, drawn: tuple[Params, Array]) -> tuple[Params, None]:
+        params, key = drawn
+        rows = jax.random.randint(key, slots.shape, 0, posterior.inputs.shape[0])
+        gradients = jax.vmap(jax.grad(log_likelihood), (None, 0))(params, rows)
+        squares = jax.tree.map(lambda leaf: jnp.square(leaf).mean(axis=0), gradients)
+        return jax.tree.map(jnp.add, total, squares), None
+
+    # One draw at a time: gradients of all would not fit beside each other.
+    zeros = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), draws)
+    return jax.lax.scan(add, zeros, (draws, keys))[0]
+
+
+def _mean_over_units(leaf: np.ndarray, axes: Axes) -> np.ndarray:
+    unit_axes = tuple(axis for axis, group in enumerate(axes.names) if group is not None)
+    return leaf.mean(axis=unit_axes, keepdims=True) if unit_axes else leaf
