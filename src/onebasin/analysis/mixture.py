@@ -32,24 +32,26 @@ class MixturePredictive:
         """The predictive mean."""
         return self.means.mean(axis=0)
 
-    @property
-    def draw_probs(self) -> Float[np.ndarray, "draw batch cells"]:
-        """Each draw's probability of each of 64 cells of the target.
+    def cell_probs(self, reference: "MixturePredictive") -> Float[np.ndarray, "draw batch cells"]:
+        """Each draw's probability of each of 64 cells of the target, which a reference lays out.
 
-        Cells lie between quantiles of the normal with the mixture's mean and variance.
+        Cells lie between quantiles of the normal with the reference's mean and variance.
         """
         levels = np.linspace(0, 1, _CELLS + 1)[1:-1]
-        middle, spread = self.mean, np.sqrt(self.means.var(axis=0) + (self.stds**2).mean())
-        edges = middle[:, None] + spread[:, None] * ndtri(levels)
+        spread = np.sqrt(reference.means.var(axis=0) + (reference.stds**2).mean())
+        edges = reference.mean[:, None] + spread[:, None] * ndtri(levels)
         below = ndtr((edges[None] - self.means[..., None]) / self.stds[:, None, None])
-        ends = ((0, 0), (0, 0), (1, 1))
-        return np.diff(np.pad(below, ends, constant_values=((0, 0), (0, 0), (0, 1)))).astype(
-            np.float32
-        )
+        ends = [np.full((*below.shape[:-1], 1), end) for end in (0.0, 1.0)]
+        cells = np.diff(np.concatenate([ends[0], below, ends[1]], axis=-1))
+        return cells.astype(np.float32)
 
     def take(self, rows: Int[np.ndarray, " rows"]) -> "MixturePredictive":
         """The predictive of some draws alone."""
         return MixturePredictive(self.means[rows], self.stds[rows])
+
+    def at(self, examples: slice) -> "MixturePredictive":
+        """The predictive of some examples alone."""
+        return MixturePredictive(self.means[:, examples], self.stds)
 
     def density(self, y: Float[np.ndarray, "batch points"]) -> Float[np.ndarray, "batch points"]:
         """The predictive density at some points for each example."""

@@ -38,6 +38,10 @@ class CategoricalPredictive(NamedTuple):
         """The predictive of some draws alone."""
         return CategoricalPredictive(self.draw_probs[rows])
 
+    def at(self, examples: slice) -> "CategoricalPredictive":
+        """The predictive of some examples alone."""
+        return CategoricalPredictive(self.draw_probs[:, examples])
+
     def scores(self, targets: Int[Array, " batch"]) -> dict[str, float]:
         r"""Accuracy, negative log likelihood in nats, Brier score and calibration error.
 
@@ -128,6 +132,16 @@ def predict(
         outputs[..., 0].astype(np.float64) * target_std + target_mean,
         noise.astype(np.float64) * target_std,
     )
+
+
+def cell_probs(
+    predictive: Predictive, reference: Predictive
+) -> Float[np.ndarray, "draw batch cells"]:
+    """Each draw's probability of each class, or of cells of a target that a reference lays out."""
+    if isinstance(predictive, CategoricalPredictive):
+        return predictive.draw_probs
+    assert isinstance(reference, MixturePredictive)
+    return predictive.cell_probs(reference)
 
 
 def evaluate(

@@ -37,10 +37,11 @@ def predictive_match(
     reference: Predictive,
     batch_size: int = 256,
 ) -> DrawsObjective:
-    r"""An objective for `refine`: $\sum_x \mathrm E_{y \sim p(y|x)} \log \tfrac1S \sum_s p(y|x,w_s)$.
+    r"""An objective for `refine`: to predict as samples do, without any target.
 
-    $p(y|x)$ is the `reference` predictive of samples on `inputs` (in standardized targets), and
-    the sum is estimated from a random batch. It is largest where the draws' predictive equals
+    $\sum_x \mathrm E_{y \sim p(y|x)} \log \tfrac1S \sum_s p(y|x,w_s)$, where $p(y|x)$ is the
+    `reference` predictive of samples on `inputs` (in standardized targets), and the sum over
+    inputs is estimated from a random batch. It is largest where the draws' predictive equals
     the samples', so it says nothing about the spread of weights that predictions do not need:
     combine it with a pull.
 

@@ -74,6 +74,7 @@ def refine(
     objective: DrawsObjective,
     anchor: DiagonalGaussian,
     *,
+    init_std: Params | None = None,
     entropy: float = 1.0,
     pull: float = 0.0,
     num_steps: int = 3000,
@@ -85,9 +86,9 @@ def refine(
     Maximizes $\mathrm E[O(w_1 \dots w_S)] + h\, \mathrm H[q] - \lambda\, \mathrm{KL}(q \| a)$ over
     independent Gaussians $q$. $O$ is `objective`, a function of $S$ = `num_particles` draws of
     $q$ (leaves lead with the draw) and a key; $h$ is `entropy`, $\lambda$ is `pull` and $a$ is
-    `anchor`, whose std $q$ begins with; its mean begins at the position. With the mean log
-    density and $h = 1$ this is variational inference; the larger the pull, the nearer $q$ stays
-    to the anchor. Statistics: elbo (the sum above without the pull).
+    `anchor`. $q$ begins with `init_std` (default: the anchor's) around the position. With the
+    mean log density and $h = 1$ this is variational inference; the larger the pull, the nearer
+    $q$ stays to the anchor. Statistics: elbo (the sum above without the pull).
 
     Raises: ValueError for counts below 1, a negative entropy or pull, or stds that are 0.
     """
@@ -97,7 +98,8 @@ def refine(
             "Replace zeros by the smallest std that you want to tell apart."
         )
     settings = _check(num_steps, num_particles, entropy, pull, optimizer)
-    return _method(settings, _Problem(objective, anchor.std, anchor))
+    init_std = anchor.std if init_std is None else init_std
+    return _method(settings, _Problem(objective, init_std, anchor))
 
 
 def mean_logdensity(logdensity: StochasticLogDensity) -> DrawsObjective:

@@ -14,18 +14,20 @@ from onebasin import _trees
 from onebasin._types import Params
 from onebasin.analysis.factor_analysis import factor_analysis
 from onebasin.analysis.kept import chosen_draws
+from onebasin.analysis.predictive import cell_probs
 from onebasin.analysis.tempering import fit_temperature, fit_temperatures, temper
 from onebasin.experiments.frontier.basin import Basin, as_draws
 from onebasin.gaussian import DiagonalGaussian, LowRankGaussian, summarize
 from onebasin.gaussian_mixture import GaussianMixture
-from onebasin.samples import Samples
 
 Representation: TypeAlias = DiagonalGaussian | LowRankGaussian | GaussianMixture
 Builder: TypeAlias = Callable[[Basin], Representation]
 
-RANKS = (2, 5)
-CHOSEN = (1, 2, 4, 7, 8)
-SHARED = 6
+RANKS = (2, 6)
+CHOSEN = (1, 2, 4, 8)
+SHARED = 7
+_FIT_DRAWS = 64
+_NUM_BLURS = 4
 
 
 def direct(basin: Basin) -> Representation:
@@ -57,7 +59,9 @@ def compact_layer_tempered(basin: Basin) -> Representation:
     """The compact Gaussian with its std times a fitted factor for each array."""
     gaussian = summarize(basin.aligned)
     key = basin.setup.key("temper-layers")
-    return temper(gaussian, fit_temperatures(gaussian, basin.predict, basin.fit_reference, key, 50))
+    return temper(
+        gaussian, fit_temperatures(gaussian, basin.predict, basin.fit_reference, key, _FIT_DRAWS)
+    )
 
 
 def low_rank(rank: int) -> Builder:
@@ -87,16 +91,27 @@ def chain_gaussians_whole(basin: Basin) -> Representation:
 
 def chosen(count: int) -> Builder:
     """Draws chosen so that together they predict as all do."""
-    return lambda basin: _at_rows(basin.samples, chosen_draws(basin.fit_reference, count))
+
+    def build(basin: Basin) -> Representation:
+        reference = basin.fit_reference
+        return _choose(basin, cell_probs(reference, reference), count)
+
+    return build
 
 
 def chosen_and_shared_std(count: int) -> Builder:
-    """Chosen draws, aligned, and the compact std times one fitted factor around each."""
+    """Chosen draws, aligned, and around each the compact std, times a factor for each array."""
 
     def build(basin: Basin) -> Representation:
-        networks = _at_rows(basin.aligned, chosen_draws(basin.fit_reference, count))
-        std = jax.tree.map(lambda leaf: leaf[None], basin.aligned.std())
-        return _tempered(basin, GaussianMixture(networks.mean, std), f"shared-{count}")
+        reference, std = basin.fit_reference, basin.aligned.std()
+        around = lambda networks: GaussianMixture(networks.mean, as_draws(std))
+        key = basin.setup.key(f"shared-{count}")
+        fit = lambda whole: (whole, basin.predict, reference, key, _FIT_DRAWS)
+        first = around(_choose(basin, cell_probs(reference, reference), count))
+        # Chosen anew among draws that are blurred as they will be.
+        blurred = _blurred_probs(basin, temper(first, fit_temperature(*fit(first))).std)
+        whole = around(_choose(basin, blurred, count))
+        return temper(whole, fit_temperatures(*fit(whole)))
 
     return build
 
@@ -111,7 +126,7 @@ def from_samples() -> dict[str, Builder]:
         "compact-tempered": compact_tempered,
         "compact-layer-tempered": compact_layer_tempered,
         **{f"low-rank-{rank}": low_rank(rank) for rank in RANKS},
-        **{f"factor-analysis-{rank}": factors(rank) for rank in RANKS},
+        "factor-analysis-2": factors(2),
         "chain-means": chain_means,
         "chain-gaussians": chain_gaussians,
         "chain-gaussians-whole": chain_gaussians_whole,
@@ -132,10 +147,23 @@ def _chain_gaussians(basin: Basin) -> GaussianMixture:
 
 
 def _tempered(basin: Basin, whole: Representation, purpose: str) -> Representation:
-    key = basin.setup.key(purpose)
-    return temper(whole, fit_temperature(whole, basin.predict, basin.fit_reference, key))
+    key, reference = basin.setup.key(purpose), basin.fit_reference
+    return temper(whole, fit_temperature(whole, basin.predict, reference, key, _FIT_DRAWS))
 
 
-def _at_rows(samples: Samples, rows: np.ndarray) -> GaussianMixture:
-    draws: Params = samples.draws()
-    return GaussianMixture(jax.tree.map(lambda leaf: np.asarray(leaf)[rows], draws))
+def _choose(basin: Basin, probs: np.ndarray, count: int) -> GaussianMixture:
+    reference = basin.fit_reference
+    goal = cell_probs(reference, reference).mean(axis=0)
+    rows = chosen_draws(probs, goal, count)
+    return GaussianMixture(jax.tree.map(lambda leaf: leaf[rows], basin.aligned.draws()))
+
+
+def _blurred_probs(basin: Basin, std: Params) -> np.ndarray:
+    """Each draw's predictive when its weights are blurred by a std."""
+    draws, total = basin.aligned.draws(), 0.0
+    num_draws = jax.tree.leaves(draws)[0].shape[0]
+    for blur in range(_NUM_BLURS):
+        key = jax.random.fold_in(basin.setup.key("blur"), blur)
+        noisy = GaussianMixture(draws, std).sample(key, num_draws)
+        total = total + cell_probs(basin.predict(noisy), basin.fit_reference)
+    return np.asarray(total / _NUM_BLURS)

@@ -1,0 +1,161 @@
+"""One seed of the frontier: every representation of one run, scored."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from onebasin import _trees
+from onebasin._types import Params
+from onebasin.alignment.align import align
+from onebasin.alignment.gaussian_matching import gaussian_matching
+from onebasin.alignment.null import null_draws, rms
+from onebasin.alignment.significance import significant_share, std_significance
+from onebasin.alignment.weight_matching import weight_matching
+from onebasin.analysis.kept import evenly_spaced
+from onebasin.analysis.predictive import Predictive, evaluate
+from onebasin.experiments.frontier.basin import Basin, make_basin, relabelled
+from onebasin.experiments.frontier.refined import PATH, REFINEMENTS, Refinement, refined
+from onebasin.experiments.frontier.representations import Representation, from_samples
+from onebasin.experiments.setup import Monitor, Setup
+from onebasin.gaussian import DiagonalGaussian, summarize
+from onebasin.gaussian_mixture import GaussianMixture
+from onebasin.samples import Samples
+
+KEPT = (1, 2, 4, 8)
+_NUM_THINNINGS = 20
+_NUM_DRAWS = 400
+_NUM_ELBO_DRAWS = 64
+_NUM_NULLS = 3
+
+Scores = dict[str, Any]
+
+
+def evaluate_seed(setup: Setup, samples: Samples, num_steps: int, monitor: Monitor) -> Scores:
+    """The scores of every representation, the path of refinement, and significance."""
+    monitor("aligning", 0.0, "by weights, then by likelihood")
+    basin = make_basin(setup, samples)
+    hmc = setup.predict(samples.draws())
+    table = _marks(setup, samples, hmc)
+    builders = from_samples()
+    for number, (name, build) in enumerate(builders.items()):
+        monitor("from samples", number / len(builders), name)
+        table[name] = _score(setup, name, build(basin), hmc)
+    refinements: dict[str, Refinement] = dict(REFINEMENTS)
+    refinements |= {f"refined-elbo-pull-{pull:g}": Refinement(1.0, 0.0, pull) for pull in PATH}
+    for number, (name, refinement) in enumerate(refinements.items()):
+        monitor("refining", number / len(refinements), name)
+        gaussian = refined(basin, refinement, num_steps)
+        table[name] = _score(setup, name, gaussian, hmc) | _distance(basin, gaussian)
+    monitor("held-out chain", 0.0, "log density of its aligned draws")
+    for name, score in held_out(setup, samples).items():
+        table[name]["held_out_log_density"] = score
+    monitor("null floor", 0.5, "significance of stds")
+    return {"representations": table, "significance": _significance(basin)}
+
+
+def _marks(setup: Setup, samples: Samples, hmc: Predictive) -> dict[str, Scores]:
+    """What representations are held against: HMC, one chain of it, and kept draws."""
+    rows = np.arange(hmc.num_draws).reshape(samples.num_chains, samples.num_draws)
+    others = [hmc.take(np.delete(rows, chain, axis=0).reshape(-1)) for chain in range(len(rows))]
+    chains = [_evaluate(setup, hmc.take(rows[c]), others[c]) for c in range(len(rows))]
+    found = {
+        "hmc": _evaluate(setup, hmc, hmc) | {"num_numbers": hmc.num_draws},
+        "hmc-chain": _mean(chains) | {"num_numbers": samples.num_draws},
+    }
+    for count in KEPT:
+        starts = (np.arange(_NUM_THINNINGS) + 0.5) / _NUM_THINNINGS
+        kept = [
+            _evaluate(setup, hmc.take(evenly_spaced(hmc.num_draws, count, start)), hmc)
+            for start in starts
+        ]
+        found[f"kept-{count}"] = _mean(kept) | {"num_numbers": count}
+    return found
+
+
+def _evaluate(setup: Setup, predictive: Predictive, reference: Predictive) -> Scores:
+    return dict(evaluate(predictive, setup.test_targets, reference))
+
+
+def _mean(found: list[Scores]) -> Scores:
+    missing = {name for name, value in found[0].items() if value is None}
+    return {
+        name: None if name in missing else float(np.mean([scores[name] for scores in found]))
+        for name in found[0]
+    }
+
+
+def _score(setup: Setup, name: str, gaussian: Representation, hmc: Predictive) -> Scores:
+    if isinstance(gaussian, GaussianMixture) and gaussian.std is None:
+        predictive = setup.predict(gaussian.mean)
+    else:
+        predictive = setup.predict(gaussian.sample(setup.key(f"evaluate-{name}"), _NUM_DRAWS))
+    scores = _evaluate(setup, predictive, hmc)
+    return scores | {"num_numbers": gaussian.num_numbers, "elbo": _elbo(setup, gaussian)}
+
+
+def _elbo(setup: Setup, gaussian: Representation) -> float | None:
+    r"""$\mathrm E_q[\log p(w, D) - \log q(w)]$ in nats; None for networks without a std."""
+    if isinstance(gaussian, GaussianMixture) and gaussian.std is None:
+        return None
+    draws = gaussian.sample(setup.key("elbo"), _NUM_ELBO_DRAWS)
+    draws = jax.tree.map(jax.numpy.asarray, draws)
+    log_ratio = lambda params: setup.posterior.logdensity(params) - gaussian.log_prob(params)
+    elbo = float(jax.lax.map(log_ratio, draws).mean())
+    return elbo if np.isfinite(elbo) else None
+
+
+def _distance(basin: Basin, gaussian: DiagonalGaussian) -> Scores:
+    """How far a refined Gaussian has moved from the aligned samples', in root mean squares."""
+    anchor = summarize(basin.aligned)
+    moved = jax.tree.map(np.subtract, gaussian.mean, anchor.mean)
+    return {"moved": rms(moved), "std": rms(gaussian.std), "anchor_std": rms(anchor.std)}
+
+
+def held_out(setup: Setup, samples: Samples) -> Mapping[str, float]:
+    """The log density, in nats for each weight, of each chain's draws under a fit to the others.
+
+    The draws left out are brought to the fit by the same matching that made it; mean over
+    chains. `direct` is neither aligned in the fit nor after it.
+    """
+    found: dict[str, list[float]] = {"direct": [], "compact-by-weights": [], "compact": []}
+    if samples.num_chains < 2:
+        return {}
+    symmetry = setup.posterior.symmetry
+    for chain in range(samples.num_chains):
+        others = samples.chains(*(c for c in range(samples.num_chains) if c != chain))
+        alone = samples.chains(chain)
+        found["direct"].append(_log_density(summarize(others), alone))
+        by_weights = align(others, symmetry, weight_matching())
+        fit = summarize(by_weights.apply(others))
+        brought = align(alone, symmetry, weight_matching(), by_weights.reference).apply(alone)
+        found["compact-by-weights"].append(_log_density(fit, brought))
+        relabelled = align(others, symmetry, gaussian_matching(), start=by_weights)
+        fit = summarize(relabelled.apply(others))
+        brought = align(alone, symmetry, gaussian_matching(fit), relabelled.reference).apply(alone)
+        found["compact"].append(_log_density(fit, brought))
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def _log_density(gaussian: DiagonalGaussian, samples: Samples) -> float:
+    draws: Params = jax.tree.map(jax.numpy.asarray, samples.draws())
+    terms = jax.lax.map(gaussian.log_prob, draws)
+    return float(terms.mean()) / _trees.size(gaussian.mean)
+
+
+def _significance(basin: Basin) -> dict[str, Scores]:
+    """Of stds by each matching: their size, the null floor's, and the share that is significant."""
+    symmetry = basin.setup.posterior.symmetry
+    keys = jax.random.split(basin.setup.key("null"), _NUM_NULLS)
+    noises = [null_draws(key, basin.samples, symmetry) for key in keys]
+    nulls = [[a.apply(noise).std() for a in relabelled(noise, symmetry)] for noise in noises]
+    found = {}
+    for place, alignment in enumerate((basin.by_weights, basin.by_likelihood)):
+        std, floors = alignment.apply(basin.samples).std(), [pair[place] for pair in nulls]
+        found[alignment.matching] = {
+            "std": rms(std),
+            "null_std": float(np.mean([rms(floor) for floor in floors])),
+            "significant_share": significant_share(std_significance(std, floors, symmetry)),
+        }
+    return found

@@ -1,0 +1,56 @@
+"""The frontier over seeds: a run directory for each, drawn and evaluated once, then one table."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from onebasin.experiments.config import RunConfig
+from onebasin.experiments.frontier.evaluate import evaluate_seed
+from onebasin.experiments.frontier.table import markdown, rows_of, write_csv
+from onebasin.experiments.run import take_step
+from onebasin.experiments.setup import Monitor, set_up
+from onebasin.store.draws import load_samples
+from onebasin.store.run_directory import RunDirectory, write_text
+
+Found = dict[str, Any]
+_SEED_FILE = "frontier.json"
+
+
+def run_frontier(
+    config: RunConfig, num_seeds: int, folder: Path, num_steps: int, monitor: Monitor
+) -> list[Found]:
+    """Draw and evaluate seeds 0 to `num_seeds` - 1, and write frontier.csv and frontier.md.
+
+    A seed that is evaluated already is read, one that is drawn already is evaluated; the table
+    holds all seeds asked for.
+
+    Raises: StoreError where a seed's folder holds a run of another config.
+    """
+    found = []
+    for seed in range(num_seeds):
+        at = config.model_copy(update={"seed": seed})
+
+        def told(what: str, fraction: float, details: str, seed: int = seed) -> None:
+            monitor(f"seed {seed}: {what}", fraction, details)
+
+        found.append(_seed(at, folder / f"seed-{seed}", num_steps, told))
+    rows = rows_of(found)
+    write_csv(folder / "frontier.csv", rows)
+    write_text(folder / "frontier.md", markdown(rows))
+    return found
+
+
+def _seed(config: RunConfig, path: Path, num_steps: int, monitor: Monitor) -> Found:
+    values = config.model_dump(mode="json")
+    exists = (path / "config.toml").exists()
+    run = (RunDirectory.resume if exists else RunDirectory.create)(path, values)
+    file = path / _SEED_FILE
+    if file.exists():
+        return json.loads(file.read_text())
+    setup = set_up(config)
+    if not run.is_done("sample"):
+        take_step(run, "sample", setup, monitor)
+    samples = load_samples(run.samples("hmc"), setup.template)
+    found = evaluate_seed(setup, samples, num_steps, monitor)
+    write_text(file, json.dumps(found, indent=1, allow_nan=False) + "\n")
+    return found
