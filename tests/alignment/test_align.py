@@ -130,7 +130,7 @@ def test_a_round_that_gains_less_than_the_tolerance_is_the_last() -> None:
 
 
 def test_an_unknown_rule_is_refused() -> None:
-    with pytest.raises(ValueError, match=r'"first", "densest", "mean" or .*Got \'densets\''):
+    with pytest.raises(ValueError, match=r'"mean", "chains" or .*Got \'densets\''):
         align(make_samples(), NETWORK.symmetry, reference="densets")
 
 
