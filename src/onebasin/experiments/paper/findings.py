@@ -86,3 +86,10 @@ def claim_over_seeds(
         verdict((low, high), threshold, direction),
         direction,
     )
+
+
+def number(row: Row, name: str) -> float:
+    """The value of a column that holds numbers."""
+    value = row[name]
+    assert isinstance(value, int | float), (name, value)
+    return float(value)
