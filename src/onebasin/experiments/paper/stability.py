@@ -126,7 +126,8 @@ def _judge_pair(judge: Judge, planted: Permutation, a: Params, b: Params) -> Row
     test = task.dataset.test
     both = jax.tree.map(lambda x, y: np.stack([x, y]), a, b)
     _, errors = losses_and_errors(task.network, both, test.inputs, test.targets)
-    return {**row, "test_error": float(errors.mean()), "is_finite": is_finite}
+    row |= {"share_dead": judge.share_dead(a), "test_error": float(errors.mean())}
+    return {**row, "is_finite": is_finite}
 
 
 def stability_claims(rows: list[Row]) -> list[Claim]:

@@ -38,6 +38,14 @@ class Judge(NamedTuple):
             "activations": activation_matching(lambda params: network.activations(params, inputs)),
         }
 
+    def share_dead(self, params: Params) -> float:
+        """The share of hidden units that no image makes fire; activations cannot match them."""
+        inputs = jnp.asarray(self.task.dataset.train.inputs[: self.num_inputs])
+        fires = self.task.network.activations(params, inputs)
+        return float(
+            np.mean(np.concatenate([~np.any(np.asarray(a), axis=0) for a in fires.values()]))
+        )
+
     def along(self, a: Params, b: Params) -> dict[tuple[str, str], Float[np.ndarray, " points"]]:
         """Loss and error on the line from a to b, by part and quantity."""
         found = {}
