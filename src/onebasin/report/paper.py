@@ -17,6 +17,7 @@ from onebasin.report.figures import (
     paper_compact,
     paper_compare,
     paper_dynamics,
+    paper_prune,
     paper_transpositions,
 )
 from onebasin.report.figures.exhibit import png
@@ -34,6 +35,7 @@ FIGURES: dict[str, Callable[[Tables], Drawings]] = {
     "dynamics": paper_dynamics.figures,
     "compact": paper_compact.figures,
     "compare": paper_compare.figures,
+    "prune": paper_prune.figures,
 }
 """The figures of each experiment, drawn from its tables alone."""
 

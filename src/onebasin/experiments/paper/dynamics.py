@@ -54,11 +54,11 @@ def dynamics(scale: Scale, monitor: Monitor) -> Findings:
     tables: Tables = {"points": [], "pairs": []}
     epochs = range(0, chosen.num_epochs + 1, chosen.every)
     for seed in range(chosen.num_seeds):
-        for number, epoch in enumerate(epochs):
-            monitor("walking lines", number / len(epochs), f"seed {seed}, epoch {epoch}")
+        for kept, epoch in enumerate(epochs):
+            monitor("walking lines", kept / len(epochs), f"seed {seed}, epoch {epoch}")
             a, b = (
-                jax.tree.map(lambda leaf, n=n, k=number - 1: leaf[n, k], trained)
-                if number
+                jax.tree.map(lambda leaf, n=n, k=kept - 1: leaf[n, k], trained)
+                if kept
                 else jax.tree.map(lambda leaf, n=n: leaf[n], starts)
                 for n in (2 * seed, 2 * seed + 1)
             )
@@ -103,19 +103,18 @@ def _judge_pair(judge: Judge, which: Row, a: Params, b: Params, tables: Tables) 
             pair[f"{part}_{quantity}_midpoint"] = float(midpoint_barrier(along, FRACTIONS))
             pair[f"{part}_{quantity}_barrier"] = float(barrier(along, FRACTIONS))
         tables["pairs"].append({**pair, "transpositions": int(counts[-1])})
-        for number, fraction in enumerate(FRACTIONS.tolist()):
+        for place, fraction in enumerate(FRACTIONS.tolist()):
             point: Row = {**here, "fraction": round(fraction, 6)}
             for (part, quantity), along in values.items():
-                point[f"{part}_{quantity}"] = float(along[number])
-            tables["points"].append({**point, "transpositions": int(counts[number])})
+                point[f"{part}_{quantity}"] = float(along[place])
+            tables["points"].append({**point, "transpositions": int(counts[place])})
 
 
 def _claims(pairs: list[Row]) -> list[Claim]:
     last = max(int(row["epoch"] or 0) for row in pairs)
     before, after = (_at(pairs, last, name) for name in ("before", "weights"))
     gap = [abs(number(r, "transpositions") - number(r, "random_transpositions")) for r in before]
-    barriers = [[number(row, "test_loss_barrier") for row in rows] for rows in (before, after)]
-    distances = [[number(row, "distance") for row in rows] for rows in (before, after)]
+    gone = 1 - _ratios(after, before, "test_loss_barrier")
     trend = [
         rank_correlation(*_over_epochs(pairs, number(row, "seed"), "test_loss_barrier"))
         for row in after
@@ -128,16 +127,16 @@ def _claims(pairs: list[Row]) -> list[Claim]:
         claim_over_seeds(
             f"Rebasin (by weights) lowers the loss barrier after {last} epochs",
             "share of the barrier of test loss that is gone",
-            1 - np.array(barriers[1]) / np.array(barriers[0]), ">", 0.0,
+            gone, ">", 0.0,
         ),
         claim_over_seeds(
             f"Rebasin (by weights) removes the loss barrier after {last} epochs",
             "share of the barrier of test loss that is gone",
-            1 - np.array(barriers[1]) / np.array(barriers[0]), ">=", 0.99,
+            gone, ">=", 0.99,
         ),
         claim_over_seeds(
             f"Rebasin (by weights) brings networks nearer after {last} epochs",
-            "distance after over distance before", np.array(distances[1]) / distances[0], "<", 1.0,
+            "distance after over distance before", _ratios(after, before, "distance"), "<", 1.0,
         ),
         claim_over_seeds(
             "Longer training leaves a smaller barrier after rebasin (by weights)",
@@ -145,6 +144,12 @@ def _claims(pairs: list[Row]) -> list[Claim]:
             trend, "<", 0.0,
         ),
     ]  # fmt: skip
+
+
+def _ratios(after: list[Row], before: list[Row], name: str) -> np.ndarray:
+    """A column after rebasin over the same before, seed by seed; NaN where it was 0."""
+    above, below = (np.array([number(row, name) for row in rows]) for rows in (after, before))
+    return np.divide(above, below, out=np.full(len(below), np.nan), where=below != 0)
 
 
 def _at(pairs: list[Row], epoch: int, rebasin: str) -> list[Row]:

@@ -8,6 +8,7 @@ from onebasin.experiments.paper.compact import compact
 from onebasin.experiments.paper.compare import compare
 from onebasin.experiments.paper.dynamics import dynamics
 from onebasin.experiments.paper.findings import Findings, Scale
+from onebasin.experiments.paper.prune import prune
 from onebasin.experiments.paper.transpositions import transpositions
 from onebasin.experiments.setup import Monitor
 
@@ -22,4 +23,5 @@ def experiments_in(out: Path) -> dict[str, Experiment]:
         "dynamics": dynamics,
         "compact": partial(compact, runs),
         "compare": partial(compare, runs),
+        "prune": prune,
     }

@@ -84,9 +84,9 @@ def _pairs(
         optimizer=optimizer,
         num_epochs=max(chosen.epochs),
     )
-    for number, rate in enumerate(rates):
+    for group, rate in enumerate(rates):
         for seed, (_, planted) in enumerate(pairs):
-            first = 2 * (number * chosen.num_seeds + seed)
+            first = 2 * (group * chosen.num_seeds + seed)
             for epoch in chosen.epochs:
                 a, b = (
                     jax.tree.map(lambda leaf, n=n, epoch=epoch: leaf[n, epoch - 1], trained)
