@@ -92,6 +92,8 @@ def test_networks_see_every_image_once_an_epoch_in_an_order_of_their_own(task, s
 def test_kept_epochs_are_those_of_a_training_that_keeps_all(task, starts):
     every, some = _train(task, starts, num_epochs=4), _train(task, starts, num_epochs=4, every=2)
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[:, 1::2], b), every, some)
+    last = _train(task, starts, num_epochs=4, every=None)
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[:, 3:], b), every, last)
 
 
 def test_a_batch_larger_than_the_data_is_refused(task, starts):

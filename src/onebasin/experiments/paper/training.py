@@ -65,11 +65,12 @@ def train(
     optimizer: Optimizer = "sgd",
     batch_size: int = 64,
     num_epochs: int,
-    every: int = 1,
+    every: int | None = 1,
 ) -> Params:
     """Networks after every `every`-th epoch, from `starts` (leaves lead with the network).
 
-    Leaves of the result lead with (network, epoch). Every network has a learning rate and,
+    Leaves of the result lead with (network, epoch); with `every=None` only the last epoch is
+    kept. Every network has a learning rate and,
     each epoch, an order of the images of its own; images that do not fill a batch wait for
     another epoch. SGD has momentum .9.
 
@@ -89,6 +90,9 @@ def train(
 
     positions = {"learning_rate": jnp.asarray(learning_rates, jnp.float32), "network": starts}
     method = _method(task, optimizer, batch_size)
+    if every is None:
+        last = method._replace(num_warmup=num_epochs - 1)
+        return sample(last, key, positions, 1, progress=listen).params["network"]
     samples = sample(method, key, positions, num_epochs // every, thin=every, progress=listen)
     return samples.params["network"]
 

@@ -76,7 +76,7 @@ def transpositions(scale: Scale, monitor: Monitor) -> Findings:
         np.full(num_networks, chosen.learning_rate),
         monitor,
         num_epochs=chosen.num_epochs,
-        every=chosen.num_epochs,
+        every=None,
     )
     tables: Tables = {"twins": [], "barriers": []}
     judge = Judge(task, chosen.num_inputs, chosen.num_examples)
