@@ -43,7 +43,7 @@ def compact(folder: Path, scale: Scale, monitor: Monitor) -> Findings:
             }
             for name, found in scores.items()
         ]
-    return Findings({"representations": rows}, _claims(rows))
+    return Findings({"representations": rows}, claims_of(rows))
 
 
 def _controls(run: FinishedRun) -> dict[str, Row]:
@@ -85,7 +85,8 @@ def _mean(rows: Sequence[Row]) -> Row:
     }
 
 
-def _claims(rows: list[Row]) -> list[Claim]:
+def claims_of(rows: list[Row]) -> list[Claim]:
+    """The claims and controls for each data set."""
     return [
         claim
         for data in dict.fromkeys(str(row["data"]) for row in rows)

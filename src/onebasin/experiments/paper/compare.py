@@ -29,7 +29,7 @@ _METHODS = {"compact": "HMC", "compact-ensemble": "ensemble", "vi": "VI"}
 def compare(folder: Path, scale: Scale, monitor: Monitor) -> Findings:
     """Rank correlations between HMC, ensemble and VI; the runs are those of `compact`."""
     rows = [row for run in finished_runs(scale, folder, monitor) for row in _correlations(run)]
-    return Findings({"correlations": rows}, _claims(rows))
+    return Findings({"correlations": rows}, claims_of(rows))
 
 
 def _correlations(run: FinishedRun) -> list[Row]:
@@ -108,7 +108,8 @@ def shuffle_units(key: Key, symmetry: Symmetry, gaussian: DiagonalGaussian) -> D
     return DiagonalGaussian(_trees.rebuild(moved_means, like), _trees.rebuild(moved_stds, like))
 
 
-def _claims(rows: list[Row]) -> list[Claim]:
+def claims_of(rows: list[Row]) -> list[Claim]:
+    """What alignment adds for each data set, pair of methods and quantity, over live weights."""
     keys = ("data", "methods", "quantity")
     found: list[Claim] = []
     for data, methods, quantity in dict.fromkeys(tuple(row[k] for k in keys) for row in rows):

@@ -66,7 +66,7 @@ def dynamics(scale: Scale, monitor: Monitor) -> Findings:
     baseline, _ = random_num_transpositions(task.network.symmetry)
     for row in tables["pairs"]:
         row["random_transpositions"] = baseline
-    return Findings(tables, _claims(tables["pairs"]))
+    return Findings(tables, claims_of(tables["pairs"]))
 
 
 def _train(task: Task, chosen: _Protocol, monitor: Monitor) -> tuple[Params, Params]:
@@ -110,7 +110,8 @@ def _judge_pair(judge: Judge, which: Row, a: Params, b: Params, tables: Tables) 
             tables["points"].append({**point, "transpositions": int(counts[place])})
 
 
-def _claims(pairs: list[Row]) -> list[Claim]:
+def claims_of(pairs: list[Row]) -> list[Claim]:
+    """What the last epoch says of rebasin, and the epochs of the barrier that is left."""
     last = max(int(row["epoch"] or 0) for row in pairs)
     before, after = (_at(pairs, last, name) for name in ("before", "weights"))
     gap = [abs(number(r, "transpositions") - number(r, "random_transpositions")) for r in before]

@@ -88,7 +88,7 @@ def transpositions(scale: Scale, monitor: Monitor) -> Findings:
         monitor("judging twins", seed / chosen.num_seeds, f"seed {seed}")
         _judge_family(judge, {"seed": seed}, before, after, planted, tables)
     tables["stability"] = stability_map(scale, monitor)
-    return Findings(tables, [*_claims(tables), *stability_claims(tables["stability"])])
+    return Findings(tables, [*claims_of(tables), *stability_claims(tables["stability"])])
 
 
 def _family(task: Task, chosen: _Protocol, seed: int) -> tuple[Params, Permutation]:
@@ -148,7 +148,8 @@ def barrier_rows(judge: Judge, which: Row, a: Params, b: Params) -> list[Row]:
     ]
 
 
-def _claims(tables: Tables) -> list[Claim]:
+def claims_of(tables: Tables) -> list[Claim]:
+    """What the twins say of NoT: that it stays, what it costs, and that undoing it is free."""
     seeds = sorted({int(number(row, "seed")) for row in tables["twins"]})
     found: list[Claim] = []
     for name in ("weights", "activations"):
