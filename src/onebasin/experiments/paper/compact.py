@@ -5,13 +5,21 @@ Controls: one chain against several, and one arbitrary draw as reference against
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from onebasin.alignment.align import align
 from onebasin.alignment.reference import Reference
 from onebasin.analysis.predictive import Predictive, evaluate
-from onebasin.experiments.paper.findings import Claim, Findings, Scale, claim_over_seeds, number
+from onebasin.experiments.paper.findings import (
+    Claim,
+    Direction,
+    Findings,
+    Scale,
+    claim_over_seeds,
+    number,
+)
 from onebasin.experiments.paper.runs import FinishedRun, finished_runs
 from onebasin.experiments.setup import Monitor
 from onebasin.gaussian import DiagonalGaussian, summarize
@@ -94,56 +102,67 @@ def claims_of(rows: list[Row]) -> list[Claim]:
     ]
 
 
+class _Comparison(NamedTuple):
+    """A claim that one representation lies on one side of another in a score."""
+
+    claim: str
+    first: str
+    second: str
+    direction: Direction
+    score: str = "total_variation"
+
+
+_COMPARISONS = (
+    _Comparison(
+        "aligned draws make a better Gaussian than unaligned ones", "compact", "direct", "<"
+    ),
+    _Comparison(
+        "aligned draws make a Gaussian that agrees more with HMC",
+        "compact", "direct", ">", "agreement",
+    ),
+    _Comparison(
+        "aligned draws make a more accurate Gaussian", "compact", "direct", ">", "accuracy"
+    ),
+    _Comparison(
+        "the compact Gaussian comes nearer to HMC than variational inference", "compact", "vi", "<"
+    ),
+    _Comparison(
+        "the compact Gaussian comes nearer to HMC than the ensemble", "compact", "ensemble", "<"
+    ),
+    _Comparison(
+        "the compact Gaussian comes nearer to HMC than two kept draws", "compact", "kept-2", "<"
+    ),
+    _Comparison(
+        "the std of the compact Gaussian brings it nearer to HMC than its mean is",
+        "compact", "compact-mean", "<",
+    ),
+    _Comparison(
+        "one arbitrary reference makes a worse Gaussian than the iterated mean",
+        "compact-first", "compact", ">",
+    ),
+    _Comparison(
+        "judged by one chain, the direct Gaussian looks better than it is",
+        "direct", "direct-chain-own", ">",
+    ),
+    _Comparison(
+        "judged by one chain, the compact Gaussian looks better than it is",
+        "compact", "compact-chain-own", ">",
+    ),
+)  # fmt: skip
+
+
 def _claims_of(data: str, rows: list[Row]) -> list[Claim]:
-    def values(representation: str, score: str = "total_variation") -> np.ndarray:
+    def values(representation: str, score: str) -> np.ndarray:
         some = [row for row in rows if row["representation"] == representation]
         return np.array([number(row, score) for row in some])
 
-    def gap(first: str, second: str, score: str = "total_variation") -> np.ndarray:
-        return values(first, score) - values(second, score)
-
-    tv = "total variation to HMC"
     return [
         claim_over_seeds(
-            f"{data}: aligned draws make a better Gaussian than unaligned ones",
-            f"{tv}, compact minus direct", gap("compact", "direct"), "<", 0.0,
-        ),
-        claim_over_seeds(
-            f"{data}: aligned draws make a Gaussian that agrees more with HMC",
-            "agreement with HMC, compact minus direct",
-            gap("compact", "direct", "agreement"), ">", 0.0,
-        ),
-        claim_over_seeds(
-            f"{data}: aligned draws make a more accurate Gaussian",
-            "accuracy, compact minus direct", gap("compact", "direct", "accuracy"), ">", 0.0,
-        ),
-        claim_over_seeds(
-            f"{data}: the compact Gaussian comes nearer to HMC than variational inference",
-            f"{tv}, compact minus VI", gap("compact", "vi"), "<", 0.0,
-        ),
-        claim_over_seeds(
-            f"{data}: the compact Gaussian comes nearer to HMC than the ensemble",
-            f"{tv}, compact minus ensemble", gap("compact", "ensemble"), "<", 0.0,
-        ),
-        claim_over_seeds(
-            f"{data}: the compact Gaussian comes nearer to HMC than two kept draws",
-            f"{tv}, compact minus kept-2", gap("compact", "kept-2"), "<", 0.0,
-        ),
-        claim_over_seeds(
-            f"{data}: the std of the compact Gaussian brings it nearer to HMC than its mean is",
-            f"{tv}, compact minus compact-mean", gap("compact", "compact-mean"), "<", 0.0,
-        ),
-        claim_over_seeds(
-            f"{data}: one arbitrary reference makes a worse Gaussian than the iterated mean",
-            f"{tv}, compact-first minus compact", gap("compact-first", "compact"), ">", 0.0,
-        ),
-        claim_over_seeds(
-            f"{data}: judged by one chain, the direct Gaussian looks better than it is",
-            f"{tv}, direct minus direct-chain-own", gap("direct", "direct-chain-own"), ">", 0.0,
-        ),
-        claim_over_seeds(
-            f"{data}: judged by one chain, the compact Gaussian looks better than it is",
-            f"{tv}, compact minus compact-chain-own",
-            gap("compact", "compact-chain-own"), ">", 0.0,
-        ),
-    ]  # fmt: skip
+            f"{data}: {one.claim}",
+            f"{one.score.replace('_', ' ')}, {one.first} minus {one.second}",
+            values(one.first, one.score) - values(one.second, one.score),
+            one.direction,
+            0.0,
+        )
+        for one in _COMPARISONS
+    ]
