@@ -37,17 +37,18 @@ class _Protocol(NamedTuple):
     learning_rate: float = 1e-3
 
 
-_PROTOCOLS: dict[Scale, _Protocol] = {
+PROTOCOLS: dict[Scale, _Protocol] = {
     # Few images need larger steps to get anywhere.
     "smoke": _Protocol("digits", 640, 16, 10, 5, 200, 200, learning_rate=0.02),
     "small": _Protocol("mnist", 59_968, 128, 20, 2, 2_000, 10_000, num_seeds=5),
     "full": _Protocol("mnist", 59_968, 512, 50, 1, 10_000, 59_968),
 }
+"""What each scale trains, and how often it looks."""
 
 
 def dynamics(scale: Scale, monitor: Monitor) -> Findings:
     """Loss, error, distance and NoT on the line between two networks, at every kept epoch."""
-    chosen = _PROTOCOLS[scale]
+    chosen = PROTOCOLS[scale]
     task = load_task(chosen.data, (chosen.hidden,), num_train=chosen.num_train)
     starts, trained = _train(task, chosen, monitor)
     judge = Judge(task, chosen.num_inputs, chosen.num_examples)

@@ -44,17 +44,18 @@ _RATES: dict[Optimizer, tuple[float, ...]] = {
     "sgd": (1e-3, 1e-2, 3e-2, 1e-1),
     "adam": (1e-4, 1e-3, 3e-3, 1e-2),
 }
-_PROTOCOLS: dict[Scale, _Protocol] = {
+PROTOCOLS: dict[Scale, _Protocol] = {
     "smoke": _Protocol("digits", 640, 16, (1, 3), {"sgd": (1e-3, 1e-1)}, 200, 200),
     "small": _Protocol("mnist", 9_984, 128, (1, 3, 10, 30), _RATES, 1_000, 5_000),
     "full": _Protocol("mnist", 59_968, 512, (1, 3, 10, 30, 50), _RATES, 5_000, 10_000),
 }
+"""What each scale trains, and where it looks."""
 _PAPER: dict[str, object] = {"optimizer": "sgd", "depth": 1, "learning_rate": 1e-3}
 
 
 def stability_map(scale: Scale, monitor: Monitor) -> list[Row]:
     """One row for each pair, learning rate, epoch, optimizer and depth."""
-    chosen = _PROTOCOLS[scale]
+    chosen = PROTOCOLS[scale]
     rows: list[Row] = []
     for depth in chosen.depths:
         task = load_task(chosen.data, (chosen.hidden,) * depth, num_train=chosen.num_train)

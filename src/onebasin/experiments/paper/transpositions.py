@@ -53,18 +53,19 @@ class _Protocol(NamedTuple):
         return [0, *np.linspace(1, self.hidden - 1, self.num_planted).astype(int).tolist()]
 
 
-_PROTOCOLS: dict[Scale, _Protocol] = {
+PROTOCOLS: dict[Scale, _Protocol] = {
     # Few images need larger steps to get anywhere.
     "smoke": _Protocol("digits", 640, 16, 10, 3, 200, 200, learning_rate=0.02),
     # 59,968 images are the whole batches of 64 that MNIST's 60,000 fill.
     "small": _Protocol("mnist", 59_968, 128, 10, 11, 2_000, 10_000),
     "full": _Protocol("mnist", 59_968, 512, 50, 50, 10_000, 59_968),
 }
+"""What each scale trains and plants."""
 
 
 def transpositions(scale: Scale, monitor: Monitor) -> Findings:
     """Twins of every planted NoT before and after training, and the map of where NoT breaks."""
-    chosen = _PROTOCOLS[scale]
+    chosen = PROTOCOLS[scale]
     task = load_task(chosen.data, (chosen.hidden,), num_train=chosen.num_train)
     families = [_family(task, chosen, seed) for seed in range(chosen.num_seeds)]
     starts = jax.tree.map(lambda *leaves: np.concatenate(leaves), *[s for s, _ in families])
