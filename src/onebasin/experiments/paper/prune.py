@@ -13,7 +13,7 @@ from onebasin import _trees
 from onebasin.analysis.compare import rank_correlation
 from onebasin.analysis.predictive import CategoricalPredictive
 from onebasin.analysis.pruning import pruned_copies
-from onebasin.analysis.pruning_shares import variance_shares
+from onebasin.analysis.pruning_shares import average_over_units, variance_shares
 from onebasin.experiments.paper.findings import Findings, Scale
 from onebasin.experiments.paper.prune_cell import (
     NUM_CHAINS,
@@ -31,12 +31,23 @@ from onebasin.experiments.paper.prune_scores import (
     scores_at_start,
     scores_in_basin,
     scores_misaligned,
+    scores_of_mean,
 )
 from onebasin.experiments.setup import Monitor
 from onebasin.store.tables import Row
 
 KEEPS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Shares of weights kept: the paper's, fewer where little happens and one more where much does."""
+
+SMALL = (
+    ("digits", 1, 32),
+    ("mnist", 2, 32),
+    ("digits", 1, 128),
+    ("mnist", 1, 32),
+    ("mnist", 2, 128),
+)
+WIDE = (("mnist", 1, 128), ("digits", 1, 512), ("mnist", 2, 512), ("mnist", 1, 512))
+"""Data, pool and width. A pool of 2 makes 14 x 14 pixels of 28 x 28."""
 
 _AT_ONCE = 64 // len(KEEPS)
 """Scores whose pruned copies are predicted together; a chunk of predictions holds 64."""
@@ -48,12 +59,11 @@ def cells(scale: Scale) -> Iterator[Cell]:
         spent = {"num_draws": 8, "num_warmup": 8, "num_steps": 5, "num_training_steps": 60}
         yield from (Cell("digits", 1, 8, seed, 200, 100, **spent) for seed in range(2))
         return
-    spent = {"num_draws": 60, "num_warmup": 60, "num_steps": 30, "num_training_steps": 1500}
-    widths = (32, 128) if scale == "small" else (32, 128, 512)
-    for data, pool in (("digits", 1), ("mnist", 2), ("mnist", 1)):
-        sizes = (None, None) if data == "digits" else (1000, 2000)
-        for width in widths:
-            yield from (Cell(data, pool, width, seed, *sizes, **spent) for seed in range(5))
+    spent = {"num_draws": 30, "num_warmup": 20, "num_steps": 80, "num_training_steps": 1000}
+    sizes = {"digits": (None, None), "mnist": (1000, 2000)}
+    chosen = SMALL if scale == "small" else SMALL + WIDE
+    for data, pool, width in chosen:
+        yield from (Cell(data, pool, width, seed, *sizes[data], **spent) for seed in range(5))
 
 
 def prune(scale: Scale, monitor: Monitor) -> Findings:
@@ -94,6 +104,8 @@ def run_cell(cell: Cell) -> tuple[list[Row], Row]:
             for member in members
         ],
         "starts": [_points(found, scores_at_start(found, chain)) for chain in range(NUM_CHAINS)],
+        "HMC mean": [_points(found, scores_of_mean(found, found.compact, "hmc-mean"))],
+        "VI mean": [_points(found, scores_of_mean(found, found.vi, "vi-mean"))],
     }
     curves = [
         {**where, "networks": kind, "score": score, "keep": keep, "accuracy": acc, "nll": nll}
@@ -127,15 +139,22 @@ def _curve(found: Posteriors, predictive: CategoricalPredictive) -> np.ndarray:
 
 
 def _about(cell: Cell, found: Posteriors) -> Row:
-    """Health of the sampling, and what the std of a weight owes to what."""
-    shares = variance_shares(found.setup.posterior.symmetry, found.compact.std)
-    ours, theirs = (_trees.ravel_batch(g.std, 0) for g in (found.compact, found.vi))
+    """Health of the sampling, what the std of a weight owes to what, and who else finds it."""
+    symmetry = found.setup.posterior.symmetry
+    shares = variance_shares(symmetry, found.compact.std)
+    flat = lambda tree: _trees.ravel_batch(tree, 0).astype(np.float64)
+    chains = [found.aligned.chains(chain).std() for chain in range(NUM_CHAINS)]
+    one, two = (flat(std) for std in chains)
+    of_inputs = [flat(average_over_units(symmetry, std)) for std in chains]
     return {
         "num_train": len(found.setup.dataset.train),
         "num_draws": NUM_CHAINS * cell.num_draws,
         "share_dark_inputs": float(dark_inputs(found).mean()),
         **{f"std_share_{name.replace(' ', '_')}": share for name, share in shares.items()},
-        "std_mean": float(ours.mean()),
-        "std_rank_correlation_vi": rank_correlation(ours, theirs),
+        "std_mean": float(flat(found.compact.std).mean()),
+        "std_correlation_chains": rank_correlation(one, two),
+        "std_correlation_chains_units": rank_correlation(one - of_inputs[0], two - of_inputs[1]),
+        "std_correlation_chains_averaged": rank_correlation(*of_inputs),
+        "std_correlation_vi": rank_correlation(flat(found.compact.std), flat(found.vi.std)),
         **health(found),
     }

@@ -45,7 +45,12 @@ class Cell(NamedTuple):
     @property
     def config(self) -> RunConfig:
         """What a run of the same networks would be given."""
-        chains = {"num_chains": NUM_CHAINS, "num_draws": self.num_draws, "start": "map"}
+        chains = {
+            "num_chains": NUM_CHAINS,
+            "num_draws": self.num_draws,
+            "step_size": 0.008,  # near what warm-up ends with, so that little of it is needed
+            "start": "map",
+        }
         return check_config(
             {
                 "seed": self.seed,

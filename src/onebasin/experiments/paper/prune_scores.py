@@ -12,10 +12,14 @@ from onebasin._types import Params
 from onebasin.analysis.pruning import layer_wise, pruning_scores
 from onebasin.analysis.pruning_fisher import fisher_diagonal
 from onebasin.analysis.pruning_shares import average_over_units
+from onebasin.analysis.pruning_stages import staged_scores
 from onebasin.experiments.paper.prune_cell import NUM_CHAINS, Posteriors
 from onebasin.gaussian import DiagonalGaussian, summarize
 
 Scores = dict[str, Params]
+
+PROBES_A_STAGE = 24
+"""Gradients at each stage of staged pruning, at one network or at as many draws."""
 
 
 class Pruned(NamedTuple):
@@ -57,9 +61,14 @@ def scores_in_basin(found: Posteriors, fisher: Params, member: int) -> Pruned:
     )
     vi = pruning_scores(params, found.vi, key)
     dark = dark_inputs(found)
+    staged = {
+        "fisher staged": _staged(found, params, _alone(params)),
+        "posterior fisher staged": _staged(found, params, found.aligned.draws()),
+    }
     return Pruned(
         params,
         scores
+        | staged
         | _renamed(averaged, "averaged", ("std", "signal-to-noise", "posterior fisher"))
         | _renamed(vi, "vi", ("std", "signal-to-noise"))
         | _changed(scores, "layer-wise", layer_wise, ("std", "signal-to-noise", "magnitude"))
@@ -89,6 +98,23 @@ def scores_at_start(found: Posteriors, chain: int) -> Pruned:
     }
     key = found.setup.key(f"random-{chain}")
     return Pruned(params, pruning_scores(params, summarize(draws), key, curvatures))
+
+
+def scores_of_mean(found: Posteriors, gaussian: DiagonalGaussian, purpose: str) -> Pruned:
+    """Scores of a posterior's own mean network, by its own std."""
+    curvatures = {"fisher": curvature(found, _alone(gaussian.mean), purpose)}
+    key = found.setup.key(f"random-{purpose}")
+    return Pruned(gaussian.mean, pruning_scores(gaussian.mean, gaussian, key, curvatures))
+
+
+def _staged(found: Posteriors, params: Params, draws: Params) -> Params:
+    num_draws = jax.tree.leaves(draws)[0].shape[0]
+    step = max(1, num_draws // PROBES_A_STAGE)
+    few = jax.tree.map(lambda leaf: leaf[::step][:PROBES_A_STAGE], draws)
+    num_probes = max(1, PROBES_A_STAGE // num_draws)
+    return staged_scores(
+        found.setup.posterior, params, few, found.setup.key("stages"), num_probes=num_probes
+    )
 
 
 def _alone(params: Params) -> Params:

@@ -14,6 +14,8 @@ from onebasin.report.figures.theme import Theme, new_figure, share_ticks
 from onebasin.store.tables import Row
 
 SHOWN = {
+    "fisher staged": "loss increase in stages, own",
+    "posterior fisher staged": "loss increase in stages, posterior",
     "fisher": "loss increase, own Fisher",
     "posterior fisher": "loss increase, posterior Fisher",
     "signal-to-noise": "|weight| / std",
@@ -74,8 +76,10 @@ def _draw_score(axes: Axes, rows: Sequence[Row], score: str, theme: Theme) -> No
 
 def _style(score: str, theme: Theme) -> tuple[str, str]:
     return {
-        "fisher": (theme.purple, "v-"),
-        "posterior fisher": (theme.blue, "s-"),
+        "fisher staged": (theme.purple, "P-"),
+        "posterior fisher staged": (theme.blue, "P--"),
+        "fisher": (theme.purple, "v:"),
+        "posterior fisher": (theme.blue, "s:"),
         "signal-to-noise": (theme.sky, "D--"),
         "magnitude": (theme.green, "^-"),
         "std": (theme.vermilion, "o-"),
