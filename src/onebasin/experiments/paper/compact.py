@@ -37,8 +37,10 @@ _REPRESENTATIONS = (
 def compact(folder: Path, scale: Scale, monitor: Monitor) -> Findings:
     """Every representation against HMC's predictive, and the controls; runs lie in `folder`."""
     rows: list[Row] = []
+    chains: list[Row] = []
     for run in finished_runs(scale, folder, monitor):
         table = run.directory.results["representations"]
+        chains.append(_health(run))
         monitor(f"{run.data}, seed {run.seed}: controls", 0.5, "references and single chains")
         scores = {name: table[name] for name in _REPRESENTATIONS} | _controls(run)
         rows += [
@@ -51,7 +53,20 @@ def compact(folder: Path, scale: Scale, monitor: Monitor) -> Findings:
             }
             for name, found in scores.items()
         ]
-    return Findings({"representations": rows}, claims_of(rows))
+    return Findings({"representations": rows, "chains": chains}, claims_of(rows))
+
+
+def _health(run: FinishedRun) -> Row:
+    """How well HMC's chains agree in what they predict, and the null floor of the compact std."""
+    found, floor = run.directory.results["diagnostics"], run.directory.results["null_floor"]
+    return {
+        "data": run.data,
+        "seed": run.seed,
+        "acceptance_rate": found["sampler"]["acceptance_rate"],
+        "num_divergent": found["sampler"]["num_divergent"],
+        **found["predictions"],
+        **{name: floor[name] for name in ("std", "null_std", "unaligned_std", "share_below")},
+    }
 
 
 def _controls(run: FinishedRun) -> dict[str, Row]:

@@ -40,7 +40,7 @@ class _Protocol(NamedTuple):
 PROTOCOLS: dict[Scale, _Protocol] = {
     # Few images need larger steps to get anywhere.
     "smoke": _Protocol("digits", 640, 16, 10, 5, 200, 200, learning_rate=0.02),
-    "small": _Protocol("mnist", 59_968, 128, 20, 2, 2_000, 10_000, num_seeds=5),
+    "small": _Protocol("mnist", 59_968, 128, 10, 1, 2_000, 5_000, num_seeds=5),
     "full": _Protocol("mnist", 59_968, 512, 50, 1, 10_000, 59_968),
 }
 """What each scale trains, and how often it looks."""

@@ -14,11 +14,11 @@ _STEPS = ("sample", "align", "summarize", "compare")
 _COMMON = ("compact.ranks=[]", "evaluation.num_gaussian_draws=200", "evaluation.kept=[1,2,4]")
 _DIGITS = (
     "hmc.num_draws=60", "hmc.thin=2", "hmc.num_warmup=100",
-    "ensemble.num_steps=1000", "vi.num_steps=2000",
+    "ensemble.num_members=6", "ensemble.num_steps=800", "vi.num_steps=2000",
 )  # fmt: skip
 _MNIST = (
-    "data.num_train=4000", "hmc.num_draws=60", "hmc.thin=1", "hmc.num_warmup=60",
-    "hmc.num_steps=40", "ensemble.num_steps=1500", "vi.num_steps=3000",
+    "data.num_train=3000", "hmc.num_draws=60", "hmc.thin=1", "hmc.num_warmup=80",
+    "hmc.num_steps=40", "ensemble.num_members=6", "ensemble.num_steps=1000", "vi.num_steps=2000",
 )  # fmt: skip
 _SMOKE = (
     "network.hidden=[8]", "hmc.num_chains=2", "hmc.num_draws=6", "hmc.num_warmup=4",
