@@ -3,15 +3,12 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+
+from onebasin.console import progress, show_table
 
 if TYPE_CHECKING:
     from onebasin.experiments.setup import Monitor, Setup
@@ -28,7 +25,6 @@ app = typer.Typer(
 )
 
 _MAX_DEVICES = 16
-_SECONDS_BETWEEN_LINES = 15.0
 
 ConfigArgument = Annotated[
     str, typer.Argument(help="digits, diabetes, mnist-small, or a TOML file.")
@@ -57,7 +53,7 @@ def run(
     from onebasin.experiments.run import take_steps
 
     directory, setup = _begin(config, out, seed, changes, resume)
-    with _progress() as monitor:
+    with progress() as monitor:
         take_steps(directory, setup, monitor)
         _write_report(directory, setup, monitor)
     _show(directory)
@@ -112,9 +108,31 @@ def report(run_directory: RunArgument) -> None:
             f"A report needs every step. Got {run_directory}, where {missing[0]} has not been "
             f"taken. Run `onebasin {missing[0]} {run_directory}` first."
         )
-    with _progress() as monitor:
+    with progress() as monitor:
         _write_report(directory, setup, monitor)
     _show(directory)
+
+
+@app.command()
+def paper(
+    name: Annotated[
+        str, typer.Argument(help="transpositions, dynamics, compact, compare, prune, or all.")
+    ],
+    scale: Annotated[
+        str,
+        typer.Option("--scale", help="smoke (seconds), small (minutes), or full (the paper's)."),
+    ] = "small",
+    out: Annotated[Path, typer.Option("--out", help="Where findings go.")] = Path("paper"),
+    again: Annotated[bool, typer.Option("--again", help="Repeat what is there.")] = False,
+) -> None:
+    """Test the paper's claims: tables, figures and verdicts, each experiment in a folder."""
+    _use_all_cores()
+    from onebasin.report.paper import claim_rows, write_paper
+
+    with progress() as monitor:
+        claims = write_paper(name, scale, out, monitor, again=again)
+    show_table(f"Claims at scale {scale}", claim_rows(claims), num_text_columns=2)
+    typer.echo(f"Findings: {out}")
 
 
 def _begin(
@@ -153,7 +171,7 @@ def _open(path: Path, step: str, again: bool) -> tuple["RunDirectory", "Setup"]:
 def _take(step: str, directory: "RunDirectory", setup: "Setup") -> None:
     from onebasin.experiments.run import take_step
 
-    with _progress() as monitor:
+    with progress() as monitor:
         take_step(directory, step, setup, monitor)
     typer.echo(f"{step}: done in {directory.results['seconds'][step]} s, see {directory.path}")
 
@@ -169,15 +187,8 @@ def _write_report(directory: "RunDirectory", setup: "Setup", monitor: "Monitor")
 def _show(directory: "RunDirectory") -> None:
     from onebasin.report import representation_rows
 
-    header, *rows = representation_rows(directory.results)
-    table = Table(title=f"{directory.config['data']['name']}: representations of the posterior")
-    for number, name in enumerate(header):
-        table.add_column(name, justify="left" if number == 0 else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    # A pipe has no width of its own; the table must stay whole there.
-    console = Console() if sys.stdout.isatty() else Console(width=120)
-    console.print(table)
+    title = f"{directory.config['data']['name']}: representations of the posterior"
+    show_table(title, representation_rows(directory.results))
     typer.echo(f"Report: {directory.report}")
 
 
@@ -186,42 +197,6 @@ def _use_all_cores() -> None:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     set_cpu_devices(min(cores or 1, _MAX_DEVICES))
-
-
-@contextmanager
-def _progress() -> Generator["Monitor"]:
-    """A bar on a terminal; elsewhere a line now and then."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _line_monitor(console)
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[details]}"),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("starting", total=1.0, details="")
-
-        def monitor(what: str, fraction: float, details: str) -> None:
-            progress.update(task, description=what, completed=fraction, details=details)
-
-        yield monitor
-
-
-def _line_monitor(console: Console) -> Callable[[str, float, str], None]:
-    last_time, last_what = 0.0, ""
-
-    def monitor(what: str, fraction: float, details: str) -> None:
-        nonlocal last_time, last_what
-        now = time.monotonic()
-        if what != last_what or now - last_time > _SECONDS_BETWEEN_LINES:
-            last_time, last_what = now, what
-            console.print(f"{what} {fraction:.0%} {details}", highlight=False, soft_wrap=True)
-
-    return monitor
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import strategies
 from hypothesis import given, strategies as st
 
 from onebasin import _trees
-from onebasin.analysis.pruning import KEEPS, prune, pruned_copies, pruning_scores
+from onebasin.analysis.pruning import KEEPS, layer_wise, prune, pruned_copies, pruning_scores
 from onebasin.gaussian import DiagonalGaussian
 
 hundredths = st.integers(1, 100)
@@ -130,3 +130,59 @@ def test_copies_are_stacked_in_the_order_of_their_shares() -> None:
     assert counts.tolist() == [round(100 * keep) for keep in KEEPS]
     third = jax.tree.map(lambda leaf: leaf[2], copies)
     jax.tree.map(np.testing.assert_array_equal, third, prune(params, scores, KEEPS[2]))
+
+
+def quadratic(seed: int, size: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """The minimum and the curvature of a quadratic loss, weights depending on each other."""
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(size, size))
+    return rng.normal(size=size), root @ root.T + 0.1 * np.eye(size)
+
+
+@given(strategies.seeds)
+def test_a_curvature_gives_the_exact_increase_of_a_quadratic_loss(seed: int) -> None:
+    weights, curvature = quadratic(seed)
+    gaussian = DiagonalGaussian(weights, np.ones(5))
+    scores = pruning_scores(
+        weights, gaussian, jax.random.key(0), {"fisher": np.diag(curvature).copy()}
+    )
+    for row, weight in enumerate(weights):
+        moved = np.zeros(5)
+        moved[row] = -weight
+        assert scores["fisher"][row] == pytest.approx(0.5 * moved @ curvature @ moved, rel=1e-10)
+
+
+@given(strategies.seeds)
+def test_signal_to_noise_gives_the_increase_after_all_other_weights_were_fitted_again(
+    seed: int,
+) -> None:
+    weights, curvature = quadratic(seed)
+    std = np.sqrt(np.diag(np.linalg.inv(curvature)))
+    gaussian = DiagonalGaussian(weights, std)
+    with jax.enable_x64(True):
+        scores = pruning_scores(weights, gaussian, jax.random.key(0))
+    for row, weight in enumerate(weights):
+        # The best move of all weights that takes one of them to zero, by Lagrange's multiplier.
+        direction = np.linalg.solve(curvature, np.eye(5)[row])
+        moved = -weight * direction / direction[row]
+        increase = 0.5 * moved @ curvature @ moved
+        assert scores["signal-to-noise"][row] ** 2 / 2 == pytest.approx(increase, rel=1e-8)
+
+
+@given(strategies.seeds, hundredths)
+def test_layer_wise_scores_keep_the_same_share_of_every_array(seed: int, percent: int) -> None:
+    params, scores = make_params(seed, 40), make_params(seed + 1, 40)
+    pruned = prune(params, layer_wise(scores), percent / 100)
+    kept = [np.count_nonzero(leaf) for leaf in jax.tree.leaves(pruned)]
+    assert sum(kept) == math.ceil(Fraction(percent, 100) * 40)
+    assert abs(kept[0] - kept[1]) <= 1
+
+
+@given(strategies.seeds)
+def test_layer_wise_scores_keep_the_order_inside_an_array(seed: int) -> None:
+    scores = make_params(seed, 40)
+    for leaf, ranked in zip(
+        jax.tree.leaves(scores), jax.tree.leaves(layer_wise(scores)), strict=True
+    ):
+        np.testing.assert_array_equal(np.argsort(leaf, axis=None), np.argsort(ranked, axis=None))
+        assert ranked.max() == 1

@@ -1,8 +1,11 @@
 """Comparing Gaussians weight by weight, and bringing one into another's basin."""
 
+from typing import Any
+
 import jax
 import numpy as np
 from jaxtyping import Float
+from scipy import stats
 
 from onebasin import _trees
 from onebasin._types import Array, Params, Permutation
@@ -57,6 +60,14 @@ def mean_over_weights(tree: Params) -> float:
 def median_over_weights(tree: Params) -> float:
     """The median of a per-weight quantity over all weights, each counting once."""
     return float(np.median(_trees.ravel_batch(tree, 0).astype(np.float64)))
+
+
+def rank_correlation(a: Float[Array, " values"], b: Float[Array, " values"]) -> float:
+    """Spearman's rank correlation; NaN where one side does not vary."""
+    if np.ptp(np.asarray(a)) == 0 or np.ptp(np.asarray(b)) == 0:
+        return float("nan")
+    found: Any = stats.spearmanr(a, b)
+    return float(found.statistic)
 
 
 def permute_gaussian(

@@ -24,7 +24,12 @@ class Exhibit(NamedTuple):
 
     def png(self, theme: Theme = LIGHT) -> bytes:
         """The figure as the bytes of a PNG file, the same for the same numbers."""
-        buffer = io.BytesIO()
-        with drawn_on(theme):
-            self.draw(theme).savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
-        return buffer.getvalue()
+        return png(self.draw, theme)
+
+
+def png(draw: Callable[[Theme], Figure], theme: Theme = LIGHT) -> bytes:
+    """What is drawn on some paper as the bytes of a PNG file, the same for the same numbers."""
+    buffer = io.BytesIO()
+    with drawn_on(theme):
+        draw(theme).savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
+    return buffer.getvalue()

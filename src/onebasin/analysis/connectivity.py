@@ -1,0 +1,107 @@
+"""Connectivity: losses along the straight line between two networks, and its barrier."""
+
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Float, Int
+
+from onebasin._types import Array, Params
+from onebasin.models.network import Network
+
+
+def line(a: Params, b: Params, fractions: Float[np.ndarray, " points"]) -> Params:
+    """The networks `(1 - t) a + t b` for each fraction t, stacked along a new leading axis."""
+
+    def points(x: Array, y: Array) -> np.ndarray:
+        t = fractions.reshape(-1, *[1] * np.ndim(x)).astype(np.asarray(x).dtype)
+        return (1 - t) * np.asarray(x)[None] + t * np.asarray(y)[None]
+
+    return jax.tree.map(points, a, b)
+
+
+def barrier(
+    values: Float[np.ndarray, "*batch points"], fractions: Float[np.ndarray, " points"]
+) -> Float[np.ndarray, "*batch"]:
+    r"""How far a loss rises above the chord between its ends.
+
+    $\max_t\, L(t) - [(1 - t) L(0) + t L(1)]$ over the fractions, which must begin at 0 and end
+    at 1. With the fractions 0, 1/2, 1 it is the midpoint barrier where that is positive. Never
+    below 0: the ends lie on the chord. A line that dips between its ends has barrier 0.
+
+    Raises: ValueError where the fractions do not begin at 0 and end at 1.
+    Source: Ainsworth et al. (2022), arXiv 2209.04836, definition 2.1.
+    """
+    return np.asarray(_rise(values, fractions).max(axis=-1))
+
+
+def midpoint_barrier(
+    values: Float[np.ndarray, "*batch points"], fractions: Float[np.ndarray, " points"]
+) -> Float[np.ndarray, "*batch"]:
+    r"""$L(1/2) - [L(0) + L(1)]/2$: negative where the middle is better than the ends.
+
+    Raises: ValueError where 1/2 is not among the fractions, which must run from 0 to 1.
+    """
+    if 0.5 not in fractions:
+        raise ValueError(f"fractions must contain 0.5. Got {fractions.tolist()}.")
+    return np.asarray(_rise(values, fractions)[..., int(np.argmax(fractions == 0.5))])
+
+
+def _rise(values: np.ndarray, fractions: np.ndarray) -> Float[np.ndarray, "*batch points"]:
+    if fractions[0] != 0 or fractions[-1] != 1:
+        raise ValueError(f"fractions must begin at 0 and end at 1. Got {fractions.tolist()}.")
+    values = np.asarray(values, np.float64)
+    return values - ((1 - fractions) * values[..., :1] + fractions * values[..., -1:])
+
+
+def weight_distance(a: Params, b: Params) -> float:
+    """The Euclidean distance between two networks' weights, in float64."""
+    squares = jax.tree.map(
+        lambda x, y: float(((np.asarray(x, np.float64) - np.asarray(y)) ** 2).sum()), a, b
+    )
+    return float(np.sqrt(sum(jax.tree.leaves(squares))))
+
+
+def losses_and_errors(
+    network: Network,
+    draws: Params,
+    inputs: Float[Array, "batch features"],
+    targets: Int[Array, " batch"],
+) -> tuple[Float[np.ndarray, " draw"], Float[np.ndarray, " draw"]]:
+    """Mean cross-entropy in nats and share of wrong classes of each network; draws lead leaves.
+
+    Networks are sharded over all devices.
+    """
+    num_draws = jax.tree.leaves(draws)[0].shape[0]
+    devices = jax.devices()[:num_draws]
+    local = -(-num_draws // len(devices))
+    rows = np.minimum(np.arange(local * len(devices)), num_draws - 1)
+    mesh = Mesh(np.array(devices), ("draw",))
+    place = NamedSharding(mesh, PartitionSpec("draw"))
+    some = jax.tree.map(lambda leaf: jax.device_put(np.asarray(leaf)[rows], place), draws)
+    found = _losses_and_errors(network, mesh, some, jnp.asarray(inputs), jnp.asarray(targets))
+    losses, errors = (np.asarray(x, np.float64)[:num_draws] for x in found)
+    return losses, errors
+
+
+@eqx.filter_jit
+def _losses_and_errors(
+    network: Network, mesh: Any, draws: Params, inputs: Array, targets: Array
+) -> tuple[Array, Array]:
+    def one(inputs: Array, targets: Array, params: Params) -> tuple[Array, Array]:
+        logits = network.apply(params, inputs)
+        chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), targets[:, None], axis=-1)
+        return -chosen.mean(), (logits.argmax(axis=-1) != targets).mean()
+
+    def local(draws: Params, inputs: Array, targets: Array) -> tuple[Array, Array]:
+        return jax.lax.map(partial(one, inputs, targets), draws)
+
+    draw, everywhere = PartitionSpec("draw"), PartitionSpec()
+    sharded = jax.shard_map(
+        local, mesh=mesh, in_specs=(draw, everywhere, everywhere), out_specs=draw, check_vma=False
+    )
+    return sharded(draws, inputs, targets)
