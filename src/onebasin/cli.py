@@ -135,6 +135,28 @@ def paper(
     typer.echo(f"Findings: {out}")
 
 
+@app.command()
+def frontier(
+    config: ConfigArgument,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder [NAME-frontier].")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0 on.")] = 5,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each refinement.")] = 2000,
+    changes: SetOption = None,
+) -> None:
+    """Score every representation over seeds: what predicts best for the numbers it stores."""
+    _use_all_cores()
+    from onebasin.experiments.config import load_config
+    from onebasin.experiments.frontier.run import run_frontier
+    from onebasin.report.figures.frontier import draw_frontier
+
+    folder = Path(f"{Path(config).stem}-frontier") if out is None else out
+    with progress() as monitor:
+        rows = run_frontier(load_config(config, changes or ()), seeds, folder, steps, monitor)
+    draw_frontier(rows, folder / "frontier.png")
+    typer.echo((folder / "frontier.md").read_text())
+    typer.echo(f"Table: {folder / 'frontier.csv'}, figure: {folder / 'frontier.png'}")
+
+
 def _begin(
     config: str, out: Path | None, seed: int | None, changes: list[str] | None, resume: bool
 ) -> tuple["RunDirectory", "Setup"]:

@@ -6,11 +6,12 @@ from typing import Any
 
 from onebasin.experiments.config import RunConfig
 from onebasin.experiments.frontier.evaluate import evaluate_seed
-from onebasin.experiments.frontier.table import markdown, rows_of, write_csv
+from onebasin.experiments.frontier.table import markdown, rows_of
 from onebasin.experiments.run import take_step
 from onebasin.experiments.setup import Monitor, set_up
 from onebasin.store.draws import load_samples
 from onebasin.store.run_directory import RunDirectory, write_text
+from onebasin.store.tables import Row, write_table
 
 Found = dict[str, Any]
 _SEED_FILE = "frontier.json"
@@ -18,11 +19,11 @@ _SEED_FILE = "frontier.json"
 
 def run_frontier(
     config: RunConfig, num_seeds: int, folder: Path, num_steps: int, monitor: Monitor
-) -> list[Found]:
+) -> list[Row]:
     """Draw and evaluate seeds 0 to `num_seeds` - 1, and write frontier.csv and frontier.md.
 
     A seed that is evaluated already is read, one that is drawn already is evaluated; the table
-    holds all seeds asked for.
+    holds all seeds asked for, and its rows are given.
 
     Raises: StoreError where a seed's folder holds a run of another config.
     """
@@ -35,9 +36,9 @@ def run_frontier(
 
         found.append(_seed(at, folder / f"seed-{seed}", num_steps, told))
     rows = rows_of(found)
-    write_csv(folder / "frontier.csv", rows)
+    write_table(folder / "frontier.csv", rows)
     write_text(folder / "frontier.md", markdown(rows))
-    return found
+    return rows
 
 
 def _seed(config: RunConfig, path: Path, num_steps: int, monitor: Monitor) -> Found:

@@ -1,15 +1,12 @@
-"""The table of the frontier: means over seeds with intervals, as CSV and as Markdown."""
+"""The table of the frontier: means over seeds with intervals, for files and for people."""
 
-import csv
-import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from onebasin.analysis.intervals import t_interval
-from onebasin.store.run_directory import write_text
+from onebasin.store.tables import Row
 
 METRICS = {
     "accuracy": "accuracy",
@@ -29,8 +26,6 @@ METRICS = {
 _DIGITS = {"elbo": 0, "held_out_log_density": 3, "rmse": 2}
 _SIGNIFICANCE = {"weights": "compact-by-weights", "gaussian": "compact"}
 
-Row = dict[str, Any]
-
 
 def rows_of(seeds: Sequence[dict[str, Any]]) -> list[Row]:
     """A row for each representation: mean, low and high of each metric over the seeds.
@@ -43,16 +38,20 @@ def rows_of(seeds: Sequence[dict[str, Any]]) -> list[Row]:
     for name, first in tables[0].items():
         row: Row = {"representation": name, "num_numbers": first["num_numbers"]}
         for metric in METRICS:
-            values = [table[name].get(metric) for table in tables]
-            if all(value is not None for value in values):
-                low, high = t_interval(np.array(values, float))
-                row |= {
-                    metric: float(np.mean(values)),
-                    f"{metric}_low": float(low),
-                    f"{metric}_high": float(high),
-                }
+            row |= _mean_and_interval(metric, [table[name].get(metric) for table in tables])
         rows.append(row | {"num_seeds": len(tables)})
-    return sorted(rows, key=lambda row: (row["num_numbers"], row.get("total_variation", 0.0)))
+    return sorted(rows, key=lambda row: (row["num_numbers"], row["total_variation"]))  # pyright: ignore
+
+
+def _mean_and_interval(metric: str, values: Sequence[float | None]) -> Row:
+    """Nothing where a seed has no number; no interval where there is one seed."""
+    names = (metric, f"{metric}_low", f"{metric}_high")
+    if any(value is None for value in values):
+        return dict.fromkeys(names)
+    numbers = np.array(values, np.float64)
+    low, high = (float(bound) for bound in t_interval(numbers))
+    bounds = (low, high) if np.isfinite(low) else (None, None)
+    return dict(zip(names, (float(numbers.mean()), *bounds), strict=True))
 
 
 def _with_ratios(seed: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -66,31 +65,22 @@ def _with_ratios(seed: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return table
 
 
-def write_csv(path: Path, rows: Sequence[Row]) -> None:
-    """All means and intervals, one representation a line; empty where there is no number."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
-
-
 def markdown(rows: Sequence[Row]) -> str:
     """The table for people: mean and the half width of its interval."""
-    shown = [name for name in METRICS if any(name in row for row in rows)]
+    shown = [name for name in METRICS if any(row[name] is not None for row in rows)]
     lines = [["representation", "numbers", *(METRICS[name] for name in shown)]]
     lines.append(["---"] + ["---:"] * (len(shown) + 1))
     for row in rows:
         cells = [_cell(row, name) for name in shown]
-        lines.append([row["representation"], str(row["num_numbers"]), *cells])
+        lines.append([str(row["representation"]), str(row["num_numbers"]), *cells])
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def _cell(row: Row, name: str) -> str:
-    if name not in row:
+    mean, low, high = (row[key] for key in (name, f"{name}_low", f"{name}_high"))
+    digits = _DIGITS.get(name, 3)
+    if not isinstance(mean, float):
         return ""
-    half, digits = (row[f"{name}_high"] - row[f"{name}_low"]) / 2, _DIGITS.get(name, 3)
-    if not np.isfinite(half):
-        return f"{row[name]:,.{digits}f}"
-    return f"{row[name]:,.{digits}f} ± {half:,.{digits}f}"
+    if not (isinstance(low, float) and isinstance(high, float)):
+        return f"{mean:,.{digits}f}"
+    return f"{mean:,.{digits}f} ± {(high - low) / 2:,.{digits}f}"

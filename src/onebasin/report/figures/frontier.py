@@ -1,0 +1,66 @@
+"""The figure of the frontier: how well each representation predicts for the numbers it stores."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from onebasin.report.figures.exhibit import png
+from onebasin.report.figures.labels import Label, place_labels
+from onebasin.report.figures.paper_rows import column
+from onebasin.report.figures.theme import Theme, new_figure
+from onebasin.store.tables import Row
+
+_TV = "total_variation"
+_LEFT_OUT = ("hmc", "hmc-chain")
+
+
+def draw_frontier(rows: Sequence[Row], path: Path) -> None:
+    """Draw the table of the frontier to a PNG file."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(png(lambda theme: frontier(rows, theme)))
+    os.replace(partial, path)
+
+
+def frontier(rows: Sequence[Row], theme: Theme) -> Figure:
+    """Total variation to HMC against numbers stored, beside kept draws and one chain's mark."""
+    figure = new_figure(5.2)
+    axes = figure.subplots()
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    kept = [row for row in rows if str(row["representation"]).startswith("kept-")]
+    line = np.stack([column(kept, "num_numbers"), column(kept, _TV)], axis=1)
+    axes.plot(*line.T, "o-", color=theme.muted, markersize=3.5, label="kept draws")
+    mark = next(row for row in rows if row["representation"] == "hmc-chain")
+    axes.axhline(float(column([mark], _TV)[0]), color=theme.text, linestyle=":", linewidth=1)
+    labels = [
+        *_points(axes, rows, "refined", theme.vermilion),
+        *_points(axes, rows, "", theme.blue),
+    ]
+    axes.set_xlabel("numbers stored for each weight")
+    axes.set_ylabel("total variation to HMC (dotted: one chain to the others)")
+    axes.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+    axes.set_xlim(0.8, 12)
+    place_labels(figure, axes, labels, [line])
+    return figure
+
+
+def _points(axes: Axes, rows: Sequence[Row], kind: str, color: str) -> list[Label]:
+    """Points with their intervals; the path of refinement is left to the table."""
+    labels: list[Label] = []
+    for row in rows:
+        name = str(row["representation"])
+        is_refined = name.startswith("refined")
+        if name in _LEFT_OUT or name.startswith("kept-") or "-pull-" in name:
+            continue
+        if is_refined != (kind == "refined"):
+            continue
+        x, y = float(column([row], "num_numbers")[0]), float(column([row], _TV)[0])
+        low, high = (float(column([row], f"{_TV}_{side}")[0]) for side in ("low", "high"))
+        axes.plot([x, x], [max(low, 1e-4), high], color=color, linewidth=2, alpha=0.4)
+        axes.plot(x, y, "o", color=color, markersize=4)
+        labels.append(Label(x, y, name, color))
+    return labels
