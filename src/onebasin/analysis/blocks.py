@@ -1,4 +1,6 @@
-"""Units resampled on their own: what any Gaussian without dependence between units can do."""
+"""UnitBlocks: what a Gaussian without any dependence between units can do."""
+
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -9,27 +11,52 @@ from onebasin.samples import Samples
 from onebasin.symmetry.axes import Axes, Symmetry
 
 
-def unit_block_draws(key: Key, aligned: Samples, symmetry: Symmetry, num_draws: int) -> Params:
-    r"""Draws of the block-diagonal Gaussian: each unit's weights jointly, units independent.
+class UnitBlocks(NamedTuple):
+    r"""The block-diagonal Gaussian of aligned samples: each unit's weights jointly, units apart.
 
     A unit's weights have the full covariance of its aligned draws, $\mu + \sum_n z_n
-    (w_n - \mu) / \sqrt{N - 1}$ with its own $z \sim \mathcal N(0, I)$, so nothing of that size
-    needs storing here; as a representation it would cost half as many numbers for each weight as
-    a unit has weights. A weight belongs to the unit on its last axis that units share: a kernel
-    between two hidden layers goes with its outputs. Weights of no unit are a block of their own.
+    (w_n - \mu) / \sqrt{N - 1}$ with its own $z \sim \mathcal N(0, I)$. A weight belongs to the
+    unit on its last axis that units share, so a kernel between two hidden layers goes with its
+    outputs; weights of no unit are a block of their own. Held as the draws themselves: the
+    covariances would take `num_numbers` numbers for each weight.
     """
-    draws = _trees.named_leaves(aligned.draws())
-    num_samples = len(next(iter(draws.values())))
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-    noise = {
-        group: rng.standard_normal((size, num_draws, num_samples), np.float32)
-        for group, size in symmetry.sizes.items()
-    }
-    alone = rng.standard_normal((num_draws, num_samples), np.float32)
-    found = {
-        name: _combine(leaf, symmetry.leaves[name], noise, alone) for name, leaf in draws.items()
-    }
-    return _trees.rebuild(found, aligned.params)
+
+    aligned: Samples
+    symmetry: Symmetry
+
+    @property
+    def num_numbers(self) -> int:
+        """Numbers for each weight in means and covariances, half as many as a block has weights."""
+        sizes = _block_sizes(self.aligned.mean(), self.symmetry)
+        stored = sum(count * (size + size * (size + 1) // 2) for size, count in sizes)
+        return round(stored / sum(count * size for size, count in sizes))
+
+    def sample(self, key: Key, num_draws: int) -> Params:
+        """Independent draws of all weights; every leaf leads with the draw."""
+        draws = _trees.named_leaves(self.aligned.draws())
+        num_samples = len(next(iter(draws.values())))
+        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        noise = {
+            group: rng.standard_normal((size, num_draws, num_samples), np.float32)
+            for group, size in self.symmetry.sizes.items()
+        }
+        alone = rng.standard_normal((num_draws, num_samples), np.float32)
+        leaves = self.symmetry.leaves
+        found = {name: _combine(leaf, leaves[name], noise, alone) for name, leaf in draws.items()}
+        return _trees.rebuild(found, self.aligned.params)
+
+
+def _block_sizes(mean: Params, symmetry: Symmetry) -> list[tuple[int, int]]:
+    """Weights in a block, and how many blocks have so many."""
+    totals = dict.fromkeys([*symmetry.sizes, None], 0)
+    for name, leaf in _trees.named_leaves(mean).items():
+        listed = [group for group in symmetry.leaves[name].names if group is not None]
+        totals[listed[-1] if listed else None] += int(np.size(leaf))
+    return [
+        (total // symmetry.sizes.get(group or "", 1), symmetry.sizes.get(group or "", 1))
+        for group, total in totals.items()
+        if total
+    ]
 
 
 def _combine(

@@ -1,7 +1,7 @@
 """Tempering: how much of a Gaussian's independent noise predictions can bear."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import equinox as eqx
 
@@ -11,7 +11,8 @@ from onebasin.analysis.predictive import Predictive
 from onebasin.gaussian import DiagonalGaussian, LowRankGaussian
 from onebasin.gaussian_mixture import GaussianMixture
 
-G = TypeVar("G", bound=DiagonalGaussian | LowRankGaussian | GaussianMixture)
+Gaussian: TypeAlias = DiagonalGaussian | LowRankGaussian | GaussianMixture
+G = TypeVar("G", bound=Gaussian)
 
 SCALES: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 """The factors that are tried; at 0 the Gaussian would have no density."""
@@ -29,7 +30,7 @@ def temper(gaussian: G, scale: float | Mapping[str, float]) -> G:
 
 
 def fit_temperature(
-    gaussian: DiagonalGaussian | LowRankGaussian | GaussianMixture,
+    gaussian: Gaussian,
     predict: Callable[[Params], Predictive],
     reference: Predictive,
     key: Key,
@@ -50,7 +51,7 @@ def fit_temperature(
 
 
 def fit_temperatures(
-    gaussian: DiagonalGaussian | LowRankGaussian | GaussianMixture,
+    gaussian: Gaussian,
     predict: Callable[[Params], Predictive],
     reference: Predictive,
     key: Key,
@@ -74,7 +75,7 @@ def fit_temperatures(
 
 
 def _distance(
-    gaussian: DiagonalGaussian | LowRankGaussian | GaussianMixture,
+    gaussian: Gaussian,
     predict: Callable[[Params], Predictive],
     reference: Predictive,
     key: Key,

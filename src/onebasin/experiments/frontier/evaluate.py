@@ -13,6 +13,7 @@ from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.null import null_draws, rms
 from onebasin.alignment.significance import significant_share, std_significance
 from onebasin.alignment.weight_matching import weight_matching
+from onebasin.analysis.blocks import UnitBlocks
 from onebasin.analysis.kept import evenly_spaced
 from onebasin.analysis.predictive import Predictive, evaluate
 from onebasin.experiments.frontier.basin import Basin, make_basin, relabelled
@@ -96,7 +97,9 @@ def _score(setup: Setup, name: str, gaussian: Representation, hmc: Predictive) -
 
 
 def _elbo(setup: Setup, gaussian: Representation) -> float | None:
-    r"""$\mathrm E_q[\log p(w, D) - \log q(w)]$ in nats; None for networks without a std."""
+    r"""$\mathrm E_q[\log p(w, D) - \log q(w)]$ in nats; None without a density."""
+    if isinstance(gaussian, UnitBlocks):
+        return None
     if isinstance(gaussian, GaussianMixture) and gaussian.std is None:
         return None
     draws = gaussian.sample(setup.key("elbo"), _NUM_ELBO_DRAWS)

@@ -12,15 +12,16 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin._types import Params
+from onebasin.analysis.blocks import UnitBlocks
 from onebasin.analysis.factor_analysis import factor_analysis
 from onebasin.analysis.kept import chosen_draws
 from onebasin.analysis.predictive import cell_probs
-from onebasin.analysis.tempering import fit_temperature, fit_temperatures, temper
+from onebasin.analysis.tempering import Gaussian, fit_temperature, fit_temperatures, temper
 from onebasin.experiments.frontier.basin import Basin, as_draws
 from onebasin.gaussian import DiagonalGaussian, LowRankGaussian, summarize
 from onebasin.gaussian_mixture import GaussianMixture
 
-Representation: TypeAlias = DiagonalGaussian | LowRankGaussian | GaussianMixture
+Representation: TypeAlias = DiagonalGaussian | LowRankGaussian | GaussianMixture | UnitBlocks
 Builder: TypeAlias = Callable[[Basin], Representation]
 
 RANKS = (2, 6)
@@ -62,6 +63,11 @@ def compact_layer_tempered(basin: Basin) -> Representation:
     return temper(
         gaussian, fit_temperatures(gaussian, basin.predict, basin.fit_reference, key, _FIT_DRAWS)
     )
+
+
+def unit_blocks(basin: Basin) -> Representation:
+    """Each unit's weights jointly, with their full covariance, units apart."""
+    return UnitBlocks(basin.aligned, basin.setup.posterior.symmetry)
 
 
 def low_rank(rank: int) -> Builder:
@@ -127,6 +133,7 @@ def from_samples() -> dict[str, Builder]:
         "compact-layer-tempered": compact_layer_tempered,
         **{f"low-rank-{rank}": low_rank(rank) for rank in RANKS},
         "factor-analysis-2": factors(2),
+        "unit-blocks": unit_blocks,
         "chain-means": chain_means,
         "chain-gaussians": chain_gaussians,
         "chain-gaussians-whole": chain_gaussians_whole,
@@ -146,7 +153,7 @@ def _chain_gaussians(basin: Basin) -> GaussianMixture:
     )
 
 
-def _tempered(basin: Basin, whole: Representation, purpose: str) -> Representation:
+def _tempered(basin: Basin, whole: Gaussian, purpose: str) -> Gaussian:
     key, reference = basin.setup.key(purpose), basin.fit_reference
     return temper(whole, fit_temperature(whole, basin.predict, reference, key, _FIT_DRAWS))
 
