@@ -140,7 +140,7 @@ def frontier(
     config: ConfigArgument,
     out: Annotated[Path | None, typer.Option("--out", help="Folder [NAME-frontier].")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0 on.")] = 5,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of each refinement.")] = 2000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each refinement.")] = 1500,
     changes: SetOption = None,
 ) -> None:
     """Score every representation over seeds: what predicts best for the numbers it stores."""

@@ -66,7 +66,10 @@ def make_basin(setup: Setup, samples: Samples) -> Basin:
 def relabelled(samples: Samples, symmetry: Symmetry) -> tuple[Alignment, Alignment]:
     """The alignment to the iterated mean by weights, and the relabelling by likelihood from it."""
     by_weights = align(samples, symmetry, weight_matching())
-    return by_weights, align(samples, symmetry, gaussian_matching(), start=by_weights)
+    # A likelihood moves by small shares: most of it is the weights that no permutation helps.
+    return by_weights, align(
+        samples, symmetry, gaussian_matching(), start=by_weights, max_rounds=40, tolerance=1e-6
+    )
 
 
 def as_draws(params: Params) -> Params:

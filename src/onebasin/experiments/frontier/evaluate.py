@@ -1,6 +1,5 @@
 """One seed of the frontier: every representation of one run, scored."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -50,8 +49,8 @@ def evaluate_seed(setup: Setup, samples: Samples, num_steps: int, monitor: Monit
         gaussian = refined(basin, refinement, num_steps)
         table[name] = _score(setup, name, gaussian, hmc) | _distance(basin, gaussian)
     monitor("held-out chain", 0.0, "log density of its aligned draws")
-    for name, score in held_out(setup, samples).items():
-        table[name]["held_out_log_density"] = score
+    for name, scores in held_out(setup, samples).items():
+        table[name] |= scores
     monitor("null floor", 0.5, "significance of stds")
     return {"representations": table, "significance": _significance(basin)}
 
@@ -116,29 +115,41 @@ def _distance(basin: Basin, gaussian: DiagonalGaussian) -> Scores:
     return {"moved": rms(moved), "std": rms(gaussian.std), "anchor_std": rms(anchor.std)}
 
 
-def held_out(setup: Setup, samples: Samples) -> Mapping[str, float]:
-    """The log density, in nats for each weight, of each chain's draws under a fit to the others.
+def held_out(setup: Setup, samples: Samples) -> dict[str, Scores]:
+    """Mean log densities, in nats for each weight, of aligned draws that a fit has not seen.
 
-    The draws left out are brought to the fit by the same matching that made it; mean over
-    chains. `direct` is neither aligned in the fit nor after it.
+    `held_out_chain`: each chain under the fit to the others; `held_out_draws`: every other draw
+    of each chain under the fit to those between. Draws left out are brought to the fit by the
+    matching that made it; `direct` is neither aligned in the fit nor after it.
     """
-    found: dict[str, list[float]] = {"direct": [], "compact-by-weights": [], "compact": []}
+    chains = range(samples.num_chains)
+    between = lambda first: Samples(jax.tree.map(lambda leaf: leaf[:, first::2], samples.params))
+    halves = [_log_densities(setup, between(0), between(1))]
     if samples.num_chains < 2:
-        return {}
+        return _means("held_out_draws", halves)
+    splits = [(samples.chains(*(c for c in chains if c != out)), out) for out in chains]
+    by_chain = [_log_densities(setup, others, samples.chains(out)) for others, out in splits]
+    found = _means("held_out_draws", halves)
+    for name, scores in _means("held_out_chain", by_chain).items():
+        found[name] |= scores
+    return found
+
+
+def _means(score: str, found: list[dict[str, float]]) -> dict[str, Scores]:
+    return {name: {score: float(np.mean([one[name] for one in found]))} for name in found[0]}
+
+
+def _log_densities(setup: Setup, seen: Samples, unseen: Samples) -> dict[str, float]:
     symmetry = setup.posterior.symmetry
-    for chain in range(samples.num_chains):
-        others = samples.chains(*(c for c in range(samples.num_chains) if c != chain))
-        alone = samples.chains(chain)
-        found["direct"].append(_log_density(summarize(others), alone))
-        by_weights = align(others, symmetry, weight_matching())
-        fit = summarize(by_weights.apply(others))
-        brought = align(alone, symmetry, weight_matching(), by_weights.reference).apply(alone)
-        found["compact-by-weights"].append(_log_density(fit, brought))
-        relabelled = align(others, symmetry, gaussian_matching(), start=by_weights)
-        fit = summarize(relabelled.apply(others))
-        brought = align(alone, symmetry, gaussian_matching(fit), relabelled.reference).apply(alone)
-        found["compact"].append(_log_density(fit, brought))
-    return {name: float(np.mean(values)) for name, values in found.items()}
+    by_weights, by_likelihood = relabelled(seen, symmetry)
+    found = {"direct": _log_density(summarize(seen), unseen)}
+    fit = summarize(by_weights.apply(seen))
+    brought = align(unseen, symmetry, weight_matching(), by_weights.reference).apply(unseen)
+    found["compact-by-weights"] = _log_density(fit, brought)
+    fit = summarize(by_likelihood.apply(seen))
+    brought = align(unseen, symmetry, gaussian_matching(fit), by_likelihood.reference)
+    found["compact"] = _log_density(fit, brought.apply(unseen))
+    return found
 
 
 def _log_density(gaussian: DiagonalGaussian, samples: Samples) -> float:

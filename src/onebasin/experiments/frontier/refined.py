@@ -39,7 +39,7 @@ REFINEMENTS = {
     "refined-predictive": Refinement(predictive=1.0, pull=0.1),
     "refined-both": Refinement(elbo=1.0, predictive=1.0),
 }
-PATH = (0.01, 0.1, 1.0, 10.0)
+PATH = (0.3, 3.0)
 """Pulls of the path from variational inference (0) to the aligned samples (infinity)."""
 
 

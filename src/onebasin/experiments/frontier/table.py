@@ -17,13 +17,14 @@ METRICS = {
     "total_variation": "TV",
     "kept_ratio": "TV / kept",
     "elbo": "ELBO",
-    "held_out_log_density": "held-out log density",
+    "held_out_draws": "log density, held-out draws",
+    "held_out_chain": "log density, held-out chain",
     "significant_share": "significant",
     "moved": "moved",
 }
 """Columns by the names of the scores, in their order, with their headings."""
 
-_DIGITS = {"elbo": 0, "held_out_log_density": 3, "rmse": 2}
+_DIGITS = {"elbo": 0, "held_out_draws": 4, "held_out_chain": 4, "rmse": 2}
 _SIGNIFICANCE = {"weights": "compact-by-weights", "gaussian": "compact"}
 
 
