@@ -39,14 +39,8 @@ from onebasin.store.tables import Row
 KEEPS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Shares of weights kept: the paper's, fewer where little happens and one more where much does."""
 
-SMALL = (
-    ("digits", 1, 32),
-    ("mnist", 2, 32),
-    ("digits", 1, 128),
-    ("mnist", 1, 32),
-    ("mnist", 2, 128),
-)
-WIDE = (("mnist", 1, 128), ("digits", 1, 512), ("mnist", 2, 512), ("mnist", 1, 512))
+SMALL = (("digits", 1, 32), ("mnist", 2, 32), ("mnist", 1, 32))
+WIDE = tuple((data, pool, width) for width in (128, 512) for data, pool, _ in SMALL)
 """Data, pool and width. A pool of 2 makes 14 x 14 pixels of 28 x 28."""
 
 _AT_ONCE = 64 // len(KEEPS)
@@ -74,7 +68,7 @@ def prune(scale: Scale, monitor: Monitor) -> Findings:
     for number, cell in enumerate(chosen):
         name = f"{cell.data}, {cell.width} units, seed {cell.seed}"
         monitor("pruning", number / len(chosen), name)
-        some, one = run_cell(cell)
+        some, one = measure(cell, fit(cell))
         curves += some
         about.append(one)
     return findings(curves, about)
@@ -86,9 +80,8 @@ def findings(curves: list[Row], about: list[Row]) -> Findings:
     return Findings(tables, claims_of(curves))
 
 
-def run_cell(cell: Cell) -> tuple[list[Row], Row]:
+def measure(cell: Cell, found: Posteriors) -> tuple[list[Row], Row]:
     """The curves of one cell, the mean over its networks, and what is to be known of it."""
-    found = fit(cell)
     where: Row = {
         "data": cell.data,
         "num_inputs": found.setup.dataset.num_features,

@@ -85,12 +85,15 @@ def _pairs(
         optimizer=optimizer,
         num_epochs=max(chosen.epochs),
     )
+    # A copy of what is looked at lets go of all other epochs.
+    looked_at = [epoch - 1 for epoch in chosen.epochs]
+    trained = jax.tree.map(lambda leaf: leaf[:, looked_at], trained)
     for group, rate in enumerate(rates):
         for seed, (_, planted) in enumerate(pairs):
             first = 2 * (group * chosen.num_seeds + seed)
-            for epoch in chosen.epochs:
+            for look, epoch in enumerate(chosen.epochs):
                 a, b = (
-                    jax.tree.map(lambda leaf, n=n, epoch=epoch: leaf[n, epoch - 1], trained)
+                    jax.tree.map(lambda leaf, n=n, look=look: leaf[n, look], trained)
                     for n in (first, first + 1)
                 )
                 which: Row = {"learning_rate": rate, "epochs": epoch, "seed": seed}

@@ -56,7 +56,7 @@ def _draw(rows: list[Row], score: str, theme: Theme) -> Figure:
         "agreement": "agreement with HMC",
         "accuracy": "accuracy (dotted: HMC)",
     }
-    panels[-1].set_xlabel(f"{words[score]}; bars: 95 % interval over seeds")
+    panels[-1].set_xlabel(f"{words[score]}\nbars: 95 % interval over seeds")
     return figure
 
 

@@ -33,7 +33,7 @@ def _draw(rows: list[Row], theme: Theme) -> Figure:
     for axes, data in zip(panels, names, strict=True):
         _draw_data(axes, where(rows, data=data), theme)
         axes.set_title(str(data))
-    panels[-1].set_xlabel("Spearman correlation over weights; bars: 95 % interval over seeds")
+    panels[-1].set_xlabel("Spearman correlation over weights\nbars: 95 % interval over seeds")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, columnspacing=1.0)
     return figure

@@ -26,6 +26,14 @@ SHOWN = {
 }
 """The scores whose curves are drawn, and what the legend calls them."""
 
+_NETWORKS = {
+    "members": "",
+    "starts": ", chain's own start",
+    "HMC mean": ", HMC's mean",
+    "VI mean": ", VI's mean",
+}
+"""Which networks are pruned, behind the names of two scores."""
+
 _TICKS = (1.0, 0.3, 0.1, 0.03, 0.01)
 
 
@@ -47,7 +55,7 @@ def _draw_curves(curves: Sequence[Row], theme: Theme) -> Figure:
     panels = sorted({_panel(row) for row in curves})
     data_sets = sorted({(panel.data, panel.num_inputs) for panel in panels})
     widths = sorted({panel.width for panel in panels})
-    figure = new_figure(1.9 * len(data_sets) + 1.4)
+    figure = new_figure(1.9 * len(data_sets) + 1.6)
     grid = figure.subplots(len(data_sets), len(widths), sharex=True, sharey=True, squeeze=False)
     for (row, column), axes in np.ndenumerate(grid):
         data, num_inputs = data_sets[row]
@@ -55,13 +63,16 @@ def _draw_curves(curves: Sequence[Row], theme: Theme) -> Figure:
         axes.set_xscale("log")
         axes.set_title(f"{_place_name(panel)}, {panel.width} units", fontsize=8.5)
         axes.tick_params(labelsize=8)
+        axes.set_visible(panel in panels)  # not every width need be run on every data set
         for score in SHOWN:
             _draw_score(axes, [r for r in curves if _panel(r) == panel], score, theme)
     share_ticks(grid[0, 0], _TICKS)
     grid[0, 0].set_ylim(0, 1)
     grid[0, 0].invert_xaxis()
-    figure.supxlabel("share of weights kept", fontsize=10, color=theme.text)
-    figure.supylabel("accuracy", fontsize=10, color=theme.text)
+    for axes in grid[-1]:
+        axes.set_xlabel("share of weights kept", fontsize=8.5)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("accuracy", fontsize=8.5)
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8.5)
     return figure
@@ -102,7 +113,7 @@ def _draw_map(comparisons: Sequence[Row], theme: Theme) -> Figure:
         )
         values[cell] = 100 * number(row, "difference")
         axes.text(
-            cell[1], cell[0], f"{values[cell]:+.0f}", ha="center", va="center", fontsize=8,
+            cell[1], cell[0], f"{round(values[cell]):+d}", ha="center", va="center", fontsize=8,
             color=theme.text, weight="normal" if row["verdict"] == "undecided" else "bold",
         )  # fmt: skip
     colors = LinearSegmentedColormap.from_list(
@@ -114,10 +125,10 @@ def _draw_map(comparisons: Sequence[Row], theme: Theme) -> Figure:
     axes.set_xticks(
         range(len(places)), [f"{_place_name(p)}\n{p.width}" for p in places], fontsize=7
     )
-    names = [f"{a} > {b}{' *' if kind == 'starts' else ''}" for a, b, kind in pairs]
+    names = [f"{a} / {b}{_NETWORKS[kind]}" for a, b, kind in pairs]
     axes.set_yticks(range(len(pairs)), names, fontsize=7.5)
-    axes.set_xlabel("data, inputs, and hidden units (* chain's own start)", fontsize=8.5)
-    axes.set_title("Points of accuracy, first less second", fontsize=9)
+    axes.set_xlabel("data, inputs and hidden units", fontsize=8.5)
+    axes.set_title("Accuracy in points, first less second", fontsize=9)
     return figure
 
 
