@@ -34,6 +34,7 @@ _TINY = (
     "ensemble.num_members=2",
     "ensemble.num_steps=20",
     "vi.num_steps=20",
+    "refinement.num_steps=20",
     "evaluation.num_gaussian_draws=8",
     "evaluation.kept=[1, 2, 4]",
     "evaluation.num_thinnings=3",

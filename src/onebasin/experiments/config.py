@@ -97,6 +97,19 @@ class CompactConfig(_Section):
     ranks: tuple[Count, ...] = (2, 5)
 
 
+class RefinementConfig(_Section):
+    """How the compact Gaussian is moved to where it predicts as HMC does.
+
+    `predictive` and `elbo` weigh the match of HMC's predictive and the posterior itself; `pull`
+    holds the Gaussian where it was.
+    """
+
+    num_steps: Count = 1500
+    predictive: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    elbo: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    pull: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
+
+
 class EvaluationConfig(_Section):
     """How many draws a Gaussian is judged by, and which rivals and shares are shown."""
 
@@ -120,6 +133,7 @@ class RunConfig(_Section):
     vi: VIConfig = VIConfig()
     alignment: AlignmentConfig = AlignmentConfig()
     compact: CompactConfig = CompactConfig()
+    refinement: RefinementConfig = RefinementConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
 

@@ -13,6 +13,7 @@ _LABELS = {
     "direct": "direct Gaussian",
     "compact": "compact Gaussian",
     "compact-mean": "compact mean",
+    "refined": "refined Gaussian",
     "compact-ensemble": "compact ensemble",
     "vi": "variational (VI)",
     "ensemble": "ensemble members",
@@ -22,6 +23,7 @@ _MEANINGS = {
     "hmc-chain": "the draws of one chain, held against those of the others; mean over chains",
     "direct": "mean and std of each weight over HMC's draws as they are, not aligned",
     "compact": "mean and std of each weight over HMC's aligned draws",
+    "refined": "the compact Gaussian, moved to predict as HMC does on inputs between training inputs",
     "compact-mean": "one network: the mean of HMC's aligned draws",
     "compact-ensemble": "mean and std of each weight over aligned ensemble members",
     "vi": "the Gaussian of mean-field variational inference",
@@ -96,7 +98,7 @@ def rivals(results: Mapping[str, Any]) -> list[Rivals]:
     kept = list(kept_draws(results))
     found: list[Rivals] = []
     for name, scores in present(results).items():
-        is_rival = name.startswith(("direct", "compact")) or name == "vi"
+        is_rival = name.startswith(("direct", "compact")) or name in ("refined", "vi")
         count = max((k for k in kept if k <= scores["num_numbers"]), default=None)
         if is_rival and count is not None:
             equal = count == scores["num_numbers"]

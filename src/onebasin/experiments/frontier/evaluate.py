@@ -16,7 +16,7 @@ from onebasin.analysis.blocks import UnitBlocks
 from onebasin.analysis.kept import evenly_spaced
 from onebasin.analysis.predictive import Predictive, evaluate
 from onebasin.experiments.frontier.basin import Basin, make_basin, relabelled
-from onebasin.experiments.frontier.refined import PATH, REFINEMENTS, Refinement, refined
+from onebasin.experiments.frontier.refined import refined_compact, refinements
 from onebasin.experiments.frontier.representations import Representation, from_samples
 from onebasin.experiments.setup import Monitor, Setup
 from onebasin.gaussian import DiagonalGaussian, summarize
@@ -42,11 +42,10 @@ def evaluate_seed(setup: Setup, samples: Samples, num_steps: int, monitor: Monit
     for number, (name, build) in enumerate(builders.items()):
         monitor("from samples", number / len(builders), name)
         table[name] = _score(setup, name, build(basin), hmc)
-    refinements: dict[str, Refinement] = dict(REFINEMENTS)
-    refinements |= {f"refined-elbo-pull-{pull:g}": Refinement(1.0, 0.0, pull) for pull in PATH}
-    for number, (name, refinement) in enumerate(refinements.items()):
-        monitor("refining", number / len(refinements), name)
-        gaussian = refined(basin, refinement, num_steps)
+    chosen = refinements()
+    for number, (name, refinement) in enumerate(chosen.items()):
+        monitor("refining", number / len(chosen), name)
+        gaussian = refined_compact(basin, refinement, num_steps)
         table[name] = _score(setup, name, gaussian, hmc) | _distance(basin, gaussian)
     monitor("held-out chain", 0.0, "log density of its aligned draws")
     for name, scores in held_out(setup, samples).items():

@@ -23,6 +23,7 @@ _MNIST = (
 _SMOKE = (
     "network.hidden=[8]", "hmc.num_chains=2", "hmc.num_draws=6", "hmc.num_warmup=4",
     "hmc.num_steps=4", "ensemble.num_members=2", "ensemble.num_steps=20", "vi.num_steps=20",
+    "refinement.num_steps=20",
     "evaluation.num_gaussian_draws=8", "evaluation.num_thinnings=2",
 )  # fmt: skip
 # The paper draws from one chain and keeps the step at 1e-3; here four chains adapt theirs.

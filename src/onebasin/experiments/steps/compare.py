@@ -40,7 +40,7 @@ def compare_methods(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[s
         for rank in setup.config.compact.ranks
         for ending in ("", "-whole")
     ]
-    names = ["direct", "compact", *low_ranks]
+    names = ["direct", "compact", "refined", *low_ranks]
     for number, name in enumerate([*names, "compact-ensemble", "vi"]):
         monitor("predicting", (number + 1) / (len(names) + 3), name)
         table[name] = judge.gaussian(name, _load(run, setup, name))

@@ -1,5 +1,6 @@
 """The step that draws: HMC, the ensemble and variational inference."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -50,7 +51,7 @@ def _draw_hmc(run: RunDirectory, setup: Setup, monitor: Monitor) -> None:
         positions,
         chosen.num_draws,
         thin=chosen.thin,
-        progress=_tell(monitor, f"HMC, {chosen.num_chains} chains"),
+        progress=tell(monitor, f"HMC, {chosen.num_chains} chains"),
         on_chunk=writer.append,
     )
     writer.finish()
@@ -96,7 +97,7 @@ def _run(
     setup: Setup, method: Method, purpose: str, num_chains: int, monitor: Monitor, what: str
 ) -> Samples:
     positions = inits(setup.posterior.init, setup.key(f"{purpose}-starts"), num_chains)
-    return sample(method, setup.key(purpose), positions, 1, progress=_tell(monitor, what))
+    return sample(method, setup.key(purpose), positions, 1, progress=tell(monitor, what))
 
 
 def _adam(learning_rate: float, num_steps: int) -> optax.GradientTransformation:
@@ -107,7 +108,9 @@ def _batch_size(setup: Setup, wanted: int) -> int:
     return min(wanted, len(setup.dataset.train))
 
 
-def _tell(monitor: Monitor, what: str):
+def tell(monitor: Monitor, what: str) -> Callable[[Progress], None]:
+    """Tells a monitor how far sampling has come."""
+
     def listen(progress: Progress) -> None:
         names = {
             "acceptance_rate": "acceptance",

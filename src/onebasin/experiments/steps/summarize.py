@@ -11,7 +11,9 @@ from onebasin.alignment.null import null_draws, rms
 from onebasin.analysis.compare import permute_gaussian
 from onebasin.analysis.diagnostics import convergence, sampler_health, weight_convergence
 from onebasin.analysis.tempering import fit_temperature, temper
+from onebasin.experiments.refinement import Refinement, fit_inputs, refined
 from onebasin.experiments.setup import Monitor, Setup
+from onebasin.experiments.steps.sample import tell
 from onebasin.gaussian import DiagonalGaussian, LowRankGaussian, load_gaussian, summarize
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
@@ -26,6 +28,7 @@ def summarize_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict
     direct, compact = summarize(samples), summarize(aligned)
     direct.save(run.compact("direct"))
     compact.save(run.compact("compact"))
+    _refine(run, setup, samples, compact, monitor)
     low_ranks = _summarize_low_ranks(run, setup, samples, aligned, monitor)
     _summarize_others(run, setup)
     monitor("null floor", 0.3, "aligning draws that share nothing")
@@ -47,6 +50,21 @@ def summarize_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict
 def load_alignment(run: RunDirectory, setup: Setup, name: str) -> Alignment:
     """The alignment of a method's draws."""
     return Alignment.load(run.alignment(name), setup.posterior.symmetry)
+
+
+def _refine(
+    run: RunDirectory,
+    setup: Setup,
+    samples: Samples,
+    compact: DiagonalGaussian,
+    monitor: Monitor,
+) -> None:
+    """Write the compact Gaussian as it is once refined."""
+    chosen = setup.config.refinement
+    refinement = Refinement(chosen.elbo, chosen.predictive, chosen.pull)
+    fit, told = fit_inputs(setup, samples), tell(monitor, "refining")
+    found = refined(setup, compact, fit, refinement, chosen.num_steps, told)
+    found.save(run.compact("refined"), **chosen.model_dump())
 
 
 def _summarize_low_ranks(

@@ -1,0 +1,102 @@
+"""Refinement in a run: the compact Gaussian moved to where it predicts as the samples do."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.tree_util import Partial
+from jaxtyping import Float
+
+from onebasin._types import Array, Key, Params
+from onebasin.analysis.predictive import Predictive, predict
+from onebasin.analysis.refinement import mixed_inputs, predictive_match
+from onebasin.analysis.tempering import temper
+from onebasin.experiments.setup import Setup
+from onebasin.gaussian import DiagonalGaussian
+from onebasin.inference.sample import Progress, sample
+from onebasin.inference.vi import DrawsObjective, mean_logdensity, refine
+from onebasin.samples import Samples
+
+_MIN_INPUTS = 5000
+_START_SCALE = 0.3
+_NUM_PARTICLES = 8
+_BATCH_SIZE = 256
+_LEARNING_RATE = 5e-3
+
+
+class Refinement(NamedTuple):
+    """What a Gaussian is moved towards, and how strongly it is held where it was.
+
+    `elbo` and `predictive` weigh the two objectives: the log posterior density with the entropy,
+    and the match of the samples' predictive.
+    """
+
+    elbo: float = 0.0
+    predictive: float = 1.0
+    pull: float = 0.1
+
+
+class FitInputs(NamedTuple):
+    """Inputs between training inputs, and what the samples predict there.
+
+    No target is used, and neither validation nor test inputs are among them.
+    """
+
+    inputs: Float[np.ndarray, "inputs features"]
+    reference: Predictive
+
+
+def fit_inputs(setup: Setup, samples: Samples) -> FitInputs:
+    """As many inputs as there are training examples, and no fewer than 5,000."""
+    train = np.asarray(setup.dataset.train.inputs)
+    inputs = mixed_inputs(setup.key("fit-inputs"), train, max(_MIN_INPUTS, len(train)))
+    return FitInputs(inputs, predict(setup.posterior, samples.draws(), inputs))
+
+
+def refined(
+    setup: Setup,
+    anchor: DiagonalGaussian,
+    fit: FitInputs,
+    refinement: Refinement,
+    num_steps: int,
+    progress: Callable[[Progress], None] | None = None,
+) -> DiagonalGaussian:
+    """The anchor, refined; it begins with a share of its std, where it predicts.
+
+    `progress` is told as by `sample`.
+    """
+    method = refine(
+        _objective(setup, fit, refinement),
+        anchor,
+        init_std=temper(anchor, _START_SCALE).std,
+        entropy=refinement.elbo,
+        pull=refinement.pull,
+        num_steps=num_steps,
+        num_particles=_NUM_PARTICLES,
+        optimizer=optax.adam(optax.cosine_decay_schedule(_LEARNING_RATE, num_steps)),
+    )
+    start = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], anchor.mean)
+    drawn = sample(method, setup.key("refine"), start, 1, num_chunks=10, progress=progress)
+    assert method.gaussian is not None
+    return method.gaussian(jax.tree.map(lambda leaf: np.asarray(leaf)[0, ...], drawn.last_state))
+
+
+def _objective(setup: Setup, fit: FitInputs, refinement: Refinement) -> DrawsObjective:
+    size = min(2 * _BATCH_SIZE, len(setup.dataset.train))
+    density = mean_logdensity(setup.posterior.minibatch_logdensity(size))
+    if not refinement.predictive:
+        return density
+    match = predictive_match(setup.posterior, fit.inputs, fit.reference, _BATCH_SIZE)
+    if not refinement.elbo:
+        return match
+    return Partial(_sum, density, match, jnp.float32(refinement.predictive))
+
+
+def _sum(
+    density: DrawsObjective, match: DrawsObjective, weight: Array, draws: Params, key: Key
+) -> Array:
+    key_density, key_match = jax.random.split(key)
+    return density(draws, key_density) + weight * match(draws, key_match)
