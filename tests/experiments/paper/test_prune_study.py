@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from onebasin import _trees
+from onebasin._types import Params
 from onebasin.analysis.intervals import t_interval
-from onebasin.experiments.paper.findings import Findings
-from onebasin.experiments.paper.prune import KEEPS, cells, prune
+from onebasin.experiments.paper.prune import KEEPS, cells, findings, measure
 from onebasin.experiments.paper.prune_cell import Posteriors, fit
 from onebasin.experiments.paper.prune_claims import CLAIMED, FEW, PAIRS, claims_of, comparisons
 from onebasin.experiments.paper.prune_scores import (
@@ -17,17 +17,21 @@ from onebasin.experiments.paper.prune_scores import (
     scores_in_basin,
     scores_misaligned,
 )
-from onebasin.experiments.setup import silent
-
-
-@pytest.fixture(scope="module")
-def smoke() -> Findings:
-    return prune("smoke", silent)
 
 
 @pytest.fixture(scope="module")
 def fitted() -> Posteriors:
     return fit(next(cells("smoke")))
+
+
+@pytest.fixture(scope="module")
+def measured(fitted: Posteriors) -> tuple[list[dict], dict]:
+    return measure(next(cells("smoke")), fitted)
+
+
+@pytest.fixture(scope="module")
+def fisher(fitted: Posteriors) -> Params:
+    return curvature(fitted, fitted.aligned.draws(), "posterior")
 
 
 def made_up_curves(num_seeds: int) -> list[dict]:
@@ -47,40 +51,42 @@ def made_up_curves(num_seeds: int) -> list[dict]:
     ]  # fmt: skip
 
 
-def test_every_score_begins_with_the_whole_network(smoke: Findings) -> None:
+def test_every_score_begins_with_the_whole_network(measured) -> None:
     whole: dict = {}
-    for row in smoke.tables["curves"]:
+    for row in measured[0]:
         if row["keep"] == 1:
-            whole.setdefault((row["networks"], row["seed"]), set()).add(row["accuracy"])
-    assert len(whole) == 4
+            whole.setdefault(row["networks"], set()).add(row["accuracy"])
+    assert set(whole) == {"members", "starts", "HMC mean", "VI mean"}
     for accuracies in whole.values():
         # Permuted networks sum in another order, and a tie may fall to the other side.
         assert max(accuracies) - min(accuracies) < 0.02
 
 
-def test_scores_say_the_share_that_is_kept(smoke: Findings) -> None:
-    assert {row["keep"] for row in smoke.tables["curves"]} == set(KEEPS)
-    assert all(0 <= row["accuracy"] <= 1 for row in smoke.tables["curves"])
+def test_every_pair_that_is_compared_is_measured_at_every_share(measured) -> None:
+    found = {(row["networks"], row["score"], row["keep"]) for row in measured[0]}
+    for pair in PAIRS:
+        for score in (pair.score, pair.rival):
+            assert {keep for n, s, keep in found if (n, s) == (pair.networks, score)} == set(KEEPS)
 
 
-def test_every_cell_says_how_its_chains_fared(smoke: Findings) -> None:
-    assert len(smoke.tables["cells"]) == 2
-    for row in smoke.tables["cells"]:
-        shares = [row[f"std_share_{name}"] for name in ("arrays", "inputs_and_outputs", "units")]
-        assert sum(shares) == pytest.approx(1)
-        assert 0 < row["acceptance_rate"] <= 1
-        assert 0 < row["share_dark_inputs"] < 1
+def test_a_cell_says_how_its_chains_fared(measured) -> None:
+    row = measured[1]
+    shares = [row[f"std_share_{name}"] for name in ("arrays", "inputs_and_outputs", "units")]
+    assert sum(shares) == pytest.approx(1)
+    assert 0 < row["acceptance_rate"] <= 1
+    assert 0 < row["share_dark_inputs"] < 1
+    assert abs(row["std_correlation_chains"]) <= 1
 
 
-def test_every_claim_has_both_seeds(smoke: Findings) -> None:
-    assert len(smoke.claims) == len(CLAIMED)
-    assert {claim.num_seeds for claim in smoke.claims} == {2}
+def test_every_claim_has_all_seeds() -> None:
+    found = findings(made_up_curves(3), [])
+    assert len(found.claims) == len(CLAIMED)
+    assert {claim.num_seeds for claim in found.claims} == {3}
 
 
 def test_a_misaligned_control_has_the_same_stds_and_the_same_network_in_another_order(
-    fitted: Posteriors,
+    fitted: Posteriors, fisher: Params
 ) -> None:
-    fisher = curvature(fitted, fitted.aligned.draws(), "posterior")
     ours, control = (scores(fitted, fisher, 2) for scores in (scores_in_basin, scores_misaligned))
     first, second = ours.scores["std"], control.scores["std misaligned"]
     jax.tree.map(np.testing.assert_array_equal, first, second)
@@ -91,8 +97,9 @@ def test_a_misaligned_control_has_the_same_stds_and_the_same_network_in_another_
     )
 
 
-def test_dark_inputs_go_first_and_all_others_keep_their_order(fitted: Posteriors) -> None:
-    fisher = curvature(fitted, fitted.aligned.draws(), "posterior")
+def test_dark_inputs_go_first_and_all_others_keep_their_order(
+    fitted: Posteriors, fisher: Params
+) -> None:
     scores = scores_in_basin(fitted, fisher, 2).scores
     dark = dark_inputs(fitted)
     changed, plain = scores["std dark first"], scores["std"]
@@ -103,8 +110,9 @@ def test_dark_inputs_go_first_and_all_others_keep_their_order(fitted: Posteriors
     np.testing.assert_array_equal(changed["out"]["kernel"], plain["out"]["kernel"])
 
 
-def test_an_averaged_std_is_one_number_for_all_weights_of_an_input(fitted: Posteriors) -> None:
-    fisher = curvature(fitted, fitted.aligned.draws(), "posterior")
+def test_an_averaged_std_is_one_number_for_all_weights_of_an_input(
+    fitted: Posteriors, fisher: Params
+) -> None:
     averaged = scores_in_basin(fitted, fisher, 2).scores["std averaged"]
     assert (np.ptp(averaged["hidden_0"]["kernel"], axis=1) == 0).all()
     assert np.ptp(averaged["hidden_0"]["kernel"]) > 0
@@ -140,7 +148,8 @@ def test_a_comparison_is_the_mean_difference_over_seeds_with_its_interval() -> N
             else by_hand[float(row["keep"])]
         )
         assert row["difference"] == pytest.approx(values.mean())
-        assert (row["low"], row["high"]) == pytest.approx(t_interval(values))
+        low, high = t_interval(values)
+        assert (row["low"], row["high"]) == pytest.approx((float(low), float(high)))
         assert row["num_seeds"] == 4
 
 
