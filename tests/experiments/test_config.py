@@ -67,7 +67,10 @@ def test_an_unknown_key_is_answered_with_the_one_that_was_meant(change, message)
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("digit", r"digits, diabetes, mnist-small.*Got 'digit', .*Did you mean 'digits'\?"),
+        (
+            "digit",
+            r"digits, digits-deep, diabetes, mnist-small.*Got 'digit', .*Did you mean 'digits'\?",
+        ),
         ("mnist-smal", r"Did you mean 'mnist-small'\?"),
         ("nowhere.toml", r"Got 'nowhere\.toml', which is neither\.$"),
     ],
@@ -120,7 +123,7 @@ COUNTS = [
     "data.num_train", "data.num_test", "data.pool", "hmc.num_chains", "hmc.thin", "hmc.num_steps",
     "ensemble.num_steps", "ensemble.batch_size", "vi.num_steps", "vi.batch_size",
     "vi.num_particles", "alignment.num_inputs", "evaluation.num_gaussian_draws",
-    "evaluation.num_thinnings",
+    "evaluation.num_thinnings", "refinement.num_steps",
 ]  # fmt: skip
 POSITIVE = [
     "posterior.prior_std", "posterior.noise_std", "hmc.step_size", "ensemble.learning_rate",
@@ -133,6 +136,7 @@ CHOICES = [
 TUPLES = ["network.hidden", "compact.ranks", "evaluation.kept", "evaluation.keeps"]
 # The smallest value of the rest.
 LEAST = {"seed": 0, "hmc.num_draws": 4, "hmc.num_warmup": 0, "ensemble.num_members": 2}
+LEAST |= {"refinement.predictive": 0, "refinement.elbo": 0, "refinement.pull": 0}
 FREE = ["data.name", "data.target", "data.standardize", "hmc.adapt_mass"]
 
 
@@ -228,7 +232,7 @@ def test_changes_are_read_as_toml_and_bare_words_as_strings(change, key, value) 
 def test_changes_are_made_in_their_order_and_the_seed_comes_last() -> None:
     config = load_config("diabetes", ["hmc.num_draws=10", "hmc.num_draws=20", "seed=1"], seed=2)
     assert (config.hmc.num_draws, config.seed) == (20, 2)
-    assert config.network.activation == "tanh"
+    assert config.network.hidden == (32,)
 
 
 @given(st.integers(4, 10**6), st.floats(1e-6, 1e6))

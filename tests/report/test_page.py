@@ -95,7 +95,7 @@ def test_the_page_is_made_for_phones_dark_screens_and_paper(digits) -> None:
 
 def test_the_page_names_the_data_and_the_network(digits, diabetes) -> None:
     assert Reader(digits.html).text["h1"] == ["digits, 64-12-10 relu network"]
-    assert Reader(diabetes.html).text["h1"] == ["diabetes, 10-12-1 tanh network"]
+    assert Reader(diabetes.html).text["h1"] == ["diabetes, 10-12-1 relu network"]
 
 
 def test_what_comes_from_files_is_escaped(changed_digits) -> None:

@@ -101,7 +101,7 @@ def test_rivals_are_the_most_kept_draws_of_no_more_storage(digits) -> None:
     assert found["compact-mean"] == Rivals("compact-mean", "kept-1", 1, True)
     assert found["compact-rank-2"] == Rivals("compact-rank-2", "kept-4", 4, True)
     assert set(found) == {
-        "direct", "compact", "compact-mean", "compact-rank-2", "compact-rank-2-whole",
+        "direct", "compact", "refined", "compact-mean", "compact-rank-2", "compact-rank-2-whole",
         "compact-ensemble", "vi",
     }  # fmt: skip
 
