@@ -23,10 +23,10 @@ class Planted(NamedTuple):
 
 @pytest.fixture(scope="module")
 def planted() -> Planted:
-    """Residual stds from .05 to 5; some weights are nearly pure factor, others nearly noise."""
+    """Residual stds from .3 to 3: some weights are mostly factor, others nearly noise."""
     rng = np.random.default_rng(0)
     factor = rng.choice([-1.0, 1.0], (RANK, NUM_WEIGHTS)) * rng.uniform(0.5, 1.0, NUM_WEIGHTS)
-    stds = rng.permutation(np.geomspace(0.05, 5.0, NUM_WEIGHTS))
+    stds = rng.permutation(np.geomspace(0.3, 3.0, NUM_WEIGHTS))
     draws = rng.standard_normal((800, RANK)) @ factor
     draws += stds * rng.standard_normal((800, NUM_WEIGHTS)) + 3.0
     params = {"bias": draws[:, 0], "kernel": draws[:, 1:9].reshape(-1, 2, 4), "out": draws[:, 9:]}
@@ -50,8 +50,8 @@ def test_planted_factors_are_recovered_where_principal_components_miss_them(plan
     gap = lambda gaussian: np.abs(
         (covariance(gaussian) - planted.covariance) / np.outer(scale, scale)
     ).max()
-    assert gap(factor_analysis(planted.samples, RANK)) < 0.1
-    assert gap(summarize(planted.samples, RANK)) > 0.5
+    assert gap(factor_analysis(planted.samples, RANK)) < 0.15
+    assert gap(summarize(planted.samples, RANK)) > 0.3
 
 
 def test_it_is_likelier_than_principal_components(planted) -> None:
@@ -59,9 +59,9 @@ def test_it_is_likelier_than_principal_components(planted) -> None:
     principal = log_likelihood(summarize(planted.samples, RANK), planted.samples)
     oracle = scipy.stats.multivariate_normal(np.full(NUM_WEIGHTS, 3.0), planted.covariance)
     truth = float(oracle.logpdf(_trees.ravel_batch(planted.samples.draws())).mean())
-    assert found > principal + 0.5
+    assert found > principal + 1.0
     # A fit with as many numbers is likelier on its own draws than the truth, but hardly.
-    assert truth < found < truth + 0.02
+    assert truth < found < truth + 0.05
 
 
 def test_the_mean_is_that_of_the_samples_and_arrays_keep_shape_and_dtype(planted) -> None:

@@ -73,4 +73,4 @@ def test_a_large_pull_stays_at_the_anchor_without_any_entropy() -> None:
 def test_without_entropy_and_pull_the_spread_collapses_onto_the_mode() -> None:
     found = refined(entropy=0.0)
     np.testing.assert_allclose(flat(found.mean), flat(TARGET.mean), atol=0.02)
-    assert (flat(found.std) < 0.02 * flat(ANCHOR.std)).all()
+    assert (flat(found.std) < 0.1 * flat(ANCHOR.std)).all()
