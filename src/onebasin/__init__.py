@@ -28,10 +28,20 @@ from onebasin.analysis.diagnostics import (
     sampler_health as sampler_health,
     weight_convergence as weight_convergence,
 )
+from onebasin.analysis.factor_analysis import factor_analysis as factor_analysis
 from onebasin.analysis.importance import fisher_importance as fisher_importance
+from onebasin.analysis.kept import chosen_draws as chosen_draws
 from onebasin.analysis.predictive import evaluate as evaluate, predict as predict
 from onebasin.analysis.pruning import prune as prune
-from onebasin.analysis.tempering import fit_temperature as fit_temperature, temper as temper
+from onebasin.analysis.refinement import (
+    mixed_inputs as mixed_inputs,
+    predictive_match as predictive_match,
+)
+from onebasin.analysis.tempering import (
+    fit_temperature as fit_temperature,
+    fit_temperatures as fit_temperatures,
+    temper as temper,
+)
 from onebasin.analysis.transpositions import (
     transpositions_between_chains as transpositions_between_chains,
     transpositions_by_lag as transpositions_by_lag,
@@ -47,6 +57,10 @@ from onebasin.gaussian import (
     load_gaussian as load_gaussian,
     summarize as summarize,
 )
+from onebasin.gaussian_mixture import (
+    GaussianMixture as GaussianMixture,
+    load_mixture as load_mixture,
+)
 from onebasin.inference.ensemble import deep_ensemble as deep_ensemble
 from onebasin.inference.hmc import hmc as hmc
 from onebasin.inference.method import Method as Method, inits as inits
@@ -55,7 +69,11 @@ from onebasin.inference.sample import (
     sample as sample,
     set_cpu_devices as set_cpu_devices,
 )
-from onebasin.inference.vi import mean_field_vi as mean_field_vi
+from onebasin.inference.vi import (
+    mean_field_vi as mean_field_vi,
+    mean_logdensity as mean_logdensity,
+    refine as refine,
+)
 from onebasin.models.mlp import mlp as mlp
 from onebasin.models.network import Network as Network
 from onebasin.models.posterior import Posterior as Posterior, posterior as posterior

@@ -79,7 +79,15 @@ class GaussianMixture(eqx.Module):
         return jax.scipy.special.logsumexp(terms) - jnp.log(self.num_components)
 
     def save(self, path: Path | str, **metadata: Any) -> None:
-        """Write to one safetensors file, with metadata that JSON can hold."""
+        """Write to one safetensors file, with metadata that JSON can hold.
+
+        Raises: ValueError where the metadata takes the name 'kind'.
+        """
+        if "kind" in metadata:
+            raise ValueError(
+                f"The metadata of a mixture must leave the name 'kind' free. "
+                f"Got {metadata['kind']!r}."
+            )
         tree = {"mean": self.mean} | ({} if self.std is None else {"std": self.std})
         save_tensors(path, _trees.named_leaves(tree), metadata | {"kind": "mixture"})
 

@@ -162,3 +162,44 @@ def test_narrow_components_far_apart_are_not_missed_between_grid_points() -> Non
     y = fine_grid(p, q)
     gap = scipy.integrate.trapezoid(np.abs(p.density(y) - q.density(y)), y, axis=1)
     assert p.total_variation(q) == pytest.approx(0.5 * gap.mean(), abs=5e-3)
+
+
+@given(mixtures, mixtures)
+def test_each_draws_cells_have_probabilities_that_sum_to_one(p, reference) -> None:
+    cells = p.cell_probs(reference)
+    assert cells.shape == (p.num_draws, 3, 64)
+    assert (cells >= 0).all()
+    np.testing.assert_allclose(cells.sum(axis=-1), 1, rtol=1e-5)
+
+
+def test_cells_of_one_gaussian_are_equally_probable_under_it() -> None:
+    one = gaussian(2.0, 3.0, num_examples=2)
+    np.testing.assert_allclose(one.cell_probs(one), 1 / 64, rtol=1e-5)
+
+
+def test_cells_are_scipys_between_quantiles_of_the_references_moments() -> None:
+    p, reference = make_mixture(0), make_mixture(1)
+    y = fine_grid(reference)
+    density = reference.density(y)
+    mean = scipy.integrate.trapezoid(density * y, y, axis=1)
+    variance = scipy.integrate.trapezoid(density * (y - mean[:, None]) ** 2, y, axis=1)
+    levels = np.arange(65) / 64
+    edges = scipy.stats.norm(mean[:, None], np.sqrt(variance)[:, None]).ppf(levels)
+    components = scipy.stats.norm(p.means[..., None], p.stds[:, None, None])
+    expected = np.diff(components.cdf(edges[None]), axis=-1)
+    np.testing.assert_allclose(p.cell_probs(reference), expected, atol=1e-6)
+
+
+@given(mixtures, mixtures)
+def test_cells_never_tell_more_apart_than_the_densities_do(p, q) -> None:
+    gap = p.cell_probs(q).mean(axis=0) - q.cell_probs(q).mean(axis=0)
+    assert 0.5 * np.abs(gap).sum(axis=1).mean() <= p.total_variation(q) + 1e-3
+
+
+def test_some_examples_alone_keep_all_draws() -> None:
+    mixture = make_mixture(2)
+    some = mixture.at(slice(1, 3))
+    np.testing.assert_array_equal(some.means, mixture.means[:, 1:3])
+    np.testing.assert_array_equal(some.stds, mixture.stds)
+    y = fine_grid(mixture)
+    np.testing.assert_array_equal(some.density(y[1:3]), mixture.density(y)[1:3])

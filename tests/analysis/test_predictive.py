@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 from onebasin.analysis.mixture import MixturePredictive
 from onebasin.analysis.predictive import (
     CategoricalPredictive,
+    cell_probs,
     evaluate,
     expected_calibration_error,
     network_outputs,
@@ -140,6 +141,28 @@ def test_disjoint_predictives_lie_one_apart() -> None:
 def test_taking_draws_keeps_those_alone(predictive) -> None:
     some = predictive.take(np.array([3, 1]))
     np.testing.assert_array_equal(some.draw_probs, predictive.draw_probs[[3, 1]])
+
+
+def test_some_examples_alone_keep_all_draws(predictive, targets) -> None:
+    some = predictive.at(slice(20, 60))
+    assert some.num_draws == predictive.num_draws
+    np.testing.assert_array_equal(some.probs, predictive.probs[20:60])
+
+
+def test_the_cells_of_classes_are_the_classes_and_sum_to_one_for_each_draw(predictive) -> None:
+    cells = cell_probs(predictive, make_predictive(8))
+    np.testing.assert_array_equal(cells, predictive.draw_probs)
+    np.testing.assert_allclose(cells.sum(axis=-1), 1, rtol=1e-12)
+
+
+def test_the_cells_of_targets_are_laid_out_by_the_reference() -> None:
+    p = MixturePredictive(np.array([[0.0, 1.0]]), np.ones(1))
+    reference = MixturePredictive(np.array([[5.0, 1.0]]), np.ones(1))
+    cells = cell_probs(p, reference)
+    np.testing.assert_array_equal(cells, p.cell_probs(reference))
+    # The first example lies far below its cells, the second where they are.
+    assert cells[0, 0, 0] > 0.99
+    np.testing.assert_allclose(cells[0, 1], 1 / 64, rtol=1e-5)
 
 
 def test_evaluating_puts_scores_and_distances_side_by_side(predictive, targets) -> None:

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from onebasin.analysis.mixture import MixturePredictive
-from onebasin.analysis.tempering import SCALES, fit_temperature, temper
+from onebasin.analysis.tempering import SCALES, fit_temperature, fit_temperatures, temper
 from onebasin.gaussian import DiagonalGaussian, LowRankGaussian
+from onebasin.gaussian_mixture import GaussianMixture
 
 MEAN = {"w": np.array([0.0, 1.0, 5.0], np.float32)}
 STD = {"w": np.array([1.0, 1.0, 1.0], np.float32)}
@@ -44,3 +45,40 @@ def test_the_factor_found_is_that_of_the_reference(key, truth: float) -> None:
     assert truth in SCALES
     found = fit_temperature(gaussian, predict, reference, key, num_draws=400)
     assert found == truth
+
+
+LAYERS = {"first": {"w": np.zeros(3, np.float32)}, "second": np.zeros(2, np.float32)}
+STDS = jax.tree.map(lambda leaf: leaf + np.float32(1), LAYERS)
+
+
+def test_a_mapping_scales_each_array_by_its_own_factor() -> None:
+    tempered = temper(DiagonalGaussian(LAYERS, STDS), {"first/w": 0.3, "second": 0.5})
+    np.testing.assert_allclose(tempered.std["first"]["w"], 0.3, rtol=1e-6)
+    np.testing.assert_array_equal(tempered.std["second"], np.full(2, 0.5, np.float32))
+    assert tempered.std["second"].dtype == np.float32
+
+
+def test_the_std_that_components_share_is_scaled_and_their_means_are_kept() -> None:
+    means = jax.tree.map(lambda leaf: np.stack([leaf, leaf + 1]), LAYERS)
+    mixture = GaussianMixture(means, jax.tree.map(lambda leaf: leaf[None], STDS))
+    tempered = temper(mixture, 0.5)
+    assert tempered.num_numbers == mixture.num_numbers
+    np.testing.assert_array_equal(tempered.std["second"], np.full((1, 2), 0.5, np.float32))
+    jax.tree.map(np.testing.assert_array_equal, tempered.mean, means)
+
+
+def predict_layers(draws) -> MixturePredictive:
+    """One example for each weight of the two arrays."""
+    means = np.concatenate([draws["first"]["w"], draws["second"]], axis=1).astype(np.float64)
+    return MixturePredictive(means, np.full(len(means), 0.1))
+
+
+@pytest.mark.parametrize(("first", "second"), [(0.1, 0.8), (0.8, 0.3)])
+def test_the_factors_found_are_those_of_the_reference(key, first: float, second: float) -> None:
+    gaussian = DiagonalGaussian(LAYERS, STDS)
+    planted = {"first/w": first, "second": second}
+    reference = temper(gaussian, planted).sample(jax.random.fold_in(key, 1), 200)
+    found = fit_temperatures(
+        gaussian, predict_layers, predict_layers(reference), key, 200, scales=(0.1, 0.3, 0.8)
+    )
+    assert found == planted

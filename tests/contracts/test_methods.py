@@ -18,7 +18,7 @@ from onebasin.inference.ensemble import deep_ensemble
 from onebasin.inference.hmc import hmc
 from onebasin.inference.method import Method, inits
 from onebasin.inference.sample import Progress, sample
-from onebasin.inference.vi import mean_field_vi
+from onebasin.inference.vi import mean_field_vi, mean_logdensity, refine
 from onebasin.samples import Samples
 
 KEY = jax.random.key(7)
@@ -42,6 +42,18 @@ def keyed_logdensity(params, key):
     """The exact density for a method that would take an estimate; quick to compile."""
     del key
     return logdensity(params)
+
+
+ANCHOR = DiagonalGaussian(
+    {"b": jnp.float32(0.5), "w": jnp.zeros(2)}, {"b": jnp.float32(0.3), "w": jnp.full(2, 0.7)}
+)
+
+POINT = DiagonalGaussian(ANCHOR.mean, ANCHOR.std | {"b": jnp.float32(0.0)})
+
+
+def refine_from_anchor(logdensity, anchor=ANCHOR, **settings) -> Method:
+    """`refine` as a function of a log density, as the other builders are."""
+    return refine(mean_logdensity(logdensity), anchor, **settings)
 
 
 class Contract(NamedTuple):
@@ -79,6 +91,18 @@ METHODS = {
         mean_field_vi,
         keyed_logdensity,
         {"num_steps": NUM_WARMUP, "optimizer": optax.adam(0.1)},
+        NUM_WARMUP,
+        {"elbo"},
+    ),
+    "refine": Contract(
+        refine_from_anchor,
+        keyed_logdensity,
+        {
+            "num_steps": NUM_WARMUP,
+            "num_particles": 2,
+            "pull": 0.5,
+            "optimizer": optax.adam(0.1),
+        },
         NUM_WARMUP,
         {"elbo"},
     ),
@@ -288,7 +312,7 @@ def test_a_gaussian_method_hands_over_the_gaussian_it_drew_from(
 ) -> None:
     method = contract.build()
     if method.gaussian is None:
-        assert contract.builder is not mean_field_vi
+        assert contract.builder not in (mean_field_vi, refine_from_anchor)
         return
     gaussian = method.gaussian(jax.tree.map(lambda leaf: leaf[0], base.samples.last_state))
     assert isinstance(gaussian, DiagonalGaussian)
@@ -335,6 +359,11 @@ def test_counts_below_one_are_refused(contract: Contract, name: str) -> None:
         ("mean_field_vi", {"num_steps": 0}, r"num_steps must be an int in the range \[1, inf\)"),
         ("mean_field_vi", {"num_particles": 0}, r"num_particles must be an int in the range"),
         ("mean_field_vi", {"init_std": 0.0}, r"init_std must be positive\. Got 0\.0"),
+        ("refine", {"num_steps": 0}, r"num_steps must be an int in the range \[1, inf\)"),
+        ("refine", {"num_particles": 0}, r"num_particles must be an int in the range"),
+        ("refine", {"entropy": -1.0}, r"entropy must be in the range \[0, inf\)\. Got -1"),
+        ("refine", {"pull": np.inf}, r"pull must be in the range \[0, inf\)\. Got inf"),
+        ("refine", {"anchor": POINT}, r"anchor .* a positive std for every weight\. Got 0\."),
     ],
 )
 def test_a_setting_out_of_range_is_refused_before_anything_compiles(
@@ -344,7 +373,7 @@ def test_a_setting_out_of_range_is_refused_before_anything_compiles(
         METHODS[name].build(**changes)
 
 
-@pytest.mark.parametrize("name", ["deep_ensemble", "mean_field_vi"])
+@pytest.mark.parametrize("name", ["deep_ensemble", "mean_field_vi", "refine"])
 def test_optimizers_that_read_the_weights_are_welcome(name: str) -> None:
     method = METHODS[name].build(optimizer=optax.adamw(1e-2, weight_decay=0.1))
     state = method.init(jax.tree.map(lambda leaf: leaf[0], starts()), KEY)

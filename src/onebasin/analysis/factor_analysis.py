@@ -18,7 +18,8 @@ def factor_analysis(
     $w = \mu + B z + \sigma e$ with $B$ and $\sigma$ fitted by EM (scikit-learn's
     FactorAnalysis). Principal components, which `summarize` takes, explain the most variance and
     so follow the weights that vary most; here every weight counts by its own residual std.
-    Stopped after `max_iterations`, it is a little less likely than the best.
+    EM slows down on plateaus where some weights have next to no residual: stopped after
+    `max_iterations`, the fit may be far less likely than the best.
 
     Raises: ValueError for a rank outside [1, draws - 1].
     Source: Rubin and Thayer (1982), EM algorithms for ML factor analysis.

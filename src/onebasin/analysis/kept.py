@@ -5,9 +5,14 @@ from jaxtyping import Float, Int
 
 
 def evenly_spaced(num_draws: int, count: int, start: float = 0.0) -> Int[np.ndarray, " count"]:
-    """Rows of `count` draws spread over all, beginning a share `start` of a spacing in."""
+    """Rows of `count` draws spread over all, beginning a share `start` of a spacing in.
+
+    Raises: ValueError for a count outside [1, draws] or a start outside [0, 1).
+    """
     if not 1 <= count <= num_draws:
         raise ValueError(f"count must lie in [1, {num_draws}] (draws). Got {count}.")
+    if not 0 <= start < 1:
+        raise ValueError(f"start must lie in [0, 1). Got {start}.")
     return ((np.arange(count) + start) * num_draws / count).astype(int)
 
 

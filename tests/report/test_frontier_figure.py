@@ -1,0 +1,54 @@
+"""The figure of the frontier: all that is compared is named, and kept draws are a line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from frontier_tables import NUMBERS, made_up_seed
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from onebasin.experiments.frontier.table import rows_of
+from onebasin.report.figures.frontier import draw_frontier, frontier
+from onebasin.report.figures.theme import LIGHT, drawn_on
+
+SHOWN = {name for name in NUMBERS if not name.startswith(("hmc", "kept-")) and "-pull-" not in name}
+ROWS = rows_of([made_up_seed(scale) for scale in (1.0, 1.1, 0.95)])
+
+
+@pytest.fixture(scope="module")
+def figure() -> Figure:
+    with drawn_on(LIGHT):
+        drawn = frontier(ROWS, LIGHT)
+        FigureCanvasAgg(drawn).draw()
+    return drawn
+
+
+def test_every_representation_is_named_but_marks_and_the_path(figure: Figure) -> None:
+    texts = {text.get_text() for text in figure.axes[0].texts}
+    assert texts >= SHOWN
+    assert not texts & (set(NUMBERS) - SHOWN)
+
+
+def test_kept_draws_are_a_line_from_few_to_many(figure: Figure) -> None:
+    line = next(line for line in figure.axes[0].lines if line.get_label() == "kept draws")
+    kept = [row for row in ROWS if str(row["representation"]).startswith("kept-")]
+    np.testing.assert_array_equal(line.get_xdata(), [1, 2, 8])
+    np.testing.assert_allclose(line.get_ydata(), [row["total_variation"] for row in kept])
+
+
+def test_refinements_have_a_color_of_their_own(figure: Figure) -> None:
+    colors = {text.get_text(): text.get_color() for text in figure.axes[0].texts}
+    assert colors["refined-elbo"] == LIGHT.vermilion
+    assert {colors[name] for name in SHOWN - {"refined-elbo"}} == {LIGHT.blue}
+
+
+@pytest.mark.parametrize("num_seeds", [1, 3])
+def test_the_table_of_any_number_of_seeds_is_drawn_to_a_png_file(
+    num_seeds: int, tmp_path: Path
+) -> None:
+    draw_frontier(rows_of([made_up_seed()] * num_seeds), tmp_path / "frontier.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["frontier.png"]
+    height, width, _ = imread(tmp_path / "frontier.png", format="png").shape
+    assert min(height, width) > 400
