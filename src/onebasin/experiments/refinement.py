@@ -34,9 +34,9 @@ class Refinement(NamedTuple):
     and the match of the samples' predictive.
     """
 
-    elbo: float = 0.0
+    elbo: float = 1.0
     predictive: float = 1.0
-    pull: float = 0.1
+    pull: float = 0.0
 
 
 class FitInputs(NamedTuple):

@@ -99,8 +99,8 @@ class RefinementConfig(Section):
 
     num_steps: Count = 1500
     predictive: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
-    elbo: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    pull: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
+    elbo: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    pull: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 class EvaluationConfig(Section):

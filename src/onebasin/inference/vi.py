@@ -145,7 +145,7 @@ def _gaussian(state: VIState) -> DiagonalGaussian:
 def _init(settings: _Settings, problem: _Problem, position: Params, key: Key) -> VIState:
     del key  # the contract hands one to every method; the mean begins where it is put
     std = problem.init_std
-    stds = jax.tree.map(lambda _: std, position) if isinstance(std, float) else std
+    stds = jax.tree.map(lambda _: std, position) if isinstance(std, (int, float)) else std
     log_std = jax.tree.map(lambda w, s: jnp.log(jnp.full_like(w, s)), position, stds)
     optimizer_state = settings.optimizer.init((position, log_std))
     return VIState(position, position, log_std, optimizer_state, jnp.zeros((), jnp.int32))

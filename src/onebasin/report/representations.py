@@ -23,7 +23,7 @@ _MEANINGS = {
     "hmc-chain": "the draws of one chain, held against those of the others; mean over chains",
     "direct": "mean and std of each weight over HMC's draws as they are, not aligned",
     "compact": "mean and std of each weight over HMC's aligned draws",
-    "refined": "the compact Gaussian, moved to predict as HMC does between training inputs",
+    "refined": "the compact Gaussian, moved by variational inference that also follows HMC",
     "compact-mean": "one network: the mean of HMC's aligned draws",
     "compact-ensemble": "mean and std of each weight over aligned ensemble members",
     "vi": "the Gaussian of mean-field variational inference",
