@@ -27,7 +27,7 @@ app = typer.Typer(
 _MAX_DEVICES = 16
 
 ConfigArgument = Annotated[
-    str, typer.Argument(help="digits, diabetes, mnist-small, or a TOML file.")
+    str, typer.Argument(help="digits, digits-deep, diabetes, mnist-small, or a TOML file.")
 ]
 RunArgument = Annotated[Path, typer.Argument(help="A run directory.")]
 OutOption = Annotated[
