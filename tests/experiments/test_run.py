@@ -70,6 +70,7 @@ def test_every_representation_is_scored(run: RunDirectory, config: RunConfig) ->
         "hmc-chain": NUM_DRAWS,
         "direct": 2,
         "compact": 2,
+        "refined": 2,
         "compact-mean": 1,
         "compact-rank-2": 4,
         "compact-rank-2-whole": num_numbers["compact-rank-2-whole"],
