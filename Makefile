@@ -16,10 +16,10 @@ demo: .venv/.ready  ## From embedded data to a report on every weight (two to th
 	$(BIN)/onebasin run digits --out $(DEMO)
 
 test: .venv/.ready  ## All tests.
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: .venv/.ready  ## Tests that take less than ten seconds each.
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 check: .venv/.ready  ## Format, lint, types, and who may import whom.
 	$(BIN)/ruff format --check .

@@ -27,7 +27,7 @@ TINY = [
     )
 ]
 
-pytestmark = [pytest.mark.xdist_group("cli"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def onebasin(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
