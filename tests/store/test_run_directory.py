@@ -10,7 +10,8 @@ from hypothesis import given, strategies as st
 from onebasin.samples import Samples
 from onebasin.store.draws import SampleWriter, save_samples
 from onebasin.store.errors import StoreError
-from onebasin.store.run_directory import RunDirectory, write_text
+from onebasin.store.files import write_text
+from onebasin.store.run_directory import RunDirectory
 
 CONFIG = {
     "seed": 3,

@@ -24,7 +24,7 @@ from onebasin.report.figures.exhibit import png
 from onebasin.report.figures.theme import Theme
 from onebasin.report.numbers import fixed
 from onebasin.store.errors import StoreError
-from onebasin.store.run_directory import write_text
+from onebasin.store.files import write_bytes, write_text
 from onebasin.store.tables import read_table, write_table
 
 Drawings: TypeAlias = Mapping[str, Callable[[Theme], Figure]]
@@ -110,7 +110,7 @@ def draw_figures(name: str, folder: Path) -> None:
     """Draw the figures of an experiment anew from the tables in its folder."""
     tables = {path.stem: read_table(path) for path in sorted(folder.glob("*.csv"))}
     for figure, draw in FIGURES[name](tables).items():
-        (folder / f"{figure}.png").write_bytes(png(draw))
+        write_bytes(folder / f"{figure}.png", png(draw))
 
 
 def _join(out: Path) -> None:

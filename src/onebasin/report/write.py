@@ -1,6 +1,5 @@
 """write_report: all figures of a run and the page that explains them."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from onebasin.report.figures.unit_maps import unit_maps
 from onebasin.report.figures.weights import weights
 from onebasin.report.findings import Findings
 from onebasin.report.page import Drawn, page
-from onebasin.store.run_directory import RunDirectory, write_text
+from onebasin.store.files import write_bytes, write_text
+from onebasin.store.run_directory import RunDirectory
 
 
 def write_report(run: RunDirectory, setup: Setup, monitor: Monitor = silent) -> Path:
@@ -30,7 +30,7 @@ def write_report(run: RunDirectory, setup: Setup, monitor: Monitor = silent) -> 
     for number, exhibit in enumerate(exhibits):
         monitor("drawing figures", number / len(exhibits), exhibit.name)
         drawn.append(Drawn(exhibit, exhibit.png(LIGHT), exhibit.png(DARK)))
-        _write_whole(run.figure(exhibit.name), drawn[-1].light)
+        write_bytes(run.figure(exhibit.name), drawn[-1].light)
     write_text(run.report, page(findings, drawn))
     monitor("drawing figures", 1.0, "report.html")
     return run.report
@@ -48,9 +48,3 @@ def exhibits_of(findings: Findings) -> Iterator[Exhibit]:
     yield weights(findings)
     yield transpositions(findings)
     yield pruning(findings)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)

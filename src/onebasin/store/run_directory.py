@@ -1,7 +1,6 @@
 """A run directory: the config, samples, alignments, Gaussians, results and report of one run."""
 
 import json
-import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ import tomli_w
 
 from onebasin.store.draws import delete_unfinished
 from onebasin.store.errors import StoreError
+from onebasin.store.files import write_text
 
 _CONFIG, _RESULTS = "config.toml", "results.json"
 
@@ -38,7 +38,7 @@ class RunDirectory:
         cls.check_free(path)
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
-        _write_whole(path / _CONFIG, tomli_w.dumps(_without_none(config)))
+        write_text(path / _CONFIG, tomli_w.dumps(_without_none(config)))
         return cls(path)
 
     @classmethod
@@ -101,7 +101,7 @@ class RunDirectory:
         self._write_results(merged)
 
     def _write_results(self, results: Mapping[str, Any]) -> None:
-        _write_whole(self.path / _RESULTS, json.dumps(results, indent=1, allow_nan=False) + "\n")
+        write_text(self.path / _RESULTS, json.dumps(results, indent=1, allow_nan=False) + "\n")
 
     def is_done(self, step: str) -> bool:
         """Whether a step has ended: its seconds are among the results."""
@@ -139,17 +139,6 @@ class RunDirectory:
         folder = self.path / name
         folder.mkdir(exist_ok=True)
         return folder
-
-
-def write_text(path: Path | str, text: str) -> None:
-    """Write a text file whole or not at all."""
-    _write_whole(Path(path), text)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    os.replace(partial, path)
 
 
 def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

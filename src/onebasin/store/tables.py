@@ -2,12 +2,12 @@
 
 import csv
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from onebasin.store.errors import StoreError
+from onebasin.store.files import write_text
 
 Value: TypeAlias = str | int | float | bool | None
 Row: TypeAlias = dict[str, Value]
@@ -31,9 +31,7 @@ def write_table(path: Path | str, rows: Sequence[Row]) -> None:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    partial = Path(path).with_name(Path(path).name + ".partial")
-    partial.write_text(text.getvalue())
-    os.replace(partial, path)
+    write_text(path, text.getvalue())
 
 
 def read_table(path: Path | str) -> list[Row]:

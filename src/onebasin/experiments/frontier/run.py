@@ -10,7 +10,8 @@ from onebasin.experiments.frontier.table import markdown, rows_of
 from onebasin.experiments.run import take_step
 from onebasin.experiments.setup import Monitor, set_up
 from onebasin.store.draws import load_samples
-from onebasin.store.run_directory import RunDirectory, write_text
+from onebasin.store.files import write_text
+from onebasin.store.run_directory import RunDirectory
 from onebasin.store.tables import Row, write_table
 
 Found = dict[str, Any]

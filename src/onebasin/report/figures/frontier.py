@@ -1,6 +1,5 @@
 """The figure of the frontier: how well each representation predicts for the numbers it stores."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from onebasin.report.figures.exhibit import png
 from onebasin.report.figures.labels import Label, place_labels
 from onebasin.report.figures.paper_rows import column
 from onebasin.report.figures.theme import Theme, new_figure
+from onebasin.store.files import write_bytes
 from onebasin.store.tables import Row
 
 _TICKS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
@@ -22,9 +22,7 @@ _LEFT_OUT = ("hmc", "hmc-chain")
 
 def draw_frontier(rows: Sequence[Row], path: Path) -> None:
     """Draw the table of the frontier to a PNG file."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(png(lambda theme: frontier(rows, theme)))
-    os.replace(partial, path)
+    write_bytes(path, png(lambda theme: frontier(rows, theme)))
 
 
 def frontier(rows: Sequence[Row], theme: Theme) -> Figure:
