@@ -6,7 +6,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.tree_util import Partial
 from jaxtyping import Float
 
@@ -14,6 +13,7 @@ from onebasin._types import Array, Key, Params
 from onebasin.analysis.predictive import Predictive, predict
 from onebasin.analysis.refinement import mixed_inputs, predictive_match
 from onebasin.analysis.tempering import temper
+from onebasin.experiments.methods import decaying_adam, final_gaussian, minibatches
 from onebasin.experiments.setup import Setup
 from onebasin.gaussian import DiagonalGaussian
 from onebasin.inference.sample import Progress, sample
@@ -76,17 +76,15 @@ def refined(
         pull=refinement.pull,
         num_steps=num_steps,
         num_particles=_NUM_PARTICLES,
-        optimizer=optax.adam(optax.cosine_decay_schedule(_LEARNING_RATE, num_steps)),
+        optimizer=decaying_adam(_LEARNING_RATE, num_steps),
     )
     start = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], anchor.mean)
     drawn = sample(method, setup.key("refine"), start, 1, num_chunks=10, progress=progress)
-    assert method.gaussian is not None
-    return method.gaussian(jax.tree.map(lambda leaf: np.asarray(leaf)[0, ...], drawn.last_state))
+    return final_gaussian(method, drawn)
 
 
 def _objective(setup: Setup, fit: FitInputs, refinement: Refinement) -> DrawsObjective:
-    size = min(2 * _BATCH_SIZE, len(setup.dataset.train))
-    density = mean_logdensity(setup.posterior.minibatch_logdensity(size))
+    density = mean_logdensity(minibatches(setup, 2 * _BATCH_SIZE))
     if not refinement.predictive:
         return density
     match = predictive_match(setup.posterior, fit.inputs, fit.reference, _BATCH_SIZE)

@@ -66,8 +66,7 @@ def mean_field_vi(
     if not 0 < init_std < float("inf"):
         raise ValueError(f"init_std must be positive. Got {init_std}.")
     settings = _check(num_steps, num_particles, 1.0, 0.0, optimizer)
-    objective = Partial(_mean_logdensity, logdensity)
-    return _method(settings, _Problem(objective, init_std, None))
+    return _method(settings, _Problem(mean_logdensity(logdensity), init_std, None))
 
 
 def refine(

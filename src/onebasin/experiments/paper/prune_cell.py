@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import optax
 
 from onebasin._types import Params
 from onebasin.alignment.align import align
@@ -12,13 +11,11 @@ from onebasin.analysis.compare import bring_to
 from onebasin.analysis.diagnostics import convergence
 from onebasin.analysis.predictive import CategoricalPredictive
 from onebasin.experiments.config import RunConfig, check_config
+from onebasin.experiments.methods import ensemble_of, final_gaussian, hmc_of, vi_of
 from onebasin.experiments.setup import Setup, set_up
 from onebasin.gaussian import DiagonalGaussian, summarize
-from onebasin.inference.ensemble import deep_ensemble
-from onebasin.inference.hmc import hmc
 from onebasin.inference.method import Method, inits
 from onebasin.inference.sample import sample
-from onebasin.inference.vi import mean_field_vi
 from onebasin.samples import Samples
 
 NUM_CHAINS = 2
@@ -102,48 +99,23 @@ def fit(cell: Cell) -> Posteriors:
 
 
 def _train(setup: Setup) -> Samples:
-    chosen = setup.config.ensemble
-    method = deep_ensemble(
-        setup.posterior.minibatch_logdensity(min(chosen.batch_size, len(setup.dataset.train))),
-        num_steps=chosen.num_steps,
-        optimizer=_adam(chosen.learning_rate, chosen.num_steps),
-    )
-    positions = inits(setup.posterior.init, setup.key("ensemble-starts"), chosen.num_members)
-    return _run(setup, method, "ensemble", positions, 1)
+    num_members = setup.config.ensemble.num_members
+    positions = inits(setup.posterior.init, setup.key("ensemble-starts"), num_members)
+    return _run(setup, ensemble_of(setup), "ensemble", positions, 1)
 
 
 def _draw(setup: Setup, starts: Params) -> Samples:
-    chosen = setup.config.hmc
-    method = hmc(
-        setup.posterior.logdensity,
-        num_steps=chosen.num_steps,
-        step_size=chosen.step_size,
-        num_warmup=chosen.num_warmup,
-        target_acceptance=chosen.target_acceptance,
-    )
-    return _run(setup, method, "hmc", starts, chosen.num_draws)
+    return _run(setup, hmc_of(setup), "hmc", starts, setup.config.hmc.num_draws)
 
 
 def _fit_vi(setup: Setup, starts: Params) -> DiagonalGaussian:
     """Started at a trained network, so that a few steps are enough."""
-    chosen = setup.config.vi
-    method = mean_field_vi(
-        setup.posterior.minibatch_logdensity(min(chosen.batch_size, len(setup.dataset.train))),
-        num_steps=chosen.num_steps,
-        init_std=chosen.init_std,
-        optimizer=_adam(chosen.learning_rate, chosen.num_steps),
-    )
-    samples = _run(setup, method, "vi", jax.tree.map(lambda leaf: leaf[:1], starts), 1)
-    assert method.gaussian is not None
-    return method.gaussian(jax.tree.map(lambda leaf: np.asarray(leaf)[0, ...], samples.last_state))
+    method, first = vi_of(setup), jax.tree.map(lambda leaf: leaf[:1], starts)
+    return final_gaussian(method, _run(setup, method, "vi", first, 1))
 
 
 def _run(setup: Setup, method: Method, purpose: str, positions: Any, num_draws: int) -> Samples:
     return sample(method, setup.key(purpose), positions, num_draws, num_chunks=2)
-
-
-def _adam(learning_rate: float, num_steps: int) -> optax.GradientTransformation:
-    return optax.adam(optax.cosine_decay_schedule(learning_rate, num_steps))
 
 
 def health(found: Posteriors) -> dict[str, float | None]:

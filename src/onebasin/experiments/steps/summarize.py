@@ -11,9 +11,9 @@ from onebasin.alignment.null import null_draws, rms
 from onebasin.analysis.compare import permute_gaussian
 from onebasin.analysis.diagnostics import convergence, sampler_health, weight_convergence
 from onebasin.analysis.tempering import fit_temperature, temper
+from onebasin.experiments.methods import tell
 from onebasin.experiments.refinement import Refinement, fit_inputs, refined
 from onebasin.experiments.setup import Monitor, Setup
-from onebasin.experiments.steps.sample import tell
 from onebasin.gaussian import DiagonalGaussian, LowRankGaussian, load_gaussian, summarize
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
