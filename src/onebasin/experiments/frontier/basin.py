@@ -22,7 +22,8 @@ _FIT_INPUTS = {"classification": 1000, "regression": 150}
 class Basin(NamedTuple):
     """Samples, two alignments of them, and their predictive on inputs to fit on.
 
-    `by_weights` is the iterated mean by weights, `by_likelihood` the relabelling from there.
+    `by_weights` is the iterated mean by weights, `by_likelihood` the relabelling from there, which
+    makes `aligned`. Each of `aligned_chains` is relabelled to its own mean alone.
     Factors are fitted on the first of `fit`'s inputs, and choices made there.
     """
 
@@ -30,12 +31,9 @@ class Basin(NamedTuple):
     samples: Samples
     by_weights: Alignment
     by_likelihood: Alignment
+    aligned: Samples
+    aligned_chains: list[Samples]
     fit: FitInputs
-
-    @property
-    def aligned(self) -> Samples:
-        """The samples relabelled by likelihood."""
-        return self.by_likelihood.apply(self.samples)
 
     @property
     def _num_fit_inputs(self) -> int:
@@ -50,16 +48,21 @@ class Basin(NamedTuple):
         """The predictive of draws where `fit_reference` is that of the samples."""
         return predict(self.setup.posterior, draws, self.fit.inputs[: self._num_fit_inputs])
 
-    def chain(self, chain: int) -> Samples:
-        """One chain, aligned to its own mean alone."""
-        alone = self.samples.chains(chain)
-        return relabelled(alone, self.setup.posterior.symmetry)[1].apply(alone)
-
 
 def make_basin(setup: Setup, samples: Samples) -> Basin:
-    """Align samples and predict on inputs to fit on."""
-    alignments = relabelled(samples, setup.posterior.symmetry)
-    return Basin(setup, samples, *alignments, fit_inputs(setup, samples))
+    """Align samples, all together and each chain alone, and predict on inputs to fit on."""
+    symmetry = setup.posterior.symmetry
+    by_weights, by_likelihood = relabelled(samples, symmetry)
+    alone = [samples.chains(chain) for chain in range(samples.num_chains)]
+    return Basin(
+        setup,
+        samples,
+        by_weights,
+        by_likelihood,
+        by_likelihood.apply(samples),
+        [relabelled(chain, symmetry)[1].apply(chain) for chain in alone],
+        fit_inputs(setup, samples),
+    )
 
 
 def relabelled(samples: Samples, symmetry: Symmetry) -> tuple[Alignment, Alignment]:

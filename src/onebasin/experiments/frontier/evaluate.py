@@ -1,7 +1,5 @@
 """One seed of the frontier: every representation of one run, scored."""
 
-from typing import Any
-
 import jax
 import numpy as np
 
@@ -14,10 +12,10 @@ from onebasin.alignment.significance import significant_share, std_significance
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.analysis.blocks import UnitBlocks
 from onebasin.analysis.kept import evenly_spaced
-from onebasin.analysis.predictive import Predictive, evaluate
 from onebasin.experiments.frontier.basin import Basin, make_basin, relabelled
 from onebasin.experiments.frontier.refined import refined_compact, refinements
 from onebasin.experiments.frontier.representations import Representation, from_samples
+from onebasin.experiments.judge import Judge, Scores
 from onebasin.experiments.setup import Monitor, Setup
 from onebasin.gaussian import DiagonalGaussian, summarize
 from onebasin.gaussian_mixture import GaussianMixture
@@ -29,24 +27,22 @@ _NUM_DRAWS = 400
 _NUM_ELBO_DRAWS = 64
 _NUM_NULLS = 3
 
-Scores = dict[str, Any]
-
 
 def evaluate_seed(setup: Setup, samples: Samples, num_steps: int, monitor: Monitor) -> Scores:
     """The scores of every representation, the path of refinement, and significance."""
     monitor("aligning", 0.0, "by weights, then by likelihood")
     basin = make_basin(setup, samples)
-    hmc = setup.predict(samples.draws())
-    table = _marks(setup, samples, hmc)
+    judge = Judge(setup, setup.predict(samples.draws()))
+    table = _marks(judge, samples)
     builders = from_samples()
     for number, (name, build) in enumerate(builders.items()):
         monitor("from samples", number / len(builders), name)
-        table[name] = _score(setup, name, build(basin), hmc)
+        table[name] = _score(judge, name, build(basin))
     chosen = refinements()
     for number, (name, refinement) in enumerate(chosen.items()):
         monitor("refining", number / len(chosen), name)
         gaussian = refined_compact(basin, refinement, num_steps)
-        table[name] = _score(setup, name, gaussian, hmc) | _distance(basin, gaussian)
+        table[name] = _score(judge, name, gaussian) | _distance(basin, gaussian)
     monitor("held-out chain", 0.0, "log density of its aligned draws")
     for name, scores in held_out(setup, samples).items():
         table[name] |= scores
@@ -54,44 +50,25 @@ def evaluate_seed(setup: Setup, samples: Samples, num_steps: int, monitor: Monit
     return {"representations": table, "significance": _significance(basin)}
 
 
-def _marks(setup: Setup, samples: Samples, hmc: Predictive) -> dict[str, Scores]:
+def _marks(judge: Judge, samples: Samples) -> dict[str, Scores]:
     """What representations are held against: HMC, one chain of it, and kept draws."""
-    rows = np.arange(hmc.num_draws).reshape(samples.num_chains, samples.num_draws)
-    others = [hmc.take(np.delete(rows, chain, axis=0).reshape(-1)) for chain in range(len(rows))]
-    chains = [_evaluate(setup, hmc.take(rows[c]), others[c]) for c in range(len(rows))]
-    found = {
-        "hmc": _evaluate(setup, hmc, hmc) | {"num_numbers": hmc.num_draws},
-        "hmc-chain": _mean(chains) | {"num_numbers": samples.num_draws},
-    }
+    starts = (np.arange(_NUM_THINNINGS) + 0.5) / _NUM_THINNINGS
+    found = {"hmc": judge(judge.reference, judge.reference.num_draws)}
+    chain = judge.held_out_chain(samples.num_chains, samples.num_draws)
+    found |= {} if chain is None else {"hmc-chain": chain}
     for count in KEPT:
-        starts = (np.arange(_NUM_THINNINGS) + 0.5) / _NUM_THINNINGS
-        kept = [
-            _evaluate(setup, hmc.take(evenly_spaced(hmc.num_draws, count, start)), hmc)
-            for start in starts
-        ]
-        found[f"kept-{count}"] = _mean(kept) | {"num_numbers": count}
+        rows = [evenly_spaced(judge.reference.num_draws, count, float(start)) for start in starts]
+        found[f"kept-{count}"] = judge.kept(rows)
     return found
 
 
-def _evaluate(setup: Setup, predictive: Predictive, reference: Predictive) -> Scores:
-    return dict(evaluate(predictive, setup.test_targets, reference))
-
-
-def _mean(found: list[Scores]) -> Scores:
-    missing = {name for name, value in found[0].items() if value is None}
-    return {
-        name: None if name in missing else float(np.mean([scores[name] for scores in found]))
-        for name in found[0]
-    }
-
-
-def _score(setup: Setup, name: str, gaussian: Representation, hmc: Predictive) -> Scores:
+def _score(judge: Judge, name: str, gaussian: Representation) -> Scores:
+    setup = judge.setup
     if isinstance(gaussian, GaussianMixture) and gaussian.std is None:
         predictive = setup.predict(gaussian.mean)
     else:
         predictive = setup.predict(gaussian.sample(setup.key(f"evaluate-{name}"), _NUM_DRAWS))
-    scores = _evaluate(setup, predictive, hmc)
-    return scores | {"num_numbers": gaussian.num_numbers, "elbo": _elbo(setup, gaussian)}
+    return judge(predictive, gaussian.num_numbers) | {"elbo": _elbo(setup, gaussian)}
 
 
 def _elbo(setup: Setup, gaussian: Representation) -> float | None:

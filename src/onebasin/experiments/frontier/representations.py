@@ -82,17 +82,20 @@ def factors(rank: int) -> Builder:
 
 def chain_means(basin: Basin) -> Representation:
     """The mean network of each chain, aligned inside the chain."""
-    return GaussianMixture(_trees.stack([basin.chain(c).mean() for c in _chains(basin)]))
+    return GaussianMixture(_trees.stack([chain.mean() for chain in basin.aligned_chains]))
+
+
+def chain_gaussians_whole(basin: Basin) -> GaussianMixture:
+    """A Gaussian for each chain, aligned inside it, with its whole std."""
+    fits = [summarize(chain) for chain in basin.aligned_chains]
+    return GaussianMixture(
+        _trees.stack([fit.mean for fit in fits]), _trees.stack([fit.std for fit in fits])
+    )
 
 
 def chain_gaussians(basin: Basin) -> Representation:
     """A Gaussian for each chain, aligned inside it, the stds times one fitted factor."""
-    return _tempered(basin, _chain_gaussians(basin), "chains")
-
-
-def chain_gaussians_whole(basin: Basin) -> Representation:
-    """A Gaussian for each chain, aligned inside it, with its whole std."""
-    return _chain_gaussians(basin)
+    return _tempered(basin, chain_gaussians_whole(basin), "chains")
 
 
 def chosen(count: int) -> Builder:
@@ -140,17 +143,6 @@ def from_samples() -> dict[str, Builder]:
         **{f"chosen-{count}": chosen(count) for count in CHOSEN},
         f"chosen-{SHARED}-shared-std": chosen_and_shared_std(SHARED),
     }
-
-
-def _chains(basin: Basin) -> range:
-    return range(basin.samples.num_chains)
-
-
-def _chain_gaussians(basin: Basin) -> GaussianMixture:
-    fits = [summarize(basin.chain(chain)) for chain in _chains(basin)]
-    return GaussianMixture(
-        _trees.stack([fit.mean for fit in fits]), _trees.stack([fit.std for fit in fits])
-    )
 
 
 def _tempered(basin: Basin, whole: Gaussian, purpose: str) -> Gaussian:

@@ -34,8 +34,8 @@ def frontier(rows: Sequence[Row], theme: Theme) -> Figure:
     kept = [row for row in rows if str(row["representation"]).startswith("kept-")]
     line = np.stack([column(kept, "num_numbers"), column(kept, _TV)], axis=1)
     axes.plot(*line.T, "o-", color=theme.muted, markersize=3.5, label="kept draws")
-    mark = next(row for row in rows if row["representation"] == "hmc-chain")
-    axes.axhline(float(column([mark], _TV)[0]), color=theme.text, linestyle=":", linewidth=1)
+    for mark in column([row for row in rows if row["representation"] == "hmc-chain"], _TV):
+        axes.axhline(float(mark), color=theme.text, linestyle=":", linewidth=1)
     labels = [
         *_points(axes, rows, "refined", theme.vermilion),
         *_points(axes, rows, "", theme.blue),
