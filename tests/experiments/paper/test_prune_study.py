@@ -18,6 +18,8 @@ from onebasin.experiments.paper.prune_scores import (
     scores_misaligned,
 )
 
+pytestmark = pytest.mark.slow  # a study is made for these tests
+
 
 @pytest.fixture(scope="module")
 def fitted() -> Posteriors:
