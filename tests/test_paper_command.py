@@ -96,6 +96,23 @@ def test_a_claim_is_what_its_table_says(everything):
     )
 
 
+def test_without_transpositions_planting_anew_changes_no_barrier(everything):
+    folder = everything / "transpositions"
+    trained = {
+        row["seed"]: row["midpoint"]
+        for row in read_table(folder / "barriers.csv")
+        if (row["planted"], row["stage"]) == (0, "trained")
+        and (row["part"], row["quantity"]) == ("test", "loss")
+    }
+    replanted = read_table(folder / "replanted.csv")
+    for row in replanted:
+        if row["planted"] == 0:
+            assert row["midpoint"] == pytest.approx(trained[row["seed"]], abs=1e-5)
+    most = max(row["planted"] for row in replanted)
+    cycles = [row["midpoint"] for row in replanted if (row["planted"], row["seed"]) == (most, 0)]
+    assert len({round(midpoint, 6) for midpoint in cycles}) > 1  # each is another permutation
+
+
 def test_what_is_there_is_not_repeated(everything):
     path = everything / "dynamics" / "pairs.csv"
     before = path.stat().st_mtime_ns
@@ -116,6 +133,20 @@ def test_an_experiment_cut_off_is_taken_again_from_the_runs_it_kept(everything, 
     assert done.returncode == 0, done.stderr
     assert "HMC" not in done.stderr  # no run was drawn again
     assert (out / "compare" / "correlations.csv").read_bytes() == wanted
+
+
+def test_pruning_cut_off_goes_on_from_the_cells_it_kept(everything, tmp_path):
+    shutil.copytree(everything / "prune", tmp_path / "cut" / "prune")
+    kept, lost = sorted((tmp_path / "cut" / "prune" / "cells").iterdir())
+    before = kept.stat().st_mtime_ns
+    wanted = (everything / "prune" / "curves.csv").read_bytes()
+    lost.unlink()
+    (tmp_path / "cut" / "prune" / "claims.json").unlink()
+    done = onebasin("prune", "--scale", "smoke", "--out", tmp_path / "cut")
+    assert done.returncode == 0, done.stderr
+    assert kept.stat().st_mtime_ns == before
+    assert lost.exists()
+    assert (tmp_path / "cut" / "prune" / "curves.csv").read_bytes() == wanted
 
 
 def test_findings_of_another_scale_are_not_mixed(everything):

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from onebasin.experiments.paper import compact, dynamics, stability, transpositions
+from onebasin.experiments.paper import (
+    compact,
+    dynamics,
+    stability,
+    transpositions_claims,
+)
 
 SEEDS = range(3)
 
@@ -15,7 +20,7 @@ def _verdicts(claims) -> dict[str, str]:
 
 def _twins(matched, barrier, undone):
     rng = np.random.default_rng(0)
-    tables = {"twins": [], "barriers": []}
+    tables = {"twins": [], "barriers": [], "replanted": []}
     for seed in SEEDS:
         for planted in (0, 5, 10, 15):
             found = matched(planted)
@@ -28,17 +33,21 @@ def _twins(matched, barrier, undone):
                     {"seed": seed, "planted": planted, "stage": stage, "part": "test"}
                     | {"quantity": "loss", "midpoint": value + 1e-6 * rng.random()}
                 )
+            tables["replanted"] += [
+                {"seed": seed, "planted": planted, "midpoint": barrier(planted) + noise}
+                for noise in (-0.2, 0.2)
+            ]
     return tables
 
 
 def test_transpositions_that_stay_and_cost_are_supported():
     tables = _twins(lambda planted: planted, lambda planted: planted / 10, 0.0)
-    assert set(_verdicts(transpositions.claims_of(tables)).values()) == {"supported"}
+    assert set(_verdicts(transpositions_claims.claims_of(tables)).values()) == {"supported"}
 
 
 def test_transpositions_that_change_and_cost_nothing_are_not_supported():
     tables = _twins({0: 12, 5: 3, 10: 11, 15: 4}.get, lambda planted: 1 / (1 + planted), 0.3)
-    assert set(_verdicts(transpositions.claims_of(tables)).values()) == {"not supported"}
+    assert set(_verdicts(transpositions_claims.claims_of(tables)).values()) == {"not supported"}
 
 
 @pytest.mark.parametrize(("excess", "expected"), [(0, "supported"), (2, "not supported")])

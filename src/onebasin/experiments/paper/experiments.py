@@ -16,12 +16,12 @@ Experiment = Callable[[Scale, Monitor], Findings]
 
 
 def experiments_in(out: Path) -> dict[str, Experiment]:
-    """Every experiment, in the order they are taken; some keep their runs in a folder of `out`."""
+    """Every experiment, in the order they are taken; long ones keep their parts in `out`."""
     runs = out / "compact" / "runs"
     return {
         "transpositions": transpositions,
         "dynamics": dynamics,
         "compact": partial(compact, runs),
         "compare": partial(compare, runs),
-        "prune": prune,
+        "prune": partial(prune, out / "prune" / "cells"),
     }

@@ -4,7 +4,9 @@ Each cell is a network size on a data set from one seed. Claims are of differenc
 the same networks, with Student's interval over seeds.
 """
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -34,6 +36,7 @@ from onebasin.experiments.paper.prune_scores import (
     scores_of_mean,
 )
 from onebasin.experiments.setup import Monitor
+from onebasin.store.files import write_text
 from onebasin.store.tables import Row
 
 KEEPS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
@@ -60,18 +63,33 @@ def cells(scale: Scale) -> Iterator[Cell]:
         yield from (Cell(data, pool, width, seed, *sizes[data], **spent) for seed in range(5))
 
 
-def prune(scale: Scale, monitor: Monitor) -> Findings:
-    """Every score on every network, and what follows from the differences between them."""
+def prune(folder: Path, scale: Scale, monitor: Monitor) -> Findings:
+    """Every score on every network, and what follows from the differences between them.
+
+    A cell that `folder` holds already is not measured again.
+    """
     chosen = list(cells(scale))
     curves: list[Row] = []
     about: list[Row] = []
     for number, cell in enumerate(chosen):
         name = f"{cell.data}, {cell.width} units, seed {cell.seed}"
         monitor("pruning", number / len(chosen), name)
-        some, one = measure(cell, fit(cell))
+        some, one = _kept_or_measured(folder, cell)
         curves += some
         about.append(one)
     return findings(curves, about)
+
+
+def _kept_or_measured(folder: Path, cell: Cell) -> tuple[list[Row], Row]:
+    file = folder / f"{cell.data}-{cell.pool}-{cell.width}-{cell.seed}.json"
+    if file.exists():
+        found = json.loads(file.read_text())
+        if found["cell"] == cell._asdict():
+            return found["curves"], found["about"]
+    curves, about = measure(cell, fit(cell))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(file, json.dumps({"cell": cell._asdict(), "curves": curves, "about": about}) + "\n")
+    return curves, about
 
 
 def findings(curves: list[Row], about: list[Row]) -> Findings:

@@ -4,6 +4,7 @@ Network 1 begins as a permuted copy of network 0, and both are trained with data
 own. NoT is planted exactly, the permutation being uniform among those that have it.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -11,18 +12,17 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin._types import Params, Permutation
-from onebasin.analysis.compare import rank_correlation
-from onebasin.analysis.connectivity import barrier, midpoint_barrier, weight_distance
-from onebasin.experiments.paper.findings import (
-    Claim,
-    Findings,
-    Scale,
-    Tables,
-    claim_over_seeds,
-    number,
+from onebasin.analysis.connectivity import (
+    barrier,
+    line,
+    losses_and_errors,
+    midpoint_barrier,
+    weight_distance,
 )
+from onebasin.experiments.paper.findings import Findings, Scale, Tables
 from onebasin.experiments.paper.stability import stability_claims, stability_map
 from onebasin.experiments.paper.training import Task, load_task, train
+from onebasin.experiments.paper.transpositions_claims import claims_of
 from onebasin.experiments.paper.twins import (
     FRACTIONS,
     Judge,
@@ -46,6 +46,7 @@ class _Protocol(NamedTuple):
     num_examples: int
     num_seeds: int = 3
     learning_rate: float = 1e-3
+    num_replanted: int = 16
 
     @property
     def planted(self) -> list[int]:
@@ -79,7 +80,7 @@ def transpositions(scale: Scale, monitor: Monitor) -> Findings:
         num_epochs=chosen.num_epochs,
         every=None,
     )
-    tables: Tables = {"twins": [], "barriers": []}
+    tables: Tables = {"twins": [], "barriers": [], "replanted": []}
     judge = Judge(task, chosen.num_inputs, chosen.num_examples)
     for seed, (before, planted) in enumerate(families):
         first = seed * (1 + len(chosen.planted))
@@ -88,6 +89,7 @@ def transpositions(scale: Scale, monitor: Monitor) -> Findings:
         )
         monitor("judging twins", seed / chosen.num_seeds, f"seed {seed}")
         _judge_family(judge, {"seed": seed}, before, after, planted, tables)
+        tables["replanted"] += _replanted(judge, chosen.num_replanted, seed, after, planted)
     tables["stability"] = stability_map(scale, monitor)
     return Findings(tables, [*claims_of(tables), *stability_claims(tables["stability"])])
 
@@ -129,6 +131,36 @@ def _judge_family(
         tables["twins"].append({**twin, **counted, **distances})
 
 
+def _replanted(
+    judge: Judge, num_replanted: int, seed: int, after: Params, planted: Permutation
+) -> Iterator[Row]:
+    """The midpoint barrier of each twin when other permutations of its NoT had been planted.
+
+    Training commutes with permutations, so a trained twin, undone and permuted anew, is what
+    training would have made of that other copy. Which units trade places matters beside how
+    many; the mean over permutations is left with how many.
+    """
+    task, (network, twins) = judge.task, _apart(after)
+    undone = permute(task.network.symmetry, invert(planted), twins)
+    test = task.dataset.test
+    inputs, targets = test.inputs[: judge.num_examples], test.targets[: judge.num_examples]
+    both = jax.tree.map(lambda x, y: np.concatenate([x[None], y]), network, undone)
+    ends, _ = losses_and_errors(task.network, both, inputs, targets)
+    for row, count in enumerate(total_transpositions(planted).tolist()):
+        twin = jax.tree.map(lambda leaf, row=row: leaf[row], undone)
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(200 + seed), row), num_replanted)
+        middles = [
+            line(network, plant(key, task, twin, {"hidden_0": count})[1], np.array([0.5]))
+            for key in keys
+        ]
+        together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *middles)
+        losses, _ = losses_and_errors(task.network, together, inputs, targets)
+        chord = float(ends[[0, row + 1]].mean())
+        for permutation, loss in enumerate(losses.tolist()):
+            which: Row = {"seed": seed, "planted": count, "permutation": permutation}
+            yield {**which, "midpoint": loss - chord}
+
+
 def _apart(family: Params) -> tuple[Params, Params]:
     """Network 0 and its copies."""
     return jax.tree.map(lambda leaf: leaf[0], family), jax.tree.map(lambda leaf: leaf[1:], family)
@@ -147,60 +179,3 @@ def barrier_rows(judge: Judge, which: Row, a: Params, b: Params) -> list[Row]:
         }
         for (part, quantity), values in judge.along(a, b).items()
     ]
-
-
-def claims_of(tables: Tables) -> list[Claim]:
-    """What the twins say of NoT: that it stays, what it costs, and that undoing it is free."""
-    seeds = sorted({int(number(row, "seed")) for row in tables["twins"]})
-    found: list[Claim] = []
-    for name in ("weights", "activations"):
-        by_seed = [_columns(tables["twins"], seed, "planted", f"matched_{name}") for seed in seeds]
-        slopes = [float(np.polyfit(planted, matched, 1)[0]) for planted, matched in by_seed]
-        squares = [float(np.corrcoef(planted, matched)[0, 1] ** 2) for planted, matched in by_seed]
-        exact = [float(np.mean(planted == matched)) for planted, matched in by_seed]
-        found += [
-            claim_over_seeds(
-                f"Training leaves the planted NoT as it was (matched by {name})",
-                "share of twins whose matched NoT equals the planted one", exact, ">=", 1.0,
-            ),
-            claim_over_seeds(
-                f"Matched NoT (by {name}) grows one to one with planted NoT",
-                "slope, as its distance from 1", [abs(slope - 1) for slope in slopes], "<=", 0.01,
-            ),
-            claim_over_seeds(
-                f"Planted NoT explains matched NoT (by {name})",
-                "R²", squares, ">=", 0.99,
-            ),
-        ]  # fmt: skip
-    return [*found, *_barrier_claims(tables, seeds)]
-
-
-def _barrier_claims(tables: Tables, seeds: list[int]) -> list[Claim]:
-    def midpoints(seed: int, stage: str) -> tuple[np.ndarray, np.ndarray]:
-        rows = [
-            row
-            for row in tables["barriers"]
-            if (row["stage"], row["part"], row["quantity"]) == (stage, "test", "loss")
-        ]
-        return _columns(rows, seed, "planted", "midpoint")
-
-    ranks = [rank_correlation(*midpoints(seed, "trained")) for seed in seeds]
-    left = [midpoints(s, "undone")[1].mean() / midpoints(s, "trained")[1].mean() for s in seeds]
-    return [
-        claim_over_seeds(
-            "The loss barrier grows with NoT",
-            "Spearman correlation of the midpoint barrier of test loss with planted NoT",
-            ranks, ">=", 0.95,
-        ),
-        claim_over_seeds(
-            "Undoing the planted permutation removes the barrier",
-            "share of the midpoint barrier of test loss that is gone, over all twins",
-            [1 - share for share in left], ">=", 0.99,
-        ),
-    ]  # fmt: skip
-
-
-def _columns(rows: list[Row], seed: int, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
-    some = [row for row in rows if row["seed"] == seed]
-    first, second = (np.array([number(row, name) for row in some]) for name in (x, y))
-    return first, second

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from onebasin.experiments.paper.findings import Tables
 from onebasin.report.figures.paper_rows import (
+    Means,
     column,
     distinct,
     draw_means,
@@ -19,6 +20,7 @@ from onebasin.report.figures.paper_rows import (
 from onebasin.report.figures.theme import Theme, new_figure
 from onebasin.store.tables import Row
 
+_OTHERS = "after training, mean over permutations"
 _STAGES = {"init": "before training", "trained": "after training", "undone": "permutation undone"}
 
 
@@ -51,11 +53,22 @@ def _draw_twins(tables: Tables, theme: Theme) -> Figure:
     ):
         rows = where(tables["barriers"], stage=stage, part="test", quantity="loss")
         draw_means(below, means_over_seeds(rows, "planted", "midpoint"), style, color, label)
+    draw_means(below, _means_over_permutations(tables), "o:", theme.vermilion, _OTHERS)
     below.set_xlabel("planted transpositions")
     below.set_ylabel("nats")
     below.set_title("Midpoint barrier of test loss")
     below.legend()
     return figure
+
+
+def _means_over_permutations(tables: Tables) -> Means:
+    """Over seeds, of each seed's mean over permutations that have the planted NoT."""
+    rows = tables["replanted"]
+    by_seed: list[Row] = []
+    for seed in distinct(rows, "seed"):
+        means = means_over_seeds(where(rows, seed=seed), "planted", "midpoint")
+        by_seed += [{"x": x, "y": y} for x, y in zip(*means[:2], strict=True)]
+    return means_over_seeds(by_seed, "x", "y")
 
 
 def _draw_map(rows: Sequence[Row], matching: str, theme: Theme) -> Figure:
