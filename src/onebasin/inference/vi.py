@@ -155,30 +155,25 @@ def _step(
 ) -> tuple[VIState, Stats]:
     key_draws, key_objective = jax.random.split(key)
 
-    def optimize() -> tuple[VIState, Array]:
-        def loss(variational: tuple[Params, Params]) -> tuple[Array, Array]:
-            mean, log_std = variational
-            q = DiagonalGaussian(mean, jax.tree.map(jnp.exp, log_std))
-            draws = q.sample(key_draws, settings.num_particles)
-            value = problem.objective(draws, key_objective) + settings.entropy * _entropy(log_std)
-            if problem.anchor is None:
-                return -value, value
-            return settings.pull * _divergence(q, problem.anchor) - value, value
+    def loss(variational: tuple[Params, Params]) -> tuple[Array, tuple[Array, Params]]:
+        mean, log_std = variational
+        q = DiagonalGaussian(mean, jax.tree.map(jnp.exp, log_std))
+        draws = q.sample(key_draws, settings.num_particles)
+        value = problem.objective(draws, key_objective) + settings.entropy * _entropy(log_std)
+        penalty = 0.0 if problem.anchor is None else settings.pull * _divergence(q, problem.anchor)
+        return penalty - value, (value, draws)
 
-        now = (state.mean, state.log_std)
-        (_, value), gradient = jax.value_and_grad(loss, has_aux=True)(now)
-        updates, optimizer_state = settings.optimizer.update(gradient, state.optimizer_state, now)
-        updated: Any = optax.apply_updates(now, updates)
-        mean, log_std = updated
-        return VIState(mean, mean, log_std, optimizer_state, state.num_steps + 1), value
-
-    def draw() -> tuple[VIState, Array]:
-        draws = _gaussian(state).sample(key_draws, settings.num_particles)
-        value = problem.objective(draws, key_objective) + settings.entropy * _entropy(state.log_std)
-        return state._replace(position=jax.tree.map(lambda leaf: leaf[0], draws)), value
-
-    state, elbo = jax.lax.cond(state.num_steps < settings.num_steps, optimize, draw)
-    return state, {"elbo": elbo}
+    now = (state.mean, state.log_std)
+    (_, (value, draws)), gradient = jax.value_and_grad(loss, has_aux=True)(now)
+    updates, optimizer_state = settings.optimizer.update(gradient, state.optimizer_state, now)
+    updated: Any = optax.apply_updates(now, updates)
+    mean, log_std = updated
+    optimized = VIState(mean, mean, log_std, optimizer_state, state.num_steps + 1)
+    drawn = state._replace(position=jax.tree.map(lambda leaf: leaf[0], draws))
+    # A branch would take both ways where chains are vectorized; draws need few steps.
+    is_optimizing = state.num_steps < settings.num_steps
+    state = jax.tree.map(partial(jnp.where, is_optimizing), optimized, drawn)
+    return state, {"elbo": value}
 
 
 def _entropy(log_std: Params) -> Array:
