@@ -39,8 +39,6 @@ def made_up_seed(scale: float = 1.0, **variations: float) -> dict[str, Any]:
         for number, (name, numbers) in enumerate(NUMBERS.items())
     }
     representations["compact"]["elbo"] = -1234.5 * scale
-    shares = {"weights": 0.25, "gaussian": 0.5}
-    return {
-        "representations": representations,
-        "significance": {name: {"significant_share": share} for name, share in shares.items()},
-    }
+    representations["compact-by-weights"]["significant_share"] = 0.25
+    representations["compact"]["significant_share"] = 0.5
+    return representations

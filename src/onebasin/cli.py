@@ -152,9 +152,9 @@ def frontier(
     folder = Path(f"{Path(config).stem}-frontier") if out is None else out
     with progress() as monitor:
         rows = run_frontier(load_config(config, changes or ()), seeds, folder, steps, monitor)
-    draw_frontier(rows, folder / "frontier.png")
+    draw_frontier(rows, folder)
     typer.echo((folder / "frontier.md").read_text())
-    typer.echo(f"Table: {folder / 'frontier.csv'}, figure: {folder / 'frontier.png'}")
+    typer.echo(f"Table: {folder / 'frontier.csv'}, figures: frontier.png, path.png")
 
 
 def _begin(

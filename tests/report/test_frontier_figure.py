@@ -11,9 +11,11 @@ from matplotlib.image import imread
 
 from onebasin.experiments.frontier.table import rows_of
 from onebasin.report.figures.frontier import draw_frontier, frontier
+from onebasin.report.figures.frontier_path import frontier_path
 from onebasin.report.figures.theme import LIGHT, drawn_on
 
-SHOWN = {name for name in NUMBERS if not name.startswith(("hmc", "kept-")) and "-pull-" not in name}
+_HIDDEN = ("hmc", "kept-", "compact-by-")
+SHOWN = {name for name in NUMBERS if not name.startswith(_HIDDEN) and "-pull-" not in name}
 ROWS = rows_of([made_up_seed(scale) for scale in (1.0, 1.1, 0.95)])
 
 
@@ -48,7 +50,19 @@ def test_refinements_have_a_color_of_their_own(figure: Figure) -> None:
 def test_the_table_of_any_number_of_seeds_is_drawn_to_a_png_file(
     num_seeds: int, tmp_path: Path
 ) -> None:
-    draw_frontier(rows_of([made_up_seed()] * num_seeds), tmp_path / "frontier.png")
-    assert [path.name for path in tmp_path.iterdir()] == ["frontier.png"]
-    height, width, _ = imread(tmp_path / "frontier.png", format="png").shape
-    assert min(height, width) > 400
+    draw_frontier(rows_of([made_up_seed()] * num_seeds), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"frontier.png", "path.png"}
+    for path in tmp_path.iterdir():
+        height, width, _ = imread(path, format="png").shape
+        assert min(height, width) > 400
+
+
+def test_the_path_runs_from_variational_inference_to_the_samples() -> None:
+    with drawn_on(LIGHT):
+        drawn = frontier_path(ROWS, LIGHT)
+    above = drawn.axes[0]
+    (line,) = above.lines
+    tv = {str(row["representation"]): row["total_variation"] for row in ROWS}
+    names = ["refined-elbo", "refined-elbo-pull-1", "compact"]
+    np.testing.assert_allclose(line.get_ydata(), [tv[name] for name in names])
+    assert {text.get_text() for text in above.texts} >= {"pull 0", "pull 1", "aligned samples"}

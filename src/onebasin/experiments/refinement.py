@@ -16,6 +16,7 @@ from onebasin.analysis.tempering import temper
 from onebasin.experiments.methods import decaying_adam, final_gaussian, minibatches
 from onebasin.experiments.setup import Setup
 from onebasin.gaussian import DiagonalGaussian
+from onebasin.gaussian_mixture import GaussianMixture
 from onebasin.inference.sample import Progress, sample
 from onebasin.inference.vi import DrawsObjective, mean_logdensity, refine
 from onebasin.samples import Samples
@@ -68,14 +69,43 @@ def refined(
 
     `progress` is told as by `sample`.
     """
+    objective = _objective(setup, fit, refinement)
+    return _refined(setup, anchor, objective, refinement, num_steps, _NUM_PARTICLES, progress)
+
+
+def refined_mixture(
+    setup: Setup, anchor: GaussianMixture, fit: FitInputs, num_steps: int, pull: float = 0.02
+) -> GaussianMixture:
+    """The components of a mixture, refined together so that they predict as the samples do.
+
+    Nothing but samples is used: neither targets nor the posterior's density. Each component needs
+    a std of its own.
+    """
+    objective = Partial(_match_all, _predictive_match(setup, fit))
+    refinement = Refinement(elbo=0.0, predictive=1.0, pull=pull)
+    together = DiagonalGaussian(anchor.mean, anchor.std)
+    count = max(1, 2 * _NUM_PARTICLES // anchor.num_components)
+    found = _refined(setup, together, objective, refinement, num_steps, count)
+    return GaussianMixture(found.mean, found.std)
+
+
+def _refined(
+    setup: Setup,
+    anchor: DiagonalGaussian,
+    objective: DrawsObjective,
+    refinement: Refinement,
+    num_steps: int,
+    num_particles: int,
+    progress: Callable[[Progress], None] | None = None,
+) -> DiagonalGaussian:
     method = refine(
-        _objective(setup, fit, refinement),
+        objective,
         anchor,
         init_std=temper(anchor, _START_SCALE).std,
         entropy=refinement.elbo,
         pull=refinement.pull,
         num_steps=num_steps,
-        num_particles=_NUM_PARTICLES,
+        num_particles=num_particles,
         optimizer=decaying_adam(_LEARNING_RATE, num_steps),
     )
     start = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], anchor.mean)
@@ -87,10 +117,19 @@ def _objective(setup: Setup, fit: FitInputs, refinement: Refinement) -> DrawsObj
     density = mean_logdensity(minibatches(setup, 2 * _BATCH_SIZE))
     if not refinement.predictive:
         return density
-    match = predictive_match(setup.posterior, fit.inputs, fit.reference, _BATCH_SIZE)
+    match = _predictive_match(setup, fit)
     if not refinement.elbo:
         return match
     return Partial(_sum, density, match, jnp.float32(refinement.predictive))
+
+
+def _predictive_match(setup: Setup, fit: FitInputs) -> DrawsObjective:
+    return predictive_match(setup.posterior, fit.inputs, fit.reference, _BATCH_SIZE)
+
+
+def _match_all(match: DrawsObjective, draws: Params, key: Key) -> Array:
+    """The match of draws of several components, whose leaves lead with (draw, component)."""
+    return match(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), draws), key)
 
 
 def _sum(

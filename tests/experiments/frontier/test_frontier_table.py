@@ -26,7 +26,7 @@ def test_every_representation_has_one_row_sorted_by_numbers_and_total_variation(
 
 def test_intervals_are_students_over_seeds() -> None:
     row = row_of("compact")
-    values = [seed["representations"]["compact"]["total_variation"] for seed in SEEDS]
+    values = [seed["compact"]["total_variation"] for seed in SEEDS]
     expected = scipy.stats.t.interval(0.95, 2, np.mean(values), scipy.stats.sem(values))
     assert row["total_variation"] == pytest.approx(np.mean(values), rel=1e-12)
     found = (row["total_variation_low"], row["total_variation_high"])
@@ -41,7 +41,7 @@ def test_ratios_to_kept_draws_are_paired_by_seed() -> None:
 
 
 def test_each_is_held_against_as_many_kept_draws_as_it_stores_numbers() -> None:
-    scores = SEEDS[0]["representations"]
+    scores = SEEDS[0]
     for row in rows_of(SEEDS[:1]):
         kept = f"kept-{row['num_numbers']}"
         if kept not in scores or str(row["representation"]).startswith("kept-"):
@@ -49,12 +49,6 @@ def test_each_is_held_against_as_many_kept_draws_as_it_stores_numbers() -> None:
         else:
             expected = row["total_variation"] / scores[kept]["total_variation"]
             assert row["kept_ratio"] == pytest.approx(expected)
-
-
-def test_significance_goes_with_the_alignment_that_it_speaks_of() -> None:
-    assert row_of("compact-by-weights")["significant_share"] == 0.25
-    assert row_of("compact")["significant_share"] == 0.5
-    assert row_of("direct")["significant_share"] is None
 
 
 def test_one_seed_has_means_and_no_intervals() -> None:
@@ -67,7 +61,7 @@ def test_one_seed_has_means_and_no_intervals() -> None:
 
 def test_a_score_that_one_seed_lacks_is_left_out_whole() -> None:
     lacking = made_up_seed()
-    lacking["representations"]["compact"]["elbo"] = None
+    lacking["compact"]["elbo"] = None
     row = row_of("compact", [SEEDS[0], lacking])
     assert [row[f"elbo{end}"] for end in ("", "_low", "_high")] == [None] * 3
     assert row["accuracy"] == 0.9

@@ -7,14 +7,14 @@ from onebasin import _trees
 from onebasin._types import Params
 from onebasin.alignment.align import align
 from onebasin.alignment.gaussian_matching import gaussian_matching
-from onebasin.alignment.null import null_draws, rms
-from onebasin.alignment.significance import significant_share, std_significance
+from onebasin.alignment.null import rms
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.analysis.blocks import UnitBlocks
 from onebasin.analysis.kept import evenly_spaced
-from onebasin.experiments.frontier.basin import Basin, make_basin, relabelled
-from onebasin.experiments.frontier.refined import refined_compact, refinements
-from onebasin.experiments.frontier.representations import Representation, from_samples
+from onebasin.experiments.frontier.basin import Basin, make_basin
+from onebasin.experiments.frontier.matchings import LIKELIHOOD, relabelled, significance
+from onebasin.experiments.frontier.refined import refined_chains, refined_compact, refinements
+from onebasin.experiments.frontier.representations import Representation, compact, from_samples
 from onebasin.experiments.judge import Judge, Scores
 from onebasin.experiments.setup import Monitor, Setup
 from onebasin.gaussian import DiagonalGaussian, summarize
@@ -25,7 +25,6 @@ KEPT = (1, 2, 4, 8)
 _NUM_THINNINGS = 20
 _NUM_DRAWS = 400
 _NUM_ELBO_DRAWS = 64
-_NUM_NULLS = 3
 
 
 def evaluate_seed(setup: Setup, samples: Samples, num_steps: int, monitor: Monitor) -> Scores:
@@ -34,20 +33,24 @@ def evaluate_seed(setup: Setup, samples: Samples, num_steps: int, monitor: Monit
     basin = make_basin(setup, samples)
     judge = Judge(setup, setup.predict(samples.draws()))
     table = _marks(judge, samples)
-    builders = from_samples()
+    builders = from_samples() | {way: compact(way) for way in basin.ways}
     for number, (name, build) in enumerate(builders.items()):
         monitor("from samples", number / len(builders), name)
         table[name] = _score(judge, name, build(basin))
     chosen = refinements()
     for number, (name, refinement) in enumerate(chosen.items()):
-        monitor("refining", number / len(chosen), name)
+        monitor("refining", number / (len(chosen) + 1), name)
         gaussian = refined_compact(basin, refinement, num_steps)
         table[name] = _score(judge, name, gaussian) | _distance(basin, gaussian)
+    monitor("refining", len(chosen) / (len(chosen) + 1), "refined-chains")
+    table["refined-chains"] = _score(judge, "refined-chains", refined_chains(basin, num_steps))
     monitor("held-out chain", 0.0, "log density of its aligned draws")
     for name, scores in held_out(setup, samples).items():
         table[name] |= scores
-    monitor("null floor", 0.5, "significance of stds")
-    return {"representations": table, "significance": _significance(basin)}
+    for number, (name, way) in enumerate(basin.ways.items()):
+        monitor("null floor", number / len(basin.ways), name)
+        table[name] |= significance(setup, way, basin.in_basin[name].std())
+    return table
 
 
 def _marks(judge: Judge, samples: Samples) -> dict[str, Scores]:
@@ -88,7 +91,7 @@ def _distance(basin: Basin, gaussian: DiagonalGaussian) -> Scores:
     """How far a refined Gaussian has moved from the aligned samples', in root mean squares."""
     anchor = summarize(basin.aligned)
     moved = jax.tree.map(np.subtract, gaussian.mean, anchor.mean)
-    return {"moved": rms(moved), "std": rms(gaussian.std), "anchor_std": rms(anchor.std)}
+    return {"moved": rms(moved), "std": rms(gaussian.std)}
 
 
 def held_out(setup: Setup, samples: Samples) -> dict[str, Scores]:
@@ -124,7 +127,7 @@ def _log_densities(setup: Setup, seen: Samples, unseen: Samples) -> dict[str, fl
     found["compact-by-weights"] = _log_density(fit, brought)
     fit = summarize(by_likelihood.apply(seen))
     brought = align(unseen, symmetry, gaussian_matching(fit), by_likelihood.reference)
-    found["compact"] = _log_density(fit, brought.apply(unseen))
+    found[LIKELIHOOD] = _log_density(fit, brought.apply(unseen))
     return found
 
 
@@ -132,20 +135,3 @@ def _log_density(gaussian: DiagonalGaussian, samples: Samples) -> float:
     draws: Params = jax.tree.map(jax.numpy.asarray, samples.draws())
     terms = jax.lax.map(gaussian.log_prob, draws)
     return float(terms.mean()) / _trees.size(gaussian.mean)
-
-
-def _significance(basin: Basin) -> dict[str, Scores]:
-    """Of stds by each matching: their size, the null floor's, and the share that is significant."""
-    symmetry = basin.setup.posterior.symmetry
-    keys = jax.random.split(basin.setup.key("null"), _NUM_NULLS)
-    noises = [null_draws(key, basin.samples, symmetry) for key in keys]
-    nulls = [[a.apply(noise).std() for a in relabelled(noise, symmetry)] for noise in noises]
-    found = {}
-    for place, alignment in enumerate((basin.by_weights, basin.by_likelihood)):
-        std, floors = alignment.apply(basin.samples).std(), [pair[place] for pair in nulls]
-        found[alignment.matching] = {
-            "std": rms(std),
-            "null_std": float(np.mean([rms(floor) for floor in floors])),
-            "significant_share": significant_share(std_significance(std, floors, symmetry)),
-        }
-    return found

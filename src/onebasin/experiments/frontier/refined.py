@@ -1,15 +1,17 @@
 """Refined representations: where a Gaussian ends that begins at the aligned samples."""
 
 from onebasin.experiments.frontier.basin import Basin
-from onebasin.experiments.refinement import Refinement, refined
+from onebasin.experiments.frontier.representations import chain_gaussians_whole
+from onebasin.experiments.refinement import Refinement, refined, refined_mixture
 from onebasin.gaussian import DiagonalGaussian, summarize
+from onebasin.gaussian_mixture import GaussianMixture
 
 REFINEMENTS = {
     "refined-elbo": Refinement(elbo=1.0, predictive=0.0, pull=0.0),
     "refined-predictive": Refinement(elbo=0.0, predictive=1.0, pull=0.1),
     "refined-both": Refinement(elbo=1.0, predictive=1.0, pull=0.0),
 }
-PATH = (0.3, 3.0)
+PATH = (0.1, 1.0, 10.0)
 """Pulls of the path from variational inference (0) to the aligned samples (infinity)."""
 
 
@@ -22,3 +24,8 @@ def refinements() -> dict[str, Refinement]:
 def refined_compact(basin: Basin, refinement: Refinement, num_steps: int) -> DiagonalGaussian:
     """The compact Gaussian of a basin, refined."""
     return refined(basin.setup, summarize(basin.aligned), basin.fit, refinement, num_steps)
+
+
+def refined_chains(basin: Basin, num_steps: int) -> GaussianMixture:
+    """A Gaussian for each chain, refined together to predict as samples do, without targets."""
+    return refined_mixture(basin.setup, chain_gaussians_whole(basin), basin.fit, num_steps)

@@ -36,14 +36,9 @@ def direct(basin: Basin) -> Representation:
     return summarize(basin.samples)
 
 
-def compact_by_weights(basin: Basin) -> Representation:
-    """Mean and std of the samples, aligned to their iterated mean by weights."""
-    return summarize(basin.by_weights.apply(basin.samples))
-
-
-def compact(basin: Basin) -> Representation:
-    """Mean and std of the samples, relabelled by likelihood."""
-    return summarize(basin.aligned)
+def compact(way: str) -> Builder:
+    """Mean and std of the samples, aligned in one of the ways."""
+    return lambda basin: summarize(basin.in_basin[way])
 
 
 def compact_mean(basin: Basin) -> Representation:
@@ -129,8 +124,6 @@ def from_samples() -> dict[str, Builder]:
     """All representations made of samples alone, by name."""
     return {
         "direct": direct,
-        "compact-by-weights": compact_by_weights,
-        "compact": compact,
         "compact-mean": compact_mean,
         "compact-tempered": compact_tempered,
         "compact-layer-tempered": compact_layer_tempered,

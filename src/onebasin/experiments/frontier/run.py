@@ -2,19 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from onebasin.experiments.config import RunConfig
 from onebasin.experiments.frontier.evaluate import evaluate_seed
 from onebasin.experiments.frontier.table import markdown, rows_of
-from onebasin.experiments.run import take_step
+from onebasin.experiments.judge import Scores
 from onebasin.experiments.setup import Monitor, set_up
+from onebasin.experiments.steps.sample import draw_hmc
 from onebasin.store.draws import load_samples
 from onebasin.store.files import write_text
 from onebasin.store.run_directory import RunDirectory
 from onebasin.store.tables import Row, write_table
 
-Found = dict[str, Any]
+Found: TypeAlias = dict[str, Scores]
 _SEED_FILE = "frontier.json"
 
 
@@ -50,8 +51,7 @@ def _seed(config: RunConfig, path: Path, num_steps: int, monitor: Monitor) -> Fo
     if file.exists():
         return json.loads(file.read_text())
     setup = set_up(config)
-    if not run.is_done("sample"):
-        take_step(run, "sample", setup, monitor)
+    draw_hmc(run, setup, monitor)
     samples = load_samples(run.samples("hmc"), setup.template)
     found = evaluate_seed(setup, samples, num_steps, monitor)
     write_text(file, json.dumps(found, indent=1, allow_nan=False) + "\n")

@@ -19,13 +19,15 @@ METRICS = {
     "elbo": "ELBO",
     "held_out_draws": "log density, held-out draws",
     "held_out_chain": "log density, held-out chain",
+    "std": "std",
+    "null_std": "null floor",
+    "noise_std": "std of its noise",
     "significant_share": "significant",
     "moved": "moved",
 }
 """Columns by the names of the scores, in their order, with their headings."""
 
 _DIGITS = {"elbo": 0, "held_out_draws": 4, "held_out_chain": 4, "rmse": 2}
-_SIGNIFICANCE = {"weights": "compact-by-weights", "gaussian": "compact"}
 
 
 def rows_of(seeds: Sequence[dict[str, Any]]) -> list[Row]:
@@ -56,9 +58,7 @@ def _mean_and_interval(metric: str, values: Sequence[float | None]) -> Row:
 
 
 def _with_ratios(seed: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    table = {name: dict(scores) for name, scores in seed["representations"].items()}
-    for matching, name in _SIGNIFICANCE.items():
-        table[name]["significant_share"] = seed["significance"][matching]["significant_share"]
+    table = {name: dict(scores) for name, scores in seed.items()}
     for name, scores in table.items():
         kept = table.get(f"kept-{scores['num_numbers']}")
         if kept is not None and not name.startswith("kept-"):

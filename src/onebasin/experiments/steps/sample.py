@@ -17,8 +17,7 @@ from onebasin.store.run_directory import RunDirectory
 
 def draw_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str, Any]:
     """Draw by every method; what is whole already is kept. Gives what results.json says of it."""
-    if not is_whole(run.samples("hmc")):
-        _draw_hmc(run, setup, monitor)
+    draw_hmc(run, setup, monitor)
     if not is_whole(run.samples("ensemble")):
         save_samples(run.samples("ensemble"), _ensemble(setup, "ensemble", monitor))
     if not run.compact("vi-unaligned").exists():
@@ -28,7 +27,10 @@ def draw_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str,
     return {"data": {"task": data.task, "num_features": data.num_features, **sizes}}
 
 
-def _draw_hmc(run: RunDirectory, setup: Setup, monitor: Monitor) -> None:
+def draw_hmc(run: RunDirectory, setup: Setup, monitor: Monitor) -> None:
+    """Draw by HMC alone; nothing is done where its samples are whole."""
+    if is_whole(run.samples("hmc")):
+        return
     chosen = setup.config.hmc
     positions = _starts(setup, monitor)
     writer = SampleWriter(run.samples("hmc"))

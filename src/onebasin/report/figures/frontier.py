@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from onebasin.report.figures.exhibit import png
+from onebasin.report.figures.frontier_path import frontier_path
 from onebasin.report.figures.labels import Label, place_labels
 from onebasin.report.figures.paper_rows import column
 from onebasin.report.figures.theme import Theme, new_figure
@@ -17,12 +18,13 @@ from onebasin.store.tables import Row
 
 _TICKS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 _TV = "total_variation"
-_LEFT_OUT = ("hmc", "hmc-chain")
+_LEFT_OUT = ("hmc", "hmc-chain", "compact-balanced")
 
 
-def draw_frontier(rows: Sequence[Row], path: Path) -> None:
-    """Draw the table of the frontier to a PNG file."""
-    write_bytes(path, png(lambda theme: frontier(rows, theme)))
+def draw_frontier(rows: Sequence[Row], folder: Path) -> None:
+    """Draw the table of the frontier to frontier.png, and the path of refinement to path.png."""
+    write_bytes(folder / "frontier.png", png(lambda theme: frontier(rows, theme)))
+    write_bytes(folder / "path.png", png(lambda theme: frontier_path(rows, theme)))
 
 
 def frontier(rows: Sequence[Row], theme: Theme) -> Figure:
@@ -53,12 +55,12 @@ def frontier(rows: Sequence[Row], theme: Theme) -> Figure:
 
 
 def _points(axes: Axes, rows: Sequence[Row], kind: str, color: str) -> list[Label]:
-    """Points with their intervals; the path of refinement is left to the table."""
+    """Points with their intervals; what lies on the path or on `compact` is left to the table."""
     labels: list[Label] = []
     for row in rows:
         name = str(row["representation"])
         is_refined = name.startswith("refined")
-        if name in _LEFT_OUT or name.startswith("kept-") or "-pull-" in name:
+        if name in _LEFT_OUT or name.startswith(("kept-", "compact-by-")) or "-pull-" in name:
             continue
         if is_refined != (kind == "refined"):
             continue

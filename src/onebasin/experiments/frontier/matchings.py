@@ -1,0 +1,86 @@
+"""The ways of the frontier to bring samples into one basin, each a row with a null floor."""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple, TypeAlias
+
+import jax
+import numpy as np
+
+from onebasin._types import Params
+from onebasin.alignment.align import Alignment, align
+from onebasin.alignment.gaussian_matching import gaussian_matching
+from onebasin.alignment.null import null_draws, rms
+from onebasin.alignment.significance import significant_share, std_significance
+from onebasin.alignment.weight_matching import weight_matching
+from onebasin.analysis.importance import fisher_importance
+from onebasin.experiments.judge import Scores
+from onebasin.experiments.setup import Setup
+from onebasin.samples import Samples
+from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.balance import balance
+
+_Named: TypeAlias = Literal["weights", "activations", "mixed"]
+
+LIKELIHOOD = "compact"
+"""The row of the relabelling by likelihood, which everything else begins at."""
+_NUM_NULLS = 3
+_NUM_INPUTS = 128  # of activations: more cost much, for each null floor is matched too
+
+
+class Way(NamedTuple):
+    """Samples to be aligned, and how."""
+
+    samples: Samples
+    align: Callable[[Samples], Alignment]
+
+
+def ways(setup: Setup, samples: Samples) -> dict[str, Way]:
+    """Every way by the name of its row, all to the iterated mean.
+
+    `compact-balanced` matches by weights after the scales of relu units are removed; other
+    activations have no such symmetry, and no such row.
+    """
+    symmetry = setup.posterior.symmetry
+    by_matching = lambda matching: lambda some: align(some, symmetry, matching)
+    named = lambda name: by_matching(_with_matching(setup, name).matching)
+    importance = fisher_importance(setup.key("fisher"), setup.posterior, samples.draws())
+    found = {
+        LIKELIHOOD: Way(samples, lambda some: relabelled(some, symmetry)[1]),
+        "compact-by-weights": Way(samples, named("weights")),
+        "compact-by-activations": Way(samples, named("activations")),
+        "compact-by-mixed": Way(samples, named("mixed")),
+        "compact-by-fisher": Way(samples, by_matching(weight_matching(importance))),
+    }
+    if setup.config.network.activation == "relu":
+        balanced = balance(symmetry, samples.params, num_batch_axes=2, tolerance=1e-6)
+        found["compact-balanced"] = Way(Samples(balanced, samples.stats), named("weights"))
+    return found
+
+
+def relabelled(samples: Samples, symmetry: Symmetry) -> tuple[Alignment, Alignment]:
+    """The alignment to the iterated mean by weights, and the relabelling by likelihood from it."""
+    by_weights = align(samples, symmetry, weight_matching())
+    # A likelihood moves by small shares: most of it is the weights that no permutation helps.
+    return by_weights, align(
+        samples, symmetry, gaussian_matching(), start=by_weights, max_rounds=40, tolerance=1e-6
+    )
+
+
+def significance(setup: Setup, way: Way, std: Params) -> Scores:
+    """Of aligned stds: their size, the null floor's, its noise's, and the share below it."""
+    symmetry = setup.posterior.symmetry
+    keys = jax.random.split(setup.key("null"), _NUM_NULLS)
+    noises = [null_draws(key, way.samples, symmetry) for key in keys]
+    floors = [way.align(noise).apply(noise).std() for noise in noises]
+    return {
+        "std": rms(std),
+        "null_std": float(np.mean([rms(floor) for floor in floors])),
+        "noise_std": float(np.mean([rms(noise.std()) for noise in noises])),
+        "significant_share": significant_share(std_significance(std, floors, symmetry)),
+    }
+
+
+def _with_matching(setup: Setup, name: _Named) -> Setup:
+    changes = {"matching": name, "num_inputs": _NUM_INPUTS}
+    chosen = setup.config.alignment.model_copy(update=changes)
+    return setup._replace(config=setup.config.model_copy(update={"alignment": chosen}))
