@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float, Num
+from jaxtyping import Float
 
 from onebasin import _trees
 from onebasin._types import Array, Key, Params
@@ -51,21 +51,10 @@ def _mean_square(posterior: Posterior, draws: Params, keys: Any, num_probes: int
 
 def _signed_gradient(posterior: Posterior, params: Params, key: Key) -> Params:
     key_targets, key_signs = jax.random.split(key)
-    outputs = posterior.apply(params, posterior.inputs)
-    targets = _drawn_targets(posterior, params, outputs, key_targets)
-    signs = jax.random.rademacher(key_signs, (outputs.shape[0],), outputs.dtype)
+    targets = posterior.drawn_targets(params, key_targets)
+    signs = jax.random.rademacher(key_signs, targets.shape, posterior.inputs.dtype)
 
     def signed_sum(params: Params) -> Float[Array, ""]:
         return (signs * posterior.log_likelihood(params, posterior.inputs, targets)).sum()
 
     return jax.grad(signed_sum)(params)
-
-
-def _drawn_targets(
-    posterior: Posterior, params: Params, outputs: Float[Array, "batch outputs"], key: Key
-) -> Num[Array, " batch"]:
-    """Targets as the network itself expects them."""
-    noise = posterior.noise_std(params)
-    if noise is None:
-        return jax.random.categorical(key, outputs)
-    return outputs[:, 0] + noise * jax.random.normal(key, outputs.shape[:1], outputs.dtype)

@@ -116,6 +116,14 @@ class Posterior(eqx.Module):
         outputs = self.apply(params, inputs)
         return self.likelihood.log_prob(outputs, targets, self.noise_std(params))
 
+    def drawn_targets(self, params: Params, key: Key) -> Num[Array, " examples"]:
+        """Targets of the training inputs as the network itself expects them."""
+        outputs = self.apply(params, self.inputs)
+        noise = self.noise_std(params)
+        if noise is None:
+            return jax.random.categorical(key, outputs)
+        return outputs[:, 0] + noise * jax.random.normal(key, outputs.shape[:1], outputs.dtype)
+
     def logdensity(self, params: Params) -> Float[Array, ""]:
         """The log posterior density on all training examples, up to a constant, in nats."""
         likelihood = self.log_likelihood(params, self.inputs, self.targets).sum()

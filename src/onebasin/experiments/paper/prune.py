@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from onebasin import _trees
+from onebasin._types import Params
 from onebasin.analysis.compare import rank_correlation
 from onebasin.analysis.predictive import CategoricalPredictive
 from onebasin.analysis.pruning import pruned_copies
@@ -28,6 +29,7 @@ from onebasin.experiments.paper.prune_cell import (
 from onebasin.experiments.paper.prune_claims import claims_of, comparisons
 from onebasin.experiments.paper.prune_scores import (
     Pruned,
+    conditioned,
     curvature,
     dark_inputs,
     scores_at_start,
@@ -112,6 +114,7 @@ def measure(cell: Cell, found: Posteriors) -> tuple[list[Row], Row]:
         "members": [
             _points(found, scores_in_basin(found, posterior_fisher, member))
             | _points(found, scores_misaligned(found, posterior_fisher, member))
+            | _points(found, conditioned(found, member, KEEPS))
             for member in members
         ],
         "starts": [_points(found, scores_at_start(found, chain)) for chain in range(NUM_CHAINS)],
@@ -129,16 +132,22 @@ def measure(cell: Cell, found: Posteriors) -> tuple[list[Row], Row]:
 
 def _points(found: Posteriors, pruned: Pruned) -> dict[str, np.ndarray]:
     """[keep, accuracy, nll] at every share, by score."""
-    names, points = list(pruned.scores), {}
+    names, points = [*pruned.scores, *pruned.copies], {}
     for first in range(0, len(names), _AT_ONCE):
         some = names[first : first + _AT_ONCE]
-        copies = [pruned_copies(pruned.params, pruned.scores[name], KEEPS) for name in some]
+        copies = [_copies(pruned, name) for name in some]
         predictive = found.setup.predict(jax.tree.map(lambda *x: np.concatenate(x), *copies))
         assert isinstance(predictive, CategoricalPredictive)
         for number, name in enumerate(some):
             row = number * len(KEEPS)
             points[name] = _curve(found, predictive.take(np.arange(row, row + len(KEEPS))))
     return points
+
+
+def _copies(pruned: Pruned, name: str) -> Params:
+    if name in pruned.copies:
+        return pruned.copies[name]
+    return pruned_copies(pruned.params, pruned.scores[name], KEEPS)
 
 
 def _curve(found: Posteriors, predictive: CategoricalPredictive) -> np.ndarray:

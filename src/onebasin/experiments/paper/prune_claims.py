@@ -51,6 +51,10 @@ PAIRS = (
     Pair("fisher staged", "magnitude"),
     Pair("posterior fisher staged", "magnitude"),
     Pair("posterior fisher staged", "fisher staged"),
+    Pair("conditional", "magnitude"),
+    Pair("conditional", "fisher staged"),
+    Pair("conditional", "magnitude conditional"),
+    Pair("magnitude conditional", "magnitude"),
     Pair("std", "magnitude", "HMC mean"),
     Pair("signal-to-noise", "magnitude", "HMC mean"),
     Pair("fisher", "magnitude", "HMC mean"),
@@ -83,6 +87,12 @@ CLAIMED = {
     ),
     Pair("fisher staged", "magnitude"): (
         "The network's own loss increase, measured anew in stages, beats magnitude"
+    ),
+    Pair("conditional", "magnitude"): (
+        "Conditioning a unit-wise Laplace posterior on what leaves beats magnitude"
+    ),
+    Pair("conditional", "magnitude conditional"): (
+        "When the rest is conditioned, signal-to-noise is a better order than magnitude"
     ),
 }
 

@@ -1,6 +1,7 @@
 """Every score of the pruning study, with its controls, for one trained network."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import jax
@@ -10,6 +11,7 @@ from jaxtyping import Bool
 from onebasin import _trees
 from onebasin._types import Params
 from onebasin.analysis.pruning import layer_wise, pruning_scores
+from onebasin.analysis.pruning_conditional import conditional_copies
 from onebasin.analysis.pruning_fisher import fisher_diagonal
 from onebasin.analysis.pruning_shares import average_over_units
 from onebasin.analysis.pruning_stages import staged_scores
@@ -23,10 +25,15 @@ PROBES_A_STAGE = 24
 
 
 class Pruned(NamedTuple):
-    """A network as it lies in some basin, and the scores of its weights by name."""
+    """A network as it lies in some basin, and the scores of its weights by name.
+
+    `copies` are networks pruned otherwise than by zeroing what scores least, by name; their
+    leaves lead with the share kept.
+    """
 
     params: Params
     scores: Scores
+    copies: Mapping[str, Params] = MappingProxyType({})
 
 
 def curvature(found: Posteriors, draws: Params, purpose: str) -> Params:
@@ -74,6 +81,19 @@ def scores_in_basin(found: Posteriors, fisher: Params, member: int) -> Pruned:
         | _changed(scores, "layer-wise", layer_wise, ("std", "signal-to-noise", "magnitude"))
         | _changed(scores, "dark first", lambda s: _dark_first(s, dark), ("std", "random")),
     )
+
+
+def conditioned(found: Posteriors, member: int, keeps: Sequence[float]) -> Pruned:
+    """A network without any posterior but Laplace's around itself: what is left is conditioned."""
+    params = found.members.draw(member, 0)
+    key, posterior = found.setup.key(f"conditional-{member}"), found.setup.posterior
+    copies = {
+        "conditional": conditional_copies(posterior, params, keeps, key),
+        "magnitude conditional": conditional_copies(
+            posterior, params, keeps, key, order="magnitude"
+        ),
+    }
+    return Pruned(params, {}, copies)
 
 
 def scores_misaligned(found: Posteriors, fisher: Params, member: int) -> Pruned:
