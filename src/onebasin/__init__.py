@@ -33,6 +33,7 @@ from onebasin.analysis.importance import fisher_importance as fisher_importance
 from onebasin.analysis.kept import chosen_draws as chosen_draws
 from onebasin.analysis.predictive import evaluate as evaluate, predict as predict
 from onebasin.analysis.pruning import prune as prune
+from onebasin.analysis.pruning_conditional import conditional_copies as conditional_copies
 from onebasin.analysis.refinement import (
     mixed_inputs as mixed_inputs,
     predictive_match as predictive_match,

@@ -6,17 +6,15 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 
 from onebasin.report.figures.exhibit import png
 from onebasin.report.figures.frontier_path import frontier_path
 from onebasin.report.figures.labels import Label, place_labels
 from onebasin.report.figures.paper_rows import column
-from onebasin.report.figures.theme import Theme, new_figure
+from onebasin.report.figures.theme import Theme, new_figure, plain_log_ticks
 from onebasin.store.files import write_bytes
 from onebasin.store.tables import Row
 
-_TICKS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 _TV = "total_variation"
 _LEFT_OUT = ("hmc", "hmc-chain", "compact-balanced")
 
@@ -44,10 +42,7 @@ def frontier(rows: Sequence[Row], theme: Theme) -> Figure:
     ]
     axes.set_xlabel("numbers stored for each weight")
     axes.set_ylabel("total variation to HMC (dotted: one chain to the others)")
-    low, high = axes.get_ylim()
-    ticks = [tick for tick in _TICKS if low <= tick <= high]
-    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.yaxis.set_minor_locator(NullLocator())
+    plain_log_ticks(axes)
     axes.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
     axes.set_xlim(0.8, 12)
     place_labels(figure, axes, labels, [line])

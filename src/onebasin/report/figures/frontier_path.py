@@ -8,30 +8,33 @@ from matplotlib.figure import Figure
 
 from onebasin.report.figures.labels import Label, place_labels
 from onebasin.report.figures.paper_rows import column
-from onebasin.report.figures.theme import Theme, new_figure
+from onebasin.report.figures.theme import Theme, new_figure, plain_log_ticks
 from onebasin.store.tables import Row
 
-_METRICS = {"total_variation": "total variation to HMC", "elbo": "ELBO (nats)"}
 _SAMPLES, _VARIATIONAL = "compact", "refined-elbo"
 
 
 def frontier_path(rows: Sequence[Row], theme: Theme) -> Figure:
-    """Total variation and ELBO against the distance from the aligned samples' mean.
+    """Total variation and negative ELBO against the distance from the aligned samples' mean.
 
     One point for each pull, from none (variational inference) to infinite (the samples).
     """
     path = sorted((row for row in rows if _pull(row) is not None), key=_by_pull)
     figure = new_figure(5.6)
-    panels = figure.subplots(len(_METRICS), 1, sharex=True)
+    panels = figure.subplots(2, 1, sharex=True)
     moved = np.nan_to_num(column(path, "moved"))
-    for axes, (metric, label) in zip(panels, _METRICS.items(), strict=True):
-        values = column(path, metric)
-        low, high = (column(path, f"{metric}_{side}") for side in ("low", "high"))
+    for axes, metric, sign, label in (
+        (panels[0], "total_variation", 1, "total variation to HMC"),
+        (panels[1], "elbo", -1, "negative ELBO (nats)"),
+    ):
+        values = sign * column(path, metric)
+        low, high = (sign * column(path, f"{metric}_{side}") for side in ("low", "high"))
         axes.plot(moved, values, "o-", color=theme.blue, markersize=4)
         axes.vlines(moved, low, high, color=theme.blue, linewidth=2, alpha=0.4)
         axes.set_ylabel(label)
-    panels[0].set_yscale("log")
-    panels[1].set_yscale("symlog", linthresh=1000)
+        if (values > 0).all():
+            axes.set_yscale("log")
+            plain_log_ticks(axes)
     panels[-1].set_xlabel("distance from the aligned mean, root mean square over weights")
     points = zip(moved, column(path, "total_variation"), path, strict=True)
     labels = [Label(x, y, _words(row), theme.text) for x, y, row in points]

@@ -14,6 +14,8 @@ from onebasin.report.figures.theme import Theme, new_figure, share_ticks
 from onebasin.store.tables import Row
 
 SHOWN = {
+    "conditional": "|weight| / std of Laplace, rest conditioned",
+    "magnitude conditional": "|weight|, rest conditioned",
     "fisher staged": "loss increase in stages, own",
     "posterior fisher staged": "loss increase in stages, posterior",
     "fisher": "loss increase, own Fisher",
@@ -87,6 +89,8 @@ def _draw_score(axes: Axes, rows: Sequence[Row], score: str, theme: Theme) -> No
 
 def _style(score: str, theme: Theme) -> tuple[str, str]:
     return {
+        "conditional": (theme.text, "*-"),
+        "magnitude conditional": (theme.green, "*--"),
         "fisher staged": (theme.purple, "P-"),
         "posterior fisher staged": (theme.blue, "P--"),
         "fisher": (theme.purple, "v:"),

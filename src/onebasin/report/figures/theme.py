@@ -10,7 +10,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 WIDTH = 5.6
 """Inches; narrow, so that text stays readable on a phone."""
@@ -73,6 +73,15 @@ def share_ticks(axes: Axes, shares: Sequence[float]) -> None:
     """Label the horizontal axis with shares as per cent, and with nothing else."""
     axes.set_xticks(shares, [f"{100 * share:g} %" for share in shares])
     axes.set_xticks([], minor=True)
+
+
+def plain_log_ticks(axes: Axes) -> None:
+    """Label the logarithmic vertical axis with round values in plain figures."""
+    low, high = axes.get_ylim()
+    values = [step * 10.0**power for power in range(-6, 9) for step in (1, 2, 3, 5)]
+    ticks = [value for value in values if low <= value <= high]
+    axes.set_yticks(ticks, [f"{value:,g}" for value in ticks])
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 @contextmanager
