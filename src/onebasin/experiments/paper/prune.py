@@ -44,9 +44,9 @@ from onebasin.store.tables import Row
 KEEPS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Shares of weights kept: the paper's, fewer where little happens and one more where much does."""
 
-SMALL = (("digits", 1, 32), ("mnist", 2, 32), ("mnist", 1, 32))
-WIDE = tuple((data, pool, width) for width in (128, 512) for data, pool, _ in SMALL)
-"""Data, pool and width. A pool of 2 makes 14 x 14 pixels of 28 x 28."""
+_INPUTS = (("digits", 1), ("mnist", 2), ("mnist", 1))
+"""Data and pool, the fewest inputs first. A pool of 2 makes 14 x 14 pixels of 28 x 28."""
+_WIDTHS = (32, 128, 512)
 
 _AT_ONCE = 64 // len(KEEPS)
 """Scores whose pruned copies are predicted together; a chunk of predictions holds 64."""
@@ -60,9 +60,10 @@ def cells(scale: Scale) -> Iterator[Cell]:
         return
     spent = {"num_draws": 30, "num_warmup": 20, "num_steps": 80, "num_training_steps": 1000}
     sizes = {"digits": (None, None), "mnist": (1000, 2000)}
-    chosen = SMALL if scale == "small" else SMALL + WIDE
-    for data, pool, width in chosen:
-        yield from (Cell(data, pool, width, seed, *sizes[data], **spent) for seed in range(5))
+    inputs, widths = (_INPUTS[:2], _WIDTHS[:1]) if scale == "small" else (_INPUTS, _WIDTHS)
+    for width in widths:
+        for data, pool in inputs:
+            yield from (Cell(data, pool, width, seed, *sizes[data], **spent) for seed in range(5))
 
 
 def prune(folder: Path, scale: Scale, monitor: Monitor) -> Findings:
