@@ -1,6 +1,7 @@
 """The inference methods of a run, as its config says, and how far they have come in words."""
 
 from collections.abc import Callable
+from functools import cache
 
 import jax
 import numpy as np
@@ -56,8 +57,12 @@ def minibatches(setup: Setup, batch_size: int) -> StochasticLogDensity:
     return setup.posterior.minibatch_logdensity(min(batch_size, len(setup.dataset.train)))
 
 
+@cache
 def decaying_adam(learning_rate: float, num_steps: int) -> optax.GradientTransformation:
-    """Adam with a learning rate that falls to zero along a cosine."""
+    """Adam with a learning rate that falls to zero along a cosine.
+
+    One object for each pair, so that a method which is made again is not compiled again.
+    """
     return optax.adam(optax.cosine_decay_schedule(learning_rate, num_steps))
 
 

@@ -1,6 +1,5 @@
 """deep_ensemble: maximum a posteriori networks from different starts and batch orders."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -38,8 +37,8 @@ def deep_ensemble(
         raise ValueError(f"num_steps must be an int in the range [1, inf). Got {num_steps}.")
     optimizer = optax.adam(1e-3) if optimizer is None else optimizer
     return Method(
-        init=partial(_init, optimizer),
-        step=Partial(partial(_step, optimizer), logdensity),
+        init=Partial(_init, optimizer),
+        step=Partial(_step, optimizer, logdensity),
         num_warmup=num_steps - 1,
     )
 

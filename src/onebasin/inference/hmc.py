@@ -1,6 +1,6 @@
 """hmc: Hamiltonian Monte Carlo by BlackJAX, adapting its step size (and mass) while it warms up."""
 
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -84,8 +84,8 @@ def hmc(
     _check(num_steps, step_size, num_warmup, target_acceptance)
     settings = _Settings(num_steps, step_size, num_warmup, target_acceptance, adapt_mass)
     return Method(
-        init=Partial(partial(_init, settings), logdensity),
-        step=Partial(partial(_step, settings), logdensity),
+        init=Partial(_init, settings, logdensity),
+        step=Partial(_step, settings, logdensity),
         num_warmup=num_warmup,
     )
 

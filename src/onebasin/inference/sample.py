@@ -44,6 +44,7 @@ class Progress(NamedTuple):
 
 
 _CPU_BATCH = 2
+_CHAIN = PartitionSpec("chain")
 
 
 class _Carry(NamedTuple):
@@ -84,11 +85,11 @@ def sample(
     _check(positions, num_draws, thin, num_chunks)
     num_chains = int(np.shape(jax.tree.leaves(positions)[0])[0])
     num_slots = -(-num_draws // num_chunks)
-    run, carry, keys = _start(method, key, positions, num_slots, batch_size)
+    chains, carry, keys = _start(method, key, positions, batch_size)
     total = method.num_warmup + num_draws * thin
     done, parts, begin = 0, [], time.perf_counter()
     for phase, lengths in _plan(method.num_warmup, num_draws, thin, num_chunks, num_slots):
-        carry, drawn, stats = run(method, carry, keys, jnp.asarray(lengths))
+        carry, drawn, stats = _run_chunk(chains, method, carry, keys, jnp.asarray(lengths))
         kept = slice(0, int(np.count_nonzero(lengths)))
         take = lambda leaf, kept=kept: np.asarray(leaf)[:num_chains, kept]
         stats = {name: take(values) for name, values in stats.items()}
@@ -135,10 +136,17 @@ def _plan(
         yield "draws", lengths
 
 
+class _Chains(NamedTuple):
+    """Which devices chains are sharded over, and how many are vectorized inside each."""
+
+    mesh: Mesh
+    batch_size: int
+
+
 def _start(
-    method: Method, key: Key, positions: Params, num_slots: int, batch_size: int | None
-) -> tuple[Callable[..., tuple[_Carry, Params, dict[str, Array]]], _Carry, Array]:
-    """The compiled chunk, its first carry and the chains' keys, padded to fill every device."""
+    method: Method, key: Key, positions: Params, batch_size: int | None
+) -> tuple[_Chains, _Carry, Array]:
+    """The layout of the chains, their first carry and keys, padded to fill every device."""
     num_chains = int(np.shape(jax.tree.leaves(positions)[0])[0])
     devices = jax.devices()[:num_chains]
     local = -(-num_chains // len(devices))
@@ -148,29 +156,32 @@ def _start(
     key_init, key_steps = jax.random.split(key)
     if batch_size is None:
         batch_size = min(local, _CPU_BATCH) if devices[0].platform == "cpu" else local
-    mesh = Mesh(np.array(devices), ("chain",))
-    chain, everywhere = PartitionSpec("chain"), PartitionSpec()
-    over_devices = partial(jax.shard_map, mesh=mesh, check_vma=False)
+    chains = _Chains(Mesh(np.array(devices), ("chain",)), batch_size)
     split = lambda k: jax.random.split(k, num_chains)[rows]
-
-    @eqx.filter_jit
-    def run(method: Method, carry: _Carry, keys: Array, lengths: Array):
-        arrays, static = eqx.partition(method, eqx.is_array)
-
-        def local_chains(arrays: Method, carry: _Carry, keys: Array, lengths: Array):
-            one = partial(_run_chain, eqx.combine(arrays, static), lengths)
-            if batch_size == 1:
-                return jax.lax.map(lambda x: one(*x), (carry, keys))
-            return jax.lax.map(lambda x: one(*x), (carry, keys), batch_size=batch_size)
-
-        specs = (everywhere, chain, chain, everywhere)
-        sharded = over_devices(local_chains, in_specs=specs, out_specs=chain)
-        return sharded(arrays, carry, keys, lengths)
-
-    # Placed where `run` leaves it: the second chunk would be compiled anew otherwise.
-    place = NamedSharding(mesh, chain)
+    # Placed where a chunk leaves it: the second would be compiled anew otherwise.
+    place = NamedSharding(chains.mesh, _CHAIN)
     carry = jax.device_put(_first_carry(method, positions, split(key_init)), place)
-    return run, carry, jax.device_put(split(key_steps), place)
+    return chains, carry, jax.device_put(split(key_steps), place)
+
+
+@eqx.filter_jit
+def _run_chunk(
+    chains: _Chains, method: Method, carry: _Carry, keys: Array, lengths: Int[Array, " slots"]
+) -> tuple[_Carry, Params, Stats]:
+    arrays, static = eqx.partition(method, eqx.is_array)
+
+    def local_chains(arrays: Method, carry: _Carry, keys: Array, lengths: Array):
+        one = partial(_run_chain, eqx.combine(arrays, static), lengths)
+        if chains.batch_size == 1:
+            return jax.lax.map(lambda x: one(*x), (carry, keys))
+        return jax.lax.map(lambda x: one(*x), (carry, keys), batch_size=chains.batch_size)
+
+    everywhere = PartitionSpec()
+    specs = (everywhere, _CHAIN, _CHAIN, everywhere)
+    sharded = jax.shard_map(
+        local_chains, mesh=chains.mesh, in_specs=specs, out_specs=_CHAIN, check_vma=False
+    )
+    return sharded(arrays, carry, keys, lengths)
 
 
 @eqx.filter_jit

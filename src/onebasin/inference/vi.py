@@ -32,8 +32,6 @@ class VIState(NamedTuple):
 class _Settings(NamedTuple):
     num_steps: int
     num_particles: int
-    entropy: float
-    pull: float
     optimizer: optax.GradientTransformation
 
 
@@ -43,6 +41,8 @@ class _Problem(NamedTuple):
     objective: DrawsObjective
     init_std: Params | float
     anchor: DiagonalGaussian | None
+    entropy: Float[Array, ""]
+    pull: Float[Array, ""]
 
 
 def mean_field_vi(
@@ -65,8 +65,9 @@ def mean_field_vi(
     """
     if not 0 < init_std < float("inf"):
         raise ValueError(f"init_std must be positive. Got {init_std}.")
-    settings = _check(num_steps, num_particles, 1.0, 0.0, optimizer)
-    return _method(settings, _Problem(mean_logdensity(logdensity), init_std, None))
+    settings = _check(num_steps, num_particles, optimizer)
+    objective = mean_logdensity(logdensity)
+    return _method(settings, _Problem(objective, init_std, None, jnp.ones(()), jnp.zeros(())))
 
 
 def refine(
@@ -96,9 +97,13 @@ def refine(
             "The anchor of a refinement must have a positive std for every weight. Got 0. "
             "Replace zeros by the smallest std that you want to tell apart."
         )
-    settings = _check(num_steps, num_particles, entropy, pull, optimizer)
+    for name, weight in {"entropy": entropy, "pull": pull}.items():
+        if not 0 <= weight < float("inf"):
+            raise ValueError(f"{name} must be in the range [0, inf). Got {weight}.")
+    settings = _check(num_steps, num_particles, optimizer)
     init_std = anchor.std if init_std is None else init_std
-    return _method(settings, _Problem(objective, init_std, anchor))
+    weights = jnp.asarray(entropy, float), jnp.asarray(pull, float)
+    return _method(settings, _Problem(objective, init_std, anchor, *weights))
 
 
 def mean_logdensity(logdensity: StochasticLogDensity) -> DrawsObjective:
@@ -112,26 +117,19 @@ def _mean_logdensity(logdensity: StochasticLogDensity, draws: Params, key: Key) 
 
 
 def _check(
-    num_steps: int,
-    num_particles: int,
-    entropy: float,
-    pull: float,
-    optimizer: optax.GradientTransformation | None,
+    num_steps: int, num_particles: int, optimizer: optax.GradientTransformation | None
 ) -> _Settings:
     for name, count in {"num_steps": num_steps, "num_particles": num_particles}.items():
         if count < 1:
             raise ValueError(f"{name} must be an int in the range [1, inf). Got {count}.")
-    for name, weight in {"entropy": entropy, "pull": pull}.items():
-        if not 0 <= weight < float("inf"):
-            raise ValueError(f"{name} must be in the range [0, inf). Got {weight}.")
     optimizer = optax.adam(1e-3) if optimizer is None else optimizer
-    return _Settings(num_steps, num_particles, entropy, pull, optimizer)
+    return _Settings(num_steps, num_particles, optimizer)
 
 
 def _method(settings: _Settings, problem: _Problem) -> Method:
     return Method(
-        init=Partial(partial(_init, settings), problem),
-        step=Partial(partial(_step, settings), problem),
+        init=Partial(_init, settings, problem),
+        step=Partial(_step, settings, problem),
         num_warmup=settings.num_steps,
         gaussian=_gaussian,
     )
@@ -159,8 +157,8 @@ def _step(
         mean, log_std = variational
         q = DiagonalGaussian(mean, jax.tree.map(jnp.exp, log_std))
         draws = q.sample(key_draws, settings.num_particles)
-        value = problem.objective(draws, key_objective) + settings.entropy * _entropy(log_std)
-        penalty = 0.0 if problem.anchor is None else settings.pull * _divergence(q, problem.anchor)
+        value = problem.objective(draws, key_objective) + problem.entropy * _entropy(log_std)
+        penalty = 0.0 if problem.anchor is None else problem.pull * _divergence(q, problem.anchor)
         return penalty - value, (value, draws)
 
     now = (state.mean, state.log_std)

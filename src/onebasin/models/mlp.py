@@ -1,6 +1,7 @@
 """mlp: fully connected networks of any depth."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -27,12 +28,17 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: str = "rel
     Raises: ValueError for an unknown activation or a size below 1.
     Source of the initialization: He et al. (2015), arXiv 1502.01852, equation 10.
     """
+    # One object for each shape: programs of a network that is made again are not compiled again.
+    return _mlp((inputs, *hidden, outputs), activation)
+
+
+@cache
+def _mlp(sizes: tuple[int, ...], activation: str) -> Network:
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}. Got {activation!r}.")
-    sizes = [inputs, *hidden, outputs]
     if min(sizes) < 1:
-        raise ValueError(f"All layer sizes must be at least 1. Got {sizes}.")
-    layers = [f"hidden_{index}" for index in range(len(hidden))]
+        raise ValueError(f"All layer sizes must be at least 1. Got {list(sizes)}.")
+    layers = [f"hidden_{index}" for index in range(len(sizes) - 2)]
     gain = 2.0 if activation == "relu" else 1.0
 
     def init(key: Key) -> Params:

@@ -20,7 +20,8 @@ class Basin(NamedTuple):
     """Samples, aligned in every way, and their predictive on inputs to fit on.
 
     `in_basin` holds what each of `ways` has aligned. Each of `aligned_chains` is relabelled to its
-    own mean alone. Factors are fitted on the first of `fit`'s inputs, and choices made there.
+    own mean alone. Factors are fitted on the first of `fit`'s inputs, and choices made there:
+    `fit_reference` is what the samples predict for them.
     """
 
     setup: Setup
@@ -29,24 +30,20 @@ class Basin(NamedTuple):
     in_basin: dict[str, Samples]
     aligned_chains: list[Samples]
     fit: FitInputs
+    fit_reference: Predictive
 
     @property
     def aligned(self) -> Samples:
         """The samples, relabelled by likelihood."""
         return self.in_basin[LIKELIHOOD]
 
-    @property
-    def _num_fit_inputs(self) -> int:
-        return _FIT_INPUTS[self.setup.dataset.task]
-
-    @property
-    def fit_reference(self) -> Predictive:
-        """The samples' predictive on the first inputs."""
-        return self.fit.reference.at(slice(0, self._num_fit_inputs))
-
     def predict(self, draws: Params) -> Predictive:
         """The predictive of draws where `fit_reference` is that of the samples."""
         return predict(self.setup.posterior, draws, self.fit.inputs[: self._num_fit_inputs])
+
+    @property
+    def _num_fit_inputs(self) -> int:
+        return _FIT_INPUTS[self.setup.dataset.task]
 
 
 def make_basin(setup: Setup, samples: Samples) -> Basin:
@@ -54,13 +51,15 @@ def make_basin(setup: Setup, samples: Samples) -> Basin:
     symmetry = setup.posterior.symmetry
     chosen = ways(setup, samples)
     alone = [samples.chains(chain) for chain in range(samples.num_chains)]
+    fit = fit_inputs(setup, samples)
     return Basin(
         setup,
         samples,
         chosen,
         {name: way.align(way.samples).apply(way.samples) for name, way in chosen.items()},
         [relabelled(chain, symmetry)[1].apply(chain) for chain in alone],
-        fit_inputs(setup, samples),
+        fit,
+        fit.reference.at(slice(0, _FIT_INPUTS[setup.dataset.task])),
     )
 
 

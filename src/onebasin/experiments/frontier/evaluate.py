@@ -1,10 +1,12 @@
 """One seed of the frontier: every representation of one run, scored."""
 
+import equinox as eqx
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from onebasin import _trees
-from onebasin._types import Params
+from onebasin._types import Array, LogDensity, Params
 from onebasin.alignment.align import align
 from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.null import rms
@@ -81,9 +83,8 @@ def _elbo(setup: Setup, gaussian: Representation) -> float | None:
     if isinstance(gaussian, GaussianMixture) and gaussian.std is None:
         return None
     draws = gaussian.sample(setup.key("elbo"), _NUM_ELBO_DRAWS)
-    draws = jax.tree.map(jax.numpy.asarray, draws)
-    log_ratio = lambda params: setup.posterior.logdensity(params) - gaussian.log_prob(params)
-    elbo = float(jax.lax.map(log_ratio, draws).mean())
+    log_densities = _log_densities_of(setup.posterior.logdensity, draws)
+    elbo = float((log_densities - _log_densities_of(gaussian.log_prob, draws)).mean())
     return elbo if np.isfinite(elbo) else None
 
 
@@ -132,6 +133,11 @@ def _log_densities(setup: Setup, seen: Samples, unseen: Samples) -> dict[str, fl
 
 
 def _log_density(gaussian: DiagonalGaussian, samples: Samples) -> float:
-    draws: Params = jax.tree.map(jax.numpy.asarray, samples.draws())
-    terms = jax.lax.map(gaussian.log_prob, draws)
+    terms = _log_densities_of(gaussian.log_prob, samples.draws())
     return float(terms.mean()) / _trees.size(gaussian.mean)
+
+
+@eqx.filter_jit
+def _log_densities_of(log_density: LogDensity, draws: Params) -> Float[Array, " draws"]:
+    """Of every draw, in nats; a bound method's arrays are arguments, so it is compiled once."""
+    return jax.lax.map(log_density, jax.tree.map(jax.numpy.asarray, draws))
