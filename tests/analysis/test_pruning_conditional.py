@@ -51,7 +51,7 @@ def test_blocks_are_sums_of_squared_gradients_one_example_at_a_time(key) -> None
             expected[layer] = expected[layer] + np.einsum("uw,uv->uwv", row, row)
     found = unit_fisher(problem, params, key)
     for layer, block in found.items():
-        np.testing.assert_allclose(block, expected[layer], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(np.stack(block), expected[layer], rtol=1e-4, atol=1e-4)
 
 
 def test_what_stays_of_a_linear_model_is_ridge_regression_on_it(key) -> None:
