@@ -11,7 +11,8 @@ from onebasin.models.mlp import ACTIVATIONS
 from onebasin.models.network import Network
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.permutation import permute, random_permutation
+from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.random_permutation import random_permutation
 
 # Few distinct sizes: JAX compiles every operation anew for each shape.
 SIZES = (1, 2, 4)

@@ -85,15 +85,19 @@ from onebasin.store.draws import (
     save_samples as save_samples,
 )
 from onebasin.store.errors import StoreError as StoreError
-from onebasin.symmetry.axes import Axes as Axes, Symmetry as Symmetry
+from onebasin.symmetry.axes import Axes as Axes, Blocks as Blocks, Symmetry as Symmetry
 from onebasin.symmetry.balance import balance as balance
+from onebasin.symmetry.discovery.find import find_symmetry as find_symmetry
 from onebasin.symmetry.permutation import (
     compose as compose,
     invert as invert,
     num_transpositions as num_transpositions,
     permute as permute,
+)
+from onebasin.symmetry.random_permutation import (
     random_num_transpositions as random_num_transpositions,
     random_permutation as random_permutation,
 )
 
 __version__ = "0.1.0"
+from onebasin.symmetry.verify import Verified as Verified, verify as verify

@@ -157,6 +157,24 @@ def frontier(
     typer.echo(f"Table: {folder / 'frontier.csv'}, figures: frontier.png, path.png")
 
 
+@app.command()
+def symmetry(
+    network: Annotated[
+        str, typer.Argument(help="MODULE:FUNCTION that returns apply, params and inputs.")
+    ],
+) -> None:
+    """Print which units of a network may trade places, and why others may not."""
+    from onebasin.symmetry.discovery.find import find_symmetry
+    from onebasin.symmetry.discovery.named import named_network
+
+    apply, params, inputs = named_network(network)
+    try:
+        found = find_symmetry(apply, params, *inputs)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+    typer.echo(str(found))
+
+
 def _begin(
     config: str, out: Path | None, seed: int | None, changes: list[str] | None, resume: bool
 ) -> tuple["RunDirectory", "Setup"]:

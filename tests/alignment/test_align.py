@@ -15,13 +15,8 @@ from onebasin.alignment.align import Alignment, align
 from onebasin.gaussian import DiagonalGaussian, summarize
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.permutation import (
-    compose,
-    invert,
-    num_transpositions,
-    permute,
-    random_permutation,
-)
+from onebasin.symmetry.permutation import compose, invert, num_transpositions, permute
+from onebasin.symmetry.random_permutation import random_permutation
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 

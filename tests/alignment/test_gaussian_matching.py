@@ -15,7 +15,8 @@ from onebasin.alignment.weight_matching import weight_matching
 from onebasin.gaussian import DiagonalGaussian
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.permutation import permute, random_permutation
+from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.random_permutation import random_permutation
 
 NETWORKS = {1: mlp(2, (5,), 2), 2: mlp(2, (5, 4), 2)}
 

@@ -9,7 +9,8 @@ from onebasin.alignment.align import align
 from onebasin.alignment.null import null_floor, rms
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.permutation import permute, random_permutation
+from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.random_permutation import random_permutation
 
 
 def prior_draws(network, num_draws: int, seed: int = 0) -> Samples:

@@ -21,7 +21,7 @@ from onebasin.analysis.compare import (
 )
 from onebasin.gaussian import DiagonalGaussian
 from onebasin.models.mlp import mlp
-from onebasin.symmetry.permutation import random_permutation
+from onebasin.symmetry.random_permutation import random_permutation
 
 FAILURE_RATE = 1e-6
 

@@ -8,7 +8,8 @@ from hypothesis import given
 
 from onebasin.analysis.pruning_shares import average_over_units, variance_shares
 from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.permutation import permute, random_permutation
+from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.random_permutation import random_permutation
 
 AXES = {"bias": Axes("h"), "kernel": Axes(None, "h"), "out": Axes("h", None), "shift": Axes(None)}
 NUM_INPUTS, NUM_UNITS, NUM_OUTPUTS = 3, 5, 2

@@ -15,14 +15,8 @@ from onebasin.analysis.transpositions import (
 )
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.permutation import (
-    compose,
-    invert,
-    num_transpositions,
-    permute,
-    random_num_transpositions,
-    random_permutation,
-)
+from onebasin.symmetry.permutation import compose, invert, num_transpositions, permute
+from onebasin.symmetry.random_permutation import random_num_transpositions, random_permutation
 
 NUM_UNITS = 8
 

@@ -18,7 +18,7 @@ from onebasin.gaussian import load_gaussian
 from onebasin.store.draws import SampleWriter, load_samples, save_samples
 from onebasin.store.errors import StoreError
 from onebasin.store.run_directory import RunDirectory
-from onebasin.symmetry.permutation import random_num_transpositions
+from onebasin.symmetry.random_permutation import random_num_transpositions
 
 pytestmark = pytest.mark.slow  # whole runs are made for these tests
 

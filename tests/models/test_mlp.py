@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from onebasin import _trees
 from onebasin.models.mlp import ACTIVATIONS, mlp
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.permutation import permute, random_permutation
+from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.random_permutation import random_permutation
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 

@@ -14,7 +14,8 @@ from onebasin import _trees
 from onebasin.models.mlp import mlp
 from onebasin.models.posterior import posterior
 from onebasin.symmetry.axes import Axes
-from onebasin.symmetry.permutation import permute, random_permutation
+from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.random_permutation import random_permutation
 
 FAILURE_RATE = 1e-6
 

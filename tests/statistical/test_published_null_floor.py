@@ -42,7 +42,7 @@ def _match(draws: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
 
 @pytest.mark.parametrize(
     ("name", "sizes", "num_draws"),
-    [("digits", (64, 64, 10), 1000)],
+    [("digits", (64, 64, 10), 1000), ("mnist-small", (196, 32, 10), 800)],
 )
 def test_the_floor_by_weights_is_that_of_an_independent_program(name, sizes, num_draws) -> None:
     row = next(

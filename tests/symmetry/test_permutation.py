@@ -10,13 +10,8 @@ from hypothesis import given, strategies as st
 
 from onebasin._types import Permutation
 from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.permutation import (
-    compose,
-    invert,
-    num_transpositions,
-    permute,
-    random_permutation,
-)
+from onebasin.symmetry.permutation import compose, invert, num_transpositions, permute
+from onebasin.symmetry.random_permutation import random_permutation
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 

@@ -9,9 +9,9 @@ import pytest
 import strategies
 
 from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.permutation import (
+from onebasin.symmetry.permutation import num_transpositions
+from onebasin.symmetry.random_permutation import (
     _log_stirling,
-    num_transpositions,
     random_num_transpositions,
     random_permutation,
 )

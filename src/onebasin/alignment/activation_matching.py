@@ -40,4 +40,6 @@ def _padded(batched: Callable[[Params], Features], params: Params) -> Features:
 
 
 def _activation_symmetry(symmetry: Symmetry) -> Symmetry:
+    if symmetry.nested:
+        symmetry.check_simple("Matching by activations")
     return Symmetry({group: Axes(None, group) for group in symmetry.sizes}, symmetry.sizes)

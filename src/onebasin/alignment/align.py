@@ -142,7 +142,7 @@ def align(
         if isinstance(reference, str) and reference == "mean":
             found, features, network = match_to_mean(problem, found.permutation, rounds)
     return Alignment(
-        {group: p.reshape(*shape, -1) for group, p in found.permutation.items()},
+        {group: p.reshape(*shape, *p.shape[1:]) for group, p in found.permutation.items()},
         problem.objective(features, found.permutation).reshape(shape),
         found.converged.reshape(shape),
         network,
@@ -170,7 +170,7 @@ def _flat_start(
             f"start must be an alignment of these samples, of (chain, draw) {shape}. "
             f"Got {tuple(start.converged.shape)}. Align these samples first."
         )
-    return {g: np.asarray(p).reshape(-1, p.shape[-1]) for g, p in start.permutation.items()}
+    return {g: np.asarray(p).reshape(-1, *p.shape[2:]) for g, p in start.permutation.items()}
 
 
 def _check_finite(draws: Params) -> None:

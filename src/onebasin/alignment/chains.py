@@ -42,4 +42,4 @@ def chains_start(
     between, _, _ = match_to_mean(problem, begin.permutation, rounds)
     repeated = {g: np.repeat(p, samples.num_draws, axis=0) for g, p in between.permutation.items()}
     within = {group: np.concatenate([p[group] for p in own]) for group in symmetry.sizes}
-    return compose(repeated, within)
+    return compose(repeated, within, symmetry)

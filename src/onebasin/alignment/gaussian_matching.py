@@ -1,5 +1,7 @@
 """Gaussian matching: units go where a diagonal Gaussian finds them most probable."""
 
+import dataclasses
+
 import jax
 import numpy as np
 
@@ -7,7 +9,6 @@ from onebasin import _trees
 from onebasin._types import Array, Params
 from onebasin.alignment.matching import Features, Matching
 from onebasin.gaussian import DiagonalGaussian
-from onebasin.symmetry.axes import Symmetry
 
 
 def gaussian_matching(given: DiagonalGaussian | None = None, floor: float = 1e-3) -> Matching:
@@ -38,7 +39,7 @@ def gaussian_matching(given: DiagonalGaussian | None = None, floor: float = 1e-3
 
     return Matching(
         name="gaussian",
-        symmetry=lambda s: Symmetry({"mean": s.axes, "square": s.axes}, s.sizes),
+        symmetry=lambda s: dataclasses.replace(s, axes={"mean": s.axes, "square": s.axes}),
         features=lambda params: {"mean": params, "square": jax.tree.map(lambda w: w * w, params)},
         target=lambda mean_features: _target(*moments(mean_features)[:2]),
         constant=lambda mean_features: _constant(*moments(mean_features)),

@@ -19,8 +19,9 @@ from jaxtyping import Bool, Float, Int
 from onebasin import _trees
 from onebasin._types import Array, Params, Permutation
 from onebasin.alignment.assignment import assign
+from onebasin.alignment.outer_matching import match_outer
 from onebasin.symmetry.axes import Place, Symmetry
-from onebasin.symmetry.permutation import take_units
+from onebasin.symmetry.permutation import permute_leaf
 
 Features: TypeAlias = Any
 """Arrays computed from params whose axes list units; draws lead."""
@@ -69,8 +70,9 @@ def match(
     Raises: ValueError for non-finite features.
     Source: Ainsworth et al. (2022), arXiv 2209.04836, algorithm 1.
     """
-    leaves = _trees.named_leaves(features)
-    targets = {n: np.asarray(t, leaves[n].dtype) for n, t in _trees.named_leaves(target).items()}
+    leaves = _trees.named_leaves(symmetry.unfold(features, 1))
+    whole = _trees.named_leaves(symmetry.unfold(target))
+    targets = {name: np.asarray(leaf, leaves[name].dtype) for name, leaf in whole.items()}
     current = {group: np.array(p) for group, p in start.items()}
     num_draws = next(iter(leaves.values())).shape[0]
     exact = len(symmetry.sizes) == 1 and not _is_repeated(symmetry)
@@ -80,7 +82,9 @@ def match(
         subset = leaves if len(active) == num_draws else {n: x[active] for n, x in leaves.items()}
         for group in symmetry.sizes:
             here = {g: p[active] for g, p in current.items()}
-            current[group][active], gained = _improve_group(symmetry, group, targets, subset, here)
+            proposed, gained = _improve_group(symmetry, group, targets, subset, here)
+            for name, units in proposed.items():
+                current[name][active[gained]] = units[gained]
             moved |= gained
         active = active[moved & (not exact)]
         if not len(active):
@@ -102,26 +106,34 @@ def _improve_group(
     targets: dict[str, np.ndarray],
     leaves: dict[str, np.ndarray],
     current: Permutation,
-) -> tuple[np.ndarray, Bool[np.ndarray, " draw"]]:
+) -> tuple[Permutation, Bool[np.ndarray, " draw"]]:
+    """A better permutation of a group, and of those nested in it, and which draws gain by it."""
     places = symmetry.places(group)
-    similarity = _similarity(places, symmetry, targets, leaves, current)
-    proposed = assign(similarity)
-    if len({place.leaf for place in places}) < len(places):
-        before = objective(symmetry, targets, leaves, current)
-        after = objective(symmetry, targets, leaves, {**current, group: proposed})
+    is_outer = any(group in parents for parents in symmetry.nested.values())
+    if is_outer:
+        proposed = match_outer(symmetry, group, targets, leaves, current)
+        values = None
     else:
-        before, after = (_trace(similarity, p) for p in (current[group], proposed))
+        similarity = _similarity(places, symmetry, targets, leaves, current)
+        units = assign(similarity.reshape(-1, *similarity.shape[-2:]))
+        proposed = {group: units.reshape(similarity.shape[:-1])}
+        values = [_trace(similarity, p[group]) for p in (current, proposed)]
+    if values is None or len({place.leaf for place in places}) < len(places):
+        both = (current, {**current, **proposed})
+        values = [_objective(symmetry, targets, leaves, p) for p in both]
+    before, after = values
     # A smaller gain is rounding: taking it could cycle for ever.
     smallest = 8 * np.finfo(next(iter(leaves.values())).dtype).eps
     gained = after - before > smallest * np.maximum(np.abs(before), np.abs(after))
-    return np.where(gained[:, None], proposed, current[group]), gained
+    return proposed, gained
 
 
 def _trace(
-    similarity: Float[np.ndarray, "draw units units"], permutation: Int[Array, "draw units"]
+    similarity: Float[np.ndarray, "draw *around units units"],
+    permutation: Int[Array, "draw *around units"],
 ) -> Float[np.ndarray, " draw"]:
     matched = np.take_along_axis(similarity, np.asarray(permutation)[..., None], axis=-1)
-    return matched.sum(axis=(-2, -1), dtype=np.float64)
+    return matched.reshape(len(matched), -1).sum(axis=-1, dtype=np.float64)
 
 
 def _similarity(
@@ -130,36 +142,48 @@ def _similarity(
     targets: dict[str, np.ndarray],
     leaves: dict[str, np.ndarray],
     current: Permutation,
-) -> Float[np.ndarray, "draw units units"]:
-    """Inner products of target units with draw units over all places, other axes being aligned."""
+) -> Float[np.ndarray, "draw *around units units"]:
+    """Inner products of target units with draw units over all places, other axes being aligned.
+
+    Of a nested group they are those inside of each unit that it is nested in.
+    """
     units, target = [], []
     for place in places:
-        leaf = leaves[place.leaf]
-        for axis, name in enumerate(symmetry.leaves[place.leaf].names):
-            if name is not None and axis != place.axis:
-                leaf = np.asarray(take_units(leaf, current[name], axis + 1))
-        moved = np.moveaxis(leaf, place.axis + 1, 1)
-        units.append(moved.reshape(*moved.shape[:2], -1))
-        rows = np.moveaxis(targets[place.leaf], place.axis, 0)
-        target.append(rows.reshape(rows.shape[0], -1))
+        names = list(symmetry.leaves[place.leaf].names)
+        others = [None if axis == place.axis else name for axis, name in enumerate(names)]
+        leaf = permute_leaf(symmetry, leaves[place.leaf], others, current, 1)
+        group = str(names[place.axis])
+        axes = [*(names.index(parent) for parent in symmetry.nested.get(group, ())), place.axis]
+        moved = np.moveaxis(np.asarray(leaf), [axis + 1 for axis in axes], range(1, len(axes) + 1))
+        units.append(moved.reshape(*moved.shape[: len(axes) + 1], -1))
+        rows = np.moveaxis(targets[place.leaf], axes, range(len(axes)))
+        target.append(rows.reshape(*rows.shape[: len(axes)], -1))
+    joined, whole = np.concatenate(units, axis=-1), np.concatenate(target, axis=-1)
+    if whole.ndim > 2:
+        return whole[None] @ np.swapaxes(joined, -1, -2)
     # One wide product for all draws and places: far faster than a small one for each.
-    joined = np.concatenate(units, axis=-1)
-    wide = joined.reshape(-1, joined.shape[-1]) @ np.concatenate(target, axis=-1).T
+    wide = joined.reshape(-1, joined.shape[-1]) @ whole.T
     return wide.reshape(*joined.shape[:2], -1).transpose(0, 2, 1)
 
 
 def objective(
+    symmetry: Symmetry, target: Features, features: Features, permutation: Permutation
+) -> Float[np.ndarray, " draw"]:
+    """The inner product of the target with each draw's permuted features."""
+    targets = _trees.named_leaves(symmetry.unfold(target))
+    leaves = _trees.named_leaves(symmetry.unfold(features, 1))
+    return _objective(symmetry, targets, leaves, permutation)
+
+
+def _objective(
     symmetry: Symmetry,
     targets: dict[str, np.ndarray],
     leaves: dict[str, np.ndarray],
     permutation: Permutation,
 ) -> Float[np.ndarray, " draw"]:
-    """The inner product of the target with each draw's permuted features."""
     total = np.zeros(next(iter(leaves.values())).shape[0])
     for name, leaf in leaves.items():
-        for axis, group in enumerate(symmetry.leaves[name].names):
-            if group is not None:
-                leaf = take_units(leaf, permutation[group], axis + 1)
-        flat = leaf.reshape(leaf.shape[0], -1).astype(np.float64)
+        leaf = permute_leaf(symmetry, leaf, symmetry.leaves[name].names, permutation, 1)
+        flat = np.asarray(leaf).reshape(leaf.shape[0], -1).astype(np.float64)
         total += flat @ np.asarray(targets[name], np.float64).reshape(-1)
     return total

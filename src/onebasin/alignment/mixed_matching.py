@@ -1,12 +1,12 @@
 """Mixed matching: several meanings of "similar" at once."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import jax
 import numpy as np
 
 from onebasin.alignment.matching import Features, Matching
-from onebasin.symmetry.axes import Symmetry
 
 
 def mixed_matching(matchings: Sequence[Matching], weights: Sequence[float]) -> Matching:
@@ -39,7 +39,9 @@ def mixed_matching(matchings: Sequence[Matching], weights: Sequence[float]) -> M
 
     return Matching(
         name=" and ".join(part.name for part in matchings),
-        symmetry=lambda s: Symmetry({n: p.symmetry(s).axes for n, p in parts.items()}, s.sizes),
+        symmetry=lambda s: dataclasses.replace(
+            s, axes={n: p.symmetry(s).axes for n, p in parts.items()}
+        ),
         features=lambda params: {name: part.features(params) for name, part in parts.items()},
         target=target,
         constant=lambda means: sum(scales[n] * p.constant(means[n]) for n, p in parts.items()),

@@ -21,12 +21,14 @@ def null_draws(key: Key, samples: Samples, symmetry: Symmetry) -> Samples:
     and *all units that may take it*. Every draw has the same `lp`, for noise has no density.
     """
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    pieces = symmetry.unfold(samples.params, 2)
     noise = {
         name: _exchangeable_noise(rng, np.asarray(leaf), symmetry.leaves[name])
-        for name, leaf in _trees.named_leaves(samples.params).items()
+        for name, leaf in _trees.named_leaves(pieces).items()
     }
     lp = np.zeros((samples.num_chains, samples.num_draws), np.float32)
-    return Samples(_trees.rebuild(noise, samples.params), {"lp": lp})
+    params = symmetry.fold(_trees.rebuild(noise, pieces), samples.params, 2)
+    return Samples(params, {"lp": lp})
 
 
 def null_floor(

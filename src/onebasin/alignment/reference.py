@@ -76,7 +76,7 @@ def match_to_mean(
         found = problem.match(problem.matching.target(features), previous)
         moved = np.zeros(problem.num_draws, bool)
         for group, p in previous.items():
-            moved |= np.any(found.permutation[group] != p, axis=-1)
+            moved |= (found.permutation[group] != p).reshape(len(p), -1).any(axis=-1)
         total = problem.moved_sum(total, moved, previous, found.permutation)
         if rounds.progress is not None:
             rounds.progress(round_ + 1, int(moved.sum()))
@@ -128,12 +128,11 @@ class Problem(NamedTuple):
     ) -> Float[np.ndarray, " draw"]:
         """The objective of every permuted draw, given the features it was matched to."""
         symmetry = self.matching.symmetry(self.symmetry)
-        targets = _trees.named_leaves(self.matching.target(mean_features))
+        target = self.matching.target(mean_features)
 
         def one(rows: slice) -> Float[np.ndarray, " draw"]:
-            features = _trees.named_leaves(self._features(rows))
             here = {group: p[rows] for group, p in permutation.items()}
-            return objective(symmetry, targets, features, here)
+            return objective(symmetry, target, self._features(rows), here)
 
         values = np.concatenate(self._over_chunks(one))
         return values + self.matching.constant(mean_features)

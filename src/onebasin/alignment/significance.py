@@ -33,14 +33,15 @@ def std_significance(std: Params, null_stds: Sequence[Params], symmetry: Symmetr
         )
     for tree in (std, *null_stds):
         symmetry.check(tree)
-    nulls = [_trees.named_leaves(tree) for tree in null_stds]
+    pieces = symmetry.unfold(std)
+    nulls = [_trees.named_leaves(symmetry.unfold(tree)) for tree in null_stds]
     found = {
         name: _p_values(
             np.asarray(leaf), np.stack([null[name] for null in nulls]), symmetry.leaves[name]
         )
-        for name, leaf in _trees.named_leaves(std).items()
+        for name, leaf in _trees.named_leaves(pieces).items()
     }
-    return _trees.rebuild(found, std)
+    return symmetry.fold(_trees.rebuild(found, pieces), std)
 
 
 def _p_values(

@@ -49,6 +49,7 @@ def _check_names(scales: dict[str, np.ndarray], names: Iterable[str]) -> None:
 
 
 def _check(scales: dict[str, np.ndarray], symmetry: Symmetry) -> Symmetry:
+    symmetry.check_simple("An importance of weights")
     _check_names(scales, symmetry.leaves)
     for name, axes in symmetry.leaves.items():
         scale = scales[name]

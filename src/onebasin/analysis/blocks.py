@@ -33,6 +33,7 @@ class UnitBlocks(NamedTuple):
 
     def sample(self, key: Key, num_draws: int) -> Params:
         """Independent draws of all weights; every leaf leads with the draw."""
+        self.symmetry.check_simple("A Gaussian of units apart")
         draws = _trees.named_leaves(self.aligned.draws())
         num_samples = len(next(iter(draws.values())))
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
@@ -50,7 +51,7 @@ def _block_sizes(mean: Params, symmetry: Symmetry) -> list[tuple[int, int]]:
     """Weights in a block, and how many blocks have so many."""
     totals = dict.fromkeys([*symmetry.sizes, None], 0)
     for name, leaf in _trees.named_leaves(mean).items():
-        listed = [group for group in symmetry.leaves[name].names if group is not None]
+        listed = [group for group in symmetry.leaves[name].names if isinstance(group, str)]
         totals[listed[-1] if listed else None] += int(np.size(leaf))
     return [
         (total // symmetry.sizes.get(group or "", 1), symmetry.sizes.get(group or "", 1))

@@ -29,6 +29,7 @@ def fisher_importance(
         raise ValueError(
             f"batch_size must lie in [1, {num_examples}] (training examples). Got {batch_size}."
         )
+    posterior.symmetry.check_simple("Importance averaged over units")
     posterior.symmetry.check(draws, num_batch_axes=1)
     num_draws = jax.tree.leaves(draws)[0].shape[0]
     keys = jax.random.split(key, num_draws)

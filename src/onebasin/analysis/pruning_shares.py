@@ -16,11 +16,12 @@ def average_over_units(symmetry: Symmetry, tree: Params) -> Params:
     control for every claim that alignment found something in single units.
     """
     symmetry.check(tree)
+    pieces = symmetry.unfold(tree)
     means = {
         name: _mean_over(leaf, symmetry.leaves[name])
-        for name, leaf in _trees.named_leaves(tree).items()
+        for name, leaf in _trees.named_leaves(pieces).items()
     }
-    return _trees.rebuild(means, tree)
+    return symmetry.fold(_trees.rebuild(means, pieces), tree)
 
 
 def _mean_over(leaf: Float[Array, "*shape"], axes: Axes) -> Float[np.ndarray, "*shape"]:

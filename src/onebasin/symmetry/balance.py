@@ -33,6 +33,7 @@ def balance(
     Raises: ValueError for a group without incoming or outgoing arrays, or with both in one.
     Source: Stock et al. (2019), arXiv 1902.10416, section 3, with p = 2.
     """
+    symmetry.check_simple("Balancing scales")
     symmetry.check(params, num_batch_axes)
     sides = {group: _sides(symmetry, group) for group in symmetry.sizes}
     given = {name: np.asarray(leaf) for name, leaf in _trees.named_leaves(params).items()}

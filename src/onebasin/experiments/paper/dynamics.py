@@ -22,7 +22,8 @@ from onebasin.experiments.paper.training import Task, load_task, train
 from onebasin.experiments.paper.twins import FRACTIONS, Judge, match_all, total_transpositions
 from onebasin.experiments.setup import Monitor
 from onebasin.store.tables import Row
-from onebasin.symmetry.permutation import permute, random_num_transpositions
+from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.random_permutation import random_num_transpositions
 
 
 class _Protocol(NamedTuple):

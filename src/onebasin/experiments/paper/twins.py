@@ -15,7 +15,8 @@ from onebasin.alignment.weight_matching import weight_matching
 from onebasin.analysis.connectivity import line, losses_and_errors
 from onebasin.experiments.paper.training import Task
 from onebasin.samples import Samples
-from onebasin.symmetry.permutation import num_transpositions, permute, random_permutation
+from onebasin.symmetry.permutation import num_transpositions, permute
+from onebasin.symmetry.random_permutation import random_permutation
 
 FRACTIONS = np.linspace(0.0, 1.0, 11)
 """Where networks on the line between two others are judged."""

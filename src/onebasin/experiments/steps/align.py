@@ -15,7 +15,7 @@ from onebasin.gaussian import load_gaussian
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
 from onebasin.store.run_directory import RunDirectory
-from onebasin.symmetry.permutation import random_num_transpositions
+from onebasin.symmetry.random_permutation import random_num_transpositions
 
 
 def align_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def _draw_map(comparisons: Sequence[Row], theme: Theme) -> Figure:
     axes.imshow(values, cmap=colors, norm=TwoSlopeNorm(0, -1.6 * most, 1.6 * most), aspect="auto")
     axes.grid(False)
     axes.set_xticks(
-        range(len(places)), [f"{_place_name(p)}\n{p.width}" for p in places], fontsize=7
+        range(len(places)), [f"{p.data}\n{p.num_inputs}\n{p.width}" for p in places], fontsize=7
     )
     names = [f"{a} / {b}{_NETWORKS[kind]}" for a, b, kind in pairs]
     axes.set_yticks(range(len(pairs)), names, fontsize=7.5)

@@ -1,0 +1,132 @@
+"""find_symmetry: the permutation symmetry of any JAX function, read off its jaxpr."""
+
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax.numpy as jnp
+
+from onebasin import _trees
+from onebasin._types import Params
+from onebasin.symmetry.axes import Axes, Blocks, Name, Symmetry
+from onebasin.symmetry.discovery.labels import Flat, Label, Run, labels_in, resolve
+from onebasin.symmetry.discovery.values import Value
+from onebasin.symmetry.discovery.walk import NOT_USED, Walked, nesting, walk
+
+
+def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Symmetry:
+    """The permutations of params that leave `apply(params, *inputs)` as it is, all of them.
+
+    Nothing is computed and nothing compiled: `params` and `inputs` may be shapes, as
+    `jax.eval_shape` gives them. Every axis of every intermediate array is followed through the
+    function's jaxpr. What a primitive without a rule touches keeps its order, so a symmetry may
+    be missed but none is invented: `verify` proves it by trial. Groups are named after the layer
+    of the first array that lists them; `symmetry.frozen` says why other axes do not move. A
+    warning names primitives that have no rule and random numbers.
+
+    Raises: TypeError for params that are not arrays of floating point; ValueError for a function
+    that uses none of its params, or whose shapes depend on the values of arrays.
+    """
+    _check(params)
+    walked = walk(apply, params, *inputs)
+    frozen = frozen_axes(walked)
+    if frozen and all(reason == NOT_USED for reason in frozen.values()) and not nesting(walked):
+        raise ValueError(
+            "apply must be a function of its params, its first argument. Got one that uses none "
+            f"of {sorted(walked.leaves)}. Does it close over them?"
+        )
+    for note in walked.notes:
+        warnings.warn(note, stacklevel=2)
+    return symmetry_of(walked, params)
+
+
+def _check(params: Params) -> None:
+    for name, leaf in _trees.named_leaves(params).items():
+        dtype = getattr(leaf, "dtype", None)
+        if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
+            raise TypeError(
+                "Params must be arrays of floating point. Got "
+                f"{dtype if dtype is not None else type(leaf).__name__} at {name}. Hand what is "
+                "not a weight to the function in another way."
+            )
+
+
+def symmetry_of(walked: Walked, params: Params) -> Symmetry:
+    """The symmetry that a walk has found, shaped like the params."""
+    nested = nesting(walked)
+    names = _names(walked, nested)
+    axes = {leaf: _axes(value, names) for leaf, value in walked.leaves.items()}
+    free = [label for label in names if label.frozen is None]
+    return Symmetry(
+        _trees.rebuild(axes, params),
+        {names[label]: label.size for label in sorted(free, key=lambda label: names[label])},
+        {
+            names[one]: tuple(names[p] for p in parents)
+            for one, parents in nested.items()
+            if parents
+        },
+        {name: label.size for label, name in names.items() if label.frozen is not None},
+        frozen_axes(walked),
+    )
+
+
+def _names(walked: Walked, nested: dict[Label, list[Label]]) -> dict[Label, str]:
+    """A name for each label that moves or holds one that does: of the layer that it belongs to."""
+    wanted = set(nested).union(*nested.values())
+    names: dict[Label, str] = {}
+    taken: dict[str, int] = {}
+    for leaf, run in _by_ownership(walked.leaves):
+        for label in resolve(run):
+            if isinstance(label, Label) and label in wanted and label not in names:
+                base = leaf.rpartition("/")[0] or leaf
+                taken[base] = taken.get(base, 0) + 1
+                names[label] = base if taken[base] == 1 else f"{base}.{taken[base]}"
+    return names
+
+
+def _by_ownership(leaves: dict[str, Value]) -> Iterable[tuple[str, Run]]:
+    """Vectors first, for they belong to the units they list; then last axes, then all others."""
+    every = [
+        (leaf, runs, value.ndim) for leaf, value in leaves.items() for runs in value.blocks.values()
+    ]
+    yield from ((leaf, runs[0]) for leaf, runs, ndim in every if ndim == 1)
+    yield from ((leaf, runs[-1]) for leaf, runs, ndim in every if ndim > 1)
+    yield from ((leaf, run) for leaf, runs, _ in every for run in runs)
+
+
+def _axes(value: Value, names: dict[Label, str]) -> Axes | Blocks:
+    blocks = [
+        Axes(*(_name(run, names) for run in runs)) for _, runs in sorted(value.blocks.items())
+    ]
+    still = Axes(*[None] * value.ndim)
+    if len(blocks) == 1 or all(block == still for block in blocks):
+        return blocks[0]
+    return Blocks(value.cuts, blocks)
+
+
+def _name(run: Run, names: dict[Label, str]) -> Name:
+    parts: list[str | int] = []
+    for factor in resolve(run):
+        name = None if isinstance(factor, Flat) else names.get(factor)
+        if name is not None:
+            parts.append(name)
+        elif parts and isinstance(parts[-1], int):
+            parts[-1] *= factor.size
+        else:
+            parts.append(factor.size)
+    if not any(isinstance(part, str) for part in parts):
+        return None
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], str) else tuple(parts)
+
+
+def frozen_axes(walked: Walked) -> dict[str, str]:
+    """Why entries do not move, by the leaf and the axis that lists them."""
+    found: dict[str, str] = {}
+    for leaf, value in walked.leaves.items():
+        for axis in range(value.ndim):
+            for run in value.at(axis):
+                reasons = [label.frozen for label in labels_in(run)]
+                # Where some of what an axis lists moves, the table says so.
+                if reasons and reasons[0] is not None and None not in reasons:
+                    found.setdefault(f"{leaf}, axis {axis}", reasons[0])
+    return found

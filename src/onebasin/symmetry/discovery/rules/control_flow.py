@@ -1,0 +1,100 @@
+"""Calls, branches and loops: what is inside is walked through."""
+
+from collections.abc import Sequence
+
+from jax.extend.core import ClosedJaxpr, Jaxpr
+
+from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
+from onebasin.symmetry.discovery.labels import Run, frozen_run, resolve, unify
+from onebasin.symmetry.discovery.rules.elementwise import unify_all
+from onebasin.symmetry.discovery.values import Value
+
+
+def call(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
+    """A function within the function."""
+    params = equation.params
+    inner = next(params[name] for name in ("jaxpr", "call_jaxpr", "fun_jaxpr") if name in params)
+    return _walk(analysis, inner, operands)
+
+
+def _walk(analysis: Analysis, inner: ClosedJaxpr | Jaxpr, operands: Sequence[Value]) -> list[Value]:
+    if isinstance(inner, ClosedJaxpr):
+        return analysis.run(inner, operands)
+    return analysis.walk(inner, [], operands)
+
+
+def cond(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
+    """Whatever branch is taken, what it gives meets what the others give."""
+    branches = [_walk(analysis, one, operands[1:]) for one in equation.params["branches"]]
+    return [unify_all(analysis, some) for some in zip(*branches, strict=True)]
+
+
+def while_(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
+    """What a step gives is what the next one begins with."""
+    params = equation.params
+    num_test, num_body = params["cond_nconsts"], params["body_nconsts"]
+    test, body = operands[:num_test], operands[num_test : num_test + num_body]
+    carry = _without_numbers(operands[num_test + num_body :])
+    for _ in range(2):  # the second time sees what the first has cut
+        found = _walk(analysis, params["body_jaxpr"], [*body, *carry])
+        carry = [_meet(analysis, one, other) for one, other in zip(carry, found, strict=True)]
+    _walk(analysis, params["cond_jaxpr"], [*test, *carry])
+    return carry
+
+
+def scan(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
+    """As `while`; what is read and written step by step differs from step to step."""
+    params = equation.params
+    num_consts, num_carry = params["num_consts"], params["num_carry"]
+    constants = operands[:num_consts]
+    carry = _without_numbers(operands[num_consts : num_consts + num_carry])
+    stacked = operands[num_consts + num_carry :]
+    steps: Run = resolve(frozen_run(params["length"], "steps of a loop")) if num_carry else ()
+    for value in stacked:
+        for run in value.at(0):
+            steps = unify(steps, run) if steps else run
+    slices = [_first_gone(analysis, value) for value in stacked]
+    outputs: list[Value] = []
+    for _ in range(2):
+        with analysis.inside(steps):
+            found = _walk(analysis, params["jaxpr"], [*constants, *carry, *slices])
+        met = zip(carry, found[:num_carry], strict=True)
+        carry = [_meet(analysis, one, other) for one, other in met]
+        outputs = [_with_steps(value, steps, params["length"]) for value in found[num_carry:]]
+    return [*carry, *outputs]
+
+
+def _without_numbers(values: Sequence[Value]) -> list[Value]:
+    """What a loop begins with holds other numbers later."""
+    return [value._replace(known=None) for value in values]
+
+
+def _meet(analysis: Analysis, one: Value, other: Value) -> Value:
+    found = unify_all(analysis, [one, other])
+    for runs in found.blocks.values():
+        analysis.meet(*runs)
+    return found
+
+
+def _first_gone(analysis: Analysis, value: Value) -> Value:
+    """A step's slice: segments of the leading axis meet, for one body reads them all."""
+    from onebasin.symmetry.discovery.rules.reduction import forget
+
+    return forget(value, [0])
+
+
+def _with_steps(value: Value, steps: Run, length: int) -> Value:
+    blocks = {(0, *key): (steps, *runs) for key, runs in value.blocks.items()}
+    return Value(((length,), *value.cuts), blocks)
+
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(
+        ["jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2",
+         "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"],
+        call,
+    ),
+    "cond": cond,
+    "while": while_,
+    "scan": scan,
+}  # fmt: skip

@@ -1,0 +1,82 @@
+"""Elementwise primitives: entries that meet are the same from then on."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
+from onebasin.symmetry.discovery.labels import Flat, unify
+from onebasin.symmetry.discovery.values import Runs, Value, flat
+
+_NAMES = (
+    "abs", "acos", "acosh", "add", "add_any", "and", "asin", "asinh", "atan", "atan2", "atanh",
+    "bessel_i0e", "bessel_i1e", "bitcast_convert_type", "cbrt", "ceil", "clamp", "clz", "complex",
+    "conj", "convert_element_type", "copy", "copy_p", "cos", "cosh", "digamma", "div", "eq", "erf",
+    "erf_inv", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "igamma", "igammac", "imag",
+    "integer_pow", "is_finite", "le", "lgamma", "log", "log1p", "logistic", "lt", "max", "min",
+    "mul", "ne", "neg", "nextafter", "not", "or", "polygamma", "population_count", "pow", "real",
+    "reduce_precision", "regularized_incomplete_beta", "rem", "round", "rsqrt", "select_n",
+    "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign", "sin", "sinh", "sqrt",
+    "square", "stop_gradient", "sub", "tan", "tanh", "xor", "zeta",
+)  # fmt: skip
+
+_KNOWN: dict[str, Callable[..., Any]] = {
+    "add": np.add, "and": np.logical_and, "eq": np.equal, "ge": np.greater_equal,
+    "gt": np.greater, "le": np.less_equal, "lt": np.less, "max": np.maximum, "min": np.minimum,
+    "mul": np.multiply, "ne": np.not_equal, "neg": np.negative, "or": np.logical_or,
+    "sub": np.subtract, "clamp": lambda low, x, high: np.clip(x, low, high),
+    "select_n": lambda which, *cases: np.choose(np.asarray(which, int), cases),
+    "stop_gradient": lambda x: x, "copy": lambda x: x,
+}  # fmt: skip
+"""Of whole numbers, which may be indices; nothing else is followed."""
+
+
+def elementwise(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
+    """Operands are scalars, or have the shape of what they give but for axes of length 1."""
+    shape = equation.shapes[0]
+    known = _numbers(equation, operands)
+    full = [_repeated(value, shape) for value in operands if value.ndim]
+    if not full:
+        return [flat(shape, known)]
+    return [unify_all(analysis, full)._replace(known=known)]
+
+
+def _repeated(value: Value, shape: tuple[int, ...]) -> Value:
+    repeats = [axis for axis, size in enumerate(value.shape) if size != shape[axis]]
+    cuts = tuple((shape[i],) if i in repeats else sizes for i, sizes in enumerate(value.cuts))
+    return value.map(
+        lambda runs: tuple((Flat(shape[i]),) if i in repeats else r for i, r in enumerate(runs)),
+        cuts,
+    )
+
+
+def unify_all(analysis: Analysis, values: Sequence[Value]) -> Value:
+    """Values of one shape whose entries meet one to one, as what they are from then on."""
+    first, *others = analysis.align_all(values)
+    blocks = dict(first.blocks)
+    for other in others:
+        for key, runs in other.blocks.items():
+            blocks[key] = unify_runs(blocks[key], runs)
+    return Value(first.cuts, blocks)
+
+
+def unify_runs(one: Runs, other: Runs) -> Runs:
+    """Blocks whose entries meet one to one."""
+    return tuple(unify(a, b) for a, b in zip(one, other, strict=True))
+
+
+def _numbers(equation: Equation, operands: list[Value]) -> np.ndarray | None:
+    known = [value.known for value in operands]
+    if any(numbers is None for numbers in known):
+        return None
+    if equation.name == "convert_element_type":
+        dtype = np.dtype(equation.params["new_dtype"])
+        return known[0].astype(dtype) if known[0] is not None else None
+    function = _KNOWN.get(equation.name)
+    if function is None or any(x is not None and x.dtype.kind not in "iub" for x in known):
+        return None
+    return np.asarray(function(*known))
+
+
+RULES: dict[str, Rule] = dict.fromkeys(_NAMES, elementwise)

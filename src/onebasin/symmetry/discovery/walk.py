@@ -1,0 +1,114 @@
+"""walk: from a function and its arguments to the labels of every block of its params."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+from onebasin import _trees
+from onebasin._types import Params
+from onebasin.symmetry.discovery.analysis import Analysis, argument
+from onebasin.symmetry.discovery.labels import Label, freeze, labels_in, resolve
+from onebasin.symmetry.discovery.rules import RULES
+from onebasin.symmetry.discovery.values import Value
+
+_MOST_WALKS = 20
+NOT_USED = "not used"
+
+
+class Walked(NamedTuple):
+    """What is known after the last walk.
+
+    `leaves` are the params' values by path; `met` are labels that tell entries apart together.
+    """
+
+    leaves: dict[str, Value]
+    met: list[Counter[Label]]
+    notes: list[str]
+
+
+def walk(apply: Callable[..., Any], params: Params, *inputs: Any) -> Walked:
+    """Walk through a function until no argument has to be cut any further."""
+    shapes = jax.eval_shape(lambda *args: args, params, *inputs)
+    leaves = _trees.named_leaves(shapes[0])
+    try:
+        closed = jax.make_jaxpr(apply)(*shapes)
+    except (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError) as error:
+        raise ValueError(
+            "The shapes and branches of apply must not depend on the values of arrays. Got "
+            f"{str(error).splitlines()[0]} Use jnp.where or lax.cond."
+        ) from None
+    cuts = [[set[int]() for _ in leaf.shape] for leaf in leaves.values()]
+    values: list[Value] = []
+    analysis = Analysis(RULES)
+    for _ in range(_MOST_WALKS):
+        analysis = Analysis(RULES)
+        values = [
+            argument(number, leaf.shape, cuts[number], None)
+            for number, leaf in enumerate(leaves.values())
+        ]
+        others = [
+            argument(0, aval.shape, [], "an axis of the inputs")
+            for aval in closed.in_avals[len(leaves) :]
+        ]
+        for value in values:
+            for runs in value.blocks.values():
+                analysis.meet(*runs)
+        for value in analysis.run(closed, [*values, *others]):
+            for axis in range(value.ndim):
+                analysis.freeze_axis(value, axis, "reaches the output")
+        if not analysis.wanted:
+            break
+        for number, axis, position in analysis.wanted:
+            cuts[number][axis].add(position)
+    named = dict(zip(leaves, values, strict=True))
+    _freeze_unused(named, analysis)
+    return Walked(named, _met(analysis), list(analysis.notes))
+
+
+def _freeze_unused(leaves: dict[str, Value], analysis: Analysis) -> None:
+    used = {factor for label in analysis.used for factor in resolve([label])}
+    for value in leaves.values():
+        for runs in value.blocks.values():
+            for run in runs:
+                if not used & set(resolve(run)):
+                    freeze(run, NOT_USED)
+
+
+def _met(analysis: Analysis) -> list[Counter[Label]]:
+    """Labels that were met together, and how often each occurs there."""
+    found = set()
+    for labels in analysis.met:
+        flat = [label for one in labels for label in labels_in([one])]
+        found.add(tuple(sorted(flat, key=id)))
+    return [Counter(labels) for labels in found]
+
+
+def nesting(walked: Walked) -> dict[Label, list[Label]]:
+    """For each label that may be permuted, those inside whose entries it may be, each anew.
+
+    Entries of such a label are never met without one entry of the others.
+    """
+    around: dict[Label, set[Label]] = {}
+    order: dict[Label, None] = {}
+    for value in walked.leaves.values():
+        for runs in value.blocks.values():
+            order |= dict.fromkeys(label for run in runs for label in labels_in(run))
+    for together in walked.met:
+        for label in together:
+            if label.frozen is None:
+                # Where a label occurs twice, which of its entries would hold this one's?
+                others = {one for one, count in together.items() if count == 1} - {label}
+                around[label] = around[label] & others if label in around else set(others)
+    kept: dict[Label, list[Label]] = {}
+    # Last axes first: where each could be nested in the other, outer axes hold the inner ones.
+    for label in reversed(order):
+        if label.frozen is None:
+            inside = [one for one in order if one in around.get(label, ())]
+            kept[label] = [one for one in inside if not _reaches(kept, one, label)]
+    return kept
+
+
+def _reaches(kept: dict[Label, list[Label]], start: Label, goal: Label) -> bool:
+    return start is goal or any(_reaches(kept, one, goal) for one in kept.get(start, ()))

@@ -1,0 +1,171 @@
+"""Layout: arrays cut and reshaped into pieces of which every axis lists one thing.
+
+`Axes` and `Blocks` say what arrays hold; here that is turned into slices and shapes.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from onebasin._types import Array
+
+
+class Piece(NamedTuple):
+    """A block of a leaf, its shape with one axis for each thing, and what each axis lists."""
+
+    leaf: str
+    starts: tuple[int, ...]
+    lengths: tuple[int | None, ...]
+    factors: tuple[tuple[int | None, ...], ...]
+    names: tuple[str | None, ...]
+
+
+def _blocks(axes: Any) -> list[tuple[tuple[int, ...], tuple[int | None, ...], Any]]:
+    """Starts, lengths (None: all there is) and Axes of every block."""
+    if not hasattr(axes, "cuts"):
+        count = len(axes.names)
+        return [((0,) * count, (None,) * count, axes)]
+    ranges = []
+    for sizes in axes.cuts:
+        ends = list(itertools.accumulate(sizes))
+        ranges.append([(end - size, size) for end, size in zip(ends, sizes, strict=True)])
+    return [
+        (tuple(s for s, _ in one), tuple(n for _, n in one), block)
+        for one, block in zip(itertools.product(*ranges), axes.axes, strict=True)
+    ]
+
+
+def sizes(
+    named: Mapping[str, Any], shapes: Mapping[str, Sequence[int]], known: dict[str, int]
+) -> dict[str, int]:
+    """The units of every name, from the shapes of leaves and from those that are known.
+
+    Raises: ValueError where they disagree or are left open.
+    """
+    found: dict[str, int] = {}
+    open_axes: list[tuple[str, tuple[str | int, ...], int]] = []
+    for leaf, axes in named.items():
+        shape = tuple(shapes[leaf])
+        if hasattr(axes, "cuts") and tuple(map(sum, axes.cuts)) != shape:
+            raise ValueError(
+                f"Blocks must be cut where their array ends. Got cuts {axes.cuts} for {leaf} of "
+                f"shape {shape}."
+            )
+        for _, lengths, block in _blocks(axes):
+            if len(block.names) != len(shape):
+                raise ValueError(
+                    f"Axes must name every axis of its array. Got {block} for "
+                    f"{leaf} of shape {shape}. Use None for an axis that never moves."
+                )
+            for name, length, size in zip(block.names, lengths, shape, strict=True):
+                units = size if length is None else length
+                if isinstance(name, str):
+                    _agree(found, name, units, leaf, shape)
+                elif name is not None:
+                    open_axes.append((leaf, name, units))
+    for name in {n for _, names, _ in open_axes for n in names if isinstance(n, str)} & set(known):
+        found.setdefault(name, known[name])
+    while open_axes:
+        leaf, names, units = min(open_axes, key=lambda one: len(_unknown(one[1], found)))
+        open_axes.remove((leaf, names, units))
+        unknown = _unknown(names, found)
+        rest = math.prod(found[n] if isinstance(n, str) else n for n in names if n not in unknown)
+        if len(unknown) > 1 or units % rest or (not unknown and units != rest):
+            raise ValueError(
+                f"An axis must have as many entries as what it lists. Got {names} for {units} "
+                f"entries of {leaf}, with sizes {found}. Give `sizes` where shapes leave them open."
+            )
+        if unknown:
+            _agree(found, unknown[0], units // rest, leaf, shapes[leaf])
+    return found
+
+
+def _agree(found: dict[str, int], name: str, units: int, leaf: str, shape: Sequence[int]) -> None:
+    if found.setdefault(name, units) != units:
+        raise ValueError(
+            f"All axes of a group must have one length. Group {name!r} has "
+            f"{found[name]} units, but {leaf} of shape {tuple(shape)} has {units}."
+        )
+
+
+def _unknown(names: Sequence[str | int], found: Mapping[str, int]) -> list[str]:
+    return [name for name in names if isinstance(name, str) and name not in found]
+
+
+def pieces(named: Mapping[str, Any], known: Mapping[str, int]) -> dict[str, Piece]:
+    """The pieces of all leaves, by the name of the leaf and, where it is cut, their range."""
+    found: dict[str, Piece] = {}
+    for leaf, axes in named.items():
+        for starts, lengths, block in _blocks(axes):
+            factors: list[tuple[int | None, ...]] = []
+            names: list[str | None] = []
+            for name, length in zip(block.names, lengths, strict=True):
+                if isinstance(name, tuple):
+                    factors.append(tuple(known[n] if isinstance(n, str) else n for n in name))
+                    names += [n if isinstance(n, str) else None for n in name]
+                else:
+                    factors.append((length,))
+                    names.append(name)
+            whole = all(length is None for length in lengths)
+            found[leaf if whole else f"{leaf}{_range(starts, lengths)}"] = Piece(
+                leaf, starts, lengths, tuple(factors), tuple(names)
+            )
+    return found
+
+
+def _range(starts: Sequence[int], lengths: Sequence[int | None]) -> str:
+    parts = [f"{s}:{s + (n or 0)}" for s, n in zip(starts, lengths, strict=True)]
+    return f"[{', '.join(parts)}]"
+
+
+def _slices(piece: Piece, num_batch_axes: int) -> tuple[slice, ...]:
+    ranges = zip(piece.starts, piece.lengths, strict=True)
+    ends = [slice(s, None if n is None else s + n) for s, n in ranges]
+    return (*[slice(None)] * num_batch_axes, *ends)
+
+
+def unfold(
+    leaves: Mapping[str, Array], parts: Mapping[str, Piece], num_batch_axes: int
+) -> dict[str, Array]:
+    """All pieces, behind batch axes."""
+    found: dict[str, Array] = {}
+    for name, piece in parts.items():
+        block = leaves[piece.leaf][_slices(piece, num_batch_axes)]
+        batch, shape = block.shape[:num_batch_axes], block.shape[num_batch_axes:]
+        apart = [
+            size if factor is None else factor
+            for size, factors in zip(shape, piece.factors, strict=True)
+            for factor in factors
+        ]
+        found[name] = block.reshape(*batch, *apart)
+    return found
+
+
+def fold(
+    found: Mapping[str, Array],
+    like: Mapping[str, Array],
+    parts: Mapping[str, Piece],
+    num_batch_axes: int,
+) -> dict[str, Array]:
+    """The leaves of which the pieces are parts; `like` tells their shapes behind batch axes."""
+    whole: dict[str, Array] = {}
+    for name, piece in parts.items():
+        leaf, part = like[piece.leaf], found[name]
+        shape = leaf.shape[leaf.ndim - len(piece.starts) :]
+        batch = part.shape[:num_batch_axes]
+        at = _slices(piece, num_batch_axes)
+        own = zip(at[len(batch) :], shape, strict=True)
+        block = part.reshape(*batch, *(len(range(*one.indices(size))) for one, size in own))
+        if piece.leaf == name:
+            whole[name] = block
+        elif isinstance(block, np.ndarray):
+            target = whole.setdefault(piece.leaf, np.empty((*batch, *shape), block.dtype))
+            target[at] = block
+        else:
+            target: Any = whole.setdefault(piece.leaf, jnp.zeros((*batch, *shape), block.dtype))
+            whole[piece.leaf] = target.at[at].set(block)
+    return whole

@@ -1,0 +1,112 @@
+"""verify: proof by trial that a symmetry leaves a function as it is."""
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from onebasin import _trees
+from onebasin._types import Key, Params
+from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.random_permutation import random_permutation
+
+
+class Verified(NamedTuple):
+    """A symmetry without the groups that failed, and the largest relative change each one made.
+
+    `changes` is relative to the largest output; "all" is of all groups that are left, jointly.
+    """
+
+    symmetry: Symmetry
+    changes: dict[str, float]
+
+
+def verify(
+    symmetry: Symmetry,
+    apply: Callable[..., Any],
+    params: Params,
+    *inputs: Any,
+    key: Key | None = None,
+    num_trials: int = 3,
+    tolerance: float = 1e-10,
+) -> Verified:
+    """Permute each group at random, then all jointly, in float64, and compare the function.
+
+    A group that changes the function by more than a share `tolerance` of its largest output is
+    dropped, with a warning that names it. A symmetry that only holds for these inputs passes:
+    give some at which units differ.
+
+    Raises: ValueError where the function is not finite at the params.
+    """
+    key = jax.random.key(0) if key is None else key
+    with jax.enable_x64(True):
+        params, inputs = jax.tree.map(_wide, (_trees.to_host(params), inputs))
+        expected = _outputs(apply, params, inputs)
+        scale = max((float(np.abs(x).max(initial=0.0)) for x in expected), default=0.0) or 1.0
+        if not np.isfinite(scale):
+            raise ValueError(
+                "A function to verify must be finite at the params. Got NaN or infinity."
+            )
+
+        trial = partial(_change, apply, params, inputs, expected, num_trials)
+        changes = {
+            group: trial(_only(symmetry, {group}), jax.random.fold_in(key, number)) / scale
+            for number, group in enumerate(symmetry.sizes)
+        }
+        # Not "greater than": a change that is NaN fails too.
+        failed = {group for group, size in changes.items() if not size <= tolerance}
+        for group in sorted(failed):
+            _warn(symmetry, group, changes[group], tolerance)
+        left = _only(symmetry, set(symmetry.sizes) - failed)
+        changes["all"] = trial(left, jax.random.fold_in(key, len(symmetry.sizes))) / scale
+    return Verified(left, changes)
+
+
+def _change(
+    apply: Callable[..., Any],
+    params: Params,
+    inputs: Any,
+    expected: list[np.ndarray],
+    num_trials: int,
+    symmetry: Symmetry,
+    key: Key,
+) -> float:
+    """The largest change of any output under some random permutations."""
+    found = [0.0]
+    for one in jax.random.split(key, num_trials):
+        moved = permute(symmetry, random_permutation(one, symmetry), params)
+        outputs = _outputs(apply, moved, inputs)
+        gaps = (np.abs(a - b) for a, b in zip(outputs, expected, strict=True))
+        found += [float(gap.max(initial=0.0)) for gap in gaps]
+    return float(np.max(found))
+
+
+def _warn(symmetry: Symmetry, group: str, change: float, tolerance: float) -> None:
+    places = ", ".join(f"{place.leaf} axis {place.axis}" for place in symmetry.places(group))
+    warnings.warn(
+        f"Permuting {group!r} ({places}) changes the function by {change:.2g} of its largest "
+        f"output, more than {tolerance:g}: the group is dropped.",
+        stacklevel=3,
+    )
+
+
+def _wide(leaf: Any) -> Any:
+    leaf = jnp.asarray(leaf)
+    return leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+
+def _outputs(apply: Callable[..., Any], params: Params, inputs: Any) -> list[np.ndarray]:
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(apply(params, *inputs))]
+
+
+def _only(symmetry: Symmetry, groups: set[str]) -> Symmetry:
+    """The symmetry of some groups; the others are fixed."""
+    sizes = {group: n for group, n in symmetry.sizes.items() if group in groups}
+    still = {group: n for group, n in symmetry.sizes.items() if group not in groups}
+    nested = {group: parents for group, parents in symmetry.nested.items() if group in groups}
+    return Symmetry(symmetry.axes, sizes, nested, symmetry.fixed | still, symmetry.frozen)

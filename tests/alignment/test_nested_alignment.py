@@ -1,0 +1,93 @@
+"""Alignment where groups are nested: planted permutations are found again, heads by dimensions."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+import strategies
+from hypothesis import given, settings
+from nested_networks import INPUTS, PARAMS, attention, random_params
+
+from onebasin.alignment.activation_matching import activation_matching
+from onebasin.alignment.align import align
+from onebasin.alignment.gaussian_matching import gaussian_matching
+from onebasin.alignment.matching import match, objective
+from onebasin.alignment.null import null_floor, rms
+from onebasin.alignment.significance import std_significance
+from onebasin.samples import Samples
+from onebasin.symmetry.axes import Axes, Symmetry
+from onebasin.symmetry.discovery.find import find_symmetry
+from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.random_permutation import random_permutation
+
+FOUND = find_symmetry(attention, PARAMS, INPUTS)
+HEADS = Symmetry.of(
+    {"w": Axes(None, ("heads", "dims"))},
+    {"w": np.zeros((4, 6))},
+    sizes={"heads": 2},
+    nested={"dims": ["heads"]},
+)
+
+
+def copies(seed: int, noise: float = 0.0) -> Samples:
+    """Networks that differ by random permutations and noise."""
+    shape = (2, 5)
+    permutation = random_permutation(jax.random.key(seed), FOUND, *shape)
+    base = random_params(seed)
+    rng = np.random.default_rng(seed)
+    noisy = jax.tree.map(lambda w: w + noise * rng.standard_normal((*shape, *w.shape)), base)
+    return Samples(permute(FOUND, permutation, noisy))
+
+
+@pytest.mark.parametrize("reference", ["first", "mean", "chains"])
+def test_permuted_copies_collapse_to_one_network(reference: str) -> None:
+    samples = copies(0)
+    aligned = align(samples, FOUND, reference=reference)
+    assert rms(samples.std()) > 0.5
+    assert rms(aligned.apply(samples).std()) < 1e-12
+    assert aligned.converged.all()
+
+
+def test_relabelling_by_likelihood_keeps_what_weights_have_found() -> None:
+    samples = copies(1, noise=0.05)
+    start = align(samples, FOUND)
+    relabelled = align(samples, FOUND, gaussian_matching(), start=start)
+    assert rms(relabelled.apply(samples).std()) < 0.06
+
+
+@given(strategies.seeds)
+@settings(max_examples=10)
+def test_heads_with_their_dimensions_are_matched_as_well_as_by_trying_all(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    target, draw = rng.standard_normal((4, 6)), rng.standard_normal((1, 4, 6))
+    found = match(HEADS, {"w": target}, {"w": draw}, HEADS.identity(1))
+    best = max(
+        objective(
+            HEADS,
+            {"w": target},
+            {"w": draw},
+            {"heads": np.array([heads]), "dims": np.array([[one, other]])},
+        )[0]
+        for heads in itertools.permutations(range(2))
+        for one, other in itertools.product(itertools.permutations(range(3)), repeat=2)
+    )
+    reached = objective(HEADS, {"w": target}, {"w": draw}, found.permutation)[0]
+    assert reached == pytest.approx(best, rel=1e-12)
+
+
+def test_the_null_floor_and_significance_have_the_shape_of_the_params() -> None:
+    samples = copies(2, noise=0.1)
+    std = align(samples, FOUND).apply(samples).std()
+    floor = null_floor(jax.random.key(0), samples, FOUND)
+    shapes = lambda tree: jax.tree.map(np.shape, tree)
+    assert shapes(floor.std) == shapes(std)
+    p_values = std_significance(std, [floor.std], FOUND)
+    assert shapes(p_values) == shapes(std)
+    assert rms(std) < 0.2 < rms(floor.std)
+
+
+def test_activations_of_nested_groups_are_refused() -> None:
+    matching = activation_matching(lambda params: {})
+    with pytest.raises(ValueError, match="by activations needs a symmetry"):
+        align(copies(3), FOUND, matching)

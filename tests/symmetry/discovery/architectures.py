@@ -1,0 +1,9 @@
+"""All architectures, family by family."""
+
+from architectures_attention import ATTENTION
+from architectures_conv import CONV
+from architectures_dense import DENSE
+from architectures_order import ORDER
+from architectures_recurrent import RECURRENT
+
+ARCHITECTURES = [*DENSE, *ORDER, *CONV, *ATTENTION, *RECURRENT]

@@ -1,0 +1,62 @@
+"""find_symmetry on networks whose symmetry is known: all of it is found, and nothing else."""
+
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+import pytest
+from architecture import Architecture, found_groups, random_values
+from architectures import ARCHITECTURES
+
+from onebasin import find_symmetry, permute, random_permutation
+from onebasin._types import Params
+
+NUM_DRAWS = 20
+pytestmark = pytest.mark.usefixtures("ranks_promote")
+every_architecture = pytest.mark.parametrize("net", ARCHITECTURES, ids=repr)
+MISSED = {"attention_packed_head_by_head"}
+"""Arrays that are cut inside of every head: a limit that the documentation names."""
+
+
+@pytest.fixture
+def ranks_promote() -> Iterator[None]:
+    """Networks are written as their authors write them."""
+    with jax.numpy_rank_promotion("allow"):
+        yield
+
+
+@every_architecture
+def test_the_groups_are_those_worked_out_by_hand(net: Architecture, request) -> None:
+    if net.name in MISSED:
+        request.applymarker(pytest.mark.xfail(strict=True, reason="cut inside of every head"))
+    symmetry = find_symmetry(net.apply, net.params, *net.inputs)
+    assert found_groups(symmetry) == net.groups, f"\n{symmetry}"
+
+
+@every_architecture
+def test_the_function_is_preserved_under_random_joint_elements(
+    net: Architecture, key: jax.Array, float64: None
+) -> None:
+    symmetry = find_symmetry(net.apply, net.params, *net.inputs)
+    params, inputs = random_values((net.params, net.inputs), seed=1)
+    copies = jax.tree.map(lambda leaf: np.stack([leaf] * NUM_DRAWS), params)
+    moved = permute(symmetry, random_permutation(key, symmetry, NUM_DRAWS), copies)
+    draws = [jax.tree.map(lambda leaf, n=n: leaf[n], moved) for n in range(NUM_DRAWS)]
+
+    apply = jax.jit(net.apply)
+    flat = lambda one: np.concatenate([np.ravel(x) for x in jax.tree.leaves(apply(one, *inputs))])
+    expected = flat(params)
+    gaps = [np.abs(flat(one) - expected).max() for one in draws]
+    assert np.isfinite(expected).all()
+    assert max(gaps) <= 1e-10 * np.abs(expected).max()
+    assert any(_has_moved(params, one) for one in draws) == bool(symmetry.sizes)
+
+
+def _has_moved(params: Params, moved: Params) -> bool:
+    pairs = zip(jax.tree.leaves(params), jax.tree.leaves(moved), strict=True)
+    return any((one != other).any() for one, other in pairs)
+
+
+def test_names_of_architectures_are_distinct() -> None:
+    names = [net.name for net in ARCHITECTURES]
+    assert len(set(names)) == len(names) >= 44
