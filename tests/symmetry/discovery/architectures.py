@@ -3,7 +3,8 @@
 from architectures_attention import ATTENTION
 from architectures_conv import CONV
 from architectures_dense import DENSE
+from architectures_intricate import INTRICATE
 from architectures_order import ORDER
 from architectures_recurrent import RECURRENT
 
-ARCHITECTURES = [*DENSE, *ORDER, *CONV, *ATTENTION, *RECURRENT]
+ARCHITECTURES = [*DENSE, *ORDER, *CONV, *ATTENTION, *RECURRENT, *INTRICATE]

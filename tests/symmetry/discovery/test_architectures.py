@@ -1,7 +1,5 @@
 """find_symmetry on networks whose symmetry is known: all of it is found, and nothing else."""
 
-from collections.abc import Iterator
-
 import jax
 import numpy as np
 import pytest
@@ -16,13 +14,6 @@ pytestmark = pytest.mark.usefixtures("ranks_promote")
 every_architecture = pytest.mark.parametrize("net", ARCHITECTURES, ids=repr)
 MISSED = {"attention_packed_head_by_head"}
 """Arrays that are cut inside of every head: a limit that the documentation names."""
-
-
-@pytest.fixture
-def ranks_promote() -> Iterator[None]:
-    """Networks are written as their authors write them."""
-    with jax.numpy_rank_promotion("allow"):
-        yield
 
 
 @every_architecture
