@@ -9,7 +9,7 @@ from jax.nn import softmax
 
 INTRICATE = Family()
 TWO = {"e": (4, 6), "o": (6, 2)}
-SWAPPED = np.array([1, 0, 2, 3, 5, 4])
+SWAPPED = np.array([1, 0, 2, 3, 5, 4], "int32")
 
 
 def normalize(h, groups):
@@ -125,8 +125,9 @@ def units_read_at_other_places(p, x):
 
 @INTRICATE.network(TWO, [(3, 4)], [5])
 def one_unit_overwritten(p, x):
+    # What is overwritten is the same for all examples; the other five units are like any.
     h = x @ p["e"]
-    return jnp.tanh(h.at[:, 2].set(0.5) if hasattr(h, "at") else h) @ p["o"]
+    return jnp.tanh(h.at[:, 2].set(0.5)) @ p["o"]
 
 
 @INTRICATE.network(TWO, [(3, 4)])

@@ -82,6 +82,40 @@ def normalized_groups(n: int, m: int):
 
 
 @layer
+def square_kernel_between_groups(n: int, m: int):
+    """Two groups of units, listed by both axes of one kernel."""
+    return {"w": (n, n)}, lambda p, h: in_two_groups(
+        in_two_groups(h) + jnp.tanh(in_two_groups(h)) @ p["w"]
+    )
+
+
+def in_two_groups(h):
+    if h.shape[1] % 2:
+        return h
+    z = h.reshape(TOKENS, 2, -1)
+    return (z / jnp.sqrt((z**2).sum(-1, keepdims=True) + 0.1)).reshape(h.shape)
+
+
+@layer
+def products_between_heads(n: int, m: int):
+    def apply(p, h):
+        z = jnp.tanh(h @ p["w"]).reshape(TOKENS, 2, m)
+        gram = jnp.einsum("thd,tgd->thg", z, z).reshape(TOKENS, 4)
+        return jnp.concatenate([h, gram], -1)
+
+    return {"w": (n, 2 * m)}, apply
+
+
+@layer
+def products_of_all_units(n: int, m: int):
+    def apply(p, h):
+        z = h @ p["w"]
+        return jnp.tanh(z[:, :, None] * z[:, None, :]).reshape(TOKENS, m * m) @ p["o"]
+
+    return {"w": (n, m), "o": (m * m, m)}, apply
+
+
+@layer
 def gated_split(n: int, m: int):
     def apply(p, h):
         gate, value = jnp.split(h @ p["w"], 2, axis=-1)

@@ -12,21 +12,38 @@ from onebasin._types import Params
 NUM_DRAWS = 20
 pytestmark = pytest.mark.usefixtures("ranks_promote")
 every_architecture = pytest.mark.parametrize("net", ARCHITECTURES, ids=repr)
-MISSED = {"attention_packed_head_by_head"}
-"""Arrays that are cut inside of every head: a limit that the documentation names."""
+_TWICE = "groups nested in units that one array lists twice are permuted alike in all of these"
+_MARKED = "a constant that tells units apart ends what may be permuted, though both may move alike"
+MISSED = {
+    "attention_packed_head_by_head": "cut inside of every head",
+    "gate_and_value_at_odd_and_even_places": "slices with strides keep the order of what they cut",
+    "kernel_from_heads_to_heads": _TWICE,
+    "kernel_without_its_diagonal": _MARKED,
+    "largest_unit_alone": _MARKED,
+    "one_unit_overwritten": "what is written to at indices keeps its order",
+    "products_of_all_units_in_groups": _TWICE,
+    "square_kernel_between_grouped_units": _TWICE,
+}
+"""Symmetries that are there and are not found, and why: none of them is a wrong one."""
+
+
+@pytest.fixture
+def known_limits(net: Architecture, request: pytest.FixtureRequest) -> None:
+    """What is known to fail is expected to, for its reason."""
+    is_of_groups = "groups" in request.node.originalname
+    if is_of_groups and net.name in MISSED:
+        request.applymarker(pytest.mark.xfail(strict=True, reason=MISSED[net.name]))
 
 
 @every_architecture
-def test_the_groups_are_those_worked_out_by_hand(net: Architecture, request) -> None:
-    if net.name in MISSED:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="cut inside of every head"))
+def test_the_groups_are_those_worked_out_by_hand(net: Architecture, known_limits: None) -> None:
     symmetry = find_symmetry(net.apply, net.params, *net.inputs)
     assert found_groups(symmetry) == net.groups, f"\n{symmetry}"
 
 
 @every_architecture
 def test_the_function_is_preserved_under_random_joint_elements(
-    net: Architecture, key: jax.Array, float64: None
+    net: Architecture, key: jax.Array, known_limits: None, float64: None
 ) -> None:
     symmetry = find_symmetry(net.apply, net.params, *net.inputs)
     params, inputs = random_values((net.params, net.inputs), seed=1)

@@ -64,7 +64,7 @@ def broadcast_in_dim(analysis: Analysis, equation: Equation, operands: list[Valu
 
 def concatenate(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
     """Segments one after another."""
-    axis = equation.params["dimension"]
+    axis = int(equation.params["dimension"])
     joined = join(analysis, operands, axis)
     if all(value.known is not None for value in operands):
         numbers = [value.known for value in operands if value.known is not None]
