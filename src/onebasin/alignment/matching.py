@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 from onebasin import _trees
 from onebasin._types import Array, Params, Permutation
 from onebasin.alignment.assignment import assign
-from onebasin.alignment.outer_matching import match_outer
+from onebasin.alignment.outer_matching import match_outer, to_front
 from onebasin.symmetry.axes import Place, Symmetry
 from onebasin.symmetry.permutation import permute_leaf
 
@@ -154,10 +154,8 @@ def _similarity(
         leaf = permute_leaf(symmetry, leaves[place.leaf], others, current, 1)
         group = str(names[place.axis])
         axes = [*(names.index(parent) for parent in symmetry.nested.get(group, ())), place.axis]
-        moved = np.moveaxis(np.asarray(leaf), [axis + 1 for axis in axes], range(1, len(axes) + 1))
-        units.append(moved.reshape(*moved.shape[: len(axes) + 1], -1))
-        rows = np.moveaxis(targets[place.leaf], axes, range(len(axes)))
-        target.append(rows.reshape(*rows.shape[: len(axes)], -1))
+        units.append(to_front(np.asarray(leaf), axes, 1))
+        target.append(to_front(targets[place.leaf], axes, 0))
     joined, whole = np.concatenate(units, axis=-1), np.concatenate(target, axis=-1)
     if whole.ndim > 2:
         return whole[None] @ np.swapaxes(joined, -1, -2)

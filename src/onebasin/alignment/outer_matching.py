@@ -35,11 +35,11 @@ def match_outer(
         child = _alone(symmetry, group, names)
         if child is None:
             axes = [names.index(one) for one in (*symmetry.nested.get(group, ()), group)]
-            one, other = _front(targets[name], axes, 0), _front(moved, axes, 1)
+            one, other = to_front(targets[name], axes, 0), to_front(moved, axes, 1)
             similarity = similarity + one[None] @ np.swapaxes(other, -1, -2)
         else:
             axes = [names.index(group), names.index(child)]
-            one, other = _front(targets[name], axes, 0), _front(moved, axes, 1)
+            one, other = to_front(targets[name], axes, 0), to_front(moved, axes, 1)
             products = np.einsum("ixr,njyr->nijxy", one, other, optimize=True)
             inner[child] = inner.get(child, 0.0) + products
     best = {child: _inner_matches(products) for child, products in inner.items()}
@@ -59,7 +59,7 @@ def _alone(symmetry: Symmetry, group: str, names: Sequence[Any]) -> str | None:
     return within[0] if symmetry.nested[within[0]] == (group,) else None
 
 
-def _front(leaf: np.ndarray, axes: list[int], num_batch_axes: int) -> np.ndarray:
+def to_front(leaf: np.ndarray, axes: list[int], num_batch_axes: int) -> np.ndarray:
     """Some axes first, behind batch axes, and all others flat behind them."""
     count = num_batch_axes + len(axes)
     moved = np.moveaxis(leaf, [a + num_batch_axes for a in axes], range(num_batch_axes, count))

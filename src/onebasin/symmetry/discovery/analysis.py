@@ -187,15 +187,8 @@ def constant(array: Any) -> Value:
     return whole(runs, shape)._replace(known=array if array.size <= _FEW else None)
 
 
-def argument(
-    number: int, shape: Sequence[int], cuts: Sequence[set[int]], reason: str | None
-) -> Value:
-    """An argument whose entries may be permuted, or which keeps its order for a reason.
-
-    Every block of an argument that is cut has labels of its own.
-    """
-    if reason is not None:
-        return frozen(shape, reason)
+def argument(number: int, shape: Sequence[int], cuts: Sequence[set[int]]) -> Value:
+    """An argument whose entries may be permuted; every block that it is cut into on its own."""
     segments = tuple(
         tuple(np.diff([0, *sorted(positions), size]).tolist())
         for size, positions in zip(shape, cuts, strict=True)

@@ -11,7 +11,7 @@ from onebasin._types import Params
 from onebasin.symmetry.discovery.analysis import Analysis, argument
 from onebasin.symmetry.discovery.labels import Label, freeze, labels_in, resolve
 from onebasin.symmetry.discovery.rules import RULES
-from onebasin.symmetry.discovery.values import Value
+from onebasin.symmetry.discovery.values import Value, frozen
 
 _MOST_WALKS = 20
 NOT_USED = "not used"
@@ -45,12 +45,11 @@ def walk(apply: Callable[..., Any], params: Params, *inputs: Any) -> Walked:
     for _ in range(_MOST_WALKS):
         analysis = Analysis(RULES)
         values = [
-            argument(number, leaf.shape, cuts[number], None)
+            argument(number, leaf.shape, cuts[number])
             for number, leaf in enumerate(leaves.values())
         ]
         others = [
-            argument(0, aval.shape, [], "an axis of the inputs")
-            for aval in closed.in_avals[len(leaves) :]
+            frozen(aval.shape, "an axis of the inputs") for aval in closed.in_avals[len(leaves) :]
         ]
         for value in values:
             for runs in value.blocks.values():

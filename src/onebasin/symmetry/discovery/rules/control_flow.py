@@ -7,6 +7,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
 from onebasin.symmetry.discovery.labels import Run, frozen_run, resolve, unify
 from onebasin.symmetry.discovery.rules.elementwise import unify_all
+from onebasin.symmetry.discovery.rules.reduction import forget
 from onebasin.symmetry.discovery.values import Value
 
 
@@ -53,7 +54,8 @@ def scan(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[
     for value in stacked:
         for run in value.at(0):
             steps = unify(steps, run) if steps else run
-    slices = [_first_gone(analysis, value) for value in stacked]
+    # Segments of the leading axis meet, for one body reads them all.
+    slices = [forget(value, [0]) for value in stacked]
     outputs: list[Value] = []
     for _ in range(2):
         with analysis.inside(steps):
@@ -74,13 +76,6 @@ def _meet(analysis: Analysis, one: Value, other: Value) -> Value:
     for runs in found.blocks.values():
         analysis.meet(*runs)
     return found
-
-
-def _first_gone(analysis: Analysis, value: Value) -> Value:
-    """A step's slice: segments of the leading axis meet, for one body reads them all."""
-    from onebasin.symmetry.discovery.rules.reduction import forget
-
-    return forget(value, [0])
 
 
 def _with_steps(value: Value, steps: Run, length: int) -> Value:

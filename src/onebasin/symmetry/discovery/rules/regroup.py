@@ -12,6 +12,7 @@ from onebasin.symmetry.discovery.labels import (
     labels_in,
     split_run,
 )
+from onebasin.symmetry.discovery.rules.reduction import with_frozen
 from onebasin.symmetry.discovery.values import Runs, Value, cut
 
 _MOST_SEGMENTS = 1024
@@ -90,8 +91,6 @@ def _explode(analysis: Analysis, value: Value, outer: Sequence[int], inner: int)
 
 def whole_axis(analysis: Analysis, value: Value, axis: int) -> Value:
     """An axis as one segment again, at the price that its entries keep their order."""
-    from onebasin.symmetry.discovery.rules.reduction import with_frozen
-
     return with_frozen(analysis, value, [axis], value.shape, "reshape")
 
 
