@@ -27,17 +27,23 @@ def all_joint_permutations(symmetry: Symmetry) -> list[Permutation]:
 
 
 def permute_by_hand(symmetry: Symmetry, permutation: Permutation, params: Params) -> Params:
-    """Nested dicts of params with each axis indexed by its group's permutation, one by one."""
+    """Nested dicts of params, each axis indexed by its group's permutation and then flipped."""
+    flips = {
+        place: permutation[name] for name, sign in symmetry.signs.items() for place in sign.places
+    }
 
-    def go(axes, leaf):
+    def go(axes, leaf, path):
         if isinstance(leaf, dict):
-            return {name: go(axes[name], leaf[name]) for name in leaf}
+            return {name: go(axes[name], leaf[name], [*path, name]) for name in leaf}
         for axis, group in enumerate(axes.names):
             if group is not None:
-                leaf = np.moveaxis(np.moveaxis(leaf, axis, 0)[permutation[group]], 0, axis)
+                rows = np.moveaxis(leaf, axis, 0)[permutation[group]]
+                signs = flips.get(("/".join(path), axis), np.ones(len(rows)))
+                rows = rows * np.reshape(signs, (-1, *[1] * (rows.ndim - 1)))
+                leaf = np.moveaxis(rows, 0, axis)
         return leaf
 
-    return go(symmetry.axes, params)
+    return go(symmetry.axes, params, [])
 
 
 def inner_product(first: Params, second: Params) -> float:

@@ -41,11 +41,16 @@ def architectures(max_depth: int = 4) -> st.SearchStrategy[tuple]:
 
 @st.composite
 def permutations(draw, symmetry: Symmetry) -> Permutation:
-    """One permutation for each group."""
-    return {
+    """One permutation for each group, and its signs."""
+    found = {
         group: np.array(draw(st.permutations(range(size))), int)
         for group, size in symmetry.sizes.items()
     }
+    for name, sign in symmetry.signs.items():
+        size = symmetry.sizes[sign.group]
+        signs = st.lists(st.sampled_from([-1, 1]), min_size=size, max_size=size)
+        found[name] = np.array(draw(signs), int)
+    return found
 
 
 def make_case(network: Network, seed: int, num_inputs: int = 7, dtype=np.float32) -> Case:

@@ -9,7 +9,7 @@ import strategies
 from hypothesis import given, strategies as st
 
 from onebasin._types import Permutation
-from onebasin.symmetry.axes import Axes, Symmetry
+from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry
 from onebasin.symmetry.permutation import compose, invert, num_transpositions, permute
 from onebasin.symmetry.random_permutation import random_permutation
 
@@ -28,7 +28,13 @@ PARAMS = {
     "mix": np.arange(25.0).reshape(5, 5),
     "free": np.arange(2.0),
 }
-SYMMETRY = Symmetry.of(AXES, PARAMS)
+# One group has two signs of its own, and they meet in one array.
+SIGNS = [
+    Sign("a", (Place("in", 1), Place("mid", 0))),
+    Sign("b", (Place("mid", 2), Place("mix", 0))),
+    Sign("b", (Place("mix", 1),)),
+]
+SYMMETRY = Symmetry.of(AXES, PARAMS, signs=SIGNS)
 one_permutation = strategies.permutations(SYMMETRY)
 
 

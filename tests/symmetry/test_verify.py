@@ -25,7 +25,7 @@ WRONG = Symmetry.of(
 def test_a_found_symmetry_passes_group_by_group_and_jointly() -> None:
     verified = verify(FOUND, attention, random_params(0), INPUTS, num_trials=5)
     assert verified.symmetry == FOUND
-    assert set(verified.changes) == {*FOUND.sizes, "all"}
+    assert set(verified.changes) == {*FOUND.sizes, *FOUND.signs, "all"}
     assert max(verified.changes.values()) < 1e-12
 
 

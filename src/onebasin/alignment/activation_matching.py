@@ -1,5 +1,6 @@
 """Activation matching: units are similar where they respond alike to the same inputs."""
 
+import dataclasses
 from collections.abc import Callable
 
 import equinox as eqx
@@ -9,7 +10,7 @@ from jaxtyping import Float
 
 from onebasin._types import Array, Params
 from onebasin.alignment.matching import Features, Matching
-from onebasin.symmetry.axes import Axes, Symmetry
+from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry
 
 
 def activation_matching(
@@ -19,6 +20,7 @@ def activation_matching(
 
     `activations(params)` returns one array for each group of the symmetry, evaluated on inputs
     of your choice, neither centred nor scaled. Weights that no input exercises are not seen.
+    Where the symmetry has signs, what a unit puts out must flip with it, as behind tanh.
 
     Source: Ainsworth et al. (2022), arXiv 2209.04836, section 3.1.
     """
@@ -42,4 +44,10 @@ def _padded(batched: Callable[[Params], Features], params: Params) -> Features:
 def _activation_symmetry(symmetry: Symmetry) -> Symmetry:
     if symmetry.nested:
         symmetry.check_simple("Matching by activations")
-    return Symmetry({group: Axes(None, group) for group in symmetry.sizes}, symmetry.sizes)
+    alone = Symmetry({group: Axes(None, group) for group in symmetry.sizes}, symmetry.sizes)
+    return dataclasses.replace(
+        alone,
+        signs={
+            name: Sign(sign.group, (Place(sign.group, 1),)) for name, sign in symmetry.signs.items()
+        },
+    )

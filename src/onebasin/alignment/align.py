@@ -83,10 +83,13 @@ class Alignment(eqx.Module):
             raise ValueError(f"An alignment file was expected. Got {path}. Align again.")
         reference = _trees.rebuild(_trees.named_leaves(tree["reference"]), like=symmetry.axes)
         symmetry.check(reference)
-        found = {group: p.shape[-1] for group, p in tree["permutation"].items()}
-        if found != symmetry.sizes:
+        wanted, found = (
+            {name: p.shape[-1] for name, p in one.items()}
+            for one in (symmetry.identity(), tree["permutation"])
+        )
+        if found != wanted:
             raise ValueError(
-                f"An alignment must permute the groups of the symmetry, {symmetry.sizes}. "
+                f"An alignment must permute the groups of the symmetry, {wanted}. "
                 f"Got {found} in {path}. Was it made for another network?"
             )
         return cls(

@@ -41,5 +41,5 @@ def chains_start(
     begin, _ = match_to(problem, means[0])
     between, _, _ = match_to_mean(problem, begin.permutation, rounds)
     repeated = {g: np.repeat(p, samples.num_draws, axis=0) for g, p in between.permutation.items()}
-    within = {group: np.concatenate([p[group] for p in own]) for group in symmetry.sizes}
+    within = {group: np.concatenate([p[group] for p in own]) for group in own[0]}
     return compose(repeated, within, symmetry)

@@ -1,7 +1,5 @@
 """Gaussian matching: units go where a diagonal Gaussian finds them most probable."""
 
-import dataclasses
-
 import jax
 import numpy as np
 
@@ -39,7 +37,7 @@ def gaussian_matching(given: DiagonalGaussian | None = None, floor: float = 1e-3
 
     return Matching(
         name="gaussian",
-        symmetry=lambda s: dataclasses.replace(s, axes={"mean": s.axes, "square": s.axes}),
+        symmetry=lambda s: s.within({"mean": s.axes, "square": s.axes}, ["mean"]),
         features=lambda params: {"mean": params, "square": jax.tree.map(lambda w: w * w, params)},
         target=lambda mean_features: _target(*moments(mean_features)[:2]),
         constant=lambda mean_features: _constant(*moments(mean_features)),

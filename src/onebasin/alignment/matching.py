@@ -14,12 +14,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from onebasin import _trees
-from onebasin._types import Array, Params, Permutation
+from onebasin._types import Params, Permutation
 from onebasin.alignment.assignment import assign
 from onebasin.alignment.outer_matching import match_outer, to_front
+from onebasin.alignment.sign_matching import best_signs, value
 from onebasin.symmetry.axes import Place, Symmetry
 from onebasin.symmetry.permutation import permute_leaf
 
@@ -75,7 +76,7 @@ def match(
     targets = {name: np.asarray(leaf, leaves[name].dtype) for name, leaf in whole.items()}
     current = {group: np.array(p) for group, p in start.items()}
     num_draws = next(iter(leaves.values())).shape[0]
-    exact = len(symmetry.sizes) == 1 and not _is_repeated(symmetry)
+    exact = len(symmetry.sizes) == 1 and len(symmetry.signs) <= 1 and not _is_repeated(symmetry)
     active = np.arange(num_draws)
     for _ in range(max_sweeps):
         moved = np.zeros(len(active), bool)
@@ -100,6 +101,38 @@ def _is_repeated(symmetry: Symmetry) -> bool:
     return any(len(set(names)) < len(names) for names in named)
 
 
+class Proposal(NamedTuple):
+    """New permutations of a group and those nested in it, and how similar that makes draws.
+
+    `before` and `after` are None where only the objective can tell.
+    """
+
+    permutation: Permutation
+    before: Float[np.ndarray, " draw"] | None = None
+    after: Float[np.ndarray, " draw"] | None = None
+
+
+def propose(
+    symmetry: Symmetry,
+    group: str,
+    targets: dict[str, np.ndarray],
+    leaves: dict[str, np.ndarray],
+    current: Permutation,
+) -> Proposal:
+    """The best permutation of a group with all others as they are, by these leaves alone."""
+    if any(group in parents for parents in symmetry.nested.values()):
+        return Proposal(match_outer(symmetry, group, targets, leaves, current))
+    places = [place for place in symmetry.places(group) if place.leaf in leaves]
+    parts = _similarities(places, symmetry, targets, leaves, current)
+    signed = best_signs(parts)
+    units = assign(signed.similarity.reshape(-1, *signed.similarity.shape[-2:]))
+    units = units.reshape(signed.similarity.shape[:-1])
+    found = {group: units, **signed.at(units)}
+    if len({place.leaf for place in places}) < len(places):
+        return Proposal(found)
+    return Proposal(found, *(value(parts, p[group], p) for p in (current, found)))
+
+
 def _improve_group(
     symmetry: Symmetry,
     group: str,
@@ -108,60 +141,56 @@ def _improve_group(
     current: Permutation,
 ) -> tuple[Permutation, Bool[np.ndarray, " draw"]]:
     """A better permutation of a group, and of those nested in it, and which draws gain by it."""
-    places = symmetry.places(group)
-    is_outer = any(group in parents for parents in symmetry.nested.values())
-    if is_outer:
-        proposed = match_outer(symmetry, group, targets, leaves, current)
-        values = None
-    else:
-        similarity = _similarity(places, symmetry, targets, leaves, current)
-        units = assign(similarity.reshape(-1, *similarity.shape[-2:]))
-        proposed = {group: units.reshape(similarity.shape[:-1])}
-        values = [_trace(similarity, p[group]) for p in (current, proposed)]
-    if values is None or len({place.leaf for place in places}) < len(places):
+    proposed, before, after = propose(symmetry, group, targets, leaves, current)
+    if before is None or after is None:
         both = (current, {**current, **proposed})
-        values = [_objective(symmetry, targets, leaves, p) for p in both]
-    before, after = values
+        before, after = (_objective(symmetry, targets, leaves, p) for p in both)
     # A smaller gain is rounding: taking it could cycle for ever.
     smallest = 8 * np.finfo(next(iter(leaves.values())).dtype).eps
     gained = after - before > smallest * np.maximum(np.abs(before), np.abs(after))
     return proposed, gained
 
 
-def _trace(
-    similarity: Float[np.ndarray, "draw *around units units"],
-    permutation: Int[Array, "draw *around units"],
-) -> Float[np.ndarray, " draw"]:
-    matched = np.take_along_axis(similarity, np.asarray(permutation)[..., None], axis=-1)
-    return matched.reshape(len(matched), -1).sum(axis=-1, dtype=np.float64)
-
-
-def _similarity(
+def _similarities(
     places: Sequence[Place],
     symmetry: Symmetry,
     targets: dict[str, np.ndarray],
     leaves: dict[str, np.ndarray],
     current: Permutation,
-) -> Float[np.ndarray, "draw *around units units"]:
+) -> dict[tuple[str, ...], Float[np.ndarray, "draw *around units units"]]:
     """Inner products of target units with draw units over all places, other axes being aligned.
 
-    Of a nested group they are those inside of each unit that it is nested in.
+    Of a nested group they are those inside of each unit that it is nested in. Places that take
+    different signs are kept apart.
     """
-    units, target = [], []
+    units: dict[tuple[str, ...], list[np.ndarray]] = {}
+    target: dict[tuple[str, ...], list[np.ndarray]] = {}
     for place in places:
         names = list(symmetry.leaves[place.leaf].names)
+        flips = symmetry.flips(place.leaf)
         others = [None if axis == place.axis else name for axis, name in enumerate(names)]
-        leaf = permute_leaf(symmetry, leaves[place.leaf], others, current, 1)
+        others_flip = [(name, axis) for name, axis in flips if axis != place.axis]
+        leaf = permute_leaf(symmetry, leaves[place.leaf], others, current, 1, others_flip)
         group = str(names[place.axis])
         axes = [*(names.index(parent) for parent in symmetry.nested.get(group, ())), place.axis]
-        units.append(to_front(np.asarray(leaf), axes, 1))
-        target.append(to_front(targets[place.leaf], axes, 0))
-    joined, whole = np.concatenate(units, axis=-1), np.concatenate(target, axis=-1)
-    if whole.ndim > 2:
-        return whole[None] @ np.swapaxes(joined, -1, -2)
+        own = tuple(name for name, axis in flips if axis == place.axis)
+        units.setdefault(own, []).append(to_front(np.asarray(leaf), axes, 1))
+        target.setdefault(own, []).append(to_front(targets[place.leaf], axes, 0))
+    return {
+        own: _products(np.concatenate(target[own], axis=-1), np.concatenate(units[own], axis=-1))
+        for own in units
+    }
+
+
+def _products(
+    target: Float[np.ndarray, "*around units weights"],
+    units: Float[np.ndarray, "draw *around units weights"],
+) -> Float[np.ndarray, "draw *around units units"]:
+    if target.ndim > 2:
+        return target[None] @ np.swapaxes(units, -1, -2)
     # One wide product for all draws and places: far faster than a small one for each.
-    wide = joined.reshape(-1, joined.shape[-1]) @ whole.T
-    return wide.reshape(*joined.shape[:2], -1).transpose(0, 2, 1)
+    wide = units.reshape(-1, units.shape[-1]) @ target.T
+    return wide.reshape(*units.shape[:2], -1).transpose(0, 2, 1)
 
 
 def objective(
@@ -181,7 +210,8 @@ def _objective(
 ) -> Float[np.ndarray, " draw"]:
     total = np.zeros(next(iter(leaves.values())).shape[0])
     for name, leaf in leaves.items():
-        leaf = permute_leaf(symmetry, leaf, symmetry.leaves[name].names, permutation, 1)
+        names, flips = symmetry.leaves[name].names, symmetry.flips(name)
+        leaf = permute_leaf(symmetry, leaf, names, permutation, 1, flips)
         flat = np.asarray(leaf).reshape(leaf.shape[0], -1).astype(np.float64)
         total += flat @ np.asarray(targets[name], np.float64).reshape(-1)
     return total

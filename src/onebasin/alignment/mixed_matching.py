@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from onebasin.alignment.matching import Features, Matching
+from onebasin.symmetry.axes import Symmetry
 
 
 def mixed_matching(matchings: Sequence[Matching], weights: Sequence[float]) -> Matching:
@@ -39,10 +40,21 @@ def mixed_matching(matchings: Sequence[Matching], weights: Sequence[float]) -> M
 
     return Matching(
         name=" and ".join(part.name for part in matchings),
-        symmetry=lambda s: dataclasses.replace(
-            s, axes={n: p.symmetry(s).axes for n, p in parts.items()}
+        symmetry=lambda symmetry: _joined(
+            symmetry, {name: part.symmetry(symmetry) for name, part in parts.items()}
         ),
         features=lambda params: {name: part.features(params) for name, part in parts.items()},
         target=target,
         constant=lambda means: sum(scales[n] * p.constant(means[n]) for n, p in parts.items()),
     )
+
+
+def _joined(symmetry: Symmetry, parts: dict[str, Symmetry]) -> Symmetry:
+    """The symmetry of the features of all parts; what flips in one flips in the others."""
+    axes = {name: part.axes for name, part in parts.items()}
+    apart = [part.within(axes, [name]).signs for name, part in parts.items()]
+    signs = {
+        name: sign._replace(places=tuple(p for one in apart for p in one[name].places))
+        for name, sign in symmetry.signs.items()
+    }
+    return dataclasses.replace(symmetry, axes=axes, signs=signs)

@@ -18,12 +18,15 @@ def null_draws(key: Key, samples: Samples, symmetry: Symmetry) -> Samples:
     r"""As many draws as `samples` has, whose units are independent noise and share nothing.
 
     Each weight is independent normal with the mean and std that its position has over all draws
-    and *all units that may take it*. Every draw has the same `lp`, for noise has no density.
+    and *all units that may take it*, in both signs where they may flip. Every draw has the same
+    `lp`, for noise has no density.
     """
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     pieces = symmetry.unfold(samples.params, 2)
     noise = {
-        name: _exchangeable_noise(rng, np.asarray(leaf), symmetry.leaves[name])
+        name: _exchangeable_noise(
+            rng, np.asarray(leaf), symmetry.leaves[name], bool(symmetry.flips(name))
+        )
         for name, leaf in _trees.named_leaves(pieces).items()
     }
     lp = np.zeros((samples.num_chains, samples.num_draws), np.float32)
@@ -51,12 +54,14 @@ def null_floor(
 
 
 def _exchangeable_noise(
-    rng: np.random.Generator, leaf: Float[Array, "chain draw *shape"], axes: Axes
+    rng: np.random.Generator, leaf: Float[Array, "chain draw *shape"], axes: Axes, flips: bool
 ) -> Float[np.ndarray, "chain draw *shape"]:
     exchanged = tuple(axis + 2 for axis, group in enumerate(axes.names) if group is not None)
     pooled = (0, 1, *exchanged)
     mean = leaf.mean(axis=pooled, keepdims=True, dtype=np.float64)
     std = leaf.std(axis=pooled, keepdims=True, dtype=np.float64)
+    if flips:  # either sign may take the position
+        mean, std = np.zeros_like(mean), np.hypot(mean, std)
     noise = rng.standard_normal(leaf.shape, np.float32)
     return np.asarray(mean + std * noise, leaf.dtype)
 

@@ -6,14 +6,16 @@ group lists at most one group nested in it; groups nested any deeper move along 
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from onebasin._types import Permutation
+from onebasin._types import Array, Permutation
 from onebasin.alignment.assignment import assign
+from onebasin.alignment.sign_matching import Signed, best_signs
 from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.notation import group_of
 from onebasin.symmetry.permutation import permute_leaf
 
 
@@ -25,13 +27,13 @@ def match_outer(
     current: Permutation,
 ) -> Permutation:
     """Permutations of a group and of those nested in it, from the current ones, for every draw."""
-    inner: dict[str, np.ndarray] = {}
+    inner: dict[str, dict[tuple[str, ...], np.ndarray]] = {}
     similarity: np.ndarray | float = 0.0
     for name, leaf in leaves.items():
-        names = symmetry.leaves[name].names
+        names, flips = symmetry.leaves[name].names, symmetry.flips(name)
         if group not in names:
             continue
-        moved = np.asarray(permute_leaf(symmetry, leaf, names, current, 1))
+        moved = np.asarray(permute_leaf(symmetry, leaf, names, current, 1, flips))
         child = _alone(symmetry, group, names)
         if child is None:
             axes = [names.index(one) for one in (*symmetry.nested.get(group, ()), group)]
@@ -41,14 +43,23 @@ def match_outer(
             axes = [names.index(group), names.index(child)]
             one, other = to_front(targets[name], axes, 0), to_front(moved, axes, 1)
             products = np.einsum("ixr,njyr->nijxy", one, other, optimize=True)
-            inner[child] = inner.get(child, 0.0) + products
-    best = {child: _inner_matches(products) for child, products in inner.items()}
-    for _, gains in best.values():
-        similarity = similarity + gains
+            own = tuple(sign for sign, axis in flips if axis == axes[1])
+            parts = inner.setdefault(child, {})
+            parts[own] = parts.get(own, 0.0) + products
+    best = {child: _inner_matches(best_signs(parts)) for child, parts in inner.items()}
+    for one in best.values():
+        similarity = similarity + one.gains
     whole = np.asarray(similarity)
     chosen = assign(whole.reshape(-1, *whole.shape[-2:])).reshape(whole.shape[:-1])
-    matched = {child: units for child, (units, _) in best.items()}
-    return _moved(symmetry, group, matched, chosen, current)
+    return _moved(symmetry, group, best, chosen, current)
+
+
+class _Inner(NamedTuple):
+    """The best match of nested units inside of every pair of outer ones, and what it is worth."""
+
+    units: Int[np.ndarray, "draw units units inner"]
+    signs: Permutation
+    gains: Float[np.ndarray, "draw units units"]
 
 
 def _alone(symmetry: Symmetry, group: str, names: Sequence[Any]) -> str | None:
@@ -66,32 +77,44 @@ def to_front(leaf: np.ndarray, axes: list[int], num_batch_axes: int) -> np.ndarr
     return moved.reshape(*moved.shape[:count], -1)
 
 
-def _inner_matches(
-    products: Float[np.ndarray, "draw units units inner inner"],
-) -> tuple[Int[np.ndarray, "draw units units inner"], Float[np.ndarray, "draw units units"]]:
-    """The best match of nested units inside of every pair of outer ones, and what it is worth."""
-    flat = products.reshape(-1, *products.shape[-2:])
-    units = assign(flat)
-    gains = np.take_along_axis(flat, units[..., None], axis=-1).sum(axis=(-2, -1))
-    return units.reshape(products.shape[:-1]), gains.reshape(products.shape[:-2])
+def _inner_matches(signed: Signed) -> _Inner:
+    """Nested units matched inside of every pair of outer ones."""
+    flat = signed.similarity.reshape(-1, *signed.similarity.shape[-2:])
+    found = assign(flat)
+    gains = np.take_along_axis(flat, found[..., None], axis=-1).sum(axis=(-2, -1))
+    units = found.reshape(signed.similarity.shape[:-1])
+    return _Inner(units, signed.at(units), gains.reshape(units.shape[:-1]))
 
 
 def _moved(
     symmetry: Symmetry,
     group: str,
-    matched: dict[str, Int[np.ndarray, "draw units units inner"]],
+    best: dict[str, _Inner],
     chosen: Int[np.ndarray, "draw *around units"],
     current: Permutation,
 ) -> Permutation:
     """The current permutations followed by those that were found."""
-    found = {group: np.take_along_axis(np.asarray(current[group]), chosen, axis=-1)}
-    for child, parents in symmetry.nested.items():
-        if group not in parents:
-            continue
-        units = np.asarray(current[child])
-        units = np.asarray(permute_leaf(symmetry, units, (*parents, None), {group: chosen}, 1))
-        if child in matched:
-            pairs = np.take_along_axis(matched[child], chosen[:, :, None, None], axis=2)[:, :, 0]
-            units = np.take_along_axis(units, pairs, axis=-1)
-        found[child] = units
+    found: Permutation = {}
+    for name, one in current.items():
+        parents = symmetry.nested.get(group_of(name), ())
+        if group_of(name) == group:
+            found[name] = np.take_along_axis(np.asarray(one), chosen, axis=-1)
+        elif group in parents:
+            names = (*parents, None)
+            found[name] = np.asarray(
+                permute_leaf(symmetry, np.asarray(one), names, {group: chosen}, 1)
+            )
+            inner = best.get(group_of(name))
+            if inner is not None:
+                units = _of_pairs(inner.units, chosen)
+                found[name] = np.take_along_axis(found[name], units, axis=-1)
+                if name in inner.signs:
+                    found[name] = found[name] * _of_pairs(inner.signs[name], chosen)
     return found
+
+
+def _of_pairs(
+    every: Int[Array, "draw units units inner"], chosen: Int[np.ndarray, "draw units"]
+) -> Int[np.ndarray, "draw units inner"]:
+    """What was found for the pairs of outer units that were chosen."""
+    return np.take_along_axis(np.asarray(every), chosen[:, :, None, None], axis=2)[:, :, 0]

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from onebasin import _trees
 from onebasin._types import Params, Permutation
+from onebasin.alignment.layers import layer_by_layer
 from onebasin.alignment.matching import Features, Match, Matching, match, objective
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
@@ -56,9 +57,18 @@ class Rounds(NamedTuple):
 
 
 def match_to(problem: "Problem", network: Params) -> tuple[Match, Features]:
-    """Match all draws to a network; gives the match and the network's features."""
+    """Match all draws to a network; gives the match and the network's features.
+
+    Where several groups are matched, each draw takes the better of two local optima: from where
+    it is, and from a start layer by layer.
+    """
     features = problem.features_of(network)
-    return problem.match(problem.matching.target(features), problem.identity), features
+    target = problem.matching.target(features)
+    found = problem.match(target, problem.identity)
+    if len(problem.symmetry.sizes) > 1:
+        other = problem.match(target, problem.layer_by_layer(target))
+        found = problem.better(features, found, other)
+    return found, features
 
 
 def match_to_mean(
@@ -122,6 +132,24 @@ class Problem(NamedTuple):
             return match(symmetry, target, self._features(rows), first)
 
         return jax.tree.map(lambda *parts: np.concatenate(parts), *self._over_chunks(one))
+
+    def layer_by_layer(self, target: Features) -> Permutation:
+        """Where matching may start: permutations found group after group."""
+        symmetry = self.matching.symmetry(self.symmetry)
+        parts = self._over_chunks(
+            lambda rows: layer_by_layer(symmetry, target, self._features(rows))
+        )
+        return jax.tree.map(lambda *some: np.concatenate(some), *parts)
+
+    def better(self, mean_features: Features, one: Match, other: Match) -> Match:
+        """The better of two matches to the same features, draw by draw."""
+        values = (self.objective(mean_features, match.permutation) for match in (one, other))
+        is_other = np.less(*values)
+
+        def choose(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+            return np.where(is_other.reshape(-1, *[1] * (a.ndim - 1)), b, a)
+
+        return jax.tree.map(choose, one, other)
 
     def objective(
         self, mean_features: Features, permutation: Permutation

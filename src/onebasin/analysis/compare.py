@@ -74,8 +74,9 @@ def permute_gaussian(
     symmetry: Symmetry, permutation: Permutation, gaussian: DiagonalGaussian
 ) -> DiagonalGaussian:
     """The same posterior with its units in another order: a std travels with its mean."""
+    unsigned = symmetry.with_signs([])
     return DiagonalGaussian(
-        permute(symmetry, permutation, gaussian.mean), permute(symmetry, permutation, gaussian.std)
+        permute(symmetry, permutation, gaussian.mean), permute(unsigned, permutation, gaussian.std)
     )
 
 

@@ -1,4 +1,4 @@
-"""Axes, Blocks and Symmetry: which array axes are the same hidden units.
+"""Symmetry: which array axes are the same hidden units.
 
 A symmetry is data: a pytree shaped like the params whose leaves name each array axis.
 What to do with it (permuting, matching) lives in the modules that take it; how arrays are laid
@@ -9,7 +9,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,67 +17,14 @@ import numpy as np
 from onebasin import _trees
 from onebasin._types import Params, Permutation
 from onebasin.symmetry import layout
-
-Name: TypeAlias = str | tuple[str | int, ...] | None
-"""What an axis lists: a group's units, entries that never move, or several in row-major order."""
-
-
-@dataclasses.dataclass(frozen=True, init=False, repr=False)
-class Axes:
-    """The group of every axis of one array; axes of one name are permuted together.
-
-    `Axes(None, "hidden")` says that axis 0 never moves and axis 1 lists the units of `hidden`.
-    `Axes(("channels", 49), None)` lists 49 entries that stay together for each channel.
-    """
-
-    names: tuple[Name, ...]
-
-    def __init__(self, *names: Name):
-        object.__setattr__(self, "names", names)
-
-    def __repr__(self) -> str:
-        return f"Axes({', '.join(map(repr, self.names))})"
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether every axis lists one thing."""
-        return not any(isinstance(name, tuple) for name in self.names)
-
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class Blocks:
-    """The Axes of an array that is cut into segments, one for each block in row-major order.
-
-    `Blocks([[8], [6, 6]], [Axes("in", "up"), Axes("in", "gate")])` is an array of shape (8, 12)
-    whose columns list six units of `up` and then six of `gate`.
-    """
-
-    cuts: tuple[tuple[int, ...], ...]
-    axes: tuple[Axes, ...]
-
-    def __init__(self, cuts: Sequence[Sequence[int]], axes: Sequence[Axes]):
-        object.__setattr__(self, "cuts", tuple(tuple(sizes) for sizes in cuts))
-        object.__setattr__(self, "axes", tuple(axes))
-        wanted = math.prod(map(len, self.cuts))
-        if wanted != len(self.axes):
-            raise ValueError(
-                f"Blocks must have one Axes for each of the {wanted} blocks that the cuts make. "
-                f"Got {len(self.axes)}."
-            )
-
-    def __repr__(self) -> str:
-        return f"Blocks({[list(sizes) for sizes in self.cuts]}, {list(self.axes)})"
-
-
-def _is_axes(leaf: Any) -> bool:
-    return isinstance(leaf, Axes | Blocks)
-
-
-class Place(NamedTuple):
-    """Where a group occurs: the path of a leaf and one of its axes."""
-
-    leaf: str
-    axis: int
+from onebasin.symmetry.notation import (
+    Axes as Axes,
+    Blocks as Blocks,
+    Place as Place,
+    Sign as Sign,
+    is_axes,
+    sign_name,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +37,8 @@ class Symmetry:
 
     `nested` names the groups inside whose units a group is permuted, each time anew: the
     dimensions of a head inside its head. `fixed` are names that never move but hold nested groups.
+    `signs` are what may flip beside, by the name of their entry in a permutation: where the
+    activation is odd, a unit's incoming and outgoing weights. A group may have several or none.
     `frozen` says of axes that never move why; it is told, not compared.
     """
 
@@ -97,6 +46,7 @@ class Symmetry:
     sizes: dict[str, int]
     nested: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     fixed: dict[str, int] = dataclasses.field(default_factory=dict)
+    signs: dict[str, Sign] = dataclasses.field(default_factory=dict)
     frozen: dict[str, str] = dataclasses.field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
@@ -122,15 +72,17 @@ class Symmetry:
         sizes: Mapping[str, int] | None = None,
         nested: Mapping[str, Sequence[str]] | None = None,
         fixed: Sequence[str] = (),
+        signs: Sequence[Sign] = (),
     ) -> "Symmetry":
         """The symmetry that `axes` declares for arrays shaped like `params`.
 
         `sizes` are those that shapes leave open, where an axis lists several groups.
 
-        Raises: ValueError where the trees, the number of axes or the sizes in a group disagree.
+        Raises: ValueError where the trees, the number of axes or the sizes in a group disagree, or
+        a sign is of axes that do not list its group.
         """
         leaves = _trees.named_leaves(params)
-        named = _trees.named_leaves(axes, _is_axes)
+        named = _trees.named_leaves(axes, is_axes)
         if list(named) != list(leaves):
             raise ValueError(
                 "A symmetry must have one Axes for each leaf of the params. "
@@ -146,12 +98,44 @@ class Symmetry:
                 f"Got {sorted(unknown)}."
             )
         still = {name: found.pop(name) for name in fixed}
-        return cls(axes, found, held, still)
+        return cls(axes, found, held, still).with_signs(signs)
+
+    def with_signs(self, signs: Sequence[Sign]) -> "Symmetry":
+        """The same groups with these signs, and no others; their entries are named in turn.
+
+        Raises: ValueError for a sign of axes that do not list its group.
+        """
+        named: dict[str, Sign] = {}
+        for sign in signs:
+            for leaf, axis in sign.places:
+                axes = self.leaves.get(leaf, Axes()).names
+                if axis >= len(axes) or axes[axis] != sign.group or sign.group not in self.sizes:
+                    raise ValueError(
+                        f"A sign must be of axes that list its group. Got {leaf!r}, axis {axis}, "
+                        f"for {sign.group!r}. Its axes are {self.places(sign.group)}."
+                    )
+            number = sum(other.group == sign.group for other in named.values())
+            named[sign_name(sign.group, number)] = sign
+        return dataclasses.replace(self, signs=named)
+
+    def within(self, axes: Any, prefixes: Sequence[str]) -> "Symmetry":
+        """The same groups of a larger tree, `axes`; what lies below `prefixes` changes sign."""
+        moved = {
+            name: sign._replace(
+                places=tuple(
+                    Place(f"{prefix}/{leaf}" if leaf else prefix, axis)
+                    for prefix in prefixes
+                    for leaf, axis in sign.places
+                )
+            )
+            for name, sign in self.signs.items()
+        }
+        return dataclasses.replace(self, axes=axes, signs=moved)
 
     @property
     def named(self) -> dict[str, Axes | Blocks]:
         """The Axes or Blocks of every leaf of the params, by path."""
-        return _trees.named_leaves(self.axes, _is_axes)
+        return _trees.named_leaves(self.axes, is_axes)
 
     @cached_property
     def pieces(self) -> dict[str, layout.Piece]:
@@ -167,7 +151,7 @@ class Symmetry:
     def leaves(self) -> dict[str, Axes]:
         """The Axes of every leaf by path; where leaves list several things, of their pieces."""
         if self.is_plain:
-            return _trees.named_leaves(self.axes, _is_axes)
+            return _trees.named_leaves(self.axes, is_axes)
         return {name: Axes(*piece.names) for name, piece in self.pieces.items()}
 
     def check_simple(self, purpose: str) -> None:
@@ -201,25 +185,45 @@ class Symmetry:
             if name == group
         ]
 
+    def flips(self, leaf: str) -> list[tuple[str, int]]:
+        """The signs that an array of `leaves` takes, each with the axis that lists its units."""
+        return [
+            (name, place.axis)
+            for name, sign in self.signs.items()
+            for place in sign.places
+            if place.leaf == leaf
+        ]
+
     def around(self, group: str) -> tuple[int, ...]:
         """How many units there are of each of the groups that one is nested in."""
         known = {**self.sizes, **self.fixed}
         return tuple(known[name] for name in self.nested.get(group, ()))
 
     def identity(self, *batch: int) -> Permutation:
-        """The permutation that moves nothing, repeated over leading batch axes."""
-        return {
+        """The permutation that moves and flips nothing, repeated over leading batch axes."""
+        found = {
             group: np.broadcast_to(np.arange(n), (*batch, *self.around(group), n)).copy()
             for group, n in self.sizes.items()
         }
+        signs = {
+            name: np.ones((*batch, *self.around(sign.group), self.sizes[sign.group]), np.int8)
+            for name, sign in self.signs.items()
+        }
+        return found | signs
 
     def log10_num_equivalent(self) -> float:
-        r"""The decimal logarithm of the number of equivalent weight settings, $\sum \log n!$.
+        r"""The decimal logarithm of the number of equivalent weight settings.
 
-        A nested group counts once for each unit that it is nested in.
+        $\sum \log n!$ over groups, and $n \log 2$ for each of their signs; a nested group counts
+        once for each unit that it is nested in.
         """
-        terms = (math.prod(self.around(g)) * math.lgamma(n + 1) for g, n in self.sizes.items())
-        return sum(terms) / math.log(10)
+        return sum(self.log10_num_arrangements(group) for group in self.sizes)
+
+    def log10_num_arrangements(self, group: str) -> float:
+        """The share that one group has in `log10_num_equivalent`."""
+        units, each = self.sizes[group], math.prod(self.around(group))
+        num_signs = sum(sign.group == group for sign in self.signs.values())
+        return each * (math.lgamma(units + 1) / math.log(10) + units * num_signs * math.log10(2))
 
     def check(self, params: Params, num_batch_axes: int = 0) -> None:
         """Raise ValueError where params (behind batch axes) do not fit this symmetry."""

@@ -1,25 +1,29 @@
 """A symmetry as a table for people: text for terminals, HTML for notebooks."""
 
 import html
-import math
 
 from onebasin.symmetry.axes import Symmetry
 
-_HEADER = ("group", "units", "each inside of", "log10 of arrangements", "arrays and their axes")
+_HEADER = (
+    "group", "units", "each inside of", "signs", "log10 of arrangements", "arrays and their axes",
+)  # fmt: skip
 
 
 def rows(symmetry: Symmetry) -> list[tuple[str, ...]]:
     """A row for each group: what it is called, how large it is and where it occurs."""
     found = []
     for group, units in symmetry.sizes.items():
-        around = symmetry.around(group)
-        arranged = math.prod(around) * math.lgamma(units + 1) / math.log(10)
+        num_signs = sum(sign.group == group for sign in symmetry.signs.values())
+        arranged = symmetry.log10_num_arrangements(group)
         inside = " x ".join(
             f"{name} ({size})"
-            for name, size in zip(symmetry.nested.get(group, ()), around, strict=True)
+            for name, size in zip(
+                symmetry.nested.get(group, ()), symmetry.around(group), strict=True
+            )
         )
         places = ", ".join(_places(symmetry, group))
-        found.append((group, f"{units:,}", inside, f"{arranged:.1f}", places))
+        signs = f"{num_signs} each" if num_signs else ""
+        found.append((group, f"{units:,}", inside, signs, f"{arranged:.1f}", places))
     return found
 
 

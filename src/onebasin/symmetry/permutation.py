@@ -1,6 +1,7 @@
 """Permutations of hidden units: apply, compose, invert, count transpositions.
 
-A permutation is a dict with an index array for each group; leading batch axes are allowed
+A permutation is a dict with an index array for each group, and an array of 1 and -1 for each sign
+that units may take (`group_of` and `is_sign` tell them apart); leading batch axes are allowed
 everywhere. Which axes a group touches is said by a `Symmetry`.
 """
 
@@ -14,26 +15,30 @@ from jaxtyping import Int
 from onebasin import _trees
 from onebasin._types import Array, Params, Permutation
 from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.notation import group_of, is_sign
 
 
 def permute(symmetry: Symmetry, permutation: Permutation, params: Params) -> Params:
     r"""Params whose unit $i$ of each group is the old unit `permutation[group][i]`.
 
+    Where the symmetry has signs, that unit is then multiplied by its own, `permutation[name][i]`.
     Batch axes that lead the permutation lead every leaf as well. NumPy leaves stay on the
-    host. For one hidden layer: $W_1[p, :],\ b_1[p],\ W_2[:, p]$.
+    host. For one hidden layer: $W_1[p, :],\ b_1[p],\ W_2[:, p]$, each times $s$ if it has signs.
 
     Raises: ValueError where params do not fit the symmetry.
     Source: Ainsworth et al. (2022), arXiv 2209.04836, section 2.
     """
     if not symmetry.sizes:
         return params
-    group, some = next(iter(permutation.items()))
-    num_batch_axes = np.ndim(some) - 1 - len(symmetry.nested.get(group, ()))
+    name, some = next(iter(permutation.items()))
+    num_batch_axes = np.ndim(some) - 1 - len(symmetry.nested.get(group_of(name), ()))
     symmetry.check(params, num_batch_axes)
-    axes = symmetry.leaves
     pieces = symmetry.unfold(params, num_batch_axes)
+    axes = symmetry.leaves
     leaves = {
-        name: permute_leaf(symmetry, leaf, axes[name].names, permutation, num_batch_axes)
+        name: permute_leaf(
+            symmetry, leaf, axes[name].names, permutation, num_batch_axes, symmetry.flips(name)
+        )
         for name, leaf in _trees.named_leaves(pieces).items()
     }
     return symmetry.fold(_trees.rebuild(leaves, pieces), params, num_batch_axes)
@@ -45,37 +50,44 @@ def permute_leaf(
     names: Sequence[Any],
     permutation: Permutation,
     num_batch_axes: int,
+    flips: Sequence[tuple[str, int]] = (),
 ) -> Array:
-    """An array whose axes list groups, by name, permuted behind batch axes.
+    """An array whose axes list groups, by name, permuted behind batch axes and then flipped.
 
     Outer groups move first: a nested one is told what to do at the new places of these. Names
-    that the permutation does not hold stay.
+    that the permutation does not hold stay. `flips` are signs with the axes that list their units.
     """
     moved = [axis for axis, name in enumerate(names) if name in permutation]
     for axis in sorted(moved, key=lambda axis: len(symmetry.nested.get(names[axis], ()))):
         units = permutation[names[axis]]
-        parents = symmetry.nested.get(names[axis], ())
-        if parents:
-            around = [list(names).index(parent) for parent in parents]
-            leaf = _take_nested(leaf, units, axis, around, num_batch_axes)
+        around = _axes_around(symmetry, names, axis)
+        if around:
+            xp: Any = np if isinstance(leaf, np.ndarray) else jnp
+            units = _laid_out(units, leaf, [*around, axis], num_batch_axes)
+            leaf = xp.take_along_axis(leaf, units, axis=num_batch_axes + axis)
         else:
             leaf = take_units(leaf, units, axis + num_batch_axes)
+    for name, axis in flips:
+        if name in permutation:
+            axes = [*_axes_around(symmetry, names, axis), axis]
+            signs = _laid_out(permutation[name], leaf, axes, num_batch_axes).astype(leaf.dtype)
+            leaf = leaf * (np.asarray(signs) if isinstance(leaf, np.ndarray) else signs)
     return leaf
 
 
-def _take_nested(
-    leaf: Array, units: Array, axis: int, around: Sequence[int], num_batch_axes: int
-) -> Array:
-    """Entries along an axis, others for each entry of the axes `around`."""
-    own = leaf.ndim - num_batch_axes
-    shape = list(units.shape[:num_batch_axes]) + [1] * own
+def _axes_around(symmetry: Symmetry, names: Sequence[Any], axis: int) -> list[int]:
+    """The axes that list the units in which those of an axis are nested."""
+    return [list(names).index(parent) for parent in symmetry.nested.get(names[axis], ())]
+
+
+def _laid_out(units: Array, leaf: Array, axes: Sequence[int], num_batch_axes: int) -> Array:
+    """What there is for each entry of some axes, in their order, as it broadcasts to a leaf."""
+    shape = list(units.shape[:num_batch_axes]) + [1] * (leaf.ndim - num_batch_axes)
     # From the order of the parents' names to the order of their axes.
-    order = np.argsort([*around, axis])
-    units = units.transpose(*range(num_batch_axes), *(num_batch_axes + order))
-    for place in (*around, axis):
+    units = units.transpose(*range(num_batch_axes), *(num_batch_axes + np.argsort(axes)))
+    for place in axes:
         shape[num_batch_axes + place] = leaf.shape[num_batch_axes + place]
-    xp: Any = np if isinstance(leaf, np.ndarray) else jnp
-    return xp.take_along_axis(leaf, units.reshape(shape), axis=num_batch_axes + axis)
+    return units.reshape(shape)
 
 
 def take_units(leaf: Array, units: Int[Array, "*batch units"], axis: int) -> Array:
@@ -99,10 +111,13 @@ def compose(
     symmetry that nests them.
     """
     first = _at_new_places(first, second, symmetry)
-    return {
-        group: np.take_along_axis(np.asarray(first[group]), np.asarray(second[group]), axis=-1)
-        for group in first
-    }
+    found: Permutation = {}
+    for name in first:
+        order = np.asarray(second[group_of(name)])
+        found[name] = np.take_along_axis(np.asarray(first[name]), order, axis=-1)
+        if is_sign(name):
+            found[name] = found[name] * np.asarray(second[name])
+    return found
 
 
 def invert(permutation: Permutation, symmetry: Symmetry | None = None) -> Permutation:
@@ -110,13 +125,16 @@ def invert(permutation: Permutation, symmetry: Symmetry | None = None) -> Permut
 
     Nested groups need the symmetry that nests them.
     """
-    inverse = {group: np.argsort(np.asarray(p), axis=-1) for group, p in permutation.items()}
-    if symmetry is None:
-        return inverse
+    units = {name: p for name, p in permutation.items() if not is_sign(name)}
+    inverse = {group: np.argsort(np.asarray(p), axis=-1) for group, p in units.items()}
+    nested = {} if symmetry is None else symmetry.nested
     # Outer groups first: where their units have gone is where a nested group is undone.
-    for group in sorted(symmetry.nested, key=lambda group: len(symmetry.nested[group])):
+    for group in sorted(nested, key=lambda group: len(nested[group])):
         moved = _at_new_places({group: permutation[group]}, inverse, symmetry)
         inverse[group] = np.argsort(np.asarray(moved[group]), axis=-1)
+    signs = {name: p for name, p in permutation.items() if is_sign(name)}
+    for name, moved in _at_new_places(signs, inverse, symmetry).items():
+        inverse[name] = np.take_along_axis(np.asarray(moved), inverse[group_of(name)], axis=-1)
     return inverse
 
 
@@ -127,26 +145,27 @@ def _at_new_places(
     if symmetry is None or not symmetry.nested:
         return permutation
     found: Permutation = {}
-    for group, units in permutation.items():
-        parents = symmetry.nested.get(group, ())
+    for name, units in permutation.items():
+        parents = symmetry.nested.get(group_of(name), ())
         batch = np.ndim(units) - 1 - len(parents)
-        outer = {name: moves[name] for name in parents if name in moves}
-        found[group] = permute_leaf(symmetry, np.asarray(units), (*parents, None), outer, batch)
+        outer = {parent: moves[parent] for parent in parents if parent in moves}
+        found[name] = permute_leaf(symmetry, np.asarray(units), (*parents, None), outer, batch)
     return found
 
 
 def num_transpositions(permutation: Permutation) -> dict[str, Int[np.ndarray, "*batch"]]:
     r"""The fewest swaps that make up each group's permutation, $\mathrm{NoT}(p) = n - c(p)$.
 
-    $n$ is the number of units and $c$ the number of cycles. Two unrelated networks already
-    sit near `random_num_transpositions`: print that beside it. A nested group has a number for
-    each unit that it is nested in.
+    $n$ is the number of units and $c$ the number of cycles; signs do not count. Two unrelated
+    networks already sit near `random_num_transpositions`: print that beside it. A nested group
+    has a number for each unit that it is nested in.
 
     Source: Xiao, Liu and Bamler (2024), arXiv 2401.00611, section 3.
     """
     return {
         group: np.asarray(p.shape[-1] - _num_cycles(np.asarray(p)))
         for group, p in permutation.items()
+        if not is_sign(group)
     }
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 
 from onebasin._types import Key, Permutation
 from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.notation import is_sign
 
 
 def random_num_transpositions(symmetry: Symmetry) -> tuple[float, float]:
@@ -34,15 +35,20 @@ def random_permutation(
 ) -> Permutation:
     """A uniform random permutation of each group, or uniform among those of an exact NoT.
 
-    Pass an int for a symmetry of one group, a dict otherwise; groups left out do not move.
+    Signs are uniform as well, but where a NoT is asked for: then nothing flips. Pass an int for
+    a symmetry of one group, a dict otherwise; groups left out do not move.
 
     Raises: ValueError for a NoT outside [0, units - 1] or an unknown group.
     """
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     if num_transpositions is None:
-        return {g: rng.permuted(p, axis=-1) for g, p in symmetry.identity(*batch).items()}
+        still = symmetry.identity(*batch)
+        return {
+            name: p * rng.choice([-1, 1], p.shape) if is_sign(name) else rng.permuted(p, axis=-1)
+            for name, p in still.items()
+        }
     wanted = _check_num_transpositions(num_transpositions, symmetry)
-    drawn: Permutation = {}
+    drawn = {name: p for name, p in symmetry.identity(*batch).items() if is_sign(name)}
     for group, size in symmetry.sizes.items():
         log_counts = _log_stirling(size)
         shape = (*batch, *symmetry.around(group))

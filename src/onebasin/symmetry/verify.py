@@ -1,5 +1,6 @@
 """verify: proof by trial that a symmetry leaves a function as it is."""
 
+import dataclasses
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -12,14 +13,15 @@ import numpy as np
 from onebasin import _trees
 from onebasin._types import Key, Params
 from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.notation import group_of
 from onebasin.symmetry.permutation import permute
 from onebasin.symmetry.random_permutation import random_permutation
 
 
 class Verified(NamedTuple):
-    """A symmetry without the groups that failed, and the largest relative change each one made.
+    """A symmetry without what failed, and the largest relative change of each group and sign.
 
-    `changes` is relative to the largest output; "all" is of all groups that are left, jointly.
+    `changes` is relative to the largest output; "all" is of all that is left, jointly.
     """
 
     symmetry: Symmetry
@@ -35,9 +37,9 @@ def verify(
     num_trials: int = 3,
     tolerance: float = 1e-10,
 ) -> Verified:
-    """Permute each group at random, then all jointly, in float64, and compare the function.
+    """Permute each group at random, flip each sign, then all jointly, in float64; compare.
 
-    A group that changes the function by more than a share `tolerance` of its largest output is
+    What changes the function by more than a share `tolerance` of its largest output is
     dropped, with a warning that names it. A symmetry that only holds for these inputs passes:
     give some at which units differ.
 
@@ -55,15 +57,15 @@ def verify(
 
         trial = partial(_change, apply, params, inputs, expected, num_trials)
         changes = {
-            group: trial(_only(symmetry, {group}), jax.random.fold_in(key, number)) / scale
-            for number, group in enumerate(symmetry.sizes)
+            name: trial(_only(symmetry, {name}), jax.random.fold_in(key, number)) / scale
+            for number, name in enumerate([*symmetry.sizes, *symmetry.signs])
         }
         # Not "greater than": a change that is NaN fails too.
-        failed = {group for group, size in changes.items() if not size <= tolerance}
-        for group in sorted(failed):
-            _warn(symmetry, group, changes[group], tolerance)
-        left = _only(symmetry, set(symmetry.sizes) - failed)
-        changes["all"] = trial(left, jax.random.fold_in(key, len(symmetry.sizes))) / scale
+        failed = {name for name, size in changes.items() if not size <= tolerance}
+        for name in sorted(failed):
+            _warn(symmetry, name, changes[name], tolerance)
+        left = _only(symmetry, set(changes) - failed)
+        changes["all"] = trial(left, jax.random.fold_in(key, len(changes))) / scale
     return Verified(left, changes)
 
 
@@ -86,11 +88,14 @@ def _change(
     return float(np.max(found))
 
 
-def _warn(symmetry: Symmetry, group: str, change: float, tolerance: float) -> None:
-    places = ", ".join(f"{place.leaf} axis {place.axis}" for place in symmetry.places(group))
+def _warn(symmetry: Symmetry, name: str, change: float, tolerance: float) -> None:
+    flipped = symmetry.signs.get(name)
+    found = symmetry.places(name) if flipped is None else flipped.places
+    places = ", ".join(f"{place.leaf} axis {place.axis}" for place in found)
     warnings.warn(
-        f"Permuting {group!r} ({places}) changes the function by {change:.2g} of its largest "
-        f"output, more than {tolerance:g}: the group is dropped.",
+        f"{'Permuting' if flipped is None else 'Flipping'} {name!r} ({places}) changes the "
+        f"function by {change:.2g} of its largest output, more than {tolerance:g}: "
+        f"{'the group is' if flipped is None else 'these signs are'} dropped.",
         stacklevel=3,
     )
 
@@ -104,9 +109,15 @@ def _outputs(apply: Callable[..., Any], params: Params, inputs: Any) -> list[np.
     return [np.asarray(leaf) for leaf in jax.tree.leaves(apply(params, *inputs))]
 
 
-def _only(symmetry: Symmetry, groups: set[str]) -> Symmetry:
-    """The symmetry of some groups; the others are fixed."""
-    sizes = {group: n for group, n in symmetry.sizes.items() if group in groups}
-    still = {group: n for group, n in symmetry.sizes.items() if group not in groups}
-    nested = {group: parents for group, parents in symmetry.nested.items() if group in groups}
-    return Symmetry(symmetry.axes, sizes, nested, symmetry.fixed | still, symmetry.frozen)
+def _only(symmetry: Symmetry, names: set[str]) -> Symmetry:
+    """The symmetry of some groups and signs; other groups keep their order."""
+    kept = names | {group_of(name) for name in names}
+    sizes = {group: n for group, n in symmetry.sizes.items() if group in kept}
+    still = {group: n for group, n in symmetry.sizes.items() if group not in kept}
+    return dataclasses.replace(
+        symmetry,
+        sizes=sizes,
+        nested={group: parents for group, parents in symmetry.nested.items() if group in kept},
+        fixed=symmetry.fixed | still,
+        signs={name: sign for name, sign in symmetry.signs.items() if name in names},
+    )

@@ -21,15 +21,14 @@ from onebasin.symmetry.discovery.labels import (
     Run,
     freeze,
     frozen_run,
+    keep_signs,
     labels_in,
     resolve,
     size_of,
+    without_signs,
 )
-from onebasin.symmetry.discovery.values import Value, align, align_all, frozen, keys, whole
-
-_FEW = 4096
-"""Arrays of no more entries are followed by their numbers, where rules need them as indices."""
-
+from onebasin.symmetry.discovery.parity import Unknowns, of_operands
+from onebasin.symmetry.discovery.values import FEW, Value, align, align_all, frozen, keys, whole
 
 _CUT = "cut in pieces"
 
@@ -56,10 +55,14 @@ _VIEWS = frozenset(
 
 
 class Analysis:
-    """One walk: which labels met, which were used, and where arguments should have been cut."""
+    """One walk: which labels met, which were used, and where arguments should have been cut.
 
-    def __init__(self, rules: dict[str, Rule]):
+    With `unknowns` it is the last one, which asks what may change sign.
+    """
+
+    def __init__(self, rules: dict[str, Rule], unknowns: Unknowns | None = None):
         self.rules = rules
+        self.unknowns = unknowns
         self.wanted: set[tuple[int, int, int]] = set()
         self.notes: dict[str, None] = {}
         self.met: list[tuple[Label, ...]] = []
@@ -93,6 +96,8 @@ class Analysis:
         if equation.name not in _VIEWS:
             self.used.update(label for x in operands for runs in x.blocks.values()
                              for run in runs for label in labels_in(run))  # fmt: skip
+        if self.unknowns is not None:
+            operands = of_operands(equation.name, equation.params, operands)
         rule = self.rules.get(equation.name)
         if rule is None:
             self.notes[f"{equation.name}: unknown, so its operands keep their order"] = None
@@ -145,7 +150,8 @@ class Analysis:
         A label that comes from an argument is cut there in the next walk; in this one, and where
         it comes from nowhere, its entries keep their order.
         """
-        first, *rest = resolve(run)
+        keep_signs(run)
+        first, *rest = without_signs(resolve(run))
         step = size_of(rest)
         if position % step:
             freeze(run, "cut inside of units that move together")
@@ -184,7 +190,7 @@ def constant(array: Any) -> Value:
         changes = array.size and (array != array.take([0], axis)).any()
         run = frozen_run(size, "a constant of the function") if changes else (Flat(size),)
         runs.append(resolve(run))
-    return whole(runs, shape)._replace(known=array if array.size <= _FEW else None)
+    return whole(runs, shape)._replace(known=array if array.size <= FEW else None)
 
 
 def argument(number: int, shape: Sequence[int], cuts: Sequence[set[int]]) -> Value:

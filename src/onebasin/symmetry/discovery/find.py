@@ -2,16 +2,20 @@
 
 import warnings
 from collections.abc import Callable, Iterable
+from functools import reduce
+from operator import xor
 from typing import Any
 
 import jax.numpy as jnp
 
 from onebasin import _trees
 from onebasin._types import Params
-from onebasin.symmetry.axes import Axes, Blocks, Name, Symmetry
-from onebasin.symmetry.discovery.labels import Flat, Label, Run, labels_in, resolve
+from onebasin.symmetry.axes import Axes, Blocks, Place, Sign, Symmetry
+from onebasin.symmetry.discovery.labels import Label, Run, labels_in, resolve
+from onebasin.symmetry.discovery.parity import independent
 from onebasin.symmetry.discovery.values import Value
 from onebasin.symmetry.discovery.walk import NOT_USED, Walked, nesting, walk
+from onebasin.symmetry.notation import Name
 
 
 def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Symmetry:
@@ -57,7 +61,7 @@ def symmetry_of(walked: Walked, params: Params) -> Symmetry:
     names = _names(walked, nested)
     axes = {leaf: _axes(value, names) for leaf, value in walked.leaves.items()}
     free = [label for label in names if label.frozen is None]
-    return Symmetry(
+    symmetry = Symmetry(
         _trees.rebuild(axes, params),
         {names[label]: label.size for label in sorted(free, key=lambda label: names[label])},
         {
@@ -66,8 +70,40 @@ def symmetry_of(walked: Walked, params: Params) -> Symmetry:
             if parents
         },
         {name: label.size for label, name in names.items() if label.frozen is not None},
-        frozen_axes(walked),
+        frozen=frozen_axes(walked),
     )
+    return symmetry.with_signs(_signs(walked, names, symmetry))
+
+
+def _signs(walked: Walked, names: dict[Label, str], symmetry: Symmetry) -> list[Sign]:
+    """The signs of groups, at places as a symmetry names them."""
+    pieces: dict[tuple[str, tuple[int, ...]], str] = {}
+    for leaf, value in walked.leaves.items():
+        parts = [name for name, piece in symmetry.pieces.items() if piece.leaf == leaf]
+        # Where nothing moves in any block, they were not told apart; nor do they flip.
+        pieces |= {
+            (leaf, key): name for key, name in zip(sorted(value.blocks), parts, strict=False)
+        }
+    leaves, found = list(walked.leaves), []
+    for label, places in walked.signs:
+        group, where = names[label], []
+        for number, block, axis, factor in places:
+            runs = walked.leaves[leaves[number]].blocks[block]
+            before = [one for run in runs[:axis] for one in resolve(run)]
+            before += resolve(runs[axis])[:factor]
+            piece = pieces[leaves[number], block]
+            axes = [a for a, name in enumerate(symmetry.leaves[piece].names) if name == group]
+            where.append(Place(piece, axes[before.count(label)]))
+        found.append(Sign(group, tuple(where)))
+    return sorted(sign for sign in found if not _is_of_nested(sign, found, symmetry))
+
+
+def _is_of_nested(sign: Sign, every: list[Sign], symmetry: Symmetry) -> bool:
+    """Whether units flip where all that is nested in each of them does, by signs of its own."""
+    nested = [one for one in every if sign.group in symmetry.nested.get(one.group, ())]
+    order = list({place.leaf: None for one in (sign, *nested) for place in one.places})
+    bits = lambda one: reduce(xor, (1 << order.index(place.leaf) for place in one.places))
+    return len(independent([*map(bits, nested), bits(sign)])) == len(independent(map(bits, nested)))
 
 
 def _names(walked: Walked, nested: dict[Label, list[Label]]) -> dict[Label, str]:
@@ -107,7 +143,7 @@ def _axes(value: Value, names: dict[Label, str]) -> Axes | Blocks:
 def _name(run: Run, names: dict[Label, str]) -> Name:
     parts: list[str | int] = []
     for factor in resolve(run):
-        name = None if isinstance(factor, Flat) else names.get(factor)
+        name = names.get(factor) if isinstance(factor, Label) else None
         if name is not None:
             parts.append(name)
         elif parts and isinstance(parts[-1], int):

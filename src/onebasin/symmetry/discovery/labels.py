@@ -3,13 +3,16 @@
 An axis is a *run* of factors in row-major order, the first moving slowest. A factor is a label
 (entries that have an identity and may be permuted together) or a `Flat` (entries that are all
 equal). Labels are joined where a network needs them to be the same, split into factors where it
-reshapes them, and frozen where it depends on their order.
+reshapes them, and frozen where it depends on their order. In a last walk, which asks for signs,
+labels that may be permuted are `Signed`.
 """
 
 import dataclasses
 import math
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
+
+MISFIT = "reshaped in two ways that do not fit"
 
 
 class Origin(NamedTuple):
@@ -50,7 +53,40 @@ class Flat:
     size: int
 
 
-Factor: TypeAlias = Label | Flat
+@dataclasses.dataclass(frozen=True)
+class Parity:
+    """Whether entries change sign with those of a label: a sum of unknowns, each 0 or 1, mod 2.
+
+    `unknowns` has a bit for each of them; `zeros` collects the sums that have to be 0.
+    """
+
+    unknowns: int
+    zeros: set[int] = dataclasses.field(compare=False)
+
+    def __add__(self, other: "Parity") -> "Parity":
+        return Parity(self.unknowns ^ other.unknowns, self.zeros)
+
+    def must_be_zero(self) -> None:
+        """Entries do not change sign."""
+        if self.unknowns:
+            self.zeros.add(self.unknowns)
+
+
+@dataclasses.dataclass(frozen=True)
+class Signed:
+    """Entries of a label in a walk that asks which of them may change sign."""
+
+    label: Label
+    parity: Parity
+    frozen = None
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self.label.size
+
+
+Factor: TypeAlias = Label | Flat | Signed
 Run: TypeAlias = tuple[Factor, ...]
 
 
@@ -79,14 +115,28 @@ def resolve(run: Sequence[Factor]) -> Run:
 
 def labels_in(run: Sequence[Factor]) -> list[Label]:
     """The labels of a run that stand for themselves."""
-    return [factor for factor in resolve(run) if isinstance(factor, Label)]
+    factors = (one.label if isinstance(one, Signed) else one for one in resolve(run))
+    return [factor for factor in factors if isinstance(factor, Label)]
+
+
+def without_signs(run: Sequence[Factor]) -> tuple[Label | Flat, ...]:
+    """The entries of a run as such that do not change sign."""
+    return tuple(one.label if isinstance(one, Signed) else one for one in run)
+
+
+def keep_signs(run: Sequence[Factor]) -> None:
+    """The entries of a run must not change sign."""
+    for factor in run:
+        if isinstance(factor, Signed):
+            factor.parity.must_be_zero()
 
 
 def freeze(run: Sequence[Factor], reason: str) -> None:
     """The entries of a run keep their order from now on; the first reason is kept."""
-    for label in labels_in(run):
-        if label.frozen is None:
-            label.frozen = reason
+    keep_signs(run)
+    for factor in resolve(run):
+        if isinstance(factor, Label) and factor.frozen is None:
+            factor.frozen = reason
 
 
 def frozen_run(size: int, reason: str) -> Run:
@@ -99,6 +149,9 @@ def split_factor(factor: Factor, outer: int) -> tuple[Factor, Factor]:
     inner = factor.size // outer
     if isinstance(factor, Flat):
         return Flat(outer), Flat(inner)
+    if isinstance(factor, Signed):  # labels were split in walks before the one that asks for signs
+        keep_signs((factor,))
+        return Label(outer, frozen=MISFIT), Label(inner, frozen=MISFIT)
     label = factor.root
     origin = label.origin
     if origin is not None:
@@ -130,11 +183,11 @@ def split_run(run: Sequence[Factor], sizes: Sequence[int]) -> list[Run] | None:
     return found
 
 
-MISFIT = "reshaped in two ways that do not fit"
+def unify(one: Sequence[Factor], other: Sequence[Factor], *, is_product: bool = False) -> Run:
+    """Two axes whose entries meet one to one are the same from now on; gives what they are.
 
-
-def unify(one: Sequence[Factor], other: Sequence[Factor]) -> Run:
-    """Two axes whose entries meet one to one are the same from now on; gives what they are."""
+    Where entries are multiplied, signs are too; else both must have the same.
+    """
     left, right = list(resolve(one)), list(resolve(other))
     found: list[Factor] = []
     while left and right:
@@ -147,11 +200,20 @@ def unify(one: Sequence[Factor], other: Sequence[Factor]) -> Run:
             large, inner = split_factor(large, small.size)
             rest.insert(0, inner)
             a, b = (large, small) if rest is left else (small, large)
-        found.append(_unify_factors(a, b))
+        found.append(_unify_factors(a, b, is_product))
     return resolve(found)
 
 
-def _unify_factors(a: Factor, b: Factor) -> Factor:
+def _unify_factors(a: Factor, b: Factor, is_product: bool) -> Factor:
+    if isinstance(a, Signed) and isinstance(b, Signed):
+        total = a.parity + b.parity
+        if not is_product:
+            total.must_be_zero()
+        return Signed(a.label, total) if is_product else a
+    if isinstance(a, Signed) or isinstance(b, Signed):
+        if not is_product:
+            keep_signs((a, b))
+        return a if isinstance(a, Signed) else b
     if isinstance(a, Flat):
         return b
     if isinstance(b, Flat):

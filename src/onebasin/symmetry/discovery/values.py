@@ -16,6 +16,9 @@ from onebasin.symmetry.discovery.labels import Flat, Run, frozen_run, resolve
 Cuts: TypeAlias = tuple[tuple[int, ...], ...]
 """The sizes of the segments of every axis."""
 
+FEW = 2**16
+"""Arrays of no more entries are followed by their numbers, where rules need them."""
+
 Runs: TypeAlias = tuple[Run, ...]
 """A run for each axis of a block."""
 
@@ -39,6 +42,11 @@ class Value(NamedTuple):
     def ndim(self) -> int:
         """The number of axes."""
         return len(self.cuts)
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether all entries are known to be 0."""
+        return self.known is not None and not self.known.any()
 
     def at(self, axis: int) -> Iterator[Run]:
         """The runs of an axis in all blocks."""

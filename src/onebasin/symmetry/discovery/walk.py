@@ -5,11 +5,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+from jax.extend.core import ClosedJaxpr
 
 from onebasin import _trees
 from onebasin._types import Params
 from onebasin.symmetry.discovery.analysis import Analysis, argument
 from onebasin.symmetry.discovery.labels import Label, freeze, labels_in, resolve
+from onebasin.symmetry.discovery.parity import Place, Unknowns
 from onebasin.symmetry.discovery.rules import RULES
 from onebasin.symmetry.discovery.values import Value, frozen
 
@@ -20,12 +22,14 @@ NOT_USED = "not used"
 class Walked(NamedTuple):
     """What is known after the last walk.
 
-    `leaves` are the params' values by path; `met` are labels that tell entries apart together.
+    `leaves` are the params' values by path; `met` are labels that tell entries apart together;
+    `signs` are the places in leaves, by number, that change sign with units of a label.
     """
 
     leaves: dict[str, Value]
     met: list[Counter[Label]]
     notes: list[str]
+    signs: list[tuple[Label, list[Place]]]
 
 
 def walk(apply: Callable[..., Any], params: Params, *inputs: Any) -> Walked:
@@ -41,6 +45,7 @@ def walk(apply: Callable[..., Any], params: Params, *inputs: Any) -> Walked:
         ) from None
     cuts = [[set[int]() for _ in leaf.shape] for leaf in leaves.values()]
     values: list[Value] = []
+    others: list[Value] = []
     analysis = Analysis(RULES)
     for _ in range(_MOST_WALKS):
         analysis = Analysis(RULES)
@@ -54,16 +59,23 @@ def walk(apply: Callable[..., Any], params: Params, *inputs: Any) -> Walked:
         for value in values:
             for runs in value.blocks.values():
                 analysis.meet(*runs)
-        for value in analysis.run(closed, [*values, *others]):
-            for axis in range(value.ndim):
-                analysis.freeze_axis(value, axis, "reaches the output")
+        _run(analysis, closed, [*values, *others])
         if not analysis.wanted:
             break
         for number, axis, position in analysis.wanted:
             cuts[number][axis].add(position)
     named = dict(zip(leaves, values, strict=True))
     _freeze_unused(named, analysis)
-    return Walked(named, _met(analysis), list(analysis.notes))
+    unknowns = Unknowns()
+    asked = [unknowns.ask(number, value) for number, value in enumerate(values)]
+    _run(Analysis(RULES, unknowns), closed, [*asked, *others])
+    return Walked(named, _met(analysis), list(analysis.notes), unknowns.solutions())
+
+
+def _run(analysis: Analysis, closed: ClosedJaxpr, arguments: list[Value]) -> None:
+    for value in analysis.run(closed, arguments):
+        for axis in range(value.ndim):
+            analysis.freeze_axis(value, axis, "reaches the output")
 
 
 def _freeze_unused(leaves: dict[str, Value], analysis: Analysis) -> None:

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
-from onebasin.symmetry.discovery.labels import unify
+from onebasin.symmetry.discovery.labels import keep_signs, unify
 from onebasin.symmetry.discovery.rules.elementwise import unify_runs
 from onebasin.symmetry.discovery.values import Runs, Value
 
@@ -37,9 +37,11 @@ def contract(analysis: Analysis, one: Value, other: Value, summed: Pairs, batche
     ):
         if any(key[i] != other_key[j] for i, j in (*summed, *batched)):
             continue
-        terms = [unify(runs[i], other_runs[j]) for i, j in summed]
+        terms = [unify(runs[i], other_runs[j], is_product=True) for i, j in summed]
+        for run in terms:
+            keep_signs(run)
         left = tuple(
-            [unify(runs[i], other_runs[j]) for i, j in batched]
+            [unify(runs[i], other_runs[j], is_product=True) for i, j in batched]
             + [runs[i] for i in free_one]
             + [other_runs[j] for j in free_other]
         )

@@ -1,11 +1,13 @@
 """Calls, branches and loops: what is inside is walked through."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
 from onebasin.symmetry.discovery.labels import Run, frozen_run, resolve, unify
+from onebasin.symmetry.discovery.parity import unsigned
 from onebasin.symmetry.discovery.rules.elementwise import unify_all
 from onebasin.symmetry.discovery.rules.reduction import forget
 from onebasin.symmetry.discovery.values import Value
@@ -35,10 +37,11 @@ def while_(analysis: Analysis, equation: Equation, operands: list[Value]) -> lis
     params = equation.params
     num_test, num_body = params["cond_nconsts"], params["body_nconsts"]
     test, body = operands[:num_test], operands[num_test : num_test + num_body]
-    carry = _without_numbers(operands[num_test + num_body :])
-    for _ in range(2):  # the second time sees what the first has cut
-        found = _walk(analysis, params["body_jaxpr"], [*body, *carry])
-        carry = [_meet(analysis, one, other) for one, other in zip(carry, found, strict=True)]
+
+    def step(constants: Sequence[Value], carry: Sequence[Value]) -> list[Value]:
+        return _walk(analysis, params["body_jaxpr"], [*constants, *carry])
+
+    carry, _ = _repeat(analysis, step, body, operands[num_test + num_body :])
     _walk(analysis, params["cond_jaxpr"], [*test, *carry])
     return carry
 
@@ -47,28 +50,47 @@ def scan(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[
     """As `while`; what is read and written step by step differs from step to step."""
     params = equation.params
     num_consts, num_carry = params["num_consts"], params["num_carry"]
-    constants = operands[:num_consts]
-    carry = _without_numbers(operands[num_consts : num_consts + num_carry])
-    stacked = operands[num_consts + num_carry :]
+    start, stacked = operands[num_consts:][:num_carry], operands[num_consts + num_carry :]
     steps: Run = resolve(frozen_run(params["length"], "steps of a loop")) if num_carry else ()
     for value in stacked:
-        for run in value.at(0):
+        for run in unsigned(value).at(0):
             steps = unify(steps, run) if steps else run
     # Segments of the leading axis meet, for one body reads them all.
     slices = [forget(value, [0]) for value in stacked]
-    outputs: list[Value] = []
-    for _ in range(2):
+
+    def step(given: Sequence[Value], carry: Sequence[Value]) -> list[Value]:
         with analysis.inside(steps):
-            found = _walk(analysis, params["jaxpr"], [*constants, *carry, *slices])
-        met = zip(carry, found[:num_carry], strict=True)
-        carry = [_meet(analysis, one, other) for one, other in met]
-        outputs = [_with_steps(value, steps, params["length"]) for value in found[num_carry:]]
+            return _walk(
+                analysis, params["jaxpr"], [*given[:num_consts], *carry, *given[num_consts:]]
+            )
+
+    carry, found = _repeat(analysis, step, [*operands[:num_consts], *slices], start)
+    outputs = [_with_steps(value, steps, params["length"]) for value in found]
     return [*carry, *outputs]
 
 
-def _without_numbers(values: Sequence[Value]) -> list[Value]:
-    """What a loop begins with holds other numbers later."""
-    return [value._replace(known=None) for value in values]
+Step: TypeAlias = Callable[[Sequence[Value], Sequence[Value]], list[Value]]
+"""A step of a loop: from what all steps are given and what is handed on to what it gives."""
+
+
+def _repeat(
+    analysis: Analysis, step: Step, given: Sequence[Value], start: Sequence[Value]
+) -> tuple[list[Value], list[Value]]:
+    """What a loop hands on from step to step, and what else its steps give."""
+    # What a loop begins with holds other numbers later.
+    carry = [unsigned(value)._replace(known=None) for value in start]
+    plain, found = [unsigned(value) for value in given], list[Value]()
+    for _ in range(2):  # the second time sees what the first has cut
+        found = step(plain, carry)
+        carry = [_meet(analysis, *pair) for pair in zip(carry, found, strict=False)]
+    if analysis.unknowns is not None:
+        carry = [analysis.unknowns.ask_again(value) for value in carry]
+        for value, first in zip(carry, start, strict=True):
+            if not first.is_zero:  # zeros have any sign
+                unify_all(analysis, [value, first])
+        found = step(given, carry)
+        carry = [_meet(analysis, *pair) for pair in zip(carry, found, strict=False)]
+    return carry, found[len(carry) :]
 
 
 def _meet(analysis: Analysis, one: Value, other: Value) -> Value:

@@ -7,6 +7,7 @@ import numpy as np
 
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
 from onebasin.symmetry.discovery.labels import Flat, unify
+from onebasin.symmetry.discovery.parity import is_signed, positive
 from onebasin.symmetry.discovery.values import Runs, Value, flat
 
 _NAMES = (
@@ -36,10 +37,27 @@ def elementwise(analysis: Analysis, equation: Equation, operands: list[Value]) -
     """Operands are scalars, or have the shape of what they give but for axes of length 1."""
     shape = equation.shapes[0]
     known = _numbers(equation, operands)
-    full = [_repeated(value, shape) for value in operands if value.ndim]
-    if not full:
+    is_product = equation.name in ("mul", "div")
+    # Which case is taken tells nothing of the signs that all cases have.
+    num_tests = 1 if equation.name == "select_n" else 0
+    terms = operands[num_tests:]
+    tests, terms = (
+        [_repeated(value, shape) for value in some if value.ndim]
+        for some in (operands[:num_tests], terms if is_product else _terms(terms))
+    )
+    if not tests and not terms:
         return [flat(shape, known)]
-    return [unify_all(analysis, full)._replace(known=known)]
+    found = [unify_all(analysis, terms, is_product=is_product)] if terms else []
+    return [unify_all(analysis, [*tests, *found], is_product=True)._replace(known=known)]
+
+
+def _terms(values: list[Value]) -> list[Value]:
+    """Values that are added or chosen from: zeros have any sign, other numbers one of their own."""
+    if any(value.ndim == 0 and not value.is_zero for value in values):
+        values = [positive(value) for value in values]
+    if any(value.is_zero for value in values) and any(is_signed(value) for value in values):
+        values = [value for value in values if not value.is_zero]
+    return values
 
 
 def _repeated(value: Value, shape: tuple[int, ...]) -> Value:
@@ -51,19 +69,19 @@ def _repeated(value: Value, shape: tuple[int, ...]) -> Value:
     )
 
 
-def unify_all(analysis: Analysis, values: Sequence[Value]) -> Value:
+def unify_all(analysis: Analysis, values: Sequence[Value], *, is_product: bool = False) -> Value:
     """Values of one shape whose entries meet one to one, as what they are from then on."""
     first, *others = analysis.align_all(values)
     blocks = dict(first.blocks)
     for other in others:
         for key, runs in other.blocks.items():
-            blocks[key] = unify_runs(blocks[key], runs)
+            blocks[key] = unify_runs(blocks[key], runs, is_product=is_product)
     return Value(first.cuts, blocks)
 
 
-def unify_runs(one: Runs, other: Runs) -> Runs:
+def unify_runs(one: Runs, other: Runs, *, is_product: bool = False) -> Runs:
     """Blocks whose entries meet one to one."""
-    return tuple(unify(a, b) for a, b in zip(one, other, strict=True))
+    return tuple(unify(a, b, is_product=is_product) for a, b in zip(one, other, strict=True))
 
 
 def _numbers(equation: Equation, operands: list[Value]) -> np.ndarray | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
-from onebasin.symmetry.discovery.labels import frozen_run
+from onebasin.symmetry.discovery.labels import frozen_run, keep_signs
 from onebasin.symmetry.discovery.rules.elementwise import unify_runs
 from onebasin.symmetry.discovery.values import Runs, Value, frozen
 
@@ -19,6 +19,8 @@ def forget(value: Value, axes: Sequence[int]) -> Value:
     blocks: dict[tuple[int, ...], Runs] = {}
     for key, runs in value.blocks.items():
         place, left = tuple(key[i] for i in kept), tuple(runs[i] for i in kept)
+        for axis in axes:
+            keep_signs(runs[axis])
         blocks[place] = unify_runs(blocks[place], left) if place in blocks else left
     return Value(tuple(value.cuts[i] for i in kept), blocks)
 

@@ -8,7 +8,7 @@ from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
 from onebasin.symmetry.discovery.labels import Flat, Run, frozen_run, resolve
 from onebasin.symmetry.discovery.rules.reduction import forget, with_frozen
 from onebasin.symmetry.discovery.rules.regroup import reshape_value
-from onebasin.symmetry.discovery.values import Value, cut, ends, flat
+from onebasin.symmetry.discovery.values import FEW, Value, cut, ends, flat
 
 
 def reshape(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
@@ -56,7 +56,7 @@ def broadcast_in_dim(analysis: Analysis, equation: Equation, operands: list[Valu
             for axis, size in enumerate(shape)
         )
     known = None
-    if value.known is not None and np.prod(shape, dtype=int) <= 4096:
+    if value.known is not None and np.prod(shape, dtype=int) <= FEW:
         apart = [value.known.shape[axes.index(a)] if a in axes else 1 for a in range(len(shape))]
         known = np.broadcast_to(value.known.reshape(apart), shape)
     return [Value(cuts, blocks, known)]
@@ -226,7 +226,7 @@ def iota(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[
     value = flat(shape)
     blocks = {key: (*runs[:axis], run, *runs[axis + 1 :]) for key, runs in value.blocks.items()}
     known = None
-    if np.prod(shape, dtype=int) <= 4096:
+    if np.prod(shape, dtype=int) <= FEW:
         apart = [-1 if i == axis else 1 for i in range(len(shape))]
         known = np.broadcast_to(np.arange(shape[axis]).reshape(apart), shape)
     return [Value(value.cuts, blocks, known)]

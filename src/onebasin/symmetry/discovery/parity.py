@@ -1,0 +1,189 @@
+"""parity: which units may change sign, from one more walk through a function.
+
+Every axis of the params that lists units of a group gets an unknown: whether entries change sign
+with their unit. Products add unknowns (mod 2), sums need them to be equal, odd functions hand
+them on, even ones forget them, and all others need them to be 0, as the function's outputs do.
+What solves these equations are the signs of a group.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from onebasin.symmetry.discovery.labels import (
+    Factor,
+    Label,
+    Parity,
+    Run,
+    Signed,
+    keep_signs,
+    resolve,
+    without_signs,
+)
+from onebasin.symmetry.discovery.values import Value
+
+_ODD_OR_LINEAR = frozenset(
+    {
+        "add", "add_any", "asin", "asinh", "atan", "atanh", "cbrt", "conj", "copy", "copy_p", "div",
+        "dot_general", "conv_general_dilated", "cumsum", "erf", "erf_inv", "imag", "mul", "neg",
+        "real", "reduce_precision", "reduce_sum", "reduce_window_sum", "round", "select_n", "sign",
+        "sin", "sinh", "stop_gradient", "sub", "tan", "tanh",
+        "reshape", "squeeze", "transpose", "broadcast_in_dim", "concatenate", "stack", "unstack",
+        "slice", "split", "rev", "dynamic_slice", "dynamic_update_slice", "gather", "scatter",
+        "scatter-add", "scatter_add",
+        "jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2", "cond", "while",
+        "scan", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
+    }
+)  # fmt: skip
+"""What their operands' signs become is said by their rules."""
+
+_EVEN = frozenset({"abs", "cos", "cosh", "is_finite", "square"})
+
+_NUMBER_OF_VALUES = {"dynamic_slice": 1, "dynamic_update_slice": 2, "gather": 1}
+"""How many operands are not indices; of scatter it is all but the second."""
+
+
+def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) -> list[Value]:
+    """The operands of a primitive with the signs that its rule may see."""
+    odd, even = name in _ODD_OR_LINEAR, name in _EVEN
+    if name == "integer_pow":
+        odd, even = params["y"] % 2 == 1, params["y"] % 2 == 0
+    elif name == "convert_element_type":
+        odd = np.dtype(params["new_dtype"]).kind != "b"
+    elif name == "pad":
+        odd = operands[1].is_zero
+    if even:
+        return [unsigned(value) for value in operands]
+    if not odd:
+        return [positive(value) for value in operands]
+    if name.startswith("scatter"):
+        return [operands[0], positive(operands[1]), *operands[2:]]
+    count = _NUMBER_OF_VALUES.get(name, len(operands))
+    return [*operands[:count], *(positive(value) for value in operands[count:])]
+
+
+def positive(value: Value) -> Value:
+    """A value none of whose entries changes sign: that is a condition on the unknowns."""
+    for runs in value.blocks.values():
+        for run in runs:
+            keep_signs(run)
+    return unsigned(value)
+
+
+def is_signed(value: Value) -> bool:
+    """Whether entries of a value may change sign."""
+    runs = (run for axis in range(value.ndim) for run in value.at(axis))
+    return any(isinstance(factor, Signed) for run in runs for factor in run)
+
+
+def unsigned(value: Value) -> Value:
+    """A value as such none of whose entries changes sign."""
+    return value.map(lambda runs: tuple(map(without_signs, runs)), value.cuts)
+
+
+class Place(NamedTuple):
+    """A label in the params: which array, block, axis and factor of the axis list it."""
+
+    argument: int
+    block: tuple[int, ...]
+    axis: int
+    factor: int
+
+
+class Unknowns:
+    """The unknowns of a walk, the sums of them that have to be 0, and what solves these."""
+
+    def __init__(self) -> None:
+        self.zeros: set[int] = set()
+        self._labels: list[Label] = []
+        self._places: list[Place | None] = []
+
+    def ask(self, argument: int, value: Value) -> Value:
+        """An argument with an unknown for each place that lists units of a group."""
+        blocks = {
+            key: tuple(
+                self._asked(run, lambda at, key=key, axis=axis: Place(argument, key, axis, at))
+                for axis, run in enumerate(runs)
+            )
+            for key, runs in value.blocks.items()
+        }
+        return Value(value.cuts, blocks)
+
+    def ask_again(self, value: Value) -> Value:
+        """A value with unknowns of its own, as loops need for what they hand on."""
+        runs_of = lambda runs: tuple(self._asked(run, lambda at: None) for run in runs)
+        return unsigned(value).map(runs_of, value.cuts)
+
+    def _asked(self, run: Run, place_of: Callable[[int], Place | None]) -> Run:
+        found: list[Factor] = []
+        for at, factor in enumerate(resolve(run)):
+            if isinstance(factor, Label) and factor.frozen is None:
+                unknown = 1 << len(self._labels)
+                self._labels.append(factor)
+                self._places.append(place_of(at))
+                factor = Signed(factor, Parity(unknown, self.zeros))
+            found.append(factor)
+        return tuple(found)
+
+    def solutions(self) -> list[tuple[Label, list[Place]]]:
+        """For each label sets of places that change sign together, none a sum of others."""
+        found: list[tuple[Label, list[Place]]] = []
+        of_label: dict[Label, list[int]] = {}
+        for number, label in enumerate(self._labels):
+            of_label.setdefault(label, []).append(number)
+        sums: dict[Label, list[int]] = {label: [] for label in of_label}
+        for zero in self.zeros:
+            # An equation is about one label: only its own entries meet those of a label.
+            sums[self._labels[zero.bit_length() - 1]].append(zero)
+        in_params = sum(1 << n for n, place in enumerate(self._places) if place is not None)
+        for label, numbers in of_label.items():
+            vectors = (one & in_params for one in _null_space(sums[label], numbers))
+            for vector in _sparse(independent(vectors)):
+                places = (p for n, p in enumerate(self._places) if vector >> n & 1)
+                found.append((label, [p for p in places if p is not None]))
+        return found
+
+
+def _null_space(sums: Iterable[int], numbers: Sequence[int]) -> list[int]:
+    """A basis of the bit vectors over these unknowns whose overlap with every sum is even."""
+    rows: dict[int, int] = {}
+    for one in sums:
+        for pivot, row in rows.items():
+            if one >> pivot & 1:
+                one ^= row
+        if one:
+            pivot = one.bit_length() - 1
+            rows = {p: row ^ one if row >> pivot & 1 else row for p, row in rows.items()}
+            rows[pivot] = one
+    free = [number for number in numbers if number not in rows]
+    return [
+        sum((1 << pivot for pivot, row in rows.items() if row >> number & 1), 1 << number)
+        for number in free
+    ]
+
+
+def independent(vectors: Iterable[int]) -> list[int]:
+    """Bit vectors with the same span, none of which is a sum of others."""
+    rows: list[int] = []
+    for vector in vectors:
+        for row in rows:
+            vector = min(vector, vector ^ row)
+        if vector:
+            rows.append(vector)
+    return rows
+
+
+def _sparse(vectors: list[int]) -> list[int]:
+    """The same span from vectors with few bits, as far as sums of pairs go."""
+    found = list(vectors)
+    shorter = True
+    while shorter:
+        shorter = False
+        for i, j in combinations(range(len(found)), 2):
+            total = found[i] ^ found[j]
+            longer = i if found[i].bit_count() >= found[j].bit_count() else j
+            if total.bit_count() < found[longer].bit_count():
+                found[longer], shorter = total, True
+    return found

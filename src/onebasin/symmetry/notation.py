@@ -1,0 +1,100 @@
+"""Axes, Blocks and Sign: how one says what lies along the axes of arrays.
+
+These are values without behavior; the `Symmetry` of all arrays of a network is made of them.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+Name: TypeAlias = str | tuple[str | int, ...] | None
+"""What an axis lists: a group's units, entries that never move, or several in row-major order."""
+
+
+@dataclasses.dataclass(frozen=True, init=False, repr=False)
+class Axes:
+    """The group of every axis of one array; axes of one name are permuted together.
+
+    `Axes(None, "hidden")` says that axis 0 never moves and axis 1 lists the units of `hidden`.
+    `Axes(("channels", 49), None)` lists 49 entries that stay together for each channel.
+    """
+
+    names: tuple[Name, ...]
+
+    def __init__(self, *names: Name):
+        object.__setattr__(self, "names", names)
+
+    def __repr__(self) -> str:
+        return f"Axes({', '.join(map(repr, self.names))})"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every axis lists one thing."""
+        return not any(isinstance(name, tuple) for name in self.names)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Blocks:
+    """The Axes of an array that is cut into segments, one for each block in row-major order.
+
+    `Blocks([[8], [6, 6]], [Axes("in", "up"), Axes("in", "gate")])` is an array of shape (8, 12)
+    whose columns list six units of `up` and then six of `gate`.
+    """
+
+    cuts: tuple[tuple[int, ...], ...]
+    axes: tuple[Axes, ...]
+
+    def __init__(self, cuts: Sequence[Sequence[int]], axes: Sequence[Axes]):
+        object.__setattr__(self, "cuts", tuple(tuple(sizes) for sizes in cuts))
+        object.__setattr__(self, "axes", tuple(axes))
+        wanted = math.prod(map(len, self.cuts))
+        if wanted != len(self.axes):
+            raise ValueError(
+                f"Blocks must have one Axes for each of the {wanted} blocks that the cuts make. "
+                f"Got {len(self.axes)}."
+            )
+
+    def __repr__(self) -> str:
+        return f"Blocks({[list(sizes) for sizes in self.cuts]}, {list(self.axes)})"
+
+
+def is_axes(leaf: Any) -> bool:
+    """Whether a node of a symmetry's tree says what lies along the axes of one array."""
+    return isinstance(leaf, Axes | Blocks)
+
+
+class Place(NamedTuple):
+    """Where a group occurs: the path of a leaf and one of its axes."""
+
+    leaf: str
+    axis: int
+
+
+class Sign(NamedTuple):
+    """What changes sign with a unit of a group and leaves the function as it is.
+
+    `Sign("hidden", (Place("in/kernel", 1), Place("in/bias", 0), Place("out/kernel", 0)))` is that
+    of a layer whose activation is odd. Where arrays list several things, a place names a piece.
+    """
+
+    group: str
+    places: tuple[Place, ...]
+
+
+_MARK = " ±"
+
+
+def sign_name(group: str, number: int = 0) -> str:
+    """What the signs of a group are called in a permutation; groups may have several."""
+    return f"{group}{_MARK}{number + 1 if number else ''}"
+
+
+def is_sign(name: str) -> bool:
+    """Whether an entry of a permutation holds signs and not units."""
+    return _MARK in name
+
+
+def group_of(name: str) -> str:
+    """The group that an entry of a permutation is about: units and their signs have one."""
+    return name.partition(_MARK)[0]

@@ -1,0 +1,70 @@
+"""Starting layer by layer: planted permutations are found at once, and no draw does worse."""
+
+import jax
+import numpy as np
+import pytest
+import strategies
+from hypothesis import given, settings
+from nested_networks import INPUTS, PARAMS, attention, random_params
+
+from onebasin import _trees
+from onebasin.alignment.align import align
+from onebasin.alignment.layers import layer_by_layer
+from onebasin.alignment.matching import match, objective
+from onebasin.models.mlp import mlp
+from onebasin.samples import Samples
+from onebasin.symmetry.discovery.find import find_symmetry
+from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.random_permutation import random_permutation
+
+DEEP = mlp(4, (6, 5, 6), 3, "tanh")
+NESTED = find_symmetry(attention, PARAMS, INPUTS)
+
+
+def copies_of(params, symmetry, seed: int, num_draws: int = 8):
+    repeated = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (num_draws, *leaf.shape)), params)
+    permutation = random_permutation(jax.random.key(seed), symmetry, num_draws)
+    return permute(symmetry, permutation, repeated)
+
+
+@given(strategies.seeds)
+@settings(max_examples=10)
+@pytest.mark.parametrize("kind", ["layers", "heads"])
+def test_permuted_copies_are_matched_without_any_descent(kind: str, seed: int) -> None:
+    if kind == "layers":
+        params, symmetry = strategies.make_case(DEEP, seed, dtype=np.float64).params, DEEP.symmetry
+    else:
+        params, symmetry = random_params(seed), NESTED
+    draws = copies_of(params, symmetry, seed)
+    found = permute(symmetry, layer_by_layer(symmetry, params, draws), draws)
+    for name, leaf in _trees.named_leaves(found).items():
+        np.testing.assert_array_equal(leaf, np.stack([_trees.named_leaves(params)[name]] * 8))
+
+
+def test_each_draw_takes_the_better_of_two_starts() -> None:
+    samples = strategies.random_samples(DEEP, 0, 2, 20)
+    reference = strategies.make_case(DEEP, 1).params
+    symmetry, draws = DEEP.symmetry, samples.draws()
+    whole = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), reference)
+    value = lambda start: objective(
+        symmetry, whole, draws, match(symmetry, whole, draws, start).permutation
+    )
+    values = [value(symmetry.identity(40)), value(layer_by_layer(symmetry, whole, draws))]
+    reached = align(samples, symmetry, reference=reference).objective.reshape(-1)
+    np.testing.assert_allclose(reached, np.maximum(*values), rtol=1e-6)
+    # Both starts win for some draws: neither is there in vain.
+    assert (values[0] > values[1]).any()
+    assert (values[1] > values[0]).any()
+
+
+def test_a_group_that_no_settled_array_lists_is_matched_by_all_arrays() -> None:
+    network = mlp(4, (3, 3), 2)
+    symmetry = network.symmetry
+    params = {
+        "hidden_0": {"kernel": np.zeros((4, 3)), "bias": np.zeros(3)},
+        "hidden_1": {"kernel": np.arange(9.0).reshape(3, 3) ** 2, "bias": np.zeros(3)},
+        "out": {"kernel": np.zeros((3, 2)), "bias": np.zeros(2)},
+    }
+    draws = Samples(jax.tree.map(lambda leaf: leaf[None, None], params)).draws()
+    found = layer_by_layer(symmetry, params, draws)
+    assert all((p == np.arange(3)).all() for p in found.values())
