@@ -2,9 +2,9 @@
 
 import argparse
 
-from benchmarks import alignment, chains
+from benchmarks import alignment, chains, symmetry
 
-BENCHMARKS = {"chains": chains.main, "alignment": alignment.main}
+BENCHMARKS = {"chains": chains.main, "alignment": alignment.main, "symmetry": symmetry.main}
 
 
 def main() -> None:

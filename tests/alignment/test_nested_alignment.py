@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from nested_networks import INPUTS, PARAMS, attention, random_params
 
 from onebasin.alignment.activation_matching import activation_matching
-from onebasin.alignment.align import align
+from onebasin.alignment.align import Alignment, align
 from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.matching import match, objective
 from onebasin.alignment.null import null_floor, rms
@@ -91,3 +91,19 @@ def test_activations_of_nested_groups_are_refused() -> None:
     matching = activation_matching(lambda params: {})
     with pytest.raises(ValueError, match="by activations needs a symmetry"):
         align(copies(3), FOUND, matching)
+
+
+@given(strategies.seeds)
+@settings(max_examples=5)
+def test_a_nested_alignment_comes_back_from_its_file_and_does_the_same(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    samples = copies(seed, noise=0.1)
+    found = align(samples, FOUND)
+    path = tmp_path_factory.mktemp("alignments") / "nested.safetensors"
+    found.save(path)
+    loaded = Alignment.load(path, FOUND)
+    same = lambda one, other: jax.tree.map(np.testing.assert_array_equal, one, other)
+    same(dict(loaded.permutation), dict(found.permutation))
+    same(loaded.reference, found.reference)
+    same(loaded.apply(samples).params, found.apply(samples).params)

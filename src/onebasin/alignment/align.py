@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -29,6 +30,7 @@ from onebasin.samples import Samples
 from onebasin.store.tensors import load_tensors, save_tensors
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.verify import verify_once
 
 
 class Alignment(eqx.Module):
@@ -124,12 +126,16 @@ def align(
     still moved in the last round counts as not converged. `progress(round, moved)` is told how
     many moved.
 
+    The first time, a symmetry that knows its function (`find_symmetry` tells it) is tried on the
+    first draw: what changes the function is left out, with a warning.
+
     Raises: ValueError where samples or start do not fit the symmetry, or samples hold NaN.
     """
     matching = weight_matching() if matching is None else matching
     symmetry.check(samples.params, num_batch_axes=2)
     draws = _trees.to_host(samples.draws())
     _check_finite(draws)
+    symmetry = verify_once(symmetry, jax.tree.map(lambda leaf: leaf[0], draws))
     problem = Problem(symmetry, matching, draws)
     rounds = Rounds(max_rounds, tolerance, progress)
     shape = (samples.num_chains, samples.num_draws)

@@ -20,6 +20,7 @@ from onebasin.symmetry import layout
 from onebasin.symmetry.notation import (
     Axes as Axes,
     Blocks as Blocks,
+    Function as Function,
     Place as Place,
     Sign as Sign,
     is_axes,
@@ -39,7 +40,8 @@ class Symmetry:
     dimensions of a head inside its head. `fixed` are names that never move but hold nested groups.
     `signs` are what may flip beside, by the name of their entry in a permutation: where the
     activation is odd, a unit's incoming and outgoing weights. A group may have several or none.
-    `frozen` says of axes that never move why; it is told, not compared.
+    `frozen` says of axes that never move why, `function` what the symmetry is claimed of, so that
+    `align` can try it; both are told, not compared.
     """
 
     axes: Any
@@ -48,6 +50,7 @@ class Symmetry:
     fixed: dict[str, int] = dataclasses.field(default_factory=dict)
     signs: dict[str, Sign] = dataclasses.field(default_factory=dict)
     frozen: dict[str, str] = dataclasses.field(default_factory=dict, compare=False)
+    function: Function | None = dataclasses.field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         from onebasin.symmetry.describe import as_text  # it knows of this class
@@ -130,9 +133,9 @@ class Symmetry:
             )
             for name, sign in self.signs.items()
         }
-        return dataclasses.replace(self, axes=axes, signs=moved)
+        return dataclasses.replace(self, axes=axes, signs=moved, function=None)
 
-    @property
+    @cached_property
     def named(self) -> dict[str, Axes | Blocks]:
         """The Axes or Blocks of every leaf of the params, by path."""
         return _trees.named_leaves(self.axes, is_axes)
@@ -142,12 +145,12 @@ class Symmetry:
         """Parts of the params of which every axis lists one thing, by name."""
         return layout.pieces(self.named, {**self.sizes, **self.fixed})
 
-    @property
+    @cached_property
     def is_plain(self) -> bool:
         """Whether every axis of every leaf lists one thing."""
         return all(isinstance(axes, Axes) and axes.is_plain for axes in self.named.values())
 
-    @property
+    @cached_property
     def leaves(self) -> dict[str, Axes]:
         """The Axes of every leaf by path; where leaves list several things, of their pieces."""
         if self.is_plain:
@@ -178,21 +181,28 @@ class Symmetry:
 
     def places(self, group: str) -> list[Place]:
         """Every axis of `leaves` that lists the units of a group."""
-        return [
-            Place(leaf, axis)
-            for leaf, axes in self.leaves.items()
-            for axis, name in enumerate(axes.names)
-            if name == group
-        ]
+        return self._places.get(group, [])
+
+    @cached_property
+    def _places(self) -> dict[str, list[Place]]:
+        found: dict[str, list[Place]] = {}
+        for leaf, axes in self.leaves.items():
+            for axis, name in enumerate(axes.names):
+                if isinstance(name, str):
+                    found.setdefault(name, []).append(Place(leaf, axis))
+        return found
 
     def flips(self, leaf: str) -> list[tuple[str, int]]:
         """The signs that an array of `leaves` takes, each with the axis that lists its units."""
-        return [
-            (name, place.axis)
-            for name, sign in self.signs.items()
-            for place in sign.places
-            if place.leaf == leaf
-        ]
+        return self._flips.get(leaf, [])
+
+    @cached_property
+    def _flips(self) -> dict[str, list[tuple[str, int]]]:
+        found: dict[str, list[tuple[str, int]]] = {}
+        for name, sign in self.signs.items():
+            for leaf, axis in sign.places:
+                found.setdefault(leaf, []).append((name, axis))
+        return found
 
     def around(self, group: str) -> tuple[int, ...]:
         """How many units there are of each of the groups that one is nested in."""

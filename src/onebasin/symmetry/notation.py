@@ -1,11 +1,11 @@
-"""Axes, Blocks and Sign: how one says what lies along the axes of arrays.
+"""Axes, Blocks, Sign: how one says what lies along the axes of arrays, and of which function.
 
 These are values without behavior; the `Symmetry` of all arrays of a network is made of them.
 """
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 Name: TypeAlias = str | tuple[str | int, ...] | None
@@ -80,6 +80,15 @@ class Sign(NamedTuple):
 
     group: str
     places: tuple[Place, ...]
+
+
+@dataclasses.dataclass(eq=False)
+class Function:
+    """A function of params and the shapes of its other inputs; `passed` is what was tried of it."""
+
+    apply: Callable[..., Any]
+    inputs: tuple[Any, ...]
+    passed: dict[Any, bool] = dataclasses.field(default_factory=dict)
 
 
 _MARK = " ±"

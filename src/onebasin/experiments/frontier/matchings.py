@@ -28,9 +28,10 @@ _NUM_INPUTS = 128  # of activations: more cost much, for each null floor is matc
 
 
 class Way(NamedTuple):
-    """Samples to be aligned, and how."""
+    """Samples to be aligned, under which symmetry, and how."""
 
     samples: Samples
+    symmetry: Symmetry
     align: Callable[[Samples], Alignment]
 
 
@@ -38,22 +39,29 @@ def ways(setup: Setup, samples: Samples) -> dict[str, Way]:
     """Every way by the name of its row, all to the iterated mean.
 
     `compact-balanced` matches by weights after the scales of relu units are removed; other
-    activations have no such symmetry, and no such row.
+    activations have no such symmetry, and no such row. `compact-without-signs` relabels units
+    that may flip by permutations alone.
     """
     symmetry = setup.posterior.symmetry
+    permuted = symmetry.with_signs([])
     by_matching = lambda matching: lambda some: align(some, symmetry, matching)
     named = lambda name: by_matching(_with_matching(setup, name).matching)
     importance = fisher_importance(setup.key("fisher"), setup.posterior, samples.draws())
     found = {
-        LIKELIHOOD: Way(samples, lambda some: relabelled(some, symmetry)[1]),
-        "compact-by-weights": Way(samples, named("weights")),
-        "compact-by-activations": Way(samples, named("activations")),
-        "compact-by-mixed": Way(samples, named("mixed")),
-        "compact-by-fisher": Way(samples, by_matching(weight_matching(importance))),
+        LIKELIHOOD: Way(samples, symmetry, lambda some: relabelled(some, symmetry)[1]),
+        "compact-by-weights": Way(samples, symmetry, named("weights")),
+        "compact-by-activations": Way(samples, symmetry, named("activations")),
+        "compact-by-mixed": Way(samples, symmetry, named("mixed")),
+        "compact-by-fisher": Way(samples, symmetry, by_matching(weight_matching(importance))),
     }
     if setup.config.network.activation == "relu":
         balanced = balance(symmetry, samples.params, num_batch_axes=2, tolerance=1e-6)
-        found["compact-balanced"] = Way(Samples(balanced, samples.stats), named("weights"))
+        scaled = Samples(balanced, samples.stats)
+        found["compact-balanced"] = Way(scaled, symmetry, named("weights"))
+    if symmetry.signs:
+        found["compact-without-signs"] = Way(
+            samples, permuted, lambda some: relabelled(some, permuted)[1]
+        )
     return found
 
 
@@ -68,15 +76,14 @@ def relabelled(samples: Samples, symmetry: Symmetry) -> tuple[Alignment, Alignme
 
 def significance(setup: Setup, way: Way, std: Params) -> Scores:
     """Of aligned stds: their size, the null floor's, its noise's, and the share below it."""
-    symmetry = setup.posterior.symmetry
     keys = jax.random.split(setup.key("null"), _NUM_NULLS)
-    noises = [null_draws(key, way.samples, symmetry) for key in keys]
+    noises = [null_draws(key, way.samples, way.symmetry) for key in keys]
     floors = [way.align(noise).apply(noise).std() for noise in noises]
     return {
         "std": rms(std),
         "null_std": float(np.mean([rms(floor) for floor in floors])),
         "noise_std": float(np.mean([rms(noise.std()) for noise in noises])),
-        "significant_share": significant_share(std_significance(std, floors, symmetry)),
+        "significant_share": significant_share(std_significance(std, floors, way.symmetry)),
     }
 
 

@@ -1,16 +1,18 @@
 """find_symmetry: the permutation symmetry of any JAX function, read off its jaxpr."""
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Iterable
 from functools import reduce
 from operator import xor
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from onebasin import _trees
 from onebasin._types import Params
-from onebasin.symmetry.axes import Axes, Blocks, Place, Sign, Symmetry
+from onebasin.symmetry.axes import Axes, Blocks, Function, Place, Sign, Symmetry
 from onebasin.symmetry.discovery.labels import Label, Run, labels_in, resolve
 from onebasin.symmetry.discovery.parity import independent
 from onebasin.symmetry.discovery.values import Value
@@ -41,7 +43,8 @@ def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Sy
         )
     for note in walked.notes:
         warnings.warn(note, stacklevel=2)
-    return symmetry_of(walked, params)
+    shapes = jax.eval_shape(lambda *args: args, *inputs)
+    return dataclasses.replace(symmetry_of(walked, params), function=Function(apply, shapes))
 
 
 def _check(params: Params) -> None:
