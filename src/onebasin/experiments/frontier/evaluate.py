@@ -16,7 +16,7 @@ from onebasin.analysis.kept import evenly_spaced
 from onebasin.experiments.frontier.basin import Basin, make_basin
 from onebasin.experiments.frontier.matchings import LIKELIHOOD, relabelled, significance
 from onebasin.experiments.frontier.refined import refined_chains, refined_compact, refinements
-from onebasin.experiments.frontier.representations import Representation, compact, from_samples
+from onebasin.experiments.frontier.representations import Representation, from_samples
 from onebasin.experiments.judge import Judge, Scores
 from onebasin.experiments.setup import Monitor, Setup
 from onebasin.gaussian import DiagonalGaussian, summarize
@@ -35,7 +35,7 @@ def evaluate_seed(setup: Setup, samples: Samples, num_steps: int, monitor: Monit
     basin = make_basin(setup, samples)
     judge = Judge(setup, setup.predict(samples.draws()))
     table = _marks(judge, samples)
-    builders = from_samples() | {way: compact(way) for way in basin.ways}
+    builders = from_samples(basin.ways)
     for number, (name, build) in enumerate(builders.items()):
         monitor("from samples", number / len(builders), name)
         table[name] = _score(judge, name, build(basin))

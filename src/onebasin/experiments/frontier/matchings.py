@@ -23,6 +23,8 @@ _Named: TypeAlias = Literal["weights", "activations", "mixed"]
 
 LIKELIHOOD = "compact"
 """The row of the relabelling by likelihood, which everything else begins at."""
+WITHOUT_SIGNS = "compact-without-signs"
+"""The row of the same relabelling by permutations alone, where units may flip."""
 _NUM_NULLS = 3
 _NUM_INPUTS = 128  # of activations: more cost much, for each null floor is matched too
 
@@ -59,9 +61,7 @@ def ways(setup: Setup, samples: Samples) -> dict[str, Way]:
         scaled = Samples(balanced, samples.stats)
         found["compact-balanced"] = Way(scaled, symmetry, named("weights"))
     if symmetry.signs:
-        found["compact-without-signs"] = Way(
-            samples, permuted, lambda some: relabelled(some, permuted)[1]
-        )
+        found[WITHOUT_SIGNS] = Way(samples, permuted, lambda some: relabelled(some, permuted)[1])
     return found
 
 

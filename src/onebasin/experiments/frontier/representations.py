@@ -4,7 +4,7 @@ Each is a function from a basin to something that can be sampled. Factors and ch
 fitted on inputs between training inputs; nothing here sees validation or test data.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeAlias
 
 import jax
@@ -18,6 +18,7 @@ from onebasin.analysis.kept import chosen_draws
 from onebasin.analysis.predictive import cell_probs
 from onebasin.analysis.tempering import Gaussian, fit_temperature, fit_temperatures, temper
 from onebasin.experiments.frontier.basin import Basin, as_draws
+from onebasin.experiments.frontier.matchings import LIKELIHOOD, WITHOUT_SIGNS
 from onebasin.gaussian import DiagonalGaussian, LowRankGaussian, summarize
 from onebasin.gaussian_mixture import GaussianMixture
 
@@ -41,9 +42,9 @@ def compact(way: str) -> Builder:
     return lambda basin: summarize(basin.in_basin[way])
 
 
-def compact_mean(basin: Basin) -> Representation:
-    """The mean network of the aligned samples."""
-    return GaussianMixture(as_draws(basin.aligned.mean()))
+def mean_network(way: str) -> Builder:
+    """The mean network of the samples, aligned in one of the ways."""
+    return lambda basin: GaussianMixture(as_draws(basin.in_basin[way].mean()))
 
 
 def compact_tempered(basin: Basin) -> Representation:
@@ -120,11 +121,14 @@ def chosen_and_shared_std(count: int) -> Builder:
     return build
 
 
-def from_samples() -> dict[str, Builder]:
-    """All representations made of samples alone, by name."""
-    return {
+def from_samples(ways: Collection[str]) -> dict[str, Builder]:
+    """All representations made of samples alone, by name, for the ways they are aligned in."""
+    found = {way: compact(way) for way in ways}
+    if WITHOUT_SIGNS in ways:
+        found["compact-mean-without-signs"] = mean_network(WITHOUT_SIGNS)
+    return found | {
         "direct": direct,
-        "compact-mean": compact_mean,
+        "compact-mean": mean_network(LIKELIHOOD),
         "compact-tempered": compact_tempered,
         "compact-layer-tempered": compact_layer_tempered,
         **{f"low-rank-{rank}": low_rank(rank) for rank in RANKS},
