@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= demo-run
 
-.PHONY: demo test test-fast check bench docs lock clean
+.PHONY: demo test test-fast test-adapters check bench docs lock clean
 
 .venv/.ready: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "onebasin needs Python 3.11 or later. Got " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
@@ -20,6 +20,16 @@ test: .venv/.ready  ## All tests.
 
 test-fast: .venv/.ready  ## Tests that take less than ten seconds each.
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+# Whatever these libraries would like, the locked versions stay.
+.venv/.adapters: .venv/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt \
+		--editable '.[torch,flax,haiku]'
+	touch $@
+
+test-adapters: .venv/.adapters  ## Networks of PyTorch, Flax and Haiku: installs these, then tests.
+	$(BIN)/python -c 'import torch, torchax, flax, haiku'  # tests skip what cannot be imported
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/models/adapters
 
 check: .venv/.ready  ## Format, lint, types, and who may import whom.
 	$(BIN)/ruff format --check .

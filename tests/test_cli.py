@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from onebasin.experiments.config import BUILT_IN
+
 ONEBASIN = Path(sys.executable).with_name("onebasin")
 TINY = [
     f"--set={change}"
@@ -30,11 +32,14 @@ TINY = [
 pytestmark = pytest.mark.slow
 
 
-def onebasin(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def onebasin(
+    *arguments: object, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(ONEBASIN), *map(str, arguments)],
         capture_output=True,
         text=True,
+        cwd=cwd,
         # Tiny runs compile for longer than they run.
         env={**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1", **environment},
     )
@@ -66,6 +71,12 @@ def test_help_names_every_step():
     assert done.returncode == 0
     for step in ("run", "sample", "align", "summarize", "compare", "prune", "report"):
         assert step in done.stdout
+
+
+def test_help_names_every_config():
+    shown = "".join(onebasin("run", "--help").stdout.split())  # lines break at hyphens too
+    for name in BUILT_IN:
+        assert f"{name}," in shown
 
 
 def test_a_run_writes_everything_it_promises(finished_run):
@@ -201,3 +212,43 @@ def test_a_damaged_results_file_is_refused(finished_run, tmp_path):
     shutil.copytree(finished_run, out)
     (out / "results.json").write_text('{"schema": 1, "sec')
     assert_refused(onebasin("report", out), "results.json", "JSON")
+
+
+NETWORK = """
+import jax.numpy as jnp
+
+def perceptron():
+    apply = lambda params, x: jnp.tanh(x @ params["first"]) @ params["second"]
+    return apply, {"first": jnp.ones((3, 5)), "second": jnp.ones((5, 2))}, jnp.ones((4, 3))
+"""
+
+
+def test_the_symmetry_of_a_named_network_is_printed(tmp_path):
+    (tmp_path / "nets.py").write_text(NETWORK)
+    done = onebasin("symmetry", "nets:perceptron", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "first:1, second:0" in done.stdout
+    assert "second, axis 1 never moves: reaches the output." in done.stdout
+
+
+BAD_SYMMETRIES = {
+    "nothing": ([], ["Got none of them"]),
+    "two networks": (["nets:net", "--torch=nets:Net", "--input=1,3"], ["--torch and --input"]),
+    "no input": (["--torch=nets:Net"], ["Got --torch."]),
+    "an input of no module": (["nets:net", "--input=1,3"], ["MODULE:FUNCTION and --input"]),
+    "no function": (["nets"], ["MODULE:FUNCTION", "'nets'"]),
+    "unknown function": (["nets:perceptrom"], ["Did you mean 'perceptron'?"]),
+    "no class": (["--torch=nets", "--input=1,3"], ["MODULE:CLASS", "'nets'"]),
+    "unknown module": (["--torch=nowhere:Net", "--input=1,3"], ["No module named 'nowhere'"]),
+    "unknown class": (["--torch=nets:Net", "--input=1,3"], ["must have a class 'Net'"]),
+    "not a shape": (["--torch=nets:Net", "--input=1x3"], ["'1x3', not 1,3,32,32 or int:1,16"]),
+    "no size": (["--torch=nets:Net", "--input=int:"], ["'int:'"]),
+    "not a module": (["--torch=nets:perceptron", "--input=1,3"], ["Got tuple"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SYMMETRIES)
+def test_a_network_that_cannot_be_read_is_one_line(case, tmp_path):
+    (tmp_path / "nets.py").write_text(NETWORK)
+    arguments, words = BAD_SYMMETRIES[case]
+    assert_refused(onebasin("symmetry", *arguments, cwd=tmp_path), *words)

@@ -114,3 +114,13 @@ def test_a_found_symmetry_knows_its_function_whatever_its_inputs_are() -> None:
     assert align(wrong_samples(), found).symmetry == found
     assert found.function is not None
     assert all(found.function.passed.values())
+
+
+def test_a_draw_at_which_the_function_is_not_finite_tells_nothing() -> None:
+    symmetry = claimed(WRONG, lambda params, x: running_sum(params, x) / params["last"].sum())
+    samples = wrong_samples()
+    samples.params["last"][0, 0] = 0  # of the first draw, which is the one that is tried
+    found = align(samples, symmetry)
+    assert found.symmetry.sizes == WRONG.sizes
+    assert symmetry.function is not None
+    assert not symmetry.function.passed

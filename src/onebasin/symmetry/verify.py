@@ -58,7 +58,8 @@ def verify_once(symmetry: Symmetry, params: Params) -> Symmetry:
 
     Cheap: a few elements of all groups jointly, in the params' own precision, the first time that
     these groups are seen; only where they change the function by more than 0.1 % each is tried.
-    A symmetry that was declared without a function is taken as it is.
+    A symmetry that was declared without a function is taken as it is, and params at which the
+    function is not finite tell nothing.
     """
     function = symmetry.function
     if function is None or not symmetry.sizes:
@@ -66,8 +67,13 @@ def verify_once(symmetry: Symmetry, params: Params) -> Symmetry:
     claims = {group: (group, *symmetry.places(group)) for group in symmetry.sizes}
     claims |= symmetry.signs
     if not function.passed.keys() >= set(claims.values()):
-        inputs = jax.tree.map(_random_input, function.inputs)
-        trial = _trial(function.apply, jax.tree.map(jnp.asarray, params), inputs, _FEW)
+        params = jax.tree.map(jnp.asarray, params)
+        precision = jnp.result_type(*jax.tree.leaves(params))
+        inputs = jax.tree.map(partial(_random_input, precision), function.inputs)
+        try:
+            trial = _trial(function.apply, params, inputs, _FEW)
+        except NotFinite:
+            return symmetry
         key, failed = jax.random.key(0), set[str]()
         if not trial(symmetry, key) <= _CHEAP_TOLERANCE:
             left = _verified(symmetry, trial, key, _CHEAP_TOLERANCE).symmetry
@@ -75,6 +81,10 @@ def verify_once(symmetry: Symmetry, params: Params) -> Symmetry:
         function.passed.update({claim: name not in failed for name, claim in claims.items()})
     kept = {name for name, claim in claims.items() if function.passed[claim]}
     return symmetry if len(kept) == len(claims) else _only(symmetry, kept)
+
+
+class NotFinite(ValueError):
+    """A function that is NaN or infinite at the params with which it was to be verified."""
 
 
 _CHEAP_TOLERANCE = 1e-3
@@ -104,17 +114,18 @@ def _trial(apply: Callable[..., Any], params: Params, inputs: Any, num_trials: i
     expected = _outputs(apply, params, inputs)
     scale = max((float(np.abs(x).max(initial=0.0)) for x in expected), default=0.0) or 1.0
     if not np.isfinite(scale):
-        raise ValueError("A function to verify must be finite at the params. Got NaN or infinity.")
+        raise NotFinite("A function to verify must be finite at the params. Got NaN or infinity.")
     change = partial(_change, apply, params, inputs, expected, num_trials)
     return lambda symmetry, key: change(symmetry, key) / scale
 
 
-def _random_input(shape: Any) -> Array:
+def _random_input(precision: Any, shape: Any) -> Array:
+    """Normal numbers in a precision, or indices 0 and 1, or keys."""
     rng = np.random.default_rng(0)
     if jnp.issubdtype(shape.dtype, jax.dtypes.prng_key):
         return jax.random.split(jax.random.key(0), shape.shape)
     if jnp.issubdtype(shape.dtype, jnp.floating):
-        return jnp.asarray(rng.standard_normal(shape.shape), shape.dtype)
+        return jnp.asarray(rng.standard_normal(shape.shape), precision)
     return jnp.asarray(rng.integers(0, 2, shape.shape), shape.dtype)
 
 

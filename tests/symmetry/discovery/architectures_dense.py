@@ -189,3 +189,14 @@ def hypernetwork(p, x):
     # One network writes the kernel (4, 6) of another.
     kernel = (jnp.tanh(p["z"]) @ p["h"]).reshape(4, 6)
     return relu(x @ kernel) @ p["o"]
+
+
+@DENSE.network({"w": (4, 6), "s": (6,), "o": (6, 2)}, [(3, 4)], [6])
+def one_scale_for_all_rows_laid_flat(p, x):
+    h = relu(x @ p["w"]).reshape(-1) * jnp.tile(p["s"], 3)
+    return h.reshape(3, 6) @ p["o"]
+
+
+@DENSE.network({"w": (4, 6), "s": (1,), "o": (6, 2)}, [(3, 4)], [6])
+def scale_of_the_whole_layer(p, x):
+    return relu(x @ p["w"] * jnp.reshape(p["s"], ())) @ p["o"]

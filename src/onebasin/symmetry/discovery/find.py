@@ -117,7 +117,8 @@ def _names(walked: Walked, nested: dict[Label, list[Label]]) -> dict[Label, str]
     for leaf, run in _by_ownership(walked.leaves):
         for label in resolve(run):
             if isinstance(label, Label) and label in wanted and label not in names:
-                base = leaf.rpartition("/")[0] or leaf
+                # PyTorch's names have dots where others have slashes.
+                base = leaf.rpartition("/")[0] or leaf.rpartition(".")[0] or leaf
                 taken[base] = taken.get(base, 0) + 1
                 names[label] = base if taken[base] == 1 else f"{base}.{taken[base]}"
     return names

@@ -32,7 +32,7 @@ _ODD_OR_LINEAR = frozenset(
         "sin", "sinh", "stop_gradient", "sub", "tan", "tanh",
         "reshape", "squeeze", "transpose", "broadcast_in_dim", "concatenate", "stack", "unstack",
         "slice", "split", "rev", "dynamic_slice", "dynamic_update_slice", "gather", "scatter",
-        "scatter-add", "scatter_add",
+        "scatter-add", "scatter_add", "tile",
         "jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2", "cond", "while",
         "scan", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
     }

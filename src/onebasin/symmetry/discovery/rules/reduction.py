@@ -10,7 +10,8 @@ from onebasin.symmetry.discovery.values import Runs, Value, frozen
 
 def reduce(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
     """A sum, product, maximum or the like does not depend on the order of its terms."""
-    return [forget(operands[0], equation.params["axes"])]
+    # Under vmap they come as integers of NumPy.
+    return [forget(operands[0], [int(axis) for axis in equation.params["axes"]])]
 
 
 def forget(value: Value, axes: Sequence[int]) -> Value:

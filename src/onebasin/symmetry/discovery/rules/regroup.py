@@ -127,7 +127,7 @@ def _with_ones(value: Value, axis: int, sizes: Sequence[int]) -> Value:
     places = iter(range(axis, axis + count))
     for size in sizes:
         order.append(next(places) if size > 1 else None)
-    if all(place is None for place in order):
+    if order and all(place is None for place in order):
         order[0] = axis
     every = [*range(axis), *order, *range(axis + count, value.ndim)]
     pick = lambda items, one: tuple(one if at is None else items[at] for at in every)

@@ -1,4 +1,4 @@
-"""Primitives that move, repeat, cut and join entries without computing anything."""
+"""Primitives that move, repeat and cut entries without computing anything."""
 
 from collections.abc import Sequence
 
@@ -62,92 +62,6 @@ def broadcast_in_dim(analysis: Analysis, equation: Equation, operands: list[Valu
     return [Value(cuts, blocks, known)]
 
 
-def concatenate(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
-    """Segments one after another."""
-    axis = int(equation.params["dimension"])
-    joined = join(analysis, operands, axis)
-    if all(value.known is not None for value in operands):
-        numbers = [value.known for value in operands if value.known is not None]
-        joined = joined._replace(known=np.concatenate(numbers, axis))
-    return [joined]
-
-
-def join(analysis: Analysis, values: Sequence[Value], axis: int) -> Value:
-    """Values one after another along an axis."""
-    values = [value for value in values if value.shape[axis]]
-    for other in range(values[0].ndim):
-        if other != axis:
-            values = analysis.align(values, [other] * len(values))
-    blocks, first = {}, 0
-    for value in values:
-        for key, runs in value.blocks.items():
-            blocks[(*key[:axis], first + key[axis], *key[axis + 1 :])] = runs
-        first += len(value.cuts[axis])
-    cuts = list(values[0].cuts)
-    cuts[axis] = tuple(size for value in values for size in value.cuts[axis])
-    return mend(Value(tuple(cuts), blocks), axis)
-
-
-def stack(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
-    """Arrays one after another along a new axis."""
-    axis = equation.params["axis"]
-    insert = lambda items, item: (*items[:axis], item, *items[axis:])
-    apart = [
-        Value(
-            insert(value.cuts, (1,)),
-            {insert(key, 0): insert(runs, ()) for key, runs in value.blocks.items()},
-        )
-        for value in operands
-    ]
-    return [join(analysis, apart, axis)]
-
-
-def unstack(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
-    """Every entry of an axis as an array of its own."""
-    axis, value = equation.params["axis"], operands[0]
-    return [
-        forget(taken(analysis, value, axis, at, at + 1), [axis]) for at in range(value.shape[axis])
-    ]
-
-
-def mend(value: Value, axis: int) -> Value:
-    """Neighbouring segments that keep their order, and differ in nothing else, are one again."""
-    segment = len(value.cuts[axis]) - 1
-    while segment > 0:
-        if _may_mend(value, axis, segment):
-            value = _mended(value, axis, segment)
-        segment -= 1
-    return value
-
-
-def _may_mend(value: Value, axis: int, segment: int) -> bool:
-    for key, runs in value.blocks.items():
-        if key[axis] != segment:
-            continue
-        before = value.blocks[(*key[:axis], segment - 1, *key[axis + 1 :])]
-        others = [i for i in range(value.ndim) if i != axis]
-        if any(resolve(runs[i]) != resolve(before[i]) for i in others):
-            return False
-        for factor in (*resolve(runs[axis]), *resolve(before[axis])):
-            if isinstance(factor, Flat) or factor.frozen is None:
-                return False
-    return True
-
-
-def _mended(value: Value, axis: int, segment: int) -> Value:
-    sizes = value.cuts[axis]
-    size = sizes[segment - 1] + sizes[segment]
-    cuts = list(value.cuts)
-    cuts[axis] = (*sizes[: segment - 1], size, *sizes[segment + 1 :])
-    run = frozen_run(size, "joined of parts that keep their order")
-    blocks = {}
-    for key, runs in value.blocks.items():
-        place = key[axis] - (key[axis] >= segment)
-        whole = (*runs[:axis], run, *runs[axis + 1 :]) if place == segment - 1 else runs
-        blocks[(*key[:axis], place, *key[axis + 1 :])] = whole
-    return Value(tuple(cuts), blocks)
-
-
 def slice_(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
     """A range of entries on every axis."""
     value, params = operands[0], equation.params
@@ -194,25 +108,6 @@ def split(analysis: Analysis, equation: Equation, operands: list[Value]) -> list
     return found
 
 
-def pad(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
-    """Equal entries before and after; between others, these keep their order."""
-    value = operands[0]
-    config = [tuple(map(int, sizes)) for sizes in equation.params["padding_config"]]
-    spread = [axis for axis, (_, _, inner) in enumerate(config) if inner]
-    for axis, (low, high, _) in enumerate(config):
-        if axis in spread:
-            continue
-        value = taken(analysis, value, axis, max(-low, 0), value.shape[axis] - max(-high, 0))
-        around = [
-            flat([*value.shape[:axis], max(size, 0), *value.shape[axis + 1 :]])
-            for size in (low, high)
-        ]
-        value = join(analysis, [around[0], value, around[1]], axis)
-    if spread:
-        value = with_frozen(analysis, value, spread, equation.shapes[0], "pad")
-    return [value]
-
-
 def reverse(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
     """Entries of reversed axes keep their order."""
     axes = equation.params["dimensions"]
@@ -237,12 +132,8 @@ RULES: dict[str, Rule] = {
     "squeeze": squeeze,
     "transpose": transpose,
     "broadcast_in_dim": broadcast_in_dim,
-    "concatenate": concatenate,
-    "stack": stack,
-    "unstack": unstack,
     "slice": slice_,
     "split": split,
-    "pad": pad,
     "rev": reverse,
     "iota": iota,
 }

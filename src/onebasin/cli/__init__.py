@@ -1,0 +1,42 @@
+"""The command line: `onebasin run CONFIG`, its steps one at a time, and studies.
+
+What users pass is `arguments`, the steps of a run `steps`, whole studies `studies`, the symmetry
+of any network `symmetry`. JAX and the numerical libraries load inside the commands: help and usage
+errors come at once.
+"""
+
+import sys
+
+import typer
+
+from onebasin.cli import steps, studies, symmetry
+
+app = typer.Typer(
+    help="Bring the posterior samples of a Bayesian neural network into one basin.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (
+    steps.run,
+    steps.sample,
+    steps.align,
+    steps.summarize,
+    steps.compare,
+    steps.prune,
+    steps.report,
+    studies.paper,
+    studies.frontier,
+    symmetry.symmetry,
+):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; bad input is one line on stderr and exit code 2."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        typer.echo(f"onebasin: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)

@@ -1,0 +1,32 @@
+"""What users pass on the command line, and the cores that commands use."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_MAX_DEVICES = 16
+
+# Written out, for to ask the configs themselves would load JAX before the help is shown.
+_CONFIGS = "digits, digits-deep, diabetes, mnist-small, mnist-resnet20"
+
+ConfigArgument = Annotated[str, typer.Argument(help=f"{_CONFIGS}, or a TOML file.")]
+RunArgument = Annotated[Path, typer.Argument(help="A run directory.")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="The run directory to make [default: NAME-run].")
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed of everything random.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change the config: hmc.num_draws=100."),
+]
+AgainOption = Annotated[bool, typer.Option("--again", help="Repeat a step that has been taken.")]
+
+
+def use_all_cores() -> None:
+    """Let JAX see the cores of this machine as devices."""
+    from onebasin.inference.sample import set_cpu_devices
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    set_cpu_devices(min(cores or 1, _MAX_DEVICES))

@@ -1,0 +1,52 @@
+"""The symmetry of any network, by the name of what makes it."""
+
+from typing import Annotated
+
+import typer
+
+NetworkArgument = Annotated[
+    str | None, typer.Argument(help="MODULE:FUNCTION that returns apply, params and inputs.")
+]
+TorchOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODULE:CLASS",
+        help="Instead: what makes a PyTorch module. It is put in evaluation mode.",
+    ),
+]
+InputOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="SHAPE",
+        help="An input of that module: 1,3,32,32, or int:1,16 for tokens. May be repeated.",
+    ),
+]
+
+
+def symmetry(
+    network: NetworkArgument = None, torch: TorchOption = None, inputs: InputOption = None
+) -> None:
+    """Print which units of a network may trade places, and why others may not."""
+    options = {"MODULE:FUNCTION": network, "--torch": torch, "--input": inputs}
+    given = [name for name, value in options.items() if value]
+    if given not in (["MODULE:FUNCTION"], ["--torch", "--input"]):
+        raise ValueError(
+            "symmetry takes MODULE:FUNCTION, or --torch MODULE:CLASS with an --input for each of "
+            f"its inputs. Got {' and '.join(given) or 'none of them'}."
+        )
+    from onebasin.symmetry.discovery.find import find_symmetry
+
+    if network:
+        from onebasin.symmetry.discovery.named import named_network
+
+        apply, params, arguments = named_network(network)
+    else:
+        from onebasin.models.adapters.pytorch_named import named_torch
+
+        apply, params, arguments = named_torch(torch or "", inputs or ())
+    try:
+        found = find_symmetry(apply, params, *arguments)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+    typer.echo(str(found))

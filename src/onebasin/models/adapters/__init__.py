@@ -1,0 +1,1 @@
+"""Networks of other libraries as `apply, params`, which all of onebasin takes."""

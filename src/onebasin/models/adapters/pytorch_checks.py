@@ -1,0 +1,130 @@
+"""What from_torch and to_torch hold modules and params to, and tensors as arrays."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from onebasin._types import Params
+
+_TOLERANCE = 1e-4
+
+
+def numpy_array(tensor: Any) -> np.ndarray:
+    """A copy of a tensor, on the host."""
+    import torch  # pyright: ignore[reportMissingImports]  # an extra
+
+    tensor = tensor.detach().cpu()
+    if tensor.dtype == torch.bfloat16:  # NumPy has none of its own
+        return tensor.float().numpy().astype(jnp.bfloat16)
+    return np.array(tensor.numpy())
+
+
+def outputs_as(array: Callable[[Any], Any], outputs: Any) -> Any:
+    """What a module puts out, as dicts and tuples of what `array` makes of tensors.
+
+    Raises: TypeError for what is neither a tensor nor made of these.
+    """
+    import torch  # pyright: ignore[reportMissingImports]  # an extra
+
+    match outputs:
+        case torch.Tensor():
+            return array(outputs)
+        case Mapping():
+            return {str(key): outputs_as(array, value) for key, value in outputs.items()}
+        case tuple() | list():
+            return tuple(outputs_as(array, value) for value in outputs)
+        case None:
+            return None
+        case _:
+            raise TypeError(
+                "A module must put out tensors, or tuples and dicts of tensors. "
+                f"Got {type(outputs).__name__}. Wrap it in a module that picks the tensors."
+            )
+
+
+def check_evaluation_mode(module: Any) -> None:
+    """Refuse parts that compute something else in training, where they are in training mode."""
+    found = [
+        f"{name or 'the module'} ({type(part).__name__})"
+        for name, part in module.named_modules()
+        if part.training and _depends_on_mode(part)
+    ]
+    if found:
+        raise ValueError(
+            "A module must be in evaluation mode: in training, dropout is random and BatchNorm "
+            f"uses its batch. Got {', '.join(found)} in training mode. Call module.eval() first."
+        )
+
+
+def _depends_on_mode(part: Any) -> bool:
+    import torch  # pyright: ignore[reportMissingImports]  # an extra
+
+    nn: Any = torch.nn  # the bases of all dropouts and norms are private to it
+    if isinstance(part, nn.modules.dropout._DropoutNd):
+        return part.p > 0
+    if isinstance(part, nn.modules.batchnorm._NormBase):
+        return bool(part.track_running_stats)
+    rate = getattr(part, "dropout", 0)  # attention and recurrent layers hold a number
+    return isinstance(part, nn.RReLU) or (isinstance(rate, int | float) and rate > 0)
+
+
+def check_same_outputs(
+    apply: Callable[..., Any], params: Params, inputs: Any, expected: Any
+) -> None:
+    """Refuse a function whose outputs are not those that PyTorch gives.
+
+    Raises: ValueError.
+    """
+    try:
+        with jax.default_matmul_precision("highest"):
+            found = jax.tree.map(np.asarray, jax.jit(apply)(params, *inputs))
+    except Exception as error:
+        raise ValueError(
+            f"torchax must be able to run the module. Got {type(error).__name__}: {error} "
+            "Tensors that are neither parameters nor buffers nor attributes, and operations "
+            "that torchax does not have, must go."
+        ) from error
+    pairs = list(zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True))
+    wide = [(np.asarray(a, np.float64), np.asarray(b, np.float64)) for a, b in pairs]
+    sizes = [np.abs(b[np.isfinite(b)]).max(initial=0.0) for _, b in wide]
+    gaps = [np.where(a == b, 0.0, np.abs(a - b)).max(initial=0.0) for a, b in wide]
+    change = float(np.max([0.0, *gaps])) / (max(sizes, default=0.0) or 1.0)
+    tolerance = _tolerance(params)
+    if not change <= tolerance:  # NaN fails too
+        raise ValueError(
+            f"apply must give what PyTorch gives, within {tolerance:g} of the largest output. Got "
+            f"a difference of {change:.2g}. Is the module random, or does it change as it is "
+            "called?"
+        )
+
+
+def _tolerance(params: Params) -> float:
+    """What rounding may make of a function that is the same: half precision rounds more."""
+    coarsest = max((float(jnp.finfo(leaf.dtype).eps) for leaf in params.values()), default=0.0)
+    return max(_TOLERANCE, 16 * coarsest)
+
+
+def check_fits(params: Params, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse params with other names or shapes than the weights of a module.
+
+    Raises: ValueError.
+    """
+    missing = sorted(set(shapes) - set(params))
+    unexpected = sorted(set(params) - set(shapes))
+    if missing or unexpected:
+        near = difflib.get_close_matches(unexpected[0], missing, 1) if unexpected else []
+        hint = f" Did you mean {near[0]!r}?" if near else " Are they of another module?"
+        raise ValueError(
+            "Params must have the names that from_torch gives the weights of the module. "
+            f"Missing: {missing}. Unexpected: {unexpected}.{hint}"
+        )
+    for name, shape in shapes.items():
+        if np.shape(params[name]) != shape:
+            raise ValueError(
+                f"{name} must have the shape that it has in the module, {shape}. "
+                f"Got {np.shape(params[name])}. Of samples, hand over one draw."
+            )
