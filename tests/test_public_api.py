@@ -50,3 +50,10 @@ def test_the_version_is_that_of_the_distribution():
 def test_importing_the_package_computes_nothing():
     code = "import onebasin, jax._src.xla_bridge as b; assert not b._backends"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_the_package_leaves_libraries_alone_whose_networks_it_adapts():
+    code = "import sys, onebasin, onebasin.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "onebasin.models.adapters.pytorch" in done.stdout.split()
+    assert not {"torch", "torchax", "flax", "haiku"} & set(done.stdout.split())

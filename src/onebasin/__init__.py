@@ -75,9 +75,17 @@ from onebasin.inference.vi import (
     mean_logdensity as mean_logdensity,
     refine as refine,
 )
+from onebasin.models.adapters.equinox import from_equinox as from_equinox
+from onebasin.models.adapters.flax import from_flax as from_flax
+from onebasin.models.adapters.haiku import from_haiku as from_haiku
+from onebasin.models.adapters.pytorch import from_torch as from_torch, to_torch as to_torch
+from onebasin.models.convnet import convnet as convnet
+from onebasin.models.lstm import lstm as lstm
 from onebasin.models.mlp import mlp as mlp
 from onebasin.models.network import Network as Network
 from onebasin.models.posterior import Posterior as Posterior, posterior as posterior
+from onebasin.models.resnet20 import resnet20 as resnet20
+from onebasin.models.vit import vit as vit
 from onebasin.samples import Samples as Samples
 from onebasin.store.draws import (
     SampleWriter as SampleWriter,
@@ -85,7 +93,13 @@ from onebasin.store.draws import (
     save_samples as save_samples,
 )
 from onebasin.store.errors import StoreError as StoreError
-from onebasin.symmetry.axes import Axes as Axes, Blocks as Blocks, Symmetry as Symmetry
+from onebasin.symmetry.axes import (
+    Axes as Axes,
+    Blocks as Blocks,
+    Place as Place,
+    Sign as Sign,
+    Symmetry as Symmetry,
+)
 from onebasin.symmetry.balance import balance as balance
 from onebasin.symmetry.discovery.find import find_symmetry as find_symmetry
 from onebasin.symmetry.permutation import (

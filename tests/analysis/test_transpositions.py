@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import strategies
 
+from onebasin import _trees
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.analysis.transpositions import (
     transpositions_between_chains,
@@ -14,6 +15,7 @@ from onebasin.analysis.transpositions import (
     transpositions_to,
 )
 from onebasin.models.mlp import mlp
+from onebasin.models.vit import vit
 from onebasin.samples import Samples
 from onebasin.symmetry.permutation import compose, invert, num_transpositions, permute
 from onebasin.symmetry.random_permutation import random_num_transpositions, random_permutation
@@ -58,6 +60,18 @@ def test_swaps_of_all_groups_are_summed() -> None:
     samples = Samples(permute(symmetry, swapped, one))
     found = transpositions_to(case.params, samples, symmetry, weight_matching())
     assert found.tolist() == [[2]]
+
+
+def test_swaps_inside_of_every_head_are_summed_as_well() -> None:
+    network = vit((4, 4), 2, width=6, depth=1, heads=2)
+    params = _trees.to_host(network.init(jax.random.key(0)))
+    swapped = network.symmetry.identity(1, 1)
+    swapped["block_0/values"][..., :, [0, 1]] = [1, 0]  # one swap in each of the two heads
+    swapped["block_0/units"][..., [2, 3]] = [3, 2]
+    one = jax.tree.map(lambda leaf: leaf[None, None], params)
+    samples = Samples(permute(network.symmetry, swapped, one))
+    found = transpositions_to(params, samples, network.symmetry, weight_matching())
+    assert found.tolist() == [[3]]
 
 
 @pytest.mark.parametrize("num_draws", [1, 40])

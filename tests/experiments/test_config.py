@@ -15,6 +15,8 @@ from onebasin.experiments.config import (
     check_config,
     load_config,
 )
+from onebasin.experiments.networks import KEYS
+from onebasin.experiments.sections import NetworkConfig
 from onebasin.store.run_directory import RunDirectory
 
 
@@ -123,7 +125,8 @@ COUNTS = [
     "data.num_train", "data.num_test", "data.pool", "hmc.num_chains", "hmc.thin", "hmc.num_steps",
     "ensemble.num_steps", "ensemble.batch_size", "vi.num_steps", "vi.batch_size",
     "vi.num_particles", "alignment.num_inputs", "evaluation.num_gaussian_draws",
-    "evaluation.num_thinnings", "refinement.num_steps",
+    "evaluation.num_thinnings", "refinement.num_steps", "refinement.num_particles",
+    "network.width", "network.depth", "network.heads", "network.patch",
 ]  # fmt: skip
 POSITIVE = [
     "posterior.prior_std", "posterior.noise_std", "hmc.step_size", "ensemble.learning_rate",
@@ -131,13 +134,16 @@ POSITIVE = [
 ]  # fmt: skip
 SHARES = ["data.validation", "data.test", "hmc.target_acceptance"]
 CHOICES = [
-    "data.task", "network.activation", "hmc.start", "alignment.matching", "alignment.reference",
+    "data.task", "network.kind", "network.activation", "network.norm", "hmc.start",
+    "alignment.matching", "alignment.reference",
 ]  # fmt: skip
 TUPLES = ["network.hidden", "compact.ranks", "evaluation.kept", "evaluation.keeps"]
 # The smallest value of the rest.
 LEAST = {"seed": 0, "hmc.num_draws": 4, "hmc.num_warmup": 0, "ensemble.num_members": 2}
 LEAST |= {"refinement.predictive": 0, "refinement.elbo": 0, "refinement.pull": 0}
-FREE = ["data.name", "data.target", "data.standardize", "hmc.adapt_mass"]
+READ_BY = {"width": "lstm", "depth": "convnet", "norm": "resnet20", "heads": "vit", "patch": "vit"}
+"""A kind of network that reads a key which the others do not."""
+FREE = ["data.name", "data.target", "data.standardize", "hmc.adapt_mass", "alignment.signs"]
 
 
 def all_keys() -> set[str]:
@@ -159,8 +165,10 @@ def value_of(config: RunConfig, key: str) -> Any:
 
 
 def assert_range(key: str, good: list, bad: list) -> None:
+    kind = READ_BY.get(key.removeprefix("network."), "mlp")
     for value in good:
-        assert str(value_of(load_config("digits", [f"{key}={value}"]), key)) == str(value)
+        changes = [f"network.kind={kind}", f"{key}={value}"]
+        assert str(value_of(load_config("digits", changes), key)) == str(value)
     for value in bad:
         with pytest.raises(ConfigError, match=rf"^{key}[.\d]*: Input should be .*Got"):
             load_config("digits", [f"{key}={value}"])
@@ -203,6 +211,27 @@ def test_lists_that_a_run_cannot_do_without_are_not_empty(key: str) -> None:
 def test_every_item_of_a_list_is_checked(change: str) -> None:
     with pytest.raises(ConfigError, match=rf"{change.split('=')[0]}\.\d: Input should be"):
         load_config("digits", [change])
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_network_reads_its_own_keys_and_no_others(kind: str) -> None:
+    others = {"hidden": "[8]", "activation": "tanh", "norm": "layer"}
+    for key in NetworkConfig.model_fields.keys() - {"kind"}:
+        changes = [f"network.kind={kind}", f"network.{key}={others.get(key, 4)}"]
+        if key in KEYS[kind]:
+            read = getattr(load_config("digits", changes).network, key)
+            assert read != getattr(NetworkConfig(), key)
+        else:
+            reads = rf"kind '{kind}' reads network\..*Got network\.{key} as well\. Leave it out"
+            with pytest.raises(ConfigError, match=reads):
+                load_config("digits", changes)
+
+
+@pytest.mark.parametrize("matching", ["activations", "mixed"])
+def test_networks_without_activations_are_not_matched_by_them(matching: str) -> None:
+    changes = ["network.kind=vit", f"alignment.matching={matching}"]
+    with pytest.raises(ConfigError, match=rf"kind 'vit', which has no activ.*Got '{matching}'\."):
+        load_config("digits", changes)
 
 
 def test_a_rank_beyond_the_draws_is_refused_before_anything_is_drawn() -> None:

@@ -47,8 +47,8 @@ def test_results_have_every_part(run: RunDirectory, config: RunConfig) -> None:
     results = run.results
     assert set(results) == {
         "schema", "config", "versions", "seed", "seconds", "data", "alignment", "transpositions",
-        "null_floor", "low_rank", "diagnostics", "representations", "comparison", "pruning",
-        "pruning_intervals",
+        "null_floor", "low_rank", "diagnostics", "representations", "comparison", "connectivity",
+        "pruning", "pruning_intervals",
     }  # fmt: skip
     assert results["schema"] == SCHEMA
     assert results["seed"] == config.seed

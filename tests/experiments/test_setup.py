@@ -102,3 +102,13 @@ def test_a_prior_that_names_no_array_is_refused_before_anything_is_drawn() -> No
     config = tiny_config("digits", "posterior.prior_std={hidden=1.0, outt=0.5}")
     with pytest.raises(ValueError, match=r"must name layers or arrays\. Got \['outt'\]"):
         set_up(config)
+
+
+@pytest.mark.parametrize("signs", [True, False])
+def test_units_flip_unless_the_config_says_otherwise(signs: bool) -> None:
+    setup = set_up(
+        tiny_config("digits", "network.activation=tanh", f"alignment.signs={signs}".lower())
+    )
+    samples = strategies.random_samples(setup.posterior.network, 0, 2, 3)
+    names = setup.align(samples, "mean").permutation.keys()
+    assert names == ({"hidden_0", "hidden_0 ±"} if signs else {"hidden_0"})

@@ -32,6 +32,8 @@ from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import permute
 from onebasin.symmetry.verify import verify_once
 
+_MOVES = "permutation/"
+
 
 class Alignment(eqx.Module):
     """The permutation of every draw that brings it into the reference's basin.
@@ -80,7 +82,12 @@ class Alignment(eqx.Module):
         Raises: ValueError where the file is of another network or not an alignment.
         """
         tensors, metadata = load_tensors(path)
-        tree: dict[str, Any] = {"permutation": {}, **_trees.nest(tensors)}  # no groups, none moved
+        # Names of groups may hold slashes, and one may begin as another does.
+        moves = {name: tensors.pop(name) for name in [*tensors] if name.startswith(_MOVES)}
+        tree: dict[str, Any] = {
+            "permutation": {name.removeprefix(_MOVES): p for name, p in moves.items()},
+            **_trees.nest(tensors),
+        }
         if set(tree) != {"permutation", "objective", "converged", "reference"}:
             raise ValueError(f"An alignment file was expected. Got {path}. Align again.")
         reference = _trees.rebuild(_trees.named_leaves(tree["reference"]), like=symmetry.axes)

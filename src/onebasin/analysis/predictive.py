@@ -3,7 +3,8 @@
 Regression's mixtures of Gaussians live in `mixture`; both answer to the same names.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -86,31 +87,67 @@ def expected_calibration_error(
     return float(np.abs(gaps).sum() / len(targets))
 
 
-@eqx.filter_jit
-def _outputs(posterior: Posterior, draws: Params, inputs: Array) -> tuple[Array, Array]:
-    def one(params: Params) -> tuple[Array, Array]:
-        noise = posterior.noise_std(params)
-        return posterior.apply(params, inputs), jnp.asarray(jnp.nan if noise is None else noise)
-
-    return jax.lax.map(one, draws)
-
-
 def network_outputs(
-    posterior: Posterior, draws: Params, inputs: Float[Array, "batch features"]
+    posterior: Posterior,
+    draws: Params,
+    inputs: Float[Array, "batch features"],
+    recalibrates: bool = True,
 ) -> tuple[Float[np.ndarray, "draw batch outputs"], Float[np.ndarray, " draw"]]:
-    """Outputs and noise stds (NaN without noise) of every draw; draws lead every leaf."""
+    """Outputs and noise stds (NaN without noise) of every draw; draws lead every leaf.
+
+    Here, and nowhere else, predictions meet the statistics of BatchNorm: every draw is
+    recalibrated on training inputs first, whatever its statistics were.
+    """
+    return _of_every_draw(_outputs, posterior, draws, jnp.asarray(inputs), recalibrates)
+
+
+def recalibrated(posterior: Posterior, draws: Params) -> Params:
+    """Draws that hold the statistics they predict with, on the host; draws lead every leaf.
+
+    Draws of a network without statistics come back as they are.
+    """
+    return _of_every_draw(_recalibrated, posterior, draws) if posterior.statistics else draws
+
+
+def _outputs(
+    posterior: Posterior, params: Params, inputs: Array, recalibrates: bool
+) -> tuple[Array, Array]:
+    noise = posterior.noise_std(params)
+    outputs = posterior.apply(posterior.recalibrate(params) if recalibrates else params, inputs)
+    return outputs, jnp.asarray(jnp.nan if noise is None else noise, outputs.dtype)
+
+
+def _recalibrated(posterior: Posterior, params: Params) -> Params:
+    return posterior.recalibrate(params)
+
+
+def _of_every_draw(one: Callable[..., Any], posterior: Posterior, draws: Params, *more: Any) -> Any:
+    """What a function of a posterior and its params makes of every draw, stacked on the host."""
     num_draws = jax.tree.leaves(draws)[0].shape[0]
-    inputs = jnp.asarray(inputs)
-    outputs, noises = [], []
+    parts: list[Any] = []
     for first in range(0, num_draws, _CHUNK):
         # Every chunk has one size, so that the program is compiled once.
         rows = np.minimum(np.arange(first, first + _CHUNK), num_draws - 1)
         some = jax.tree.map(lambda leaf, rows=rows: jnp.asarray(leaf[rows]), draws)
-        out, noise = _outputs(posterior, some, inputs)
-        kept = min(_CHUNK, num_draws - first)
-        outputs.append(np.asarray(out)[:kept])
-        noises.append(np.asarray(noise)[:kept])
-    return np.concatenate(outputs), np.concatenate(noises)
+        count = min(_CHUNK, num_draws - first)
+        found = _of_chunk(one, posterior, some, jnp.asarray(count), *more)
+        parts.append(jax.tree.map(lambda leaf, count=count: np.asarray(leaf)[:count], found))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+
+
+@eqx.filter_jit
+def _of_chunk(
+    one: Callable[..., Any], posterior: Posterior, draws: Params, count: Array, *more: Any
+) -> Any:
+    """Of the first `count` draws, one after another; zeros stand for the rest."""
+    of_row = lambda row: one(posterior, jax.tree.map(lambda leaf: leaf[row], draws), *more)
+    empty = jax.tree.map(
+        lambda leaf: jnp.zeros((_CHUNK, *leaf.shape), leaf.dtype), jax.eval_shape(of_row, count)
+    )
+    put = lambda row, found: jax.tree.map(
+        lambda leaf, own: leaf.at[row].set(own), found, of_row(row)
+    )
+    return jax.lax.fori_loop(0, count, put, empty)
 
 
 def predict(
@@ -119,13 +156,16 @@ def predict(
     inputs: Float[Array, "batch features"],
     target_mean: float = 0.0,
     target_std: float = 1.0,
+    *,
+    recalibrates: bool = True,
 ) -> Predictive:
     """The predictive distribution of draws of the weights, which lead every leaf.
 
     Regression targets were standardized by `target_mean` and `target_std`; the predictive is
-    in the targets' own units.
+    in the targets' own units. With BatchNorm every draw predicts with statistics of training
+    inputs that are its own, unless `recalibrates` is false.
     """
-    outputs, noise = network_outputs(posterior, draws, inputs)
+    outputs, noise = network_outputs(posterior, draws, inputs, recalibrates)
     if posterior.likelihood.name == "categorical":
         return CategoricalPredictive(np.asarray(jax.nn.softmax(outputs, axis=-1)))
     return MixturePredictive(

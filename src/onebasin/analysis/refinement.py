@@ -74,7 +74,7 @@ def _class_match(
     key: Key,
 ) -> Array:
     rows = jax.random.randint(key, slots.shape, 0, len(inputs))
-    outputs = jax.vmap(lambda params: posterior.apply(params, inputs[rows]))(draws)
+    outputs = jax.vmap(lambda params: posterior.batch_apply(params, inputs[rows]))(draws)
     log_probs = _log_mean(jax.nn.log_softmax(outputs))
     return len(inputs) * (target[0][rows] * log_probs).sum(axis=-1).mean()
 

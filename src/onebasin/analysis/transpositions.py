@@ -22,7 +22,12 @@ def transpositions_to(
 ) -> Float[np.ndarray, "chain draw"]:
     """The transpositions that bring each draw to a reference draw, summed over groups."""
     permutation = align(samples, symmetry, matching, reference).permutation
-    return np.sum(list(num_transpositions(permutation).values()), axis=0).astype(np.float64)
+    # A nested group counts in every unit that it is nested in.
+    each = [
+        counts.reshape(*counts.shape[:2], -1).sum(axis=-1)
+        for counts in num_transpositions(permutation).values()
+    ]
+    return np.sum(each, axis=0).astype(np.float64)
 
 
 def transpositions_between_chains(

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from onebasin.experiments.networks import KEYS, unread_keys
 from onebasin.experiments.sections import (
     AlignmentConfig,
     CompactConfig,
@@ -58,6 +59,27 @@ BUILT_IN: dict[str, dict[str, Any]] = {
         "network": {"hidden": (32,)},
         "hmc": {"num_draws": 200, "thin": 2, "num_warmup": 100},
     },
+    "mnist-resnet20": {
+        "data": {"name": "mnist", "num_train": 2_000, "num_test": 500, "pool": 2},
+        "network": {"kind": "resnet20"},
+        "hmc": {
+            "num_chains": 2,
+            "num_draws": 4,
+            "num_warmup": 6,
+            "num_steps": 3,
+            "start": "map",
+        },
+        "ensemble": {"num_members": 3, "num_steps": 250, "batch_size": 128},
+        "vi": {"num_steps": 150, "batch_size": 128, "init_std": 0.01},
+        "compact": {"ranks": (2,)},
+        "refinement": {"num_steps": 30, "num_particles": 1},
+        "evaluation": {
+            "num_gaussian_draws": 8,
+            "kept": (1, 2, 4),
+            "num_thinnings": 4,
+            "keeps": (1.0, 0.5, 0.2, 0.1),
+        },
+    },
 }
 """The configs that have a name, as changes to the defaults."""
 
@@ -86,6 +108,7 @@ def check_config(values: Mapping[str, Any]) -> RunConfig:
         config = RunConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError(_explain(error)) from None
+    _check_network(config)
     chosen = config.alignment
     if chosen.matching == "gaussian" and chosen.reference not in ("mean", "chains"):
         raise ConfigError(
@@ -99,6 +122,20 @@ def check_config(values: Mapping[str, Any]) -> RunConfig:
                 f"compact.ranks must lie in [1, {largest}] (HMC's draws in all - 1). Got {rank}."
             )
     return config
+
+
+def _check_network(config: RunConfig) -> None:
+    kind, unread = config.network.kind, unread_keys(config.network)
+    if unread:
+        raise ConfigError(
+            f"A network of kind {kind!r} reads {', '.join(f'network.{n}' for n in KEYS[kind])}. "
+            f"Got {', '.join(f'network.{name}' for name in unread)} as well. Leave it out."
+        )
+    if kind != "mlp" and config.alignment.matching in ("activations", "mixed"):
+        raise ConfigError(
+            'alignment.matching must be "weights" or "gaussian" for a network of kind '
+            f"{kind!r}, which has no activations to match. Got {config.alignment.matching!r}."
+        )
 
 
 def _base(name_or_path: str) -> dict[str, Any]:

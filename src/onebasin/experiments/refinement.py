@@ -15,6 +15,7 @@ from onebasin.analysis.refinement import mixed_inputs, predictive_match
 from onebasin.analysis.tempering import temper
 from onebasin.experiments.methods import decaying_adam, final_gaussian, minibatches
 from onebasin.experiments.setup import Setup
+from onebasin.experiments.statistics import fitted_with_statistics
 from onebasin.gaussian import DiagonalGaussian
 from onebasin.gaussian_mixture import GaussianMixture
 from onebasin.inference.sample import Progress, sample
@@ -23,7 +24,7 @@ from onebasin.samples import Samples
 
 _MIN_INPUTS = 5000
 _START_SCALE = 0.3
-_NUM_PARTICLES = 8
+_NUM_DRAWS_OF_MIXTURE = 16
 _BATCH_SIZE = 256
 _LEARNING_RATE = 5e-3
 
@@ -32,12 +33,13 @@ class Refinement(NamedTuple):
     """What a Gaussian is moved towards, and how strongly it is held where it was.
 
     `elbo` and `predictive` weigh the two objectives: the log posterior density with the entropy,
-    and the match of the samples' predictive.
+    and the match of the samples' predictive. Each step takes `num_particles` draws.
     """
 
     elbo: float = 1.0
     predictive: float = 1.0
     pull: float = 0.0
+    num_particles: int = 8
 
 
 class FitInputs(NamedTuple):
@@ -70,7 +72,9 @@ def refined(
     `progress` is told as by `sample`.
     """
     objective = _objective(setup, fit, refinement)
-    return _refined(setup, anchor, objective, refinement, num_steps, _NUM_PARTICLES, progress)
+    found = _refined(setup, anchor, objective, refinement, num_steps, progress)
+    key, count = setup.key("refined-statistics"), setup.config.evaluation.num_gaussian_draws
+    return fitted_with_statistics(setup.posterior, found, key, count)
 
 
 def refined_mixture(
@@ -82,10 +86,10 @@ def refined_mixture(
     a std of its own.
     """
     objective = Partial(_match_all, _predictive_match(setup, fit))
-    refinement = Refinement(elbo=0.0, predictive=1.0, pull=pull)
+    count = max(1, _NUM_DRAWS_OF_MIXTURE // anchor.num_components)
+    refinement = Refinement(elbo=0.0, predictive=1.0, pull=pull, num_particles=count)
     together = DiagonalGaussian(anchor.mean, anchor.std)
-    count = max(1, 2 * _NUM_PARTICLES // anchor.num_components)
-    found = _refined(setup, together, objective, refinement, num_steps, count)
+    found = _refined(setup, together, objective, refinement, num_steps)
     return GaussianMixture(found.mean, found.std)
 
 
@@ -95,7 +99,6 @@ def _refined(
     objective: DrawsObjective,
     refinement: Refinement,
     num_steps: int,
-    num_particles: int,
     progress: Callable[[Progress], None] | None = None,
 ) -> DiagonalGaussian:
     method = refine(
@@ -105,7 +108,7 @@ def _refined(
         entropy=refinement.elbo,
         pull=refinement.pull,
         num_steps=num_steps,
-        num_particles=num_particles,
+        num_particles=refinement.num_particles,
         optimizer=decaying_adam(_LEARNING_RATE, num_steps),
     )
     start = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], anchor.mean)

@@ -16,7 +16,7 @@ from onebasin.experiments.steps.summarize import summarize_samples
 from onebasin.store.errors import StoreError
 from onebasin.store.run_directory import RunDirectory
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of results.json; it grows when a name changes its meaning."""
 
 Step = Callable[[RunDirectory, Setup, Monitor], dict[str, Any]]

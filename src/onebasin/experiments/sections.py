@@ -30,10 +30,19 @@ class DataConfig(Section):
 
 
 class NetworkConfig(Section):
-    """A fully connected network."""
+    """A built-in network; `kind` says which, and which of the other keys it reads.
 
+    A key that it does not read must stay at its default.
+    """
+
+    kind: Literal["mlp", "convnet", "resnet20", "vit", "lstm"] = "mlp"
     hidden: Annotated[tuple[Count, ...], Field(min_length=1)] = (64,)
     activation: Literal["relu", "tanh", "gelu", "silu"] = "relu"
+    width: Count = 16
+    depth: Count = 2
+    norm: Literal["batch", "layer"] = "batch"
+    heads: Count = 2
+    patch: Count = 2
 
 
 class PosteriorConfig(Section):
@@ -77,11 +86,15 @@ class VIConfig(Section):
 
 
 class AlignmentConfig(Section):
-    """What is matched, on how many training inputs (activations and mixed), and to what."""
+    """What is matched, on how many training inputs (activations and mixed), and to what.
+
+    Units may change sign where that leaves the network as it is, but not with `signs` false.
+    """
 
     matching: Literal["weights", "activations", "gaussian", "mixed"] = "weights"
     num_inputs: Count = 512
     reference: Literal["first", "densest", "mean", "chains"] = "mean"
+    signs: bool = True
 
 
 class CompactConfig(Section):
@@ -94,10 +107,11 @@ class RefinementConfig(Section):
     """How the compact Gaussian is moved to where it predicts as HMC does.
 
     `predictive` and `elbo` weigh the match of HMC's predictive and the posterior itself; `pull`
-    holds the Gaussian where it was.
+    holds the Gaussian where it was. Each step takes `num_particles` draws of it.
     """
 
     num_steps: Count = 1500
+    num_particles: Count = 8
     predictive: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     elbo: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     pull: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0

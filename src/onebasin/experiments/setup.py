@@ -18,9 +18,11 @@ from onebasin.alignment.weight_matching import weight_matching
 from onebasin.analysis.predictive import Predictive, predict
 from onebasin.data import Dataset, load_dataset
 from onebasin.experiments.config import RunConfig
-from onebasin.models.mlp import mlp
+from onebasin.experiments.networks import network_of
+from onebasin.experiments.statistics import without_statistics
 from onebasin.models.posterior import Posterior, posterior
 from onebasin.samples import Samples
+from onebasin.symmetry.verify import verify_once
 
 Monitor: TypeAlias = Callable[[str, float, str], None]
 """Told what is being done, the fraction that is done, and details in words."""
@@ -53,9 +55,14 @@ class Setup(NamedTuple):
         if chosen.matching in ("weights", "gaussian"):
             return weight_matching()
         inputs = jnp.asarray(self.dataset.train.inputs[: chosen.num_inputs])
-        network = self.posterior.network
+        put_out = self.posterior.network.activations
+        if put_out is None:
+            raise ValueError(
+                f"Matching by {chosen.matching} needs a network that says what its units put out. "
+                f'Got a {self.config.network.kind}. Set alignment.matching to "weights".'
+            )
         activations = activation_matching(
-            lambda params: network.activations(self.posterior.network_params(params), inputs)
+            lambda params: put_out(self.posterior.network_params(params), inputs)
         )
         if chosen.matching == "activations":
             return activations
@@ -69,18 +76,26 @@ class Setup(NamedTuple):
         progress: Callable[[int, int], None] | None = None,
     ) -> Alignment:
         """Align draws as the config says; "gaussian" relabels from the iterated mean of weights."""
-        symmetry = self.posterior.symmetry
+        # Without statistics the draws are no networks to try a symmetry on.
+        symmetry = verify_once(self.posterior.symmetry, samples.draw(0, 0))
+        samples = without_statistics(self.posterior, samples)
         found = align(samples, symmetry, self.matching, reference, progress=progress)
         iterated = isinstance(reference, str) and reference in ("mean", "chains")
         if self.config.alignment.matching != "gaussian" or not iterated:
             return found
         return align(samples, symmetry, gaussian_matching(), start=found, progress=progress)
 
-    def predict(self, draws: Params, part: Literal["validation", "test"] = "test") -> Predictive:
+    def predict(
+        self,
+        draws: Params,
+        part: Literal["validation", "test"] = "test",
+        *,
+        recalibrates: bool = True,
+    ) -> Predictive:
         """The predictive distribution of draws on held-out inputs, in the targets' own units."""
-        data = self.dataset
-        inputs = getattr(data, part).inputs
-        return predict(self.posterior, draws, inputs, data.target_mean, data.target_std)
+        data, inputs = self.dataset, getattr(self.dataset, part).inputs
+        scale = data.target_mean, data.target_std
+        return predict(self.posterior, draws, inputs, *scale, recalibrates=recalibrates)
 
     @property
     def test_targets(self) -> Any:
@@ -94,7 +109,8 @@ class Setup(NamedTuple):
 def set_up(config: RunConfig) -> Setup:
     """Load the data and build network and posterior.
 
-    Raises: DataError for data that breaks a rule; ValueError for priors that name no array.
+    Raises: DataError for data that breaks a rule; ValueError for priors that name no array, or a
+    network that does not fit the data.
     """
     chosen = config.data
     dataset = load_dataset(
@@ -109,9 +125,9 @@ def set_up(config: RunConfig) -> Setup:
         pool=chosen.pool,
         standardize=chosen.standardize,
     )
-    network = mlp(
-        dataset.num_features, config.network.hidden, dataset.num_outputs, config.network.activation
-    )
+    network = network_of(config.network, dataset)
+    if not config.alignment.signs:
+        network = network._replace(symmetry=network.symmetry.with_signs([]))
     return Setup(
         config,
         dataset,

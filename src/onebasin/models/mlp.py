@@ -1,29 +1,23 @@
 """mlp: fully connected networks of any depth."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Float
 
 from onebasin._types import Array, Key, Params
-from onebasin.models.network import Network
-from onebasin.symmetry.axes import Axes, Symmetry
-
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "relu": jax.nn.relu,
-    "tanh": jnp.tanh,
-    "gelu": jax.nn.gelu,
-    "silu": jax.nn.silu,
-}
+from onebasin.models.layers import ACTIVATIONS, ODD, check_activation, dense, dense_init, gain_of
+from onebasin.models.network import Network, claimed_of
+from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry
 
 
 def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: str = "relu") -> Network:
     """A fully connected network; params are `{"hidden_0": {"kernel", "bias"}, ..., "out": ...}`.
 
     Kernels are (inputs, outputs) of their layer. Weights begin normal with variance 2 / fan-in
-    (relu) or 1 / fan-in (others), biases at zero. Each hidden layer is one group of its symmetry.
+    (relu) or 1 / fan-in (others), biases at zero. Each hidden layer is one group of its symmetry;
+    behind tanh, which is odd, its units may change sign as well.
 
     Raises: ValueError for an unknown activation or a size below 1.
     Source of the initialization: He et al. (2015), arXiv 1502.01852, equation 10.
@@ -34,17 +28,16 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: str = "rel
 
 @cache
 def _mlp(sizes: tuple[int, ...], activation: str) -> Network:
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}. Got {activation!r}.")
+    check_activation(activation)
     if min(sizes) < 1:
         raise ValueError(f"All layer sizes must be at least 1. Got {list(sizes)}.")
     layers = [f"hidden_{index}" for index in range(len(sizes) - 2)]
-    gain = 2.0 if activation == "relu" else 1.0
+    gain = gain_of(activation)
 
     def init(key: Key) -> Params:
         keys = jax.random.split(key, len(sizes) - 1)
         return {
-            name: _dense_init(k, fan_in, fan_out, gain)
+            name: dense_init(k, fan_in, fan_out, gain)
             for name, k, fan_in, fan_out in zip(
                 [*layers, "out"], keys, sizes[:-1], sizes[1:], strict=True
             )
@@ -55,24 +48,18 @@ def _mlp(sizes: tuple[int, ...], activation: str) -> Network:
     ) -> dict[str, Float[Array, "batch units"]]:
         put_out = {}
         for name in layers:
-            x = ACTIVATIONS[activation](_dense(params[name], x))
+            x = ACTIVATIONS[activation](dense(params[name], x))
             put_out[name] = x
         return put_out
 
     def apply(params: Params, x: Float[Array, "batch features"]) -> Float[Array, "batch outputs"]:
         put_out = activations(params, x)
-        return _dense(params["out"], put_out[layers[-1]] if layers else x)
+        return dense(params["out"], put_out[layers[-1]] if layers else x)
 
-    return Network(init, apply, activations, _mlp_symmetry(layers, sizes))
-
-
-def _dense_init(key: Key, fan_in: int, fan_out: int, gain: float) -> Params:
-    kernel = jax.random.normal(key, (fan_in, fan_out)) * jnp.sqrt(gain / fan_in)
-    return {"kernel": kernel, "bias": jnp.zeros(fan_out)}
-
-
-def _dense(params: Params, x: Float[Array, "batch inputs"]) -> Float[Array, "batch units"]:
-    return x @ params["kernel"] + params["bias"][None, :]
+    symmetry = _mlp_symmetry(layers, sizes)
+    if activation in ODD:
+        symmetry = symmetry.with_signs(_mlp_signs(layers))
+    return Network(init, apply, activations, claimed_of(symmetry, apply, sizes[0]))
 
 
 def _mlp_symmetry(layers: Sequence[str], sizes: Sequence[int]) -> Symmetry:
@@ -82,3 +69,11 @@ def _mlp_symmetry(layers: Sequence[str], sizes: Sequence[int]) -> Symmetry:
         for name, before, after in zip([*layers, "out"], groups[:-1], groups[1:], strict=True)
     }
     return Symmetry(axes, dict(sorted(zip(layers, sizes[1:-1], strict=True))))
+
+
+def _mlp_signs(layers: Sequence[str]) -> list[Sign]:
+    """What flips with a unit of each hidden layer: all that comes in and all that goes out."""
+    return [
+        Sign(one, (Place(f"{one}/kernel", 1), Place(f"{one}/bias", 0), Place(f"{after}/kernel", 0)))
+        for one, after in zip(layers, [*layers[1:], "out"], strict=True)
+    ]

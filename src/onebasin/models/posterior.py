@@ -15,6 +15,8 @@ from onebasin.models.likelihood import Likelihood, check_likelihood
 from onebasin.models.network import Network
 from onebasin.symmetry.axes import Axes, Symmetry
 
+_NUM_CALIBRATION = 512
+
 
 @runtime_checkable
 class Examples(Protocol):
@@ -39,6 +41,11 @@ class Posterior(eqx.Module):
 
     `prior_std` $s$ is shaped like the params. Params are those of the network; with inferred
     noise they are `{"network": ..., "log_noise_std": ...}`, whose prior is a standard normal.
+
+    A network with BatchNorm is trained by `batch_apply`: the likelihood of examples is that of
+    their batch (of all training examples in `logdensity`), and does not read the statistics that
+    the params hold. Given the data these keep their prior, independent of all weights, so that
+    sampling them changes nothing; `recalibrate` then writes what they must be for `apply`.
     """
 
     inputs: Float[Array, "examples features"]
@@ -66,8 +73,7 @@ class Posterior(eqx.Module):
         symmetry = self.network.symmetry
         if not self._infers_noise:
             return symmetry
-        axes = {"log_noise_std": Axes(), "network": symmetry.axes}
-        return Symmetry(axes, symmetry.sizes)
+        return symmetry.within({"log_noise_std": Axes(), "network": symmetry.axes}, ["network"])
 
     def init(self, key: Key) -> Params:
         """Params as networks begin training: the network's own random initialization."""
@@ -95,6 +101,31 @@ class Posterior(eqx.Module):
         """The network's outputs: logits, or means of the targets."""
         return self.network.apply(self.network_params(params), inputs)
 
+    def batch_apply(
+        self, params: Params, inputs: Float[Array, "batch features"]
+    ) -> Float[Array, "batch outputs"]:
+        """The network's outputs as in training; with BatchNorm they depend on the whole batch."""
+        apply = self.network.batch_apply or self.network.apply
+        return apply(self.network_params(params), inputs)
+
+    def recalibrate(self, params: Params) -> Params:
+        """Params whose statistics are those of the training inputs, the first 512 of them.
+
+        These are always the same inputs, in an order that the split of the data has mixed. Params
+        of a network without statistics come back as they are.
+        """
+        if self.network.recalibrate is None:
+            return params
+        inputs = self.inputs[:_NUM_CALIBRATION]
+        found = self.network.recalibrate(self.network_params(params), inputs)
+        return {**params, "network": found} if self._infers_noise else found
+
+    @property
+    def statistics(self) -> frozenset[str]:
+        """The paths of the params that `recalibrate` writes: what follows from the weights."""
+        prefix = "network/" if self._infers_noise else ""
+        return frozenset(f"{prefix}{name}" for name in self.network.statistics)
+
     def noise_std(self, params: Params) -> Float[Array, ""] | None:
         """The std of the targets around the outputs, in the targets' units; None for classes."""
         if self._infers_noise:
@@ -112,13 +143,13 @@ class Posterior(eqx.Module):
     def log_likelihood(
         self, params: Params, inputs: Float[Array, "batch features"], targets: Num[Array, " batch"]
     ) -> Float[Array, " batch"]:
-        """The log likelihood of each example, in nats."""
-        outputs = self.apply(params, inputs)
+        """The log likelihood of each example, in nats, as in training."""
+        outputs = self.batch_apply(params, inputs)
         return self.likelihood.log_prob(outputs, targets, self.noise_std(params))
 
     def drawn_targets(self, params: Params, key: Key) -> Num[Array, " examples"]:
         """Targets of the training inputs as the network itself expects them."""
-        outputs = self.apply(params, self.inputs)
+        outputs = self.batch_apply(params, self.inputs)
         noise = self.noise_std(params)
         if noise is None:
             return jax.random.categorical(key, outputs)

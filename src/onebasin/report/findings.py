@@ -9,8 +9,10 @@ from jaxtyping import Float
 
 from onebasin import _trees
 from onebasin._types import Params
+from onebasin.experiments.networks import network_name
 from onebasin.experiments.run import STEPS
 from onebasin.experiments.setup import Setup
+from onebasin.experiments.statistics import gaussian_of_weights, weights_alone
 from onebasin.gaussian import DiagonalGaussian, load_gaussian
 from onebasin.store.errors import StoreError
 from onebasin.store.run_directory import RunDirectory
@@ -51,33 +53,37 @@ class Findings:
 
     @property
     def network_name(self) -> str:
-        """The layer sizes and the activation, like 64-32-10 relu."""
-        data, network = self.setup.dataset, self.setup.config.network
-        sizes = [data.num_features, *network.hidden, data.num_outputs]
-        return f"{'-'.join(map(str, sizes))} {network.activation}"
+        """The network in words, like 64-32-10 relu."""
+        return network_name(self.setup.config.network, self.setup.dataset)
+
+    @property
+    def has_dense_first_layer(self) -> bool:
+        """Whether every unit next to the inputs has a weight for each of them."""
+        return self.setup.config.network.kind == "mlp"
 
     @property
     def num_weights(self) -> int:
         """The number of weights, an inferred noise included."""
-        return _trees.size(self.setup.template)
+        return _trees.size(weights_alone(self.setup.posterior, self.setup.template))
 
     def gaussian(self, name: str) -> DiagonalGaussian:
-        """A diagonal Gaussian of the run by its file's name."""
+        """A diagonal Gaussian of the run's weights by its file's name."""
         if name not in self._gaussians:
             found, _ = load_gaussian(self.run.compact(name), self.setup.template)
             assert isinstance(found, DiagonalGaussian)
-            self._gaussians[name] = found
+            self._gaussians[name] = gaussian_of_weights(self.setup.posterior, found)
         return self._gaussians[name]
 
     def first_layer(self, params: Params) -> Float[np.ndarray, "inputs units"]:
-        """The kernel next to the inputs, of anything shaped like the params."""
+        """The kernel next to the inputs, of anything shaped like the params of an `mlp`."""
         layers = self.setup.posterior.network_params(params)
         name = "hidden_0" if "hidden_0" in layers else "out"
         return np.asarray(layers[name]["kernel"], np.float64)
 
     def is_permuted(self, array: str) -> bool:
         """Whether alignment moves any axis of an array, named by its path."""
-        return any(self.setup.posterior.symmetry.leaves[array].names)
+        pieces = self.setup.posterior.symmetry.pieces.values()
+        return any(any(piece.names) for piece in pieces if piece.leaf == array)
 
 
 def flat(tree: Params) -> Float[np.ndarray, " weights"]:

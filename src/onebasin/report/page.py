@@ -34,6 +34,7 @@ def page(findings: Findings, drawn: Sequence[Drawn]) -> str:
         "Scores": _tables(tables.representation_table(findings), tables.meaning_table(findings)),
         "Figures": "\n".join(map(_figure, drawn)),
         "Weights": _tables(tables.comparison_table(findings), tables.floor_table(findings)),
+        "Connectivity": _tables(tables.connectivity_table(findings)),
         "Pruned networks": _tables(tables.pruning_table(findings)),
         "Diagnostics": _tables(tables.convergence_table(findings), tables.sampler_table(findings)),
         "How it was run": _pair(tables.seconds_table(findings), tables.version_table(findings))

@@ -9,7 +9,7 @@ from onebasin.report.representations import Rivals, label, present, rivals
 
 _LARGEST_RHAT = 1.01
 _LEAST_BFMI = 0.3
-_ROUNDING = 1e-3
+_ROUNDING = 1e-4
 _HIGHER_IS_BETTER = ("accuracy",)
 _REFERENCES = {
     "first": "the first draw",
@@ -117,7 +117,7 @@ def _change(largest: float) -> str:
     if largest == 0:
         return "no output at all"
     size = "which is rounding" if largest < _ROUNDING else "which is more than rounding explains"
-    return f"no output by more than {significant(largest)}, {size}"
+    return f"no output by more than {significant(largest)} of the largest output, {size}"
 
 
 def _transpositions(findings: Findings) -> str:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from onebasin.report.figures.pruning import ORDERS
 from onebasin.report.figures.weights import METHODS
 from onebasin.report.findings import Findings
-from onebasin.report.numbers import DASH, fixed, percent, significant, whole
+from onebasin.report.numbers import DASH, counted, fixed, percent, significant, whole
 from onebasin.report.representations import label, meaning, present, representation_rows
 
 _NETWORKS = {"hmc-mean": "HMC mean", "member": "members"}
@@ -118,6 +118,43 @@ def convergence_table(findings: Findings) -> Table:
     return Table("Convergence of HMC", header, rows, note)
 
 
+def connectivity_table(findings: Findings) -> Table:
+    """How far loss and error rise halfway between ensemble members."""
+    found = findings.results["connectivity"]
+    titles = {
+        "before": "not aligned",
+        "after": "aligned",
+        "before_recomputed": "not aligned, statistics recomputed",
+        "after_recomputed": "aligned, statistics recomputed",
+    }
+    rows = [
+        (words, *(_with_interval(found[when][name]) for name in ("loss", "error")))
+        for when, words in titles.items()
+        if when in found
+    ]
+    pairs = counted(len(found["before"]["loss"]["pairs"]), "pair")
+    error = "share of wrong classes" if findings.is_classification else "RMSE"
+    recomputed = (
+        " Averaging weights shrinks what BatchNorm normalizes, so its statistics are also "
+        "recomputed halfway (REPAIR, Jordan et al. 2022)."
+        if "after_recomputed" in found
+        else ""
+    )
+    note = (
+        f"The midpoint barrier: how far test loss (nats) and test error ({error}) of the mean of "
+        f"two members' weights lie above the mean of the two; mean over {pairs} of members and its "
+        "95 % interval, below 0 where the middle is better, and near 0 where both lie in one basin "
+        f"(Entezari et al. 2021, Ainsworth et al. 2022).{recomputed}"
+    )
+    header = ("Members", "Barrier of test loss", "Barrier of test error")
+    return Table("Between ensemble members", header, rows, note)
+
+
+def _with_interval(barrier: Mapping[str, Any]) -> str:
+    mean, interval = fixed(barrier["mean"]), barrier["interval"]
+    return f"{mean} [{fixed(interval[0])}, {fixed(interval[1])}]" if interval else mean
+
+
 def sampler_table(findings: Findings) -> Table:
     """How the sampler fared, and how the alignment did."""
     sampler = findings.results["diagnostics"]["sampler"]
@@ -130,7 +167,10 @@ def sampler_table(findings: Findings) -> Table:
         ("Matching, reference", f"{alignment['matching']}, {alignment['reference']}"),
         ("Draws whose matching converged", percent(alignment["converged_share"])),
         ("Mean objective of the matching", significant(alignment["objective"], 5)),
-        ("Largest change of an output", significant(alignment["max_function_change"])),
+        (
+            "Largest change of an output by aligning HMC, ensemble or VI, of the largest output",
+            significant(alignment["max_function_change"]),
+        ),
         *_low_rank_rows(findings.results["low_rank"]),
     ]
     return Table("Sampler and alignment", ("Quantity", "Value"), rows)

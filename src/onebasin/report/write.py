@@ -37,14 +37,19 @@ def write_report(run: RunDirectory, setup: Setup, monitor: Monitor = silent) -> 
 
 
 def exhibits_of(findings: Findings) -> Iterator[Exhibit]:
-    """The figures in the order of the page; images and tables differ in one place."""
+    """The figures in the order of the page; those of a dense first layer need one."""
     yield representations(findings)
+    if findings.has_dense_first_layer:
+        yield from _first_layer(findings)
+    yield null_floor(findings)
+    yield weights(findings)
+    yield transpositions(findings)
+    yield pruning(findings)
+
+
+def _first_layer(findings: Findings) -> Iterator[Exhibit]:
     if findings.setup.dataset.image_shape is None:
         yield feature_stds(findings)
     else:
         yield std_maps(findings)
         yield unit_maps(findings)
-    yield null_floor(findings)
-    yield weights(findings)
-    yield transpositions(findings)
-    yield pruning(findings)

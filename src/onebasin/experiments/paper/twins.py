@@ -33,16 +33,19 @@ class Judge(NamedTuple):
     def matchings(self) -> dict[str, Matching]:
         """Both ways to match, by name; activations on the first training images."""
         inputs = jnp.asarray(self.task.dataset.train.inputs[: self.num_inputs])
-        network = self.task.network
+        put_out = self.task.network.activations
+        assert put_out is not None
         return {
             "weights": weight_matching(),
-            "activations": activation_matching(lambda params: network.activations(params, inputs)),
+            "activations": activation_matching(lambda params: put_out(params, inputs)),
         }
 
     def share_dead(self, params: Params) -> float:
         """The share of hidden units that no image makes fire; activations cannot match them."""
         inputs = jnp.asarray(self.task.dataset.train.inputs[: self.num_inputs])
-        fires = self.task.network.activations(params, inputs)
+        put_out = self.task.network.activations
+        assert put_out is not None
+        fires = put_out(params, inputs)
         return float(
             np.mean(np.concatenate([~np.any(np.asarray(a), axis=0) for a in fires.values()]))
         )

@@ -11,6 +11,7 @@ from onebasin.alignment.reference import Reference
 from onebasin.analysis.predictive import network_outputs
 from onebasin.analysis.transpositions import transpositions_between_chains, transpositions_by_lag
 from onebasin.experiments.setup import Monitor, Setup
+from onebasin.experiments.statistics import without_statistics
 from onebasin.gaussian import load_gaussian
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
@@ -26,23 +27,26 @@ def align_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str
     mean = load_gaussian(run.compact("vi-unaligned"), like)[0].mean
     found = _align(setup, samples, setup.config.alignment.reference, monitor)
     found.save(run.alignment("hmc"))
+    changes = [_function_change(setup, found, samples)]
     for name, others in {"ensemble": ensemble, "vi": one_draw(mean)}.items():
-        _align(setup, others, found.reference, monitor).save(run.alignment(name))
-    change = _max_function_change(setup, found, samples)
+        brought = _align(setup, others, found.reference, monitor)
+        brought.save(run.alignment(name))
+        changes.append(_function_change(setup, brought, others))
     monitor("counting transpositions", 0.5, "")
     baseline_mean, baseline_std = random_num_transpositions(setup.posterior.symmetry)
     symmetry, matching = setup.posterior.symmetry, setup.matching
+    weights = without_statistics(setup.posterior, samples)
     return {
         "alignment": {
             "matching": found.matching,
             "reference": setup.config.alignment.reference,
             "objective": float(np.mean(found.objective)),
             "converged_share": float(np.mean(found.converged)),
-            "max_function_change": change,
+            "max_function_change": max(changes),
         },
         "transpositions": {
-            "between_chains": transpositions_between_chains(samples, symmetry, matching),
-            "by_lag": transpositions_by_lag(samples, symmetry, matching),
+            "between_chains": transpositions_between_chains(weights, symmetry, matching),
+            "by_lag": transpositions_by_lag(weights, symmetry, matching),
             "baseline_mean": baseline_mean,
             "baseline_std": baseline_std,
         },
@@ -64,9 +68,15 @@ def _align(setup: Setup, samples: Samples, reference: Reference, monitor: Monito
     return setup.align(samples, reference, listen)
 
 
-def _max_function_change(setup: Setup, alignment: Alignment, samples: Samples) -> float:
-    """The largest change of any output on any test input, over all draws; 0 but for rounding."""
-    inputs = setup.dataset.test.inputs
-    before, _ = network_outputs(setup.posterior, samples.draws(), inputs)
-    after, _ = network_outputs(setup.posterior, alignment.apply(samples).draws(), inputs)
-    return float(np.abs(after - before).max())
+def _function_change(setup: Setup, alignment: Alignment, samples: Samples) -> float:
+    """The largest change of any output on any test input, over all draws; 0 but for rounding.
+
+    A share of the largest output. Draws compute with the statistics they were stored with, which
+    have moved along.
+    """
+    before, after = (
+        network_outputs(setup.posterior, some.draws(), setup.dataset.test.inputs, False)[0]
+        for some in (samples, alignment.apply(samples))
+    )
+    largest = float(np.abs(before).max()) or 1.0
+    return float(np.abs(after - before).max()) / largest

@@ -1,4 +1,4 @@
-"""The step that compares: every representation against HMC, and Gaussians weight by weight."""
+"""The step that compares: representations against HMC, Gaussians by weight, members in between."""
 
 from collections.abc import Mapping, Sequence
 from itertools import permutations
@@ -15,6 +15,8 @@ from onebasin.analysis.compare import (
 )
 from onebasin.experiments.judge import Judge, Scores
 from onebasin.experiments.setup import Monitor, Setup
+from onebasin.experiments.statistics import gaussian_of_weights
+from onebasin.experiments.steps.connectivity import connectivity
 from onebasin.gaussian import DiagonalGaussian, LowRankGaussian, load_gaussian
 from onebasin.store.draws import load_samples
 from onebasin.store.run_directory import RunDirectory
@@ -50,7 +52,9 @@ def compare_methods(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[s
         if count < hmc.num_draws:
             table[f"kept-{count}"] = judge.kept(_thinnings(setup, hmc.num_draws, count))
     monitor("comparing weights", 1.0, "")
-    return {"representations": table, "comparison": _comparison(run, setup)}
+    found = {"representations": table, "comparison": _comparison(run, setup)}
+    monitor("between members", 1.0, "")
+    return {**found, "connectivity": connectivity(run, setup)}
 
 
 def _thinnings(setup: Setup, total: int, count: int) -> list[Int[np.ndarray, " rows"]]:
@@ -63,11 +67,17 @@ def _load(run: RunDirectory, setup: Setup, name: str) -> DiagonalGaussian | LowR
     return load_gaussian(run.compact(name), setup.template)[0]
 
 
+def _weights(run: RunDirectory, setup: Setup, name: str) -> DiagonalGaussian:
+    found = _load(run, setup, name)
+    assert isinstance(found, DiagonalGaussian)
+    return gaussian_of_weights(setup.posterior, found)
+
+
 def _comparison(run: RunDirectory, setup: Setup) -> Mapping[str, Scores]:
     found = {}
     for first, second in permutations(UNALIGNED, 2):
-        aligned = [_load(run, setup, name) for name in (first, second)]
-        before = [_load(run, setup, UNALIGNED[name]) for name in (first, second)]
+        aligned = [_weights(run, setup, name) for name in (first, second)]
+        before = [_weights(run, setup, UNALIGNED[name]) for name in (first, second)]
         found[f"{first}|{second}"] = {
             **_distances(aligned, ""),
             **_distances(before, "_unaligned"),

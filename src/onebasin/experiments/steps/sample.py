@@ -7,6 +7,7 @@ import jax
 from onebasin._types import Params
 from onebasin.experiments.methods import ensemble_of, final_gaussian, hmc_of, tell, vi_of
 from onebasin.experiments.setup import Monitor, Setup
+from onebasin.experiments.statistics import fitted_with_statistics, with_statistics
 from onebasin.gaussian import DiagonalGaussian
 from onebasin.inference.method import Method, inits
 from onebasin.inference.sample import sample
@@ -41,7 +42,7 @@ def draw_hmc(run: RunDirectory, setup: Setup, monitor: Monitor) -> None:
         chosen.num_draws,
         thin=chosen.thin,
         progress=tell(monitor, f"HMC, {chosen.num_chains} chains"),
-        on_chunk=writer.append,
+        on_chunk=lambda drawn: writer.append(with_statistics(setup.posterior, drawn)),
     )
     writer.finish()
 
@@ -60,12 +61,15 @@ def _ensemble(
 ) -> Samples:
     num_members = setup.config.ensemble.num_members if num_members is None else num_members
     what = f"MAP networks, {num_members}"
-    return _run(setup, ensemble_of(setup), purpose, num_members, monitor, what)
+    drawn = _run(setup, ensemble_of(setup), purpose, num_members, monitor, what)
+    return with_statistics(setup.posterior, drawn)
 
 
 def _fit_vi(setup: Setup, monitor: Monitor) -> DiagonalGaussian:
     method = vi_of(setup)
-    return final_gaussian(method, _run(setup, method, "vi", 1, monitor, "variational inference"))
+    drawn = _run(setup, method, "vi", 1, monitor, "variational inference")
+    key, count = setup.key("vi-statistics"), setup.config.evaluation.num_gaussian_draws
+    return fitted_with_statistics(setup.posterior, final_gaussian(method, drawn), key, count)
 
 
 def _run(

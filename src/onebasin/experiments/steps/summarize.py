@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from onebasin import _trees
+from onebasin._types import Params
 from onebasin.alignment.align import Alignment
 from onebasin.alignment.null import null_draws, rms
 from onebasin.analysis.compare import permute_gaussian
@@ -14,10 +15,13 @@ from onebasin.analysis.tempering import fit_temperature, temper
 from onebasin.experiments.methods import tell
 from onebasin.experiments.refinement import Refinement, fit_inputs, refined
 from onebasin.experiments.setup import Monitor, Setup
+from onebasin.experiments.statistics import weights_alone
 from onebasin.gaussian import DiagonalGaussian, LowRankGaussian, load_gaussian, summarize
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
 from onebasin.store.run_directory import RunDirectory
+
+_MOST_TEMPERING_DRAWS = 100
 
 
 def summarize_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str, Any]:
@@ -35,13 +39,14 @@ def summarize_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict
     null = _null(setup, samples)
     null.save(run.compact("null"))
     monitor("diagnostics", 0.7, "R-hat and effective sample sizes")
+    alone = lambda tree: weights_alone(setup.posterior, tree)
     return {
-        "null_floor": _floor(compact, null, direct),
+        "null_floor": _floor(*map(alone, (compact.std, null.std, direct.std))),
         "low_rank": low_ranks,
         "diagnostics": {
             "sampler": sampler_health(samples),
-            "weights_unaligned": weight_convergence(samples),
-            "weights_aligned": weight_convergence(aligned),
+            "weights_unaligned": weight_convergence(Samples(alone(samples.params))),
+            "weights_aligned": weight_convergence(Samples(alone(aligned.params))),
             "predictions": _prediction_convergence(setup, samples),
         },
     }
@@ -61,7 +66,7 @@ def _refine(
 ) -> None:
     """Write the compact Gaussian as it is once refined."""
     chosen = setup.config.refinement
-    refinement = Refinement(chosen.elbo, chosen.predictive, chosen.pull)
+    refinement = Refinement(chosen.elbo, chosen.predictive, chosen.pull, chosen.num_particles)
     fit, told = fit_inputs(setup, samples), tell(monitor, "refining")
     found = refined(setup, compact, fit, refinement, chosen.num_steps, told)
     found.save(run.compact("refined"), **chosen.model_dump())
@@ -72,6 +77,7 @@ def _summarize_low_ranks(
 ) -> dict[str, dict[str, float]]:
     """Write low-rank Gaussians, whole and with their residual std tempered on validation inputs."""
     reference = setup.predict(samples.draws(), "validation")
+    num_draws = min(_MOST_TEMPERING_DRAWS, setup.config.evaluation.num_gaussian_draws)
     found = {}
     for rank in setup.config.compact.ranks:
         monitor("low rank", 0.1, f"rank {rank}: tempering the residual")
@@ -83,6 +89,7 @@ def _summarize_low_ranks(
             lambda draws: setup.predict(draws, "validation"),
             reference,
             setup.key(f"temper-{rank}"),
+            num_draws,
         )
         temper(whole, scale).save(run.compact(f"compact-rank-{rank}"), residual_scale=scale)
         found[str(rank)] = {"residual_share": whole.residual_share, "residual_scale": scale}
@@ -108,16 +115,15 @@ def _null(setup: Setup, samples: Samples) -> DiagonalGaussian:
     return summarize(setup.align(noise, setup.config.alignment.reference).apply(noise))
 
 
-def _floor(
-    compact: DiagonalGaussian, null: DiagonalGaussian, direct: DiagonalGaussian
-) -> dict[str, Any]:
-    floors = _trees.named_leaves(null.std)
-    unaligned = _trees.named_leaves(direct.std)
-    below = jax.tree.map(lambda std, floor: std < floor, compact.std, null.std)
+def _floor(compact: Params, null: Params, direct: Params) -> dict[str, Any]:
+    """What three trees of stds say of each other."""
+    floors = _trees.named_leaves(null)
+    unaligned = _trees.named_leaves(direct)
+    below = jax.tree.map(lambda std, floor: std < floor, compact, null)
     return {
-        "std": rms(compact.std),
-        "null_std": rms(null.std),
-        "unaligned_std": rms(direct.std),
+        "std": rms(compact),
+        "null_std": rms(null),
+        "unaligned_std": rms(direct),
         "share_below": float(_trees.ravel_batch(below, 0).mean()),
         "by_array": {
             name: {
@@ -125,7 +131,7 @@ def _floor(
                 "null_std": rms(floors[name]),
                 "unaligned_std": rms(unaligned[name]),
             }
-            for name, std in _trees.named_leaves(compact.std).items()
+            for name, std in _trees.named_leaves(compact).items()
         },
     }
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from onebasin import _trees
 from onebasin.report.figures.exhibit import Exhibit
@@ -15,6 +15,7 @@ from onebasin.report.findings import Findings, flat
 from onebasin.report.numbers import percent
 
 _LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+_MOST_ARRAYS = 24
 
 
 def null_floor(findings: Findings) -> Exhibit:
@@ -31,7 +32,7 @@ def null_floor(findings: Findings) -> Exhibit:
         "Alignment finds likeness even in draws that share nothing, and shrinks their stds. The "
         "null floor is the std of such draws, aligned the same way. Above, each weight's aligned "
         "std against its floor; below, their ratio for each array: the dot is the median, the "
-        "thick line holds half of the weights and the thin one 90 %.",
+        f"thick line holds half of the weights and the thin one 90 %. {_shown_in_words(findings)}",
         f"Only a std below its floor says something about the weight: here {percent(below)} of "
         "all weights, where about half would be by chance. A ratio below 1 that is as low before "
         "alignment does not come from alignment. Arrays whose units never move have a floor equal "
@@ -43,18 +44,35 @@ def null_floor(findings: Findings) -> Exhibit:
     )
 
 
+def _shown(findings: Findings) -> list[str]:
+    """The arrays of which ratios are shown: those lowest beside their floor, in their order."""
+    stds = _trees.named_leaves(findings.gaussian("compact").std)
+    floors = _trees.named_leaves(findings.gaussian("null").std)
+    medians = {name: float(np.median(_ratio(stds[name], floors[name]))) for name in floors}
+    lowest = set(sorted(medians, key=medians.__getitem__)[:_MOST_ARRAYS])
+    return [name for name in floors if name in lowest]
+
+
+def _shown_in_words(findings: Findings) -> str:
+    count = len(_trees.named_leaves(findings.gaussian("null").std))
+    if count <= _MOST_ARRAYS:
+        return "All arrays are shown."
+    return f"Shown are the {_MOST_ARRAYS} of {count} arrays that lie lowest beside their floor."
+
+
 def _draw(findings: Findings, theme: Theme) -> Figure:
-    names = list(_trees.named_leaves(findings.gaussian("null").std))
-    ratios_height = 1.5 + 0.42 * len(names)
+    ratios_height = 1.5 + 0.42 * len(_shown(findings))
     figure = new_figure(4.3 + ratios_height)
-    above, below = figure.subplots(2, 1, height_ratios=[4.0, ratios_height])
-    _draw_all(findings, figure, above, theme)
-    _draw_ratios(findings, below, theme)
-    figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    # Each on its own: long names of arrays below must not take room above.
+    (above,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=[4.0, ratios_height])
+    _draw_all(findings, above, above.subplots(), theme)
+    axes = below.subplots()
+    _draw_ratios(findings, axes, theme)
+    below.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
-def _draw_all(findings: Findings, figure: Figure, axes: Axes, theme: Theme) -> None:
+def _draw_all(findings: Findings, figure: SubFigure, axes: Axes, theme: Theme) -> None:
     stds, floors = flat(findings.gaussian("compact").std), flat(findings.gaussian("null").std)
     low, high = float(min(stds.min(), floors.min())), float(max(stds.max(), floors.max()))
     room = 0.04 * (high - low) or 0.5
@@ -74,19 +92,17 @@ def _draw_all(findings: Findings, figure: Figure, axes: Axes, theme: Theme) -> N
 
 
 def _draw_ratios(findings: Findings, axes: Axes, theme: Theme) -> None:
-    floors = _trees.named_leaves(findings.gaussian("null").std)
+    floors, shown = _trees.named_leaves(findings.gaussian("null").std), _shown(findings)
     kinds = {"direct": ("not aligned", theme.purple), "compact": ("aligned", theme.blue)}
     for number, (kind, (words, color)) in enumerate(kinds.items()):
         stds = _trees.named_leaves(findings.gaussian(kind).std)
-        found = np.array(
-            [np.quantile(_ratio(stds[name], floors[name]), _LEVELS) for name in floors]
-        )
-        rows = np.arange(len(floors)) + 0.24 * (number - 0.5)
+        found = np.array([np.quantile(_ratio(stds[name], floors[name]), _LEVELS) for name in shown])
+        rows = np.arange(len(shown)) + 0.24 * (number - 0.5)
         axes.hlines(rows, found[:, 0], found[:, 4], color=color, linewidth=1.2)
         axes.hlines(rows, found[:, 1], found[:, 3], color=color, linewidth=4)
         axes.plot(found[:, 2], rows, "o", color=color, markersize=6, label=words)
     axes.axvline(1.0, color=theme.vermilion, linewidth=1.0)
-    names = [name if findings.is_permuted(name) else f"{name}\n(never moves)" for name in floors]
+    names = [name if findings.is_permuted(name) else f"{name}\n(never moves)" for name in shown]
     axes.set_yticks(range(len(names)), [name.removeprefix("network/") for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(False, axis="y")

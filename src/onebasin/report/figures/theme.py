@@ -8,7 +8,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LinearSegmentedColormap
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, NullLocator
 
@@ -58,11 +58,18 @@ def new_figure(height: float, *, holds_squares: bool = False) -> Figure:
     return figure
 
 
-def count_bar(figure: Figure, cells: ScalarMappable, theme: Theme, **place: Any) -> None:
+_MOST_CROWDED = 5_000
+
+
+def count_bar(
+    figure: Figure | SubFigure, cells: ScalarMappable, theme: Theme, **place: Any
+) -> None:
     """A color bar for logarithmic counts of weights, labeled with whole numbers."""
     bar = figure.colorbar(cells, **place)
     most = cast("float | None", cells.norm.vmax) or 1.0
-    ticks = [step * 10**power for power in range(9) for step in (1, 2, 5)]
+    # Beyond some decades there is no room for more than one label in each.
+    steps = (1, 2, 5) if most < _MOST_CROWDED else (1,)
+    ticks = [step * 10**power for power in range(9) for step in steps]
     bar.set_ticks([tick for tick in ticks if tick <= most])
     bar.ax.minorticks_off()
     bar.formatter = FuncFormatter(lambda count, _: f"{count:,.0f}")

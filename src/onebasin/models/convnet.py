@@ -1,0 +1,103 @@
+"""convnet: a small convolutional network."""
+
+from functools import cache
+from itertools import pairwise
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from onebasin._types import Array, Key, Params
+from onebasin.models.layers import (
+    ACTIVATIONS,
+    ODD,
+    add_bias,
+    check_activation,
+    check_counts,
+    conv,
+    conv_init,
+    dense,
+    dense_init,
+    gain_of,
+    images,
+)
+from onebasin.models.network import Network, claimed_of
+from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry
+
+_SIZE = 3
+
+
+def convnet(
+    image_shape: tuple[int, int],
+    outputs: int,
+    width: int = 16,
+    depth: int = 2,
+    activation: str = "relu",
+) -> Network:
+    """Convolutions of 3 x 3 with stride 2, their channels laid flat, and a dense layer.
+
+    The first of `depth` convolutions has `width` channels, each next one twice as many; the
+    channels of each are one group of its symmetry, and may flip their sign behind tanh. Inputs
+    are rows of gray pixels; params are `{"conv_0": {"kernel", "bias"}, ..., "out": ...}`.
+
+    Raises: ValueError for an unknown activation or a size below 1.
+    """
+    height, across = image_shape
+    return _convnet((height, across), outputs, width, depth, activation)
+
+
+@cache
+def _convnet(
+    image_shape: tuple[int, int], outputs: int, width: int, depth: int, activation: str
+) -> Network:
+    check_activation(activation)
+    check_counts(height=min(image_shape), outputs=outputs, width=width, depth=depth)
+    names = [f"conv_{index}" for index in range(depth)]
+    channels = [1, *(width * 2**index for index in range(depth))]
+    height, across = (-(-side // 2**depth) for side in image_shape)
+    gain = gain_of(activation)
+
+    def init(key: Key) -> Params:
+        *keys, last = jax.random.split(key, depth + 1)
+        params = {
+            name: conv_init(k, _SIZE, before, after, gain) | {"bias": jnp.zeros(after)}
+            for name, k, (before, after) in zip(names, keys, pairwise(channels), strict=True)
+        }
+        return {**params, "out": dense_init(last, height * across * channels[-1], outputs, gain)}
+
+    def apply(params: Params, x: Float[Array, "batch features"]) -> Float[Array, "batch outputs"]:
+        x = images(x, image_shape)
+        for name in names:
+            x = ACTIVATIONS[activation](add_bias(conv(params[name], x, 2), params[name]["bias"]))
+        return dense(params["out"], x.reshape(x.shape[0], -1))
+
+    symmetry = _symmetry(names, height * across, jax.eval_shape(init, jax.random.key(0)))
+    if activation in ODD:
+        symmetry = symmetry.with_signs(_signs(names, symmetry))
+    num_pixels = image_shape[0] * image_shape[1]
+    return Network(init, apply, None, claimed_of(symmetry, apply, num_pixels))
+
+
+def _symmetry(names: list[str], num_pixels: int, params: Params) -> Symmetry:
+    axes = {
+        name: {"kernel": Axes(None, None, before, name), "bias": Axes(name)}
+        for before, name in pairwise([None, *names])
+    }
+    # Pixel by pixel, the channels of each.
+    flat = (num_pixels, names[-1]) if num_pixels > 1 else names[-1]
+    return Symmetry.of({**axes, "out": {"kernel": Axes(flat, None), "bias": Axes(None)}}, params)
+
+
+def _signs(names: list[str], symmetry: Symmetry) -> list[Sign]:
+    """What flips with a channel of each convolution: all that comes in and all that goes out."""
+    return [
+        Sign(
+            one,
+            (
+                Place(f"{one}/kernel", 3),
+                Place(f"{one}/bias", 0),
+                *(place for place in symmetry.places(one) if place.leaf == f"{after}/kernel"),
+            ),
+        )
+        for one, after in pairwise([*names, "out"])
+    ]

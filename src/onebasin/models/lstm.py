@@ -1,0 +1,91 @@
+"""lstm: a recurrent network that reads an image row by row."""
+
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from onebasin._types import Array, Key, Params
+from onebasin.models.layers import check_counts, dense, dense_init, normal
+from onebasin.models.network import Network, claimed_of
+from onebasin.symmetry.axes import Axes, Blocks, Place, Sign, Symmetry
+
+_GATES = ("input", "forget", "output", "candidate")
+
+
+def lstm(image_shape: tuple[int, int], outputs: int, width: int = 16) -> Network:
+    """Long short-term memory of `width` units over the rows of an image, and a dense layer.
+
+    Params are `{"cell": {"input", "recurrent", "bias"}, "out": ...}`; the middle axis of the
+    cell's kernels lists the input, forget and output gates and the candidate. The forget gate's
+    bias begins at 1. All units are one group of its symmetry, and
+    may change sign.
+
+    Raises: ValueError for a size below 1.
+    Source: Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000).
+    """
+    height, across = image_shape
+    return _lstm((height, across), outputs, width)
+
+
+@cache
+def _lstm(image_shape: tuple[int, int], outputs: int, width: int) -> Network:
+    check_counts(height=min(image_shape), outputs=outputs, width=width)
+    columns, num_gates = image_shape[1], len(_GATES)
+
+    def init(key: Key) -> Params:
+        key_input, key_recurrent, key_out = jax.random.split(key, 3)
+        bias = jnp.zeros((num_gates, width)).at[_GATES.index("forget")].set(1.0)
+        cell = {
+            "input": normal(key_input, (columns, num_gates, width), columns),
+            "recurrent": normal(key_recurrent, (width, num_gates, width), width),
+            "bias": bias,
+        }
+        return {"cell": cell, "out": dense_init(key_out, width, outputs)}
+
+    def apply(params: Params, x: Float[Array, "batch features"]) -> Float[Array, "batch outputs"]:
+        cell, rows = params["cell"], x.reshape(-1, *image_shape).swapaxes(0, 1)
+        inward = jnp.einsum("rbc,cgu->rbgu", rows, cell["input"]) + cell["bias"][None, None]
+
+        def read(state: tuple[Array, Array], row: Array) -> tuple[tuple[Array, Array], None]:
+            hidden, memory = state
+            gates = row + jnp.einsum("bu,ugv->bgv", hidden, cell["recurrent"])
+            enter, forget, leave = (jax.nn.sigmoid(gates[:, gate]) for gate in range(3))
+            memory = forget * memory + enter * jnp.tanh(gates[:, 3])
+            return (leave * jnp.tanh(memory), memory), None
+
+        empty = jnp.zeros((x.shape[0], width), inward.dtype)
+        (hidden, _), _ = jax.lax.scan(read, (empty, empty), inward)
+        return dense(params["out"], hidden)
+
+    params = jax.eval_shape(init, jax.random.key(0))
+    symmetry = Symmetry.of(_axes(columns, width), params)
+    symmetry = symmetry.with_signs([_sign(symmetry)])
+    return Network(init, apply, None, claimed_of(symmetry, apply, image_shape[0] * columns))
+
+
+def _axes(columns: int, width: int) -> Any:
+    """The cell's arrays are cut gate by gate: all have the same units, but not their signs."""
+    gates = [1] * len(_GATES)
+    each = lambda *names: [Axes(*names)] * len(_GATES)
+    return {
+        "cell": {
+            "input": Blocks([[columns], gates, [width]], each(None, None, "cell")),
+            "recurrent": Blocks([[width], gates, [width]], each("cell", None, "cell")),
+            "bias": Blocks([gates, [width]], each(None, "cell")),
+        },
+        "out": {"kernel": Axes("cell", None), "bias": Axes(None)},
+    }
+
+
+def _sign(symmetry: Symmetry) -> Sign:
+    """With a unit flip all that makes its candidate and all that reads it, the gates too."""
+
+    def flips(place: Place) -> bool:
+        piece = symmetry.pieces[place.leaf]
+        makes_unit = place.axis == len(piece.names) - 1 and piece.leaf != "out/kernel"
+        return not makes_unit or piece.starts[-2] == _GATES.index("candidate")
+
+    return Sign("cell", tuple(filter(flips, symmetry.places("cell"))))
