@@ -43,7 +43,7 @@ def _barriers(setup: Setup, networks: Params, recalibrates: bool) -> dict[str, A
     """Of loss and error: each pair's barrier, their mean and its 95 % interval over pairs."""
     count = jax.tree.leaves(networks)[0].shape[0]
     pairs = list(combinations(range(count), 2))
-    member = lambda row: jax.tree.map(lambda leaf: leaf[row], networks)
+    member = lambda row: jax.tree.map(lambda leaf: np.asarray(leaf)[row, ...], networks)
     halfway = _trees.stack([_middle(member(one), member(other)) for one, other in pairs])
     ends = _scores(setup, networks, recalibrates)
     middles = _scores(setup, halfway, recalibrates)
