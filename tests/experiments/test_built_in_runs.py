@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -17,6 +18,7 @@ from onebasin.experiments.setup import Setup, set_up
 from onebasin.experiments.statistics import never_pruned, with_statistics, without_statistics
 from onebasin.experiments.steps.summarize import load_alignment
 from onebasin.gaussian import load_gaussian
+from onebasin.models import resnet20
 from onebasin.models.network import Network
 from onebasin.report import write_report
 from onebasin.report.findings import Findings
@@ -34,6 +36,17 @@ SMALL = [
     "data.num_train=100", "data.num_test=50", "ensemble.num_members=3", "ensemble.num_steps=30",
     "network.hidden=[64]", "refinement.num_particles=2",
 ]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shallow() -> Iterator[None]:
+    """Of resnet20 two blocks: all of them compile for minutes, and no run depends on how many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resnet20, "_NUM_STAGES", 2)
+        patch.setattr(resnet20, "_NUM_BLOCKS", 1)
+        resnet20._resnet20.cache_clear()
+        yield
+    resnet20._resnet20.cache_clear()
 
 
 def config_of(kind: str, *changes: str):
