@@ -11,8 +11,10 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Primitive
 
+from onebasin.symmetry.discovery.folding import folded
+from onebasin.symmetry.discovery.jax_names import CALLS, INDICES, body_and_constants
 from onebasin.symmetry.discovery.labels import (
     Factor,
     Flat,
@@ -36,21 +38,23 @@ _CUT = "cut in pieces"
 class Equation(NamedTuple):
     """A primitive with its parameters, the shapes that it gives, and which of them are read."""
 
-    name: str
+    primitive: Primitive
     params: dict[str, Any]
     shapes: list[tuple[int, ...]]
     is_read: list[bool]
 
+    @property
+    def name(self) -> str:
+        """What JAX calls the primitive."""
+        return self.primitive.name
+
 
 Rule: TypeAlias = Callable[["Analysis", Equation, list[Value]], list[Value]]
 
-_VIEWS = frozenset(
-    {
-        "slice", "split", "stack", "unstack", "reshape", "broadcast_in_dim", "squeeze",
-        "transpose", "copy", "jit", "convert_element_type", "closed_call", "checkpoint",
-        "custom_jvp_call", "custom_vjp_call",
-    }
-)  # fmt: skip
+_VIEWS = CALLS | {
+    "slice", "split", "stack", "unstack", "reshape", "broadcast_in_dim", "squeeze", "transpose",
+    "copy", "convert_element_type", "concatenate", "pad", "rev", "tile",
+}  # fmt: skip
 """Primitives that hand entries on without using them."""
 
 
@@ -69,33 +73,28 @@ class Analysis:
         self.used: set[Label] = set()
         self._around: tuple[Label, ...] = ()
 
-    def run(self, closed: ClosedJaxpr, arguments: Sequence[Value]) -> list[Value]:
+    def run(self, function: ClosedJaxpr | Jaxpr, arguments: Sequence[Value]) -> list[Value]:
         """The values that a jaxpr gives for these arguments."""
-        return self.walk(closed.jaxpr, [constant(x) for x in closed.consts], arguments)
-
-    def walk(
-        self, jaxpr: Jaxpr, constants: Sequence[Value], arguments: Sequence[Value]
-    ) -> list[Value]:
-        """The same with constants that are given."""
-        known: dict[Any, Value] = {}
-        for variables, values in ((jaxpr.constvars, constants), (jaxpr.invars, arguments)):
-            known |= dict(zip(variables, values, strict=True))
-        read = lambda x: constant(x.val) if isinstance(x, Literal) else known[x]
-        read_at_all = {x for eqn in jaxpr.eqns for x in eqn.invars if not isinstance(x, Literal)}
-        read_at_all |= {x for x in jaxpr.outvars if not isinstance(x, Literal)}
-        for eqn in jaxpr.eqns:
+        jaxpr, constants = body_and_constants(function)
+        known: dict[Any, Value] = dict(zip(jaxpr.invars, arguments, strict=True))
+        known |= {v: constant(x) for v, x in zip(jaxpr.constvars, constants, strict=True)}
+        read = lambda x: _literal(x) if isinstance(x, Literal) else known[x]
+        equations, read_at_all = _needed(jaxpr)
+        for eqn in equations:
             operands = [read(x) for x in eqn.invars]
             shapes = [tuple(getattr(v.aval, "shape", ())) for v in eqn.outvars]
             is_read = [v in read_at_all for v in eqn.outvars]
-            equation = Equation(eqn.primitive.name, eqn.params, shapes, is_read)
-            found = self._apply(equation, operands)
+            found = self._apply(Equation(eqn.primitive, eqn.params, shapes, is_read), operands)
             known |= dict(zip(eqn.outvars, found, strict=True))
         return [read(x) for x in jaxpr.outvars]
 
     def _apply(self, equation: Equation, operands: list[Value]) -> list[Value]:
-        if equation.name not in _VIEWS:
-            self.used.update(label for x in operands for runs in x.blocks.values()
-                             for run in runs for label in labels_in(run))  # fmt: skip
+        numbers = None
+        if equation.name in self.rules:
+            numbers = folded(equation.primitive, equation.params, operands, equation.shapes)
+        if numbers is not None:
+            return [constant(array) for array in numbers]
+        self._use(equation, operands)
         if self.unknowns is not None:
             operands = of_operands(equation.name, equation.params, operands)
         rule = self.rules.get(equation.name)
@@ -109,6 +108,18 @@ class Analysis:
             for runs in value.blocks.values():
                 self.meet(*runs)
         return found
+
+    def _use(self, equation: Equation, operands: Sequence[Value]) -> None:
+        used = [] if equation.name in _VIEWS else operands
+        if equation.name in INDICES:
+            used = operands[INDICES[equation.name]]  # all others are handed on
+        self.used.update(
+            label
+            for value in used
+            for runs in value.blocks.values()
+            for run in runs
+            for label in labels_in(run)
+        )
 
     def keep_order(self, operands: list[Value], equation: Equation, reason: str) -> list[Value]:
         """What a primitive gives of which nothing is known but that it is a function."""
@@ -169,6 +180,22 @@ class Analysis:
         return (parts[0], *rest), (parts[1], *rest)
 
 
+def _needed(jaxpr: Jaxpr) -> tuple[list[Any], set[Any]]:
+    """The equations on which the outputs depend, in their order, and the variables they read."""
+    read = {x for x in jaxpr.outvars if not isinstance(x, Literal)}
+    needed: list[Any] = []
+    for eqn in reversed(jaxpr.eqns):
+        if eqn.effects or any(v in read for v in eqn.outvars):
+            needed.append(eqn)
+            read.update(x for x in eqn.invars if not isinstance(x, Literal))
+    return needed[::-1], read
+
+
+def _literal(literal: Literal) -> Value:
+    """A number in the program, in the type in which the program has it."""
+    return constant(np.asarray(literal.val, getattr(literal.aval, "dtype", None)))
+
+
 def _part(label: Label, start: int, stop: int) -> Label:
     """A piece of a label whose entries keep their order; the same one each time."""
     origin = label.origin
@@ -185,12 +212,18 @@ def constant(array: Any) -> Value:
     if isinstance(array, jax.Array) and jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
         return frozen(shape, "a constant of the function")
     array = np.asarray(array)
+    bits = _bits(array)
     runs = []
     for axis, size in enumerate(shape):
-        changes = array.size and (array != array.take([0], axis)).any()
+        changes = array.size and (bits != bits.take([0], axis)).any()
         run = frozen_run(size, "a constant of the function") if changes else (Flat(size),)
         runs.append(resolve(run))
     return whole(runs, shape)._replace(known=array if array.size <= FEW else None)
+
+
+def _bits(array: np.ndarray) -> np.ndarray:
+    """The bytes of every number along a last axis: NaN equals itself there, and 0 is not -0."""
+    return np.frombuffer(array.tobytes(), np.uint8).reshape(*array.shape, array.itemsize)
 
 
 def argument(number: int, shape: Sequence[int], cuts: Sequence[set[int]]) -> Value:

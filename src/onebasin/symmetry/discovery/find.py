@@ -164,9 +164,8 @@ def frozen_axes(walked: Walked) -> dict[str, str]:
     found: dict[str, str] = {}
     for leaf, value in walked.leaves.items():
         for axis in range(value.ndim):
-            for run in value.at(axis):
-                reasons = [label.frozen for label in labels_in(run)]
-                # Where some of what an axis lists moves, the table says so.
-                if reasons and reasons[0] is not None and None not in reasons:
-                    found.setdefault(f"{leaf}, axis {axis}", reasons[0])
+            reasons = [label.frozen for run in value.at(axis) for label in labels_in(run)]
+            # Where some of what an axis lists moves, the table says so.
+            if reasons and reasons[0] is not None and None not in reasons:
+                found[f"{leaf}, axis {axis}"] = reasons[0]
     return found

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from onebasin.symmetry.discovery.jax_names import ADDING, CALLS, INDICES, LOOPS, OVERWRITING
 from onebasin.symmetry.discovery.labels import (
     Factor,
     Label,
@@ -31,18 +32,13 @@ _ODD_OR_LINEAR = frozenset(
         "real", "reduce_precision", "reduce_sum", "reduce_window_sum", "round", "select_n", "sign",
         "sin", "sinh", "stop_gradient", "sub", "tan", "tanh",
         "reshape", "squeeze", "transpose", "broadcast_in_dim", "concatenate", "stack", "unstack",
-        "slice", "split", "rev", "dynamic_slice", "dynamic_update_slice", "gather", "scatter",
-        "scatter-add", "scatter_add", "tile",
-        "jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2", "cond", "while",
-        "scan", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
+        "slice", "split", "rev", "dynamic_slice", "dynamic_update_slice", "gather", "tile",
     }
+    | OVERWRITING | ADDING | CALLS | LOOPS
 )  # fmt: skip
 """What their operands' signs become is said by their rules."""
 
 _EVEN = frozenset({"abs", "cos", "cosh", "is_finite", "square"})
-
-_NUMBER_OF_VALUES = {"dynamic_slice": 1, "dynamic_update_slice": 2, "gather": 1}
-"""How many operands are not indices; of scatter it is all but the second."""
 
 
 def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) -> list[Value]:
@@ -58,10 +54,10 @@ def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) ->
         return [unsigned(value) for value in operands]
     if not odd:
         return [positive(value) for value in operands]
-    if name.startswith("scatter"):
-        return [operands[0], positive(operands[1]), *operands[2:]]
-    count = _NUMBER_OF_VALUES.get(name, len(operands))
-    return [*operands[:count], *(positive(value) for value in operands[count:])]
+    found = list(operands)
+    if name in INDICES:
+        found[INDICES[name]] = map(positive, found[INDICES[name]])
+    return found
 
 
 def positive(value: Value) -> Value:
@@ -80,7 +76,8 @@ def is_signed(value: Value) -> bool:
 
 def unsigned(value: Value) -> Value:
     """A value as such none of whose entries changes sign."""
-    return value.map(lambda runs: tuple(map(without_signs, runs)), value.cuts)
+    plain = value.map(lambda runs: tuple(map(without_signs, runs)), value.cuts)
+    return plain._replace(known=value.known)
 
 
 class Place(NamedTuple):
@@ -135,8 +132,12 @@ class Unknowns:
             of_label.setdefault(label, []).append(number)
         sums: dict[Label, list[int]] = {label: [] for label in of_label}
         for zero in self.zeros:
-            # An equation is about one label: only its own entries meet those of a label.
-            sums[self._labels[zero.bit_length() - 1]].append(zero)
+            bits = [n for n in range(zero.bit_length()) if zero >> n & 1]
+            labels = {self._labels[n] for n in bits}
+            # Only its own entries meet those of a label. Where others do, none may change sign.
+            parts = [zero] if len(labels) == 1 else [1 << n for n in bits]
+            for part in parts:
+                sums[self._labels[part.bit_length() - 1]].append(part)
         in_params = sum(1 << n for n, place in enumerate(self._places) if place is not None)
         for label, numbers in of_label.items():
             vectors = (one & in_params for one in _null_space(sums[label], numbers))

@@ -62,9 +62,9 @@ def whole(runs: Sequence[Run], shape: Sequence[int]) -> Value:
     return Value(tuple((size,) for size in shape), {(0,) * len(shape): tuple(runs)})
 
 
-def flat(shape: Sequence[int], known: np.ndarray | None = None) -> Value:
+def flat(shape: Sequence[int]) -> Value:
     """A value whose entries are all equal."""
-    return whole([resolve([Flat(size)]) for size in shape], shape)._replace(known=known)
+    return whole([resolve([Flat(size)]) for size in shape], shape)
 
 
 def frozen(shape: Sequence[int], reason: str) -> Value:

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
 from onebasin.symmetry.discovery.labels import Flat, frozen_run, resolve
 from onebasin.symmetry.discovery.rules.reduction import forget, with_frozen
@@ -13,12 +11,7 @@ from onebasin.symmetry.discovery.values import Value, flat
 
 def concatenate(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
     """Segments one after another."""
-    axis = int(equation.params["dimension"])
-    joined = join(analysis, operands, axis)
-    if all(value.known is not None for value in operands):
-        numbers = [value.known for value in operands if value.known is not None]
-        joined = joined._replace(known=np.concatenate(numbers, axis))
-    return [joined]
+    return [join(analysis, operands, int(equation.params["dimension"]))]
 
 
 def join(analysis: Analysis, values: Sequence[Value], axis: int) -> Value:
