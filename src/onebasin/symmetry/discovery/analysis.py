@@ -6,6 +6,7 @@ rule keeps its order, which is always sound.
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from itertools import combinations
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -213,12 +214,22 @@ def constant(array: Any) -> Value:
         return frozen(shape, "a constant of the function")
     array = np.asarray(array)
     bits = _bits(array)
-    runs = []
+    runs: list[Run] = []
     for axis, size in enumerate(shape):
         changes = array.size and (bits != bits.take([0], axis)).any()
         run = frozen_run(size, "a constant of the function") if changes else (Flat(size),)
         runs.append(resolve(run))
+    for one, other in combinations(range(len(shape)), 2):
+        if labels_in(runs[one]) and shape[one] == shape[other] and _is_diagonal(bits, one, other):
+            runs[one] = runs[other] = (Label(shape[one]),)
     return whole(runs, shape)._replace(known=array if array.size <= FEW else None)
+
+
+def _is_diagonal(bits: np.ndarray, one: int, other: int) -> bool:
+    """Whether entries differ by nothing but whether their places on two axes are the same."""
+    square = np.moveaxis(bits, (one, other), (0, 1))
+    on = np.eye(len(square), dtype=bool)
+    return bool((square[on] == square[0, 0]).all() and (square[~on] == square[0, 1]).all())
 
 
 def _bits(array: np.ndarray) -> np.ndarray:

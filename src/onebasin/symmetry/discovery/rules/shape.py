@@ -60,13 +60,23 @@ def slice_(analysis: Analysis, equation: Equation, operands: list[Value]) -> lis
     value, params = operands[0], equation.params
     starts, limits = ([int(i) for i in params[f"{end}_indices"]] for end in ("start", "limit"))
     strides = params["strides"] or (1,) * value.ndim
-    strided = [axis for axis, stride in enumerate(strides) if stride != 1]
-    for axis, (start, limit) in enumerate(zip(starts, limits, strict=True)):
-        if axis not in strided:
+    irregular: list[int] = []
+    for axis, (start, limit, stride) in enumerate(zip(starts, limits, strides, strict=True)):
+        size, count = value.shape[axis], equation.shapes[0][axis]
+        if stride == 1:
             value = taken(analysis, value, axis, start, limit)
-    if strided:
-        value = with_frozen(analysis, value, strided, equation.shapes[0], "strided slice")
-    return [value]
+        elif count * stride == size:
+            value = _every(analysis, value, axis, stride, start)
+        else:
+            irregular.append(axis)
+    return [with_frozen(analysis, value, irregular, equation.shapes[0], "strided slice")]
+
+
+def _every(analysis: Analysis, value: Value, axis: int, stride: int, start: int) -> Value:
+    """One entry of every `stride` along an axis, as a column of rows of so many entries."""
+    before, size, after = value.shape[:axis], value.shape[axis], value.shape[axis + 1 :]
+    rows = reshape_value(analysis, value, [*before, size // stride, stride, *after])
+    return forget(taken(analysis, rows, axis + 1, start, start + 1), [axis + 1])
 
 
 def taken(analysis: Analysis, value: Value, axis: int, start: int, limit: int) -> Value:
