@@ -17,7 +17,6 @@ _MARKED = "a constant that tells units apart ends what may be permuted, though b
 MISSED = {
     "attention_packed_head_by_head": "cut inside of every head",
     "kernel_from_heads_to_heads": _TWICE,
-    "largest_unit_alone": _MARKED,
     "one_unit_overwritten": "what is written to at indices keeps its order",
     "products_of_all_units_in_groups": _TWICE,
     "square_kernel_between_grouped_units": _TWICE,

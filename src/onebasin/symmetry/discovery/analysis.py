@@ -6,11 +6,8 @@ rule keeps its order, which is always sound.
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from itertools import combinations
 from typing import Any, NamedTuple, TypeAlias
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Primitive
 
@@ -20,7 +17,6 @@ from onebasin.symmetry.discovery.labels import (
     Factor,
     Flat,
     Label,
-    Origin,
     Run,
     freeze,
     frozen_run,
@@ -31,7 +27,17 @@ from onebasin.symmetry.discovery.labels import (
     without_signs,
 )
 from onebasin.symmetry.discovery.parity import Unknowns, of_operands
-from onebasin.symmetry.discovery.values import FEW, Value, align, align_all, frozen, keys, whole
+from onebasin.symmetry.discovery.positions import (
+    answered,
+    chosen,
+    handed_on,
+    marked,
+    mask_of,
+    settled,
+)
+from onebasin.symmetry.discovery.provenance import with_provenance
+from onebasin.symmetry.discovery.sources import constant
+from onebasin.symmetry.discovery.values import Value, align, align_all, frozen
 
 _CUT = "cut in pieces"
 
@@ -57,6 +63,9 @@ _VIEWS = CALLS | {
     "copy", "convert_element_type", "concatenate", "pad", "rev", "tile",
 }  # fmt: skip
 """Primitives that hand entries on without using them."""
+
+_TAKING_POSITIONS = CALLS | {"gather"}
+"""Primitives whose rules know of numbers that say which entry of an axis is meant."""
 
 
 class Analysis:
@@ -98,17 +107,38 @@ class Analysis:
         self._use(equation, operands)
         if self.unknowns is not None:
             operands = of_operands(equation.name, equation.params, operands)
-        rule = self.rules.get(equation.name)
-        if rule is None:
-            self.notes[f"{equation.name}: unknown, so its operands keep their order"] = None
-            found = self.keep_order(operands, equation, f"position-dependent: {equation.name}")
-        else:
-            found = rule(self, equation, operands)
+        found = self._ruled(equation, operands)
+        if equation.name not in CALLS:
+            found = with_provenance(equation.name, equation.params, operands, found)
         for value, shape in zip(found, equation.shapes, strict=True):
             assert value.shape == shape, (equation.name, value.shape, shape)
             for runs in value.blocks.values():
                 self.meet(*runs)
         return found
+
+    def _ruled(self, equation: Equation, operands: list[Value]) -> list[Value]:
+        rule = self.rules.get(equation.name)
+        if rule is None:
+            self.notes[f"{equation.name}: unknown, so its operands keep their order"] = None
+            reason = f"position-dependent: {equation.name}"
+            return self.keep_order(settled(operands), equation, reason)
+        is_pointing = any(value.positions is not None for value in operands)
+        if not is_pointing or equation.name in _TAKING_POSITIONS:
+            return rule(self, equation, operands)
+        return self._at_positions(rule, equation, operands)
+
+    def _at_positions(self, rule: Rule, equation: Equation, operands: list[Value]) -> list[Value]:
+        name, shape = equation.name, equation.shapes[0]
+        answer, case = answered(name, operands, shape), chosen(name, operands)
+        if answer is not None:
+            return [constant(answer)]
+        if case is not None and case.shape == shape:
+            return [case]
+        mask = marked(name, operands)
+        if mask is not None:
+            return rule(self, equation, [*mask_of(*mask, shape)])
+        operands, positions = handed_on(name, equation.params, operands)
+        return [x._replace(positions=positions) for x in rule(self, equation, operands)]
 
     def _use(self, equation: Equation, operands: Sequence[Value]) -> None:
         used = [] if equation.name in _VIEWS else operands
@@ -203,52 +233,3 @@ def _part(label: Label, start: int, stop: int) -> Label:
     if origin is not None:
         origin = origin._replace(start=origin.start + start * origin.step)
     return label.parts.setdefault((start, stop), Label(stop - start, origin, label.frozen))
-
-
-def constant(array: Any) -> Value:
-    """An array that is part of the function: axes along which nothing changes are flat."""
-    shape = np.shape(array)
-    if not isinstance(array, np.ndarray | np.generic | jax.Array | int | float | complex):
-        return frozen(shape, "a constant of the function")
-    if isinstance(array, jax.Array) and jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
-        return frozen(shape, "a constant of the function")
-    array = np.asarray(array)
-    bits = _bits(array)
-    runs: list[Run] = []
-    for axis, size in enumerate(shape):
-        changes = array.size and (bits != bits.take([0], axis)).any()
-        run = frozen_run(size, "a constant of the function") if changes else (Flat(size),)
-        runs.append(resolve(run))
-    for one, other in combinations(range(len(shape)), 2):
-        if labels_in(runs[one]) and shape[one] == shape[other] and _is_diagonal(bits, one, other):
-            runs[one] = runs[other] = (Label(shape[one]),)
-    return whole(runs, shape)._replace(known=array if array.size <= FEW else None)
-
-
-def _is_diagonal(bits: np.ndarray, one: int, other: int) -> bool:
-    """Whether entries differ by nothing but whether their places on two axes are the same."""
-    square = np.moveaxis(bits, (one, other), (0, 1))
-    on = np.eye(len(square), dtype=bool)
-    return bool((square[on] == square[0, 0]).all() and (square[~on] == square[0, 1]).all())
-
-
-def _bits(array: np.ndarray) -> np.ndarray:
-    """The bytes of every number along a last axis: NaN equals itself there, and 0 is not -0."""
-    return np.frombuffer(array.tobytes(), np.uint8).reshape(*array.shape, array.itemsize)
-
-
-def argument(number: int, shape: Sequence[int], cuts: Sequence[set[int]]) -> Value:
-    """An argument whose entries may be permuted; every block that it is cut into on its own."""
-    segments = tuple(
-        tuple(np.diff([0, *sorted(positions), size]).tolist())
-        for size, positions in zip(shape, cuts, strict=True)
-    )
-    blocks = {}
-    for key in keys(segments):
-        starts = [sum(sizes[:at]) for sizes, at in zip(segments, key, strict=True)]
-        sizes = [sizes[at] for sizes, at in zip(segments, key, strict=True)]
-        blocks[key] = tuple(
-            (Label(size, Origin(number, axis, start, 1)),) if size > 1 else ()
-            for axis, (start, size) in enumerate(zip(starts, sizes, strict=True))
-        )
-    return Value(segments, blocks)

@@ -77,7 +77,7 @@ def is_signed(value: Value) -> bool:
 def unsigned(value: Value) -> Value:
     """A value as such none of whose entries changes sign."""
     plain = value.map(lambda runs: tuple(map(without_signs, runs)), value.cuts)
-    return plain._replace(known=value.known)
+    return value._replace(blocks=plain.blocks)
 
 
 class Place(NamedTuple):
@@ -106,7 +106,7 @@ class Unknowns:
             )
             for key, runs in value.blocks.items()
         }
-        return Value(value.cuts, blocks)
+        return value._replace(blocks=blocks)
 
     def ask_again(self, value: Value) -> Value:
         """A value with unknowns of its own, as loops need for what they hand on."""

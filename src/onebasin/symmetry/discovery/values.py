@@ -7,7 +7,7 @@ where another may not.
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -26,12 +26,27 @@ Cutter: TypeAlias = Callable[[Run, int], tuple[Run, Run]]
 """Cuts a run at a position."""
 
 
+class Positions(NamedTuple):
+    """What whole numbers point to: entries along an axis; shifted ones are not these numbers."""
+
+    run: Run
+    is_shifted: bool = False
+
+
 class Value(NamedTuple):
-    """An array of an analysis; `known` holds its numbers where these are few and certain."""
+    """An array of an analysis.
+
+    `known` holds its numbers where these are few and certain, `positions` what they point to.
+    `source` says whether it is given (inputs and constants), a param, or made of both; `distinct`
+    along which axes no two entries are equal, but for params of probability 0.
+    """
 
     cuts: Cuts
     blocks: dict[tuple[int, ...], Runs]
     known: np.ndarray | None = None
+    positions: Positions | None = None
+    source: Literal["given", "param", "mixed"] = "mixed"
+    distinct: frozenset[int] = frozenset()
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -9,11 +9,13 @@ from jax.extend.core import ClosedJaxpr
 
 from onebasin import _trees
 from onebasin._types import Params
-from onebasin.symmetry.discovery.analysis import Analysis, argument
+from onebasin.symmetry.discovery.analysis import Analysis
 from onebasin.symmetry.discovery.labels import Label, freeze, labels_in, resolve
 from onebasin.symmetry.discovery.parity import Place, Unknowns
+from onebasin.symmetry.discovery.positions import settled
 from onebasin.symmetry.discovery.rules import RULES
-from onebasin.symmetry.discovery.values import Value, frozen
+from onebasin.symmetry.discovery.sources import argument, given
+from onebasin.symmetry.discovery.values import Value
 
 _MOST_WALKS = 20
 NOT_USED = "not used"
@@ -54,7 +56,7 @@ def walk(apply: Callable[..., Any], params: Params, *inputs: Any) -> Walked:
             for number, leaf in enumerate(leaves.values())
         ]
         others = [
-            frozen(aval.shape, "an axis of the inputs") for aval in closed.in_avals[len(leaves) :]
+            given(aval.shape, "an axis of the inputs") for aval in closed.in_avals[len(leaves) :]
         ]
         for value in values:
             for runs in value.blocks.values():
@@ -73,7 +75,7 @@ def walk(apply: Callable[..., Any], params: Params, *inputs: Any) -> Walked:
 
 
 def _run(analysis: Analysis, closed: ClosedJaxpr, arguments: list[Value]) -> None:
-    for value in analysis.run(closed, arguments):
+    for value in settled(analysis.run(closed, arguments)):
         for axis in range(value.ndim):
             analysis.freeze_axis(value, axis, "reaches the output")
 

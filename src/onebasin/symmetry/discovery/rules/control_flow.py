@@ -7,6 +7,7 @@ from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
 from onebasin.symmetry.discovery.jax_names import CALLS, inner_function, scan_counts
 from onebasin.symmetry.discovery.labels import Run, frozen_run, resolve, unify
 from onebasin.symmetry.discovery.parity import unsigned
+from onebasin.symmetry.discovery.positions import settled
 from onebasin.symmetry.discovery.rules.elementwise import unify_all
 from onebasin.symmetry.discovery.rules.reduction import forget
 from onebasin.symmetry.discovery.values import Value
@@ -19,7 +20,7 @@ def call(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[
 
 def cond(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
     """Whatever branch is taken, what it gives meets what the others give."""
-    branches = [analysis.run(one, operands[1:]) for one in equation.params["branches"]]
+    branches = [settled(analysis.run(one, operands[1:])) for one in equation.params["branches"]]
     return [unify_all(analysis, some) for some in zip(*branches, strict=True)]
 
 
@@ -30,7 +31,7 @@ def while_(analysis: Analysis, equation: Equation, operands: list[Value]) -> lis
     test, body = operands[:num_test], operands[num_test : num_test + num_body]
 
     def step(constants: Sequence[Value], carry: Sequence[Value]) -> list[Value]:
-        return analysis.run(params["body_jaxpr"], [*constants, *carry])
+        return settled(analysis.run(params["body_jaxpr"], [*constants, *carry]))
 
     carry, _ = _repeat(analysis, step, body, operands[num_test + num_body :])
     analysis.run(params["cond_jaxpr"], [*test, *carry])

@@ -6,13 +6,15 @@ whole are followed.
 """
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 from jax.lax import GatherScatterMode
 
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
 from onebasin.symmetry.discovery.jax_names import ADDING, OVERWRITING, SCATTERS
-from onebasin.symmetry.discovery.labels import unify
+from onebasin.symmetry.discovery.labels import size_of, unify
+from onebasin.symmetry.discovery.positions import settled
 from onebasin.symmetry.discovery.rules.elementwise import unify_all
 from onebasin.symmetry.discovery.rules.joining import join
 from onebasin.symmetry.discovery.rules.reduction import forget, with_frozen
@@ -78,29 +80,71 @@ def _overwritten(
 
 def gather(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
     """out[batch, offset] = operand[indices[batch] + offset]: axes read as a whole stay the same."""
-    value, indices = operands
+    (value,), indices = settled(operands[:1]), operands[1]
     numbers, sizes = equation.params["dimension_numbers"], equation.params["slice_sizes"]
-    if numbers.operand_batching_dims:
-        return analysis.keep_order(operands, equation, "position-dependent: gather")
     starts = _starts(equation, indices, numbers.start_index_map, value.shape, sizes)
     for axis, start in (starts or {}).items():
         value = taken(analysis, value, axis, start, start + sizes[axis])
-    read = [axis for axis in range(value.ndim) if sizes[axis] != value.shape[axis]]
-    value = with_frozen(analysis, value, read, sizes, "indexed")
+    pointed = _pointed(equation, value, indices)
+    if pointed is None:
+        (indices,) = settled([indices])
+    paired = list(numbers.operand_batching_dims)
+    read = [
+        axis
+        for axis in range(value.ndim)
+        if sizes[axis] != value.shape[axis] and axis != pointed and axis not in paired
+    ]
+    shape = [value.shape[axis] if axis in paired else n for axis, n in enumerate(sizes)]
+    value = with_frozen(analysis, value, read, shape, "indexed")
+    return [_gathered(analysis, equation, value, indices)]
+
+
+def _pointed(equation: Equation, value: Value, indices: Value) -> int | None:
+    """The axis whose entries the indices point to, where they are the units of that axis."""
+    numbers, pointing = equation.params["dimension_numbers"], indices.positions
+    if pointing is None or pointing.is_shifted or len(numbers.start_index_map) != 1:
+        return None
+    (axis,) = numbers.start_index_map
+    is_alone = axis in numbers.collapsed_slice_dims and len(value.cuts[axis]) == 1
+    if not is_alone or value.shape[axis] != size_of(pointing.run):
+        return None
+    for run in value.at(axis):
+        unify(run, pointing.run)
+    return axis
+
+
+def _gathered(analysis: Analysis, equation: Equation, value: Value, indices: Value) -> Value:
+    """What is read of an operand whose axes that are indexed keep their order."""
+    numbers, shape = equation.params["dimension_numbers"], equation.shapes[0]
     value = forget(value, numbers.collapsed_slice_dims)
     batch = forget(indices, [indices.ndim - 1])
-    shape, offsets = equation.shapes[0], numbers.offset_dims
+    left = lambda axis: axis - sum(a < axis for a in numbers.collapsed_slice_dims)
+    pairs = [
+        (left(one), other)
+        for one, other in zip(
+            numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True
+        )
+    ]
+    for pair in pairs:
+        value, batch = analysis.align([value, batch], pair)
+    offsets = numbers.offset_dims
     places = [axis for axis in range(len(shape)) if axis not in offsets]
+    rest = [axis for axis in range(value.ndim) if axis not in [one for one, _ in pairs]]
     blocks: dict[tuple[int, ...], Runs] = {}
-    for key, runs in value.blocks.items():
-        for batch_key, batch_runs in batch.blocks.items():
-            at = dict(zip(offsets, zip(key, runs, strict=True), strict=True))
-            at |= dict(zip(places, zip(batch_key, batch_runs, strict=True), strict=True))
-            ordered = [at[axis] for axis in range(len(shape))]
-            blocks[tuple(one for one, _ in ordered)] = tuple(run for _, run in ordered)
-    cuts = dict(zip(offsets, value.cuts, strict=True))
+    for (key, runs), (batch_key, batch_runs) in product(value.blocks.items(), batch.blocks.items()):
+        if any(key[one] != batch_key[other] for one, other in pairs):
+            continue
+        at = {place: (batch_key[i], batch_runs[i]) for i, place in enumerate(places)}
+        at |= {place: (key[a], runs[a]) for place, a in zip(offsets, rest, strict=True)}
+        for one, other in pairs:
+            run = unify(runs[one], batch_runs[other], is_product=True)
+            at[places[other]] = (key[one], run)
+        blocks[tuple(at[a][0] for a in range(len(shape)))] = tuple(
+            at[a][1] for a in range(len(shape))
+        )
+    cuts = dict(zip(offsets, [value.cuts[a] for a in rest], strict=True))
     cuts |= dict(zip(places, batch.cuts, strict=True))
-    return [Value(tuple(cuts[axis] for axis in range(len(shape))), blocks)]
+    return Value(tuple(cuts[axis] for axis in range(len(shape))), blocks)
 
 
 def _starts(
