@@ -15,7 +15,6 @@ every_architecture = pytest.mark.parametrize("net", ARCHITECTURES, ids=repr)
 _TWICE = "groups nested in units that one array lists twice are permuted alike in all of these"
 _MARKED = "a constant that tells units apart ends what may be permuted, though both may move alike"
 MISSED = {
-    "attention_packed_head_by_head": "cut inside of every head",
     "kernel_from_heads_to_heads": _TWICE,
     "one_unit_overwritten": "what is written to at indices keeps its order",
     "products_of_all_units_in_groups": _TWICE,

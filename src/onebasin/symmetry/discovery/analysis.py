@@ -18,10 +18,12 @@ from onebasin.symmetry.discovery.labels import (
     Flat,
     Label,
     Run,
+    divide,
     freeze,
     frozen_run,
     keep_signs,
     labels_in,
+    part_of,
     resolve,
     size_of,
     without_signs,
@@ -189,8 +191,8 @@ class Analysis:
     def cut(self, run: Run, position: int) -> tuple[Run, Run]:
         """A run before and from a position on.
 
-        A label that comes from an argument is cut there in the next walk; in this one, and where
-        it comes from nowhere, its entries keep their order.
+        A label that comes from an argument is cut there in the next walk, and keeps its order in
+        this one; one that lies inside of others consists of segments from then on.
         """
         keep_signs(run)
         first, *rest = without_signs(resolve(run))
@@ -203,6 +205,10 @@ class Analysis:
         sizes = (place, first.size - place)
         if isinstance(first, Flat):
             return (Flat(sizes[0]), *rest), (Flat(sizes[1]), *rest)
+        if first.frozen is None and first.origin is None:
+            divide(first, place)
+            before, after = part_of(first, 0, place), part_of(first, place, first.size)
+            return (before, *rest), (after, *rest)
         if first.frozen in (None, _CUT) and first.origin is not None:
             argument, axis, start, stride = first.origin
             self.wanted.add((argument, axis, start + stride * place))

@@ -20,6 +20,7 @@ from onebasin.symmetry.discovery.labels import (
     Run,
     Signed,
     keep_signs,
+    labels_in,
     resolve,
     without_signs,
 )
@@ -114,6 +115,8 @@ class Unknowns:
         return unsigned(value).map(runs_of, value.cuts)
 
     def _asked(self, run: Run, place_of: Callable[[int], Place | None]) -> Run:
+        if any(label.segments for label in labels_in(run)):
+            return resolve(run)  # signs of units that lie inside of others in segments are missed
         found: list[Factor] = []
         for at, factor in enumerate(resolve(run)):
             if isinstance(factor, Label) and factor.frozen is None:
