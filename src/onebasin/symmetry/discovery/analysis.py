@@ -27,7 +27,7 @@ from onebasin.symmetry.discovery.labels import (
     size_of,
     without_signs,
 )
-from onebasin.symmetry.discovery.parity import Unknowns, of_operands
+from onebasin.symmetry.discovery.parity import Unknowns, known_product, of_operands
 from onebasin.symmetry.discovery.values import FEW, Value, align, align_all, frozen, keys, whole
 
 _CUT = "cut in pieces"
@@ -93,7 +93,8 @@ class Analysis:
         return [read(x) for x in jaxpr.outvars]
 
     def _apply(self, equation: Equation, operands: list[Value]) -> list[Value]:
-        if equation.name not in _VIEWS:
+        product = known_product(equation.name, equation.params, operands, equation.shapes)
+        if equation.name not in _VIEWS and product is None:
             self.used.update(label for x in operands for runs in x.blocks.values()
                              for run in runs for label in labels_in(run))  # fmt: skip
         if self.unknowns is not None:
@@ -108,7 +109,7 @@ class Analysis:
             assert value.shape == shape, (equation.name, value.shape, shape)
             for runs in value.blocks.values():
                 self.meet(*runs)
-        return found
+        return found if product is None else [found[0]._replace(known=product)]
 
     def keep_order(self, operands: list[Value], equation: Equation, reason: str) -> list[Value]:
         """What a primitive gives of which nothing is known but that it is a function."""
@@ -190,7 +191,8 @@ def constant(array: Any) -> Value:
         changes = array.size and (array != array.take([0], axis)).any()
         run = frozen_run(size, "a constant of the function") if changes else (Flat(size),)
         runs.append(resolve(run))
-    return whole(runs, shape)._replace(known=array if array.size <= FEW else None)
+    is_known = array.size <= FEW or not array.any()
+    return whole(runs, shape)._replace(known=array if is_known else None)
 
 
 def argument(number: int, shape: Sequence[int], cuts: Sequence[set[int]]) -> Value:
