@@ -28,7 +28,7 @@ from onebasin.symmetry.discovery.labels import (
     size_of,
     without_signs,
 )
-from onebasin.symmetry.discovery.parity import Unknowns, of_operands
+from onebasin.symmetry.discovery.parity import Unknowns, known_product, of_operands
 from onebasin.symmetry.discovery.positions import (
     answered,
     chosen,
@@ -106,7 +106,9 @@ class Analysis:
             numbers = folded(equation.primitive, equation.params, operands, equation.shapes)
         if numbers is not None:
             return [constant(array) for array in numbers]
-        self._use(equation, operands)
+        product = known_product(equation.name, equation.params, operands, equation.shapes)
+        if product is None:
+            self._use(equation, operands)
         if self.unknowns is not None:
             operands = of_operands(equation.name, equation.params, operands)
         found = self._ruled(equation, operands)
@@ -116,7 +118,7 @@ class Analysis:
             assert value.shape == shape, (equation.name, value.shape, shape)
             for runs in value.blocks.values():
                 self.meet(*runs)
-        return found
+        return found if product is None else [found[0]._replace(known=product)]
 
     def _ruled(self, equation: Equation, operands: list[Value]) -> list[Value]:
         rule = self.rules.get(equation.name)

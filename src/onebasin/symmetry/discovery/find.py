@@ -40,8 +40,9 @@ def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Sy
     of the first array that lists them; `symmetry.frozen` says why other axes do not move. A
     warning names primitives that have no rule and random numbers.
 
-    Raises: TypeError for params that are not arrays of floating point; ValueError for a function
-    that uses none of its params, or whose shapes depend on the values of arrays.
+    Raises: TypeError for params that are not arrays of real or complex floating point;
+    ValueError for a function that has or uses no params, or whose shapes depend on the values of
+    arrays.
     """
     _check(params)
     walked = walk(apply, params, *inputs)
@@ -58,11 +59,15 @@ def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Sy
 
 
 def _check(params: Params) -> None:
+    if not jax.tree.leaves(params):
+        raise ValueError(
+            "Params must hold an array of real or complex floating point at least. Got none."
+        )
     for name, leaf in _trees.named_leaves(params).items():
         dtype = getattr(leaf, "dtype", None)
-        if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
+        if dtype is None or not jnp.issubdtype(dtype, jnp.inexact):
             raise TypeError(
-                "Params must be arrays of floating point. Got "
+                "Params must be arrays of real or complex floating point. Got "
                 f"{dtype if dtype is not None else type(leaf).__name__} at {name}. Hand what is "
                 "not a weight to the function in another way."
             )

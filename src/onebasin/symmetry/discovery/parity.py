@@ -28,8 +28,9 @@ from onebasin.symmetry.discovery.values import Value
 
 _ODD_OR_LINEAR = frozenset(
     {
-        "add", "add_any", "asin", "asinh", "atan", "atanh", "cbrt", "conj", "copy", "copy_p", "div",
-        "dot_general", "conv_general_dilated", "cumsum", "erf", "erf_inv", "imag", "mul", "neg",
+        "add", "add_any", "asin", "asinh", "atan", "atanh", "cbrt", "complex", "conj", "copy",
+        "copy_p", "div", "dot_general", "conv_general_dilated", "cumsum", "erf", "erf_inv", "fft",
+        "imag", "mul", "neg",
         "real", "reduce_precision", "reduce_sum", "reduce_window_sum", "round", "select_n", "sign",
         "sin", "sinh", "stop_gradient", "sub", "tan", "tanh",
         "reshape", "squeeze", "transpose", "broadcast_in_dim", "concatenate", "stack", "unstack",
@@ -44,6 +45,8 @@ _EVEN = frozenset({"abs", "cos", "cosh", "is_finite", "square"})
 
 def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) -> list[Value]:
     """The operands of a primitive with the signs that its rule may see."""
+    if any(value.is_zero for value in _factors(name, operands)):
+        return [unsigned(value) for value in operands]  # zeros have any sign
     odd, even = name in _ODD_OR_LINEAR, name in _EVEN
     if name == "integer_pow":
         odd, even = params["y"] % 2 == 1, params["y"] % 2 == 0
@@ -59,6 +62,24 @@ def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) ->
     if name in INDICES:
         found[INDICES[name]] = map(positive, found[INDICES[name]])
     return found
+
+
+def known_product(
+    name: str, params: dict[str, Any], operands: Sequence[Value], shapes: Sequence[Sequence[int]]
+) -> np.ndarray | None:
+    """The zeros that a product gives if a factor is 0, as recurrent states are at first."""
+    for value in _factors(name, operands):
+        if value.known is not None and value.is_zero:
+            dtype = params.get("preferred_element_type") or value.known.dtype
+            return np.broadcast_to(np.zeros((), dtype), shapes[0])
+    return None
+
+
+def _factors(name: str, operands: Sequence[Value]) -> Sequence[Value]:
+    """Operands of which one that is 0 makes everything 0."""
+    if name == "div":
+        return operands[:1]
+    return operands if name in ("conv_general_dilated", "dot_general", "mul") else ()
 
 
 def positive(value: Value) -> Value:

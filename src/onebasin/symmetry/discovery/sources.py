@@ -36,7 +36,7 @@ def constant(array: Any) -> Value:
     for one, other in combinations(range(len(shape)), 2):
         if labels_in(runs[one]) and shape[one] == shape[other] and _is_diagonal(bits, one, other):
             runs[one] = runs[other] = (Label(shape[one]),)
-    known = array if array.size <= FEW else None
+    known = array if array.size <= FEW or not array.any() else None
     return whole(runs, shape)._replace(known=known, source="given")
 
 

@@ -1,11 +1,11 @@
-"""Reductions, which forget an axis, and windows, scans and sorts, which keep its order."""
+"""Reductions, which forget an axis; windows, scans, sorts and fft, which keep its order."""
 
 from collections.abc import Sequence
 
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
 from onebasin.symmetry.discovery.labels import frozen_run, keep_signs
 from onebasin.symmetry.discovery.positions import entries_of, is_arange
-from onebasin.symmetry.discovery.rules.elementwise import unify_runs
+from onebasin.symmetry.discovery.rules.elementwise import unify_all, unify_runs
 from onebasin.symmetry.discovery.values import Positions, Runs, Value, frozen
 
 
@@ -87,19 +87,31 @@ def _in_new_order(value: Value, axis: int, size: int, reason: str) -> Value:
 
 
 def window(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
-    """Pooling depends on the order along the axes that its window spans."""
-    if len(equation.shapes) > 1:
-        return analysis.keep_order(operands, equation, f"position-dependent: {equation.name}")
-    params, ndim = equation.params, len(equation.shapes[0])
-    still = (1,) * ndim
+    """Pooling depends on the order along the axes that its window spans.
+
+    Operands that are reduced together, such as numbers and where they stand, meet one to one.
+    """
+    params, shape = equation.params, equation.shapes[0]
+    still = (1,) * len(shape)
     options = [
         params["window_dimensions"],
         params.get("window_strides") or still,
         params.get("base_dilation") or still,
-        [1 + low + high for low, high in params.get("padding") or [(0, 0)] * ndim],
+        [1 + low + high for low, high in params.get("padding") or [(0, 0)] * len(shape)],
     ]
-    spanned = [axis for axis in range(ndim) if any(option[axis] != 1 for option in options)]
-    return [with_frozen(analysis, operands[0], spanned, equation.shapes[0], equation.name)]
+    spanned = [axis for axis in range(len(shape)) if any(option[axis] != 1 for option in options)]
+    values = [
+        with_frozen(analysis, value, spanned, shape, equation.name)
+        for value in operands[: len(equation.shapes)]
+    ]
+    return [unify_all(analysis, values)] * len(values)
+
+
+def fourier(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
+    """fft: out[b, k] = sum_n in[b, n] w[k, n]. Entries of n keep their order, b passes through."""
+    shape = equation.shapes[0]
+    transformed = range(len(shape))[-len(equation.params["fft_lengths"]) :]
+    return [with_frozen(analysis, operands[0], transformed, shape, "fft")]
 
 
 def with_frozen(
@@ -135,6 +147,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(["cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"], ordered),
     "sort": sort,
     "top_k": top_k,
+    "fft": fourier,
     **dict.fromkeys(
         ["reduce_window", "reduce_window_sum", "reduce_window_max", "reduce_window_min"], window
     ),
