@@ -17,17 +17,21 @@ from onebasin.symmetry.discovery.labels import (
     Factor,
     Flat,
     Label,
+    Marked,
     Origin,
     Run,
     freeze,
+    frozen_like,
     frozen_run,
-    keep_signs,
     labels_in,
     resolve,
+    settled,
     size_of,
-    without_signs,
+    unmarked,
+    with_mark,
 )
 from onebasin.symmetry.discovery.parity import Unknowns, of_operands
+from onebasin.symmetry.discovery.roles import Evidence
 from onebasin.symmetry.discovery.values import FEW, Value, align, align_all, frozen, keys, whole
 
 _CUT = "cut in pieces"
@@ -57,12 +61,19 @@ _VIEWS = frozenset(
 class Analysis:
     """One walk: which labels met, which were used, and where arguments should have been cut.
 
-    With `unknowns` it is the last one, which asks what may change sign.
+    With `unknowns` it asks what may change sign, with `evidence` what makes units and what reads
+    them; both walks come last.
     """
 
-    def __init__(self, rules: dict[str, Rule], unknowns: Unknowns | None = None):
+    def __init__(
+        self,
+        rules: dict[str, Rule],
+        unknowns: Unknowns | None = None,
+        evidence: Evidence | None = None,
+    ):
         self.rules = rules
         self.unknowns = unknowns
+        self.evidence = evidence
         self.wanted: set[tuple[int, int, int]] = set()
         self.notes: dict[str, None] = {}
         self.met: list[tuple[Label, ...]] = []
@@ -98,6 +109,9 @@ class Analysis:
                              for run in runs for label in labels_in(run))  # fmt: skip
         if self.unknowns is not None:
             operands = of_operands(equation.name, equation.params, operands)
+        given = operands
+        if self.evidence is not None:
+            operands = self.evidence.of_operands(equation.name, equation.params, operands)
         rule = self.rules.get(equation.name)
         if rule is None:
             self.notes[f"{equation.name}: unknown, so its operands keep their order"] = None
@@ -108,7 +122,9 @@ class Analysis:
             assert value.shape == shape, (equation.name, value.shape, shape)
             for runs in value.blocks.values():
                 self.meet(*runs)
-        return found
+        return (
+            found if self.evidence is None else self.evidence.handed_on(equation.name, given, found)
+        )
 
     def keep_order(self, operands: list[Value], equation: Equation, reason: str) -> list[Value]:
         """What a primitive gives of which nothing is known but that it is a function."""
@@ -150,15 +166,16 @@ class Analysis:
         A label that comes from an argument is cut there in the next walk; in this one, and where
         it comes from nowhere, its entries keep their order.
         """
-        keep_signs(run)
-        first, *rest = without_signs(resolve(run))
+        given, *rest = settled(resolve(run))
         step = size_of(rest)
         if position % step:
             freeze(run, "cut inside of units that move together")
             size = size_of(run)
-            return frozen_run(position, ""), frozen_run(size - position, "")
+            return frozen_like([run], position, ""), frozen_like([run], size - position, "")
         place = position // step
-        sizes = (place, first.size - place)
+        sizes = (place, given.size - place)
+        mark = given.mark if isinstance(given, Marked) else None
+        (first,) = unmarked([given])
         if isinstance(first, Flat):
             return (Flat(sizes[0]), *rest), (Flat(sizes[1]), *rest)
         if first.frozen in (None, _CUT) and first.origin is not None:
@@ -166,7 +183,8 @@ class Analysis:
             self.wanted.add((argument, axis, start + stride * place))
         freeze((first,), _CUT)
         parts = [_part(first, start, stop) for start, stop in ((0, place), (place, first.size))]
-        return (parts[0], *rest), (parts[1], *rest)
+        one, other = (with_mark(part, mark) for part in parts)
+        return (one, *rest), (other, *rest)
 
 
 def _part(label: Label, start: int, stop: int) -> Label:

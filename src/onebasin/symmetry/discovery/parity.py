@@ -6,6 +6,7 @@ them on, even ones forget them, and all others need them to be 0, as the functio
 What solves these equations are the signs of a group.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -15,12 +16,11 @@ import numpy as np
 from onebasin.symmetry.discovery.labels import (
     Factor,
     Label,
-    Parity,
+    Marked,
     Run,
-    Signed,
-    keep_signs,
     resolve,
-    without_signs,
+    settled,
+    unmarked,
 )
 from onebasin.symmetry.discovery.values import Value
 
@@ -45,6 +45,30 @@ _NUMBER_OF_VALUES = {"dynamic_slice": 1, "dynamic_update_slice": 2, "gather": 1}
 """How many operands are not indices; of scatter it is all but the second."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Parity:
+    """Whether entries change sign with those of a label: a sum of unknowns, each 0 or 1, mod 2.
+
+    `unknowns` has a bit for each of them; `zeros` collects the sums that have to be 0.
+    """
+
+    unknowns: int
+    zeros: set[int] = dataclasses.field(compare=False)
+
+    def meet(self, other: "Parity", *, is_product: bool) -> "Parity":
+        """Products add up signs; for all else both must be the same."""
+        total = Parity(self.unknowns ^ other.unknowns, self.zeros)
+        if is_product:
+            return total
+        total.settle()
+        return self
+
+    def settle(self) -> None:
+        """Entries do not change sign."""
+        if self.unknowns:
+            self.zeros.add(self.unknowns)
+
+
 def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) -> list[Value]:
     """The operands of a primitive with the signs that its rule may see."""
     odd, even = name in _ODD_OR_LINEAR, name in _EVEN
@@ -66,21 +90,18 @@ def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) ->
 
 def positive(value: Value) -> Value:
     """A value none of whose entries changes sign: that is a condition on the unknowns."""
-    for runs in value.blocks.values():
-        for run in runs:
-            keep_signs(run)
-    return unsigned(value)
+    return value.map(lambda runs: tuple(map(settled, runs)), value.cuts)
 
 
 def is_signed(value: Value) -> bool:
     """Whether entries of a value may change sign."""
     runs = (run for axis in range(value.ndim) for run in value.at(axis))
-    return any(isinstance(factor, Signed) for run in runs for factor in run)
+    return any(isinstance(factor, Marked) for run in runs for factor in run)
 
 
 def unsigned(value: Value) -> Value:
     """A value as such none of whose entries changes sign."""
-    return value.map(lambda runs: tuple(map(without_signs, runs)), value.cuts)
+    return value.map(lambda runs: tuple(map(unmarked, runs)), value.cuts)
 
 
 class Place(NamedTuple):
@@ -123,7 +144,7 @@ class Unknowns:
                 unknown = 1 << len(self._labels)
                 self._labels.append(factor)
                 self._places.append(place_of(at))
-                factor = Signed(factor, Parity(unknown, self.zeros))
+                factor = Marked(factor, Parity(unknown, self.zeros))
             found.append(factor)
         return tuple(found)
 

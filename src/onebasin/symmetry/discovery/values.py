@@ -27,11 +27,15 @@ Cutter: TypeAlias = Callable[[Run, int], tuple[Run, Run]]
 
 
 class Value(NamedTuple):
-    """An array of an analysis; `known` holds its numbers where these are few and certain."""
+    """An array of an analysis; `known` holds its numbers where these are few and certain.
+
+    `is_data` says of the walk that asks for roles that it depends on more than the arguments.
+    """
 
     cuts: Cuts
     blocks: dict[tuple[int, ...], Runs]
     known: np.ndarray | None = None
+    is_data: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,7 +58,8 @@ class Value(NamedTuple):
 
     def map(self, function: Callable[[Runs], Runs], cuts: Cuts) -> "Value":
         """A value with other axes, whose blocks are made of these one by one."""
-        return Value(cuts, {key: function(runs) for key, runs in self.blocks.items()})
+        blocks = {key: function(runs) for key, runs in self.blocks.items()}
+        return Value(cuts, blocks, is_data=self.is_data)
 
 
 def whole(runs: Sequence[Run], shape: Sequence[int]) -> Value:
@@ -107,7 +112,7 @@ def _cut_segment(value: Value, axis: int, segment: int, position: int, cutter: C
         else:
             for step, part in enumerate(cutter(runs[axis], position)):
                 blocks[moved(step)] = (*runs[:axis], part, *runs[axis + 1 :])
-    return Value(tuple(cuts), blocks, value.known)
+    return Value(tuple(cuts), blocks, value.known, value.is_data)
 
 
 def align(values: Sequence[Value], axes: Sequence[int], cutter: Cutter) -> list[Value]:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
-from onebasin.symmetry.discovery.labels import frozen_run, keep_signs
+from onebasin.symmetry.discovery.labels import frozen_like, frozen_run, keep_signs
 from onebasin.symmetry.discovery.rules.elementwise import unify_runs
-from onebasin.symmetry.discovery.values import Runs, Value, frozen
+from onebasin.symmetry.discovery.values import Runs, Value
 
 
 def reduce(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
@@ -23,7 +23,7 @@ def forget(value: Value, axes: Sequence[int]) -> Value:
         for axis in axes:
             keep_signs(runs[axis])
         blocks[place] = unify_runs(blocks[place], left) if place in blocks else left
-    return Value(tuple(value.cuts[i] for i in kept), blocks)
+    return Value(tuple(value.cuts[i] for i in kept), blocks, is_data=value.is_data)
 
 
 def arg_reduce(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
@@ -94,7 +94,7 @@ def with_frozen(
     cuts = tuple(
         (shape[axis],) if place is None else kept.cuts[place] for axis, place in enumerate(at)
     )
-    fresh = {axis: frozen(shape, reason).blocks[(0,) * value.ndim][axis] for axis in axes}
+    fresh = {axis: frozen_like([*value.at(axis)], shape[axis], reason) for axis in axes}
     blocks = {
         tuple(0 if place is None else key[place] for place in at): tuple(
             fresh[axis] if place is None else runs[place] for axis, place in enumerate(at)
