@@ -105,13 +105,14 @@ class Function:
     """A function of params and the shapes of its other inputs.
 
     What is found out about it is kept: `passed` is what was tried of it, `roles` what its params
-    do, `held` the same function of larger trees.
+    do, `scalings` how its units may be scaled, `held` the same function of larger trees.
     """
 
     apply: Callable[..., Any]
     inputs: tuple[Any, ...]
     passed: dict[Any, bool] = dataclasses.field(default_factory=dict)
     roles: Roles | None = None
+    scalings: Any = None
     held: dict[str, "Function"] = dataclasses.field(default_factory=dict)
 
     def within(self, name: str) -> "Function":

@@ -32,21 +32,37 @@ def roles_of(symmetry: Symmetry, params: Params) -> Roles:
     return {leaf: known.get(leaf, (None,) * np.ndim(array)) for leaf, array in leaves.items()}
 
 
+def roles_of_leaves(symmetry: Symmetry, params: Params) -> Roles:
+    """The same for the axes of `symmetry.leaves`, where arrays list several things."""
+    roles = roles_of(symmetry, params)
+    return {
+        name: tuple(
+            role
+            for role, factors in zip(roles[piece.leaf], piece.factors, strict=True)
+            for _ in factors
+        )
+        for name, piece in symmetry.pieces.items()
+    }
+
+
 def _of_function(function: Function, params: Params) -> Roles:
     if function.roles is None:
-        precision = jnp.result_type(*map(_dtype, jax.tree.leaves(params)))
-        shape = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, _in(precision, leaf.dtype))
-        shapes = jax.tree.map(lambda leaf: shape(jax.eval_shape(jnp.asarray, leaf)), params)
-        function.roles = roles_in(function.apply, shapes, *jax.tree.map(shape, function.inputs))
+        function.roles = roles_in(function.apply, *argument_shapes(function, params))
     return function.roles
 
 
-def _dtype(leaf: Any) -> Any:
-    return jax.dtypes.canonicalize_dtype(leaf.dtype)
-
-
-def _in(precision: Any, dtype: Any) -> Any:
-    return precision if jnp.issubdtype(dtype, jnp.floating) else dtype
+def argument_shapes(function: Function, params: Params) -> tuple[Any, ...]:
+    """The params and other inputs of a function as shapes, in the precision of the params."""
+    shapes = jax.eval_shape(lambda *leaves: leaves, params, *function.inputs)
+    precision = jnp.result_type(*jax.tree.leaves(shapes[0]))
+    return jax.tree.map(
+        lambda leaf: (
+            jax.ShapeDtypeStruct(leaf.shape, precision)
+            if jnp.issubdtype(leaf.dtype, jnp.floating)
+            else leaf
+        ),
+        shapes,
+    )
 
 
 def unknown_role(purpose: str, leaf: str, axis: int) -> ValueError:

@@ -23,14 +23,14 @@ from onebasin.symmetry.discovery.labels import (
     freeze,
     frozen_like,
     frozen_run,
+    keep_signs,
     labels_in,
     resolve,
-    settled,
     size_of,
     unmarked,
     with_mark,
 )
-from onebasin.symmetry.discovery.parity import Unknowns, of_operands
+from onebasin.symmetry.discovery.parity import Unknowns
 from onebasin.symmetry.discovery.roles import Evidence
 from onebasin.symmetry.discovery.values import FEW, Value, align, align_all, frozen, keys, whole
 
@@ -108,7 +108,7 @@ class Analysis:
             self.used.update(label for x in operands for runs in x.blocks.values()
                              for run in runs for label in labels_in(run))  # fmt: skip
         if self.unknowns is not None:
-            operands = of_operands(equation.name, equation.params, operands)
+            operands = self.unknowns.of_operands(equation.name, equation.params, operands)
         given = operands
         if self.evidence is not None:
             operands = self.evidence.of_operands(equation.name, equation.params, operands)
@@ -166,7 +166,7 @@ class Analysis:
         A label that comes from an argument is cut there in the next walk; in this one, and where
         it comes from nowhere, its entries keep their order.
         """
-        given, *rest = settled(resolve(run))
+        given, *rest = keep_signs(resolve(run))
         step = size_of(rest)
         if position % step:
             freeze(run, "cut inside of units that move together")

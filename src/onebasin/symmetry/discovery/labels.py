@@ -111,21 +111,16 @@ def unmarked(run: Sequence[Factor]) -> tuple[Label | Flat, ...]:
     return tuple(one.label if isinstance(one, Marked) else one for one in run)
 
 
-def settled(run: Sequence[Factor]) -> Run:
-    """The run with what is left of its marks where its entries are used as they are."""
+def keep_signs(run: Sequence[Factor]) -> Run:
+    """The run, whose entries must not change sign, with what that leaves of its marks."""
     return tuple(
-        with_mark(one.label, one.mark.settle()) if isinstance(one, Marked) else one for one in run
+        with_mark(one.label, one.mark.keep()) if isinstance(one, Marked) else one for one in run
     )
 
 
 def with_mark(label: Label, mark: Mark | None) -> Label | Marked:
     """A label, marked if there is a mark."""
     return label if mark is None else Marked(label, mark)
-
-
-def keep_signs(run: Sequence[Factor]) -> None:
-    """The entries of a run must not change sign."""
-    settled(run)
 
 
 def freeze(run: Sequence[Factor], reason: str) -> None:
@@ -142,8 +137,8 @@ def frozen_run(size: int, reason: str) -> Run:
 
 
 def frozen_like(runs: Sequence[Run], size: int, reason: str) -> Run:
-    """An axis whose entries keep their order, with what is left of the marks of some others."""
-    mark = _met([factor for run in runs for factor in settled(resolve(run))])
+    """An axis whose entries keep their order, with what that leaves of the marks of some runs."""
+    mark = _met([factor for run in runs for factor in keep_signs(resolve(run))])
     return resolve([with_mark(Label(size, frozen=reason), mark)])
 
 
@@ -159,7 +154,7 @@ def split_factor(factor: Factor, outer: int) -> tuple[Factor, Factor]:
     if isinstance(factor, Flat):
         return Flat(outer), Flat(inner)
     if isinstance(factor, Marked):  # labels were split in walks before those that mark them
-        mark = factor.mark.settle()
+        mark = factor.mark.keep()
         parts = (Label(size, frozen=MISFIT) for size in (outer, inner))
         one, other = (with_mark(part, mark) for part in parts)
         return one, other

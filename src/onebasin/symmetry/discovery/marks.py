@@ -11,6 +11,6 @@ class Mark(Protocol):
         """The mark of products of entries with both, or of sums and choices of them."""
         ...
 
-    def settle(self) -> Any | None:
-        """What is left where entries are used as they are: a condition on what they may do."""
+    def keep(self) -> Any | None:
+        """What is left of it where entries must stay as they are, which may be a condition."""
         ...

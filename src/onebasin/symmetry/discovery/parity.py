@@ -18,10 +18,11 @@ from onebasin.symmetry.discovery.labels import (
     Label,
     Marked,
     Run,
+    keep_signs,
     resolve,
-    settled,
     unmarked,
 )
+from onebasin.symmetry.discovery.marks import Mark
 from onebasin.symmetry.discovery.values import Value
 
 _ODD_OR_LINEAR = frozenset(
@@ -60,10 +61,10 @@ class Parity:
         total = Parity(self.unknowns ^ other.unknowns, self.zeros)
         if is_product:
             return total
-        total.settle()
+        total.keep()
         return self
 
-    def settle(self) -> None:
+    def keep(self) -> None:
         """Entries do not change sign."""
         if self.unknowns:
             self.zeros.add(self.unknowns)
@@ -90,7 +91,7 @@ def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) ->
 
 def positive(value: Value) -> Value:
     """A value none of whose entries changes sign: that is a condition on the unknowns."""
-    return value.map(lambda runs: tuple(map(settled, runs)), value.cuts)
+    return value.map(lambda runs: tuple(map(keep_signs, runs)), value.cuts)
 
 
 def is_signed(value: Value) -> bool:
@@ -121,6 +122,16 @@ class Unknowns:
         self._labels: list[Label] = []
         self._places: list[Place | None] = []
 
+    def mark(self, number: int) -> Mark:
+        """An unknown by its number."""
+        return Parity(1 << number, self.zeros)
+
+    def of_operands(
+        self, name: str, params: dict[str, Any], operands: Sequence[Value]
+    ) -> list[Value]:
+        """The operands of a primitive with the signs that its rule may see."""
+        return of_operands(name, params, operands)
+
     def ask(self, argument: int, value: Value) -> Value:
         """An argument with an unknown for each place that lists units of a group."""
         blocks = {
@@ -141,10 +152,10 @@ class Unknowns:
         found: list[Factor] = []
         for at, factor in enumerate(resolve(run)):
             if isinstance(factor, Label) and factor.frozen is None:
-                unknown = 1 << len(self._labels)
+                mark = self.mark(len(self._labels))
                 self._labels.append(factor)
                 self._places.append(place_of(at))
-                factor = Marked(factor, Parity(unknown, self.zeros))
+                factor = Marked(factor, mark)
             found.append(factor)
         return tuple(found)
 

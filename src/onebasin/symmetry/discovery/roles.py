@@ -48,8 +48,8 @@ class Origins:
         """Entries come from both."""
         return Origins(self.bits | other.bits)
 
-    def settle(self) -> "Origins":
-        """Use changes nothing about where entries come from."""
+    def keep(self) -> "Origins":
+        """Entries come from where they came from."""
         return self
 
 

@@ -14,6 +14,7 @@ from onebasin.symmetry.discovery.labels import Label, freeze, labels_in, resolve
 from onebasin.symmetry.discovery.parity import Place, Unknowns
 from onebasin.symmetry.discovery.roles import Evidence
 from onebasin.symmetry.discovery.rules import RULES
+from onebasin.symmetry.discovery.scales import Scales, Scaling
 from onebasin.symmetry.discovery.values import Value, frozen
 from onebasin.symmetry.notation import Roles
 
@@ -50,6 +51,14 @@ def walk(apply: Callable[..., Any], params: Params, *inputs: Any) -> Walked:
 def roles_in(apply: Callable[..., Any], params: Params, *inputs: Any) -> Roles:
     """What each axis of the params does with units, by their paths."""
     return _roles(_labelled(apply, params, *inputs))
+
+
+def scalings_in(apply: Callable[..., Any], params: Params, *inputs: Any) -> list[Scaling]:
+    """All ways to scale a unit that leave the function as it is."""
+    known, scales = _labelled(apply, params, *inputs), Scales()
+    asked = [scales.ask(number, value) for number, value in enumerate(known.leaves.values())]
+    _run(Analysis(RULES, scales), known.closed, [*asked, *known.others])
+    return scales.scalings(known.leaves)
 
 
 class _Labelled(NamedTuple):
