@@ -10,7 +10,12 @@ import pytest
 
 from onebasin import _trees
 from onebasin.analysis.pruning_conditional import conditional_copies
-from onebasin.analysis.unit_fisher import from_unit_rows, unit_fisher, unit_rows
+from onebasin.analysis.unit_fisher import (
+    from_unit_rows,
+    unit_fisher,
+    unit_layers,
+    unit_rows,
+)
 from onebasin.models.mlp import mlp
 from onebasin.models.posterior import Posterior, posterior
 
@@ -32,22 +37,25 @@ def linear(inputs: np.ndarray, targets: np.ndarray) -> Posterior:
 
 
 def test_rows_of_units_and_back_are_the_params(key) -> None:
-    params = classifier().init(key)
-    rows = unit_rows(params)
+    problem = classifier()
+    params = problem.init(key)
+    layers = unit_layers(params, problem.symmetry)
+    rows = unit_rows(params, layers)
     assert [w.shape for w in rows.values()] == [(4, 6), (3, 5)]
-    jax.tree.map(np.testing.assert_array_equal, from_unit_rows(rows, params), params)
+    jax.tree.map(np.testing.assert_array_equal, from_unit_rows(rows, layers, params), params)
 
 
 def test_blocks_are_sums_of_squared_gradients_one_example_at_a_time(key) -> None:
     problem = classifier()
     params = problem.init(key)
     targets = problem.drawn_targets(params, jax.random.fold_in(key, 0))
-    expected = dict.fromkeys(unit_rows(params), 0.0)
+    layers = unit_layers(params, problem.symmetry)
+    expected = dict.fromkeys(unit_rows(params, layers), 0.0)
     for x, y in zip(problem.inputs, targets, strict=True):
         gradient = jax.grad(lambda p, x=x, y=y: problem.log_likelihood(p, x[None], y[None])[0])(
             params
         )
-        for layer, row in unit_rows(gradient).items():
+        for layer, row in unit_rows(gradient, layers).items():
             expected[layer] = expected[layer] + np.einsum("uw,uv->uwv", row, row)
     found = unit_fisher(problem, params, key)
     for layer, block in found.items():

@@ -11,7 +11,7 @@ from scipy.linalg.lapack import dtrtri  # pyright: ignore[reportAttributeAccessI
 
 from onebasin import _trees
 from onebasin._types import Key, Params
-from onebasin.analysis.unit_fisher import from_unit_rows, unit_fisher, unit_rows
+from onebasin.analysis.unit_fisher import from_unit_rows, unit_fisher, unit_layers, unit_rows
 from onebasin.models.posterior import Posterior
 
 Order: TypeAlias = Literal["signal-to-noise", "magnitude"]
@@ -41,7 +41,8 @@ def conditional_copies(
     the others move to their mean given that those are zero,
     $w_R - C_{RS} C_{SS}^{-1} w_S$, and $F$ is measured anew. No gradient step is taken.
 
-    Raises: ValueError for shares outside (0, 1] or not falling, or a ratio outside (0, 1).
+    Raises: ValueError for shares outside (0, 1] or not falling, a ratio outside (0, 1), or an array
+    of which no axis is known to make units.
     Source: Hassibi and Stork (1992), Optimal Brain Surgeon, equation 5, for one weight; its
     blocks and stages are ours.
     """
@@ -49,22 +50,20 @@ def conditional_copies(
         raise ValueError(f"ratio must lie in (0, 1). Got {ratio}. For 70 per cent pass 0.7.")
     if not all(0 < keep <= 1 for keep in keeps) or list(keeps) != sorted(keeps, reverse=True):
         raise ValueError(f"keeps must fall, from at most 1 to above 0. Got {list(keeps)}.")
-    rows = {layer: w.astype(np.float64) for layer, w in unit_rows(params).items()}
-    precisions = {layer: s.astype(np.float64) ** -2 for layer, s in _prior_stds(posterior).items()}
+    layers = unit_layers(params, posterior.symmetry)
+    rows_of = lambda tree: {n: w.astype(np.float64) for n, w in unit_rows(tree, layers).items()}
+    rows = rows_of(params)
+    precisions = {layer: std**-2 for layer, std in rows_of(posterior.prior_std).items()}
     kept = {layer: np.ones(w.shape, bool) for layer, w in rows.items()}
     copies = []
     for stage, (keep, is_asked) in enumerate(_stages(keeps, ratio)):
         if keep < 1:
-            now = from_unit_rows(rows, params)
+            now = from_unit_rows(rows, layers, params)
             fisher = unit_fisher(posterior, now, jax.random.fold_in(key, stage), num_probes, kept)
             rows, kept = _stage(rows, kept, fisher, precisions, keep, order)
         if is_asked:
-            copies.append(from_unit_rows(rows, params))
+            copies.append(from_unit_rows(rows, layers, params))
     return _trees.stack(copies)
-
-
-def _prior_stds(posterior: Posterior) -> _Rows:
-    return unit_rows(_trees.to_host(posterior.prior_std))
 
 
 def _stages(keeps: Sequence[float], ratio: float) -> Iterator[tuple[float, bool]]:

@@ -232,6 +232,9 @@ def _prior_stds(prior_std: float | Mapping[str, float], template: Params) -> Par
 
 
 def _kinds(name: str) -> set[str]:
-    """Every name an array answers to: its path, its parts, and parts without their number."""
-    parts = name.split("/")
+    """Every name an array answers to: its path, its parts, and parts without their number.
+
+    PyTorch's names have dots where others have slashes.
+    """
+    parts = re.split("[/.]", name)
     return {"", name, *parts, *(re.sub(r"_\d+$", "", part) for part in parts)}

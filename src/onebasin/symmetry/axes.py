@@ -22,7 +22,10 @@ from onebasin.symmetry.notation import (
     Blocks as Blocks,
     Function as Function,
     Place as Place,
+    Role as Role,
+    Roles as Roles,
     Sign as Sign,
+    below,
     is_axes,
     sign_name,
 )
@@ -40,8 +43,8 @@ class Symmetry:
     dimensions of a head inside its head. `fixed` are names that never move but hold nested groups.
     `signs` are what may flip beside, by the name of their entry in a permutation: where the
     activation is odd, a unit's incoming and outgoing weights. A group may have several or none.
-    `frozen` says of axes that never move why, `function` what the symmetry is claimed of, so that
-    `align` can try it; both are told, not compared.
+    `frozen` says of axes that never move why, `roles` of every axis whether it makes units or reads
+    them, `function` what the symmetry is claimed of, so that `align` can try it; none is compared.
     """
 
     axes: Any
@@ -50,6 +53,7 @@ class Symmetry:
     fixed: dict[str, int] = dataclasses.field(default_factory=dict)
     signs: dict[str, Sign] = dataclasses.field(default_factory=dict)
     frozen: dict[str, str] = dataclasses.field(default_factory=dict, compare=False)
+    roles: Roles = dataclasses.field(default_factory=dict, compare=False, repr=False)
     function: Function | None = dataclasses.field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
@@ -76,13 +80,15 @@ class Symmetry:
         nested: Mapping[str, Sequence[str]] | None = None,
         fixed: Sequence[str] = (),
         signs: Sequence[Sign] = (),
+        roles: Mapping[str, Sequence[Role | None]] | None = None,
     ) -> "Symmetry":
         """The symmetry that `axes` declares for arrays shaped like `params`.
 
         `sizes` are those that shapes leave open, where an axis lists several groups.
+        `roles={"w": ("reads", "makes")}` says of each axis whether it makes units.
 
         Raises: ValueError where the trees, the number of axes or the sizes in a group disagree, or
-        a sign is of axes that do not list its group.
+        a sign or role is of axes that do not fit.
         """
         leaves = _trees.named_leaves(params)
         named = _trees.named_leaves(axes, is_axes)
@@ -94,14 +100,10 @@ class Symmetry:
         shapes = {name: np.shape(leaf) for name, leaf in leaves.items()}
         found = dict(sorted(layout.sizes(named, shapes, dict(sizes or {})).items()))
         held = {group: tuple(parents) for group, parents in (nested or {}).items()}
-        unknown = {*held, *(p for parents in held.values() for p in parents), *fixed} - set(found)
-        if unknown:
-            raise ValueError(
-                f"nested and fixed must name what the Axes name, {sorted(found)}. "
-                f"Got {sorted(unknown)}."
-            )
+        layout.check_names({*held, *(p for some in held.values() for p in some), *fixed}, found)
         still = {name: found.pop(name) for name in fixed}
-        return cls(axes, found, held, still).with_signs(signs)
+        said = layout.checked_roles(roles or {}, shapes)
+        return cls(axes, found, held, still, roles=said).with_signs(signs)
 
     def with_signs(self, signs: Sequence[Sign]) -> "Symmetry":
         """The same groups with these signs, and no others; their entries are named in turn.
@@ -122,18 +124,14 @@ class Symmetry:
         return dataclasses.replace(self, signs=named)
 
     def within(self, axes: Any, prefixes: Sequence[str]) -> "Symmetry":
-        """The same groups of a larger tree, `axes`; what lies below `prefixes` changes sign."""
-        moved = {
-            name: sign._replace(
-                places=tuple(
-                    Place(f"{prefix}/{leaf}" if leaf else prefix, axis)
-                    for prefix in prefixes
-                    for leaf, axis in sign.places
-                )
-            )
-            for name, sign in self.signs.items()
-        }
-        return dataclasses.replace(self, axes=axes, signs=moved, function=None)
+        """The same groups of a larger tree, `axes`; what lies below `prefixes` changes sign.
+
+        The function is that of the params below the first of these.
+        """
+        signs = {name: sign.within(prefixes) for name, sign in self.signs.items()}
+        roles = {below(one, leaf): said for one in prefixes for leaf, said in self.roles.items()}
+        function = self.function and self.function.within(prefixes[0])
+        return dataclasses.replace(self, axes=axes, signs=signs, roles=roles, function=function)
 
     @cached_property
     def named(self) -> dict[str, Axes | Blocks]:

@@ -3,12 +3,14 @@
 Permutations are one symmetry of such networks, scales another; this module fixes the second.
 """
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
 from onebasin._types import Array, Params
 from onebasin.symmetry.axes import Place, Symmetry
+from onebasin.symmetry.scalings import Powers, scalings_of
 
 
 def balance(
@@ -23,80 +25,78 @@ def balance(
 
     Unit $i$ of each group gets $(s_i\, w_{in}, w_{out} / s_i)$ with
     $s_i^2 = \lVert w_{out} \rVert / \lVert w_{in} \rVert$, bias among the incoming, group after
-    group until no $|\log s_i|$ exceeds `tolerance`. A unit with a zero norm stays.
-    An array lists a unit's incoming weights on its last axis, outgoing ones on an earlier axis.
+    group until no $|\log s_i|$ exceeds `tolerance`. A unit with a zero norm stays. Units may have
+    more than one scale, as in front of BatchNorm and behind it: `scalings_of` finds all of them
+    in the function that the symmetry is declared of, whatever the layout of arrays. The result has
+    the least norm of all params that are scaled so.
 
-    Only for activations with $f(s x) = s f(x)$, s > 0, as relu: others get another function, and
-    nothing here can tell. A Gaussian prior is not invariant: posterior draws so scaled are draws
-    of the posterior over functions, no longer of the one over weights.
+    It takes an activation with $f(s x) = s f(x)$, s > 0, as relu. A Gaussian prior is not
+    invariant: posterior draws so scaled are draws of the posterior over functions, no longer of the
+    one over weights.
 
-    Raises: ValueError for a group without incoming or outgoing arrays, or with both in one.
+    Raises: ValueError for a group whose units cannot be scaled, or stand on two axes of one array;
+    without a function, for roles that are not known.
     Source: Stock et al. (2019), arXiv 1902.10416, section 3, with p = 2.
     """
-    symmetry.check_simple("Balancing scales")
+    if symmetry.nested:
+        symmetry.check_simple("Balancing scales")
     symmetry.check(params, num_batch_axes)
-    sides = {group: _sides(symmetry, group) for group in symmetry.sizes}
-    given = {name: np.asarray(leaf) for name, leaf in _trees.named_leaves(params).items()}
-    leaves = {name: leaf.astype(np.float64) for name, leaf in given.items()}
+    shapes = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf)[num_batch_axes:], leaf.dtype), params
+    )
+    scalings = [powers for some in scalings_of(symmetry, shapes).values() for powers in some]
+    wide = jax.tree.map(lambda leaf: np.array(leaf, np.float64), params)
+    unfolded = symmetry.unfold(wide, num_batch_axes)
+    leaves = _trees.named_leaves(unfolded)
     for _ in range(max_rounds):
-        largest = 0.0
-        for incoming, outgoing in sides.values():
-            square_in, square_out = (
-                _square_norms(leaves, side, num_batch_axes) for side in (incoming, outgoing)
-            )
-            alive = (square_in > 0) & (square_out > 0)
-            ratio = np.divide(square_out, square_in, out=np.ones(alive.shape), where=alive)
-            scale = np.sqrt(np.sqrt(ratio))
-            largest = max(largest, float(np.abs(np.log(scale)).max(initial=0.0)))
-            _scale(leaves, incoming, scale, num_batch_axes)
-            _scale(leaves, outgoing, 1 / scale, num_batch_axes)
-        if largest <= tolerance:
+        steps = [_balance(leaves, powers, num_batch_axes) for powers in scalings]
+        if max(steps, default=0.0) <= tolerance:
             break
-    return _trees.rebuild({n: leaf.astype(given[n].dtype) for n, leaf in leaves.items()}, params)
+    balanced = symmetry.fold(_trees.rebuild(leaves, unfolded), wide, num_batch_axes)
+    return jax.tree.map(lambda new, old: np.asarray(new, old.dtype), balanced, params)
 
 
-def _sides(symmetry: Symmetry, group: str) -> tuple[list[Place], list[Place]]:
-    """The places of a group's incoming and of its outgoing weights."""
-    last = {name: len(axes.names) - 1 for name, axes in symmetry.leaves.items()}
-    places = symmetry.places(group)
-    incoming = [place for place in places if place.axis == last[place.leaf]]
-    outgoing = [place for place in places if place.axis != last[place.leaf]]
-    if not incoming or not outgoing:
-        raise ValueError(
-            "To be balanced a group needs incoming arrays (units on the last axis) and outgoing "
-            f"ones (units on an earlier axis). Got {[p.leaf for p in incoming]} and "
-            f"{[p.leaf for p in outgoing]} for {group!r}. Transpose the arrays, or leave it out "
-            "of the symmetry."
-        )
-    leaves = [place.leaf for place in places]
-    repeated = sorted({leaf for leaf in leaves if leaves.count(leaf) > 1})
-    if repeated:
-        raise ValueError(
-            "A group to be balanced may stand on one axis of each array. Got two of "
-            f"{repeated[0]} for {group!r}. Leave the group out of the symmetry."
-        )
-    return incoming, outgoing
+def _balance(leaves: dict[str, np.ndarray], powers: Powers, num_batch_axes: int) -> float:
+    r"""Scale every unit to the least norm, and give the largest $|\log s|$ that this took.
+
+    The squared norm is $\sum_j n_j s^{2 p_j}$ with the squared norms $n_j$ at powers $p_j$. It is
+    least where $\sum_j p_j n_j s^{2 p_j}$ is 0: where terms of either sign have one power, a
+    Newton step on the logarithm of their ratio is exact; else it is one of many.
+    """
+    squares = {place: _square_norms(leaves, place, num_batch_axes) for place in powers}
+    up, down = (
+        [(abs(p), squares[place]) for place, p in powers.items() if sign * p > 0]
+        for sign in (1, -1)
+    )
+    growing, falling = (np.sum([p * n for p, n in side], axis=0) for side in (up, down))
+    alive = (growing > 0) & (falling > 0)
+    slopes = [
+        np.divide(np.sum([2 * p**2 * n for p, n in side], axis=0), total, where=alive,
+                  out=np.ones(alive.shape))
+        for side, total in ((up, growing), (down, falling))
+    ]  # fmt: skip
+    ratio = np.divide(falling, growing, out=np.ones(alive.shape), where=alive)
+    log_scale = np.log(ratio) / (slopes[0] + slopes[1])
+    for place, power in powers.items():
+        _scale(leaves, place, np.exp(power * log_scale), num_batch_axes)
+    return float(np.abs(log_scale).max(initial=0.0))
 
 
 def _square_norms(
-    leaves: dict[str, np.ndarray], places: list[Place], num_batch_axes: int
+    leaves: dict[str, np.ndarray], place: Place, num_batch_axes: int
 ) -> Float[np.ndarray, "*batch units"]:
-    found: list[np.ndarray] = []
-    for name, axis in places:
-        leaf = leaves[name]
-        others = (a for a in range(num_batch_axes, leaf.ndim) if a != axis + num_batch_axes)
-        found.append(np.square(leaf).sum(axis=tuple(others)))
-    return np.sum(found, axis=0)
+    leaf, axis = leaves[place.leaf], place.axis + num_batch_axes
+    others = (a for a in range(num_batch_axes, leaf.ndim) if a != axis)
+    return np.square(leaf).sum(axis=tuple(others))
 
 
 def _scale(
     leaves: dict[str, np.ndarray],
-    places: list[Place],
+    place: Place,
     scale: Float[Array, "*batch units"],
     num_batch_axes: int,
 ) -> None:
-    for place in places:
-        num_behind = leaves[place.leaf].ndim - num_batch_axes - place.axis - 1
-        batch, units = scale.shape[:-1], scale.shape[-1]
-        shape = (*batch, *[1] * place.axis, units, *[1] * num_behind)
-        leaves[place.leaf] *= scale.reshape(shape)
+    num_behind = leaves[place.leaf].ndim - num_batch_axes - place.axis - 1
+    batch, units = scale.shape[:-1], scale.shape[-1]
+    shape = (*batch, *[1] * place.axis, units, *[1] * num_behind)
+    leaves[place.leaf] = leaves[place.leaf] * scale.reshape(shape)

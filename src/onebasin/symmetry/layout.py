@@ -3,15 +3,17 @@
 `Axes` and `Blocks` say what arrays hold; here that is turned into slices and shapes.
 """
 
+import difflib
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from onebasin._types import Array
+from onebasin.symmetry.notation import Role, Roles
 
 
 class Piece(NamedTuple):
@@ -106,6 +108,35 @@ def _shape_before_cuts(axes: Any, shape: tuple[int, ...], leaf: str) -> tuple[in
         f"Blocks must be cut where their array ends. Got cuts {axes.cuts} for {leaf} of shape "
         f"{shape}."
     )
+
+
+def check_names(names: Iterable[str], known: Iterable[str]) -> None:
+    """Raise ValueError for nested or fixed groups that no axis lists."""
+    unknown = set(names) - set(known)
+    if unknown:
+        raise ValueError(
+            f"nested and fixed must name what the Axes name, {sorted(known)}. "
+            f"Got {sorted(unknown)}."
+        )
+
+
+def checked_roles(
+    roles: Mapping[str, Sequence[Role | None]], shapes: Mapping[str, Sequence[int]]
+) -> Roles:
+    """The roles themselves.
+
+    Raises: ValueError for roles of no leaf, of too few axes, or in other words.
+    """
+    for leaf, given in roles.items():
+        if leaf not in shapes:
+            near = difflib.get_close_matches(leaf, shapes, 1) or sorted(shapes)
+            raise ValueError(f"roles must name leaves of the params, as {near[0]!r}. Got {leaf!r}.")
+        if len(given) != len(shapes[leaf]) or not set(given) <= {"makes", "reads", None}:
+            raise ValueError(
+                'roles must say "makes", "reads" or None of every axis of its array. '
+                f"Got {tuple(given)} for {leaf} of shape {tuple(shapes[leaf])}."
+            )
+    return {leaf: tuple(given) for leaf, given in roles.items()}
 
 
 def _agree(found: dict[str, int], name: str, units: int, leaf: str, shape: Sequence[int]) -> None:

@@ -6,10 +6,18 @@ These are values without behavior; the `Symmetry` of all arrays of a network is 
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from functools import partial
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 Name: TypeAlias = str | tuple[str | int, ...] | None
 """What an axis lists: a group's units, entries that never move, or several in row-major order."""
+
+Role: TypeAlias = Literal["makes", "reads"]
+"""What an axis does with units: it makes those that it lists (kernels' outputs, biases, scales),
+or reads those of the layer before."""
+
+Roles: TypeAlias = dict[str, tuple[Role | None, ...]]
+"""The role of every axis of every leaf, by path; None where it is not known."""
 
 
 @dataclasses.dataclass(frozen=True, init=False, repr=False)
@@ -83,14 +91,41 @@ class Sign(NamedTuple):
     group: str
     places: tuple[Place, ...]
 
+    def within(self, prefixes: Sequence[str]) -> "Sign":
+        """The same sign of a tree that holds the params under names, and flips all of them."""
+        found = [Place(below(one, leaf), axis) for one in prefixes for leaf, axis in self.places]
+        return self._replace(places=tuple(found))
+
+
+def below(prefix: str, leaf: str) -> str:
+    """The path of a leaf in a tree that holds its own under a name."""
+    return f"{prefix}/{leaf}" if leaf else prefix
+
 
 @dataclasses.dataclass(eq=False)
 class Function:
-    """A function of params and the shapes of its other inputs; `passed` is what was tried of it."""
+    """A function of params and the shapes of its other inputs.
+
+    What is found out about it is kept: `passed` is what was tried of it, `roles` what its params
+    do, `scalings` how its units may be scaled, `held` the same function of larger trees.
+    """
 
     apply: Callable[..., Any]
     inputs: tuple[Any, ...]
     passed: dict[Any, bool] = dataclasses.field(default_factory=dict)
+    roles: Roles | None = None
+    scalings: Any = None
+    held: dict[str, "Function"] = dataclasses.field(default_factory=dict)
+
+    def within(self, name: str) -> "Function":
+        """The same function of a tree that holds its params under a name."""
+        if name not in self.held:
+            self.held[name] = Function(partial(_apply_below, self.apply, name), self.inputs)
+        return self.held[name]
+
+
+def _apply_below(apply: Callable[..., Any], name: str, tree: Any, *inputs: Any) -> Any:
+    return apply(tree[name], *inputs)
 
 
 _MARK = " ±"

@@ -17,18 +17,20 @@ from onebasin.symmetry.discovery.labels import (
     Factor,
     Flat,
     Label,
+    Marked,
     Run,
     divide,
     freeze,
-    frozen_run,
+    frozen_like,
     keep_signs,
     labels_in,
     part_of,
     resolve,
     size_of,
-    without_signs,
+    unmarked,
+    with_mark,
 )
-from onebasin.symmetry.discovery.parity import Unknowns, known_product, of_operands
+from onebasin.symmetry.discovery.parity import Unknowns, known_product
 from onebasin.symmetry.discovery.positions import (
     answered,
     chosen,
@@ -38,6 +40,7 @@ from onebasin.symmetry.discovery.positions import (
     settled,
 )
 from onebasin.symmetry.discovery.provenance import with_provenance
+from onebasin.symmetry.discovery.roles import Evidence
 from onebasin.symmetry.discovery.sources import constant
 from onebasin.symmetry.discovery.values import Value, align, align_all, frozen
 
@@ -73,12 +76,19 @@ _TAKING_POSITIONS = CALLS | {"gather"}
 class Analysis:
     """One walk: which labels met, which were used, and where arguments should have been cut.
 
-    With `unknowns` it is the last one, which asks what may change sign.
+    With `unknowns` it asks what may change sign, with `evidence` what makes units and what reads
+    them; both walks come last.
     """
 
-    def __init__(self, rules: dict[str, Rule], unknowns: Unknowns | None = None):
+    def __init__(
+        self,
+        rules: dict[str, Rule],
+        unknowns: Unknowns | None = None,
+        evidence: Evidence | None = None,
+    ):
         self.rules = rules
         self.unknowns = unknowns
+        self.evidence = evidence
         self.wanted: set[tuple[int, int, int]] = set()
         self.notes: dict[str, None] = {}
         self.met: list[tuple[Label, ...]] = []
@@ -110,14 +120,19 @@ class Analysis:
         if product is None:
             self._use(equation, operands)
         if self.unknowns is not None:
-            operands = of_operands(equation.name, equation.params, operands)
+            operands = self.unknowns.of_operands(equation.name, equation.params, operands)
+        given = operands
+        if self.evidence is not None:
+            operands = self.evidence.of_operands(equation.name, equation.params, operands)
         found = self._ruled(equation, operands)
         if equation.name not in CALLS:
-            found = with_provenance(equation.name, equation.params, operands, found)
+            found = with_provenance(equation.name, equation.params, given, found)
         for value, shape in zip(found, equation.shapes, strict=True):
             assert value.shape == shape, (equation.name, value.shape, shape)
             for runs in value.blocks.values():
                 self.meet(*runs)
+        if self.evidence is not None:
+            found = self.evidence.handed_on(equation.name, given, found)
         return found if product is None else [found[0]._replace(known=product)]
 
     def _ruled(self, equation: Equation, operands: list[Value]) -> list[Value]:
@@ -196,15 +211,16 @@ class Analysis:
         A label that comes from an argument is cut there in the next walk, and keeps its order in
         this one; one that lies inside of others consists of segments from then on.
         """
-        keep_signs(run)
-        first, *rest = without_signs(resolve(run))
+        given, *rest = keep_signs(resolve(run))
         step = size_of(rest)
         if position % step:
             freeze(run, "cut inside of units that move together")
             size = size_of(run)
-            return frozen_run(position, ""), frozen_run(size - position, "")
+            return frozen_like([run], position, ""), frozen_like([run], size - position, "")
         place = position // step
-        sizes = (place, first.size - place)
+        sizes = (place, given.size - place)
+        mark = given.mark if isinstance(given, Marked) else None
+        (first,) = unmarked([given])
         if isinstance(first, Flat):
             return (Flat(sizes[0]), *rest), (Flat(sizes[1]), *rest)
         if first.frozen is None and first.origin is None:
@@ -216,7 +232,8 @@ class Analysis:
             self.wanted.add((argument, axis, start + stride * place))
         freeze((first,), _CUT)
         parts = [_part(first, start, stop) for start, stop in ((0, place), (place, first.size))]
-        return (parts[0], *rest), (parts[1], *rest)
+        one, other = (with_mark(part, mark) for part in parts)
+        return (one, *rest), (other, *rest)
 
 
 def _needed(jaxpr: Jaxpr) -> tuple[list[Any], set[Any]]:

@@ -89,6 +89,7 @@ def symmetry_of(walked: Walked, params: Params) -> Symmetry:
         },
         {name: label.size for label, name in names.items() if label.frozen is not None},
         frozen=frozen_axes(walked),
+        roles=walked.roles,
     )
     return symmetry.with_signs(_signs(walked, names, symmetry))
 

@@ -3,14 +3,17 @@
 An axis is a *run* of factors in row-major order, the first moving slowest. A factor is a label
 (entries that have an identity and may be permuted together) or a `Flat` (entries that are all
 equal). Labels are joined where a network needs them to be the same, split into factors where it
-reshapes them, and frozen where it depends on their order. In a last walk, which asks for signs,
-labels that may be permuted are `Signed`.
+reshapes them, and frozen where it depends on their order. Last walks, which ask for more, follow
+labels that are `Marked`.
 """
 
 import dataclasses
 import math
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple, TypeAlias
+
+from onebasin.symmetry.discovery.marks import Mark
 
 MISFIT = "reshaped in two ways that do not fit"
 
@@ -59,39 +62,24 @@ class Flat:
 
 
 @dataclasses.dataclass(frozen=True)
-class Parity:
-    """Whether entries change sign with those of a label: a sum of unknowns, each 0 or 1, mod 2.
-
-    `unknowns` has a bit for each of them; `zeros` collects the sums that have to be 0.
-    """
-
-    unknowns: int
-    zeros: set[int] = dataclasses.field(compare=False)
-
-    def __add__(self, other: "Parity") -> "Parity":
-        return Parity(self.unknowns ^ other.unknowns, self.zeros)
-
-    def must_be_zero(self) -> None:
-        """Entries do not change sign."""
-        if self.unknowns:
-            self.zeros.add(self.unknowns)
-
-
-@dataclasses.dataclass(frozen=True)
-class Signed:
-    """Entries of a label in a walk that asks which of them may change sign."""
+class Marked:
+    """Entries of a label in a walk that follows something else beside."""
 
     label: Label
-    parity: Parity
-    frozen = None
+    mark: Mark
 
     @property
     def size(self) -> int:
         """The number of entries."""
         return self.label.size
 
+    @property
+    def frozen(self) -> str | None:
+        """Why the entries keep their order."""
+        return self.label.frozen
 
-Factor: TypeAlias = Label | Flat | Signed
+
+Factor: TypeAlias = Label | Flat | Marked
 Run: TypeAlias = tuple[Factor, ...]
 
 
@@ -101,10 +89,10 @@ def size_of(run: Sequence[Factor]) -> int:
 
 
 def resolve(run: Sequence[Factor]) -> Run:
-    """The run in its smallest factors that are known, without those of size 1."""
+    """The run in its smallest factors that are known, without those of size 1 and no mark."""
     found: list[Factor] = []
     for factor in run:
-        if factor.size == 1:
+        if factor.size == 1 and not isinstance(factor, Marked):
             continue
         if isinstance(factor, Label):
             factor = factor.root
@@ -120,20 +108,24 @@ def resolve(run: Sequence[Factor]) -> Run:
 
 def labels_in(run: Sequence[Factor]) -> list[Label]:
     """The labels of a run that stand for themselves."""
-    factors = (one.label if isinstance(one, Signed) else one for one in resolve(run))
-    return [factor for factor in factors if isinstance(factor, Label)]
+    return [factor for factor in unmarked(resolve(run)) if isinstance(factor, Label)]
 
 
-def without_signs(run: Sequence[Factor]) -> tuple[Label | Flat, ...]:
-    """The entries of a run as such that do not change sign."""
-    return tuple(one.label if isinstance(one, Signed) else one for one in run)
+def unmarked(run: Sequence[Factor]) -> tuple[Label | Flat, ...]:
+    """The entries of a run as such."""
+    return tuple(one.label if isinstance(one, Marked) else one for one in run)
 
 
-def keep_signs(run: Sequence[Factor]) -> None:
-    """The entries of a run must not change sign."""
-    for factor in run:
-        if isinstance(factor, Signed):
-            factor.parity.must_be_zero()
+def keep_signs(run: Sequence[Factor]) -> Run:
+    """The run, whose entries must not change sign, with what that leaves of its marks."""
+    return tuple(
+        with_mark(one.label, one.mark.keep()) if isinstance(one, Marked) else one for one in run
+    )
+
+
+def with_mark(label: Label, mark: Mark | None) -> Label | Marked:
+    """A label, marked if there is a mark."""
+    return label if mark is None else Marked(label, mark)
 
 
 def freeze(run: Sequence[Factor], reason: str) -> None:
@@ -150,14 +142,28 @@ def frozen_run(size: int, reason: str) -> Run:
     return (Label(size, frozen=reason),) if size > 1 else ()
 
 
+def frozen_like(runs: Sequence[Run], size: int, reason: str) -> Run:
+    """An axis whose entries keep their order, with what that leaves of the marks of some runs."""
+    mark = _met([factor for run in runs for factor in keep_signs(resolve(run))])
+    return resolve([with_mark(Label(size, frozen=reason), mark)])
+
+
+def _met(factors: Sequence[Factor]) -> Mark | None:
+    """The mark of products of entries with the marks of all of these."""
+    marks = [factor.mark for factor in factors if isinstance(factor, Marked)]
+    return reduce(lambda a, b: a.meet(b, is_product=True), marks) if marks else None
+
+
 def split_factor(factor: Factor, outer: int) -> tuple[Factor, Factor]:
     """A factor as two, the slower of size `outer`; a label stays so for all who hold it."""
     inner = factor.size // outer
     if isinstance(factor, Flat):
         return Flat(outer), Flat(inner)
-    if isinstance(factor, Signed):  # labels were split in walks before the one that asks for signs
-        keep_signs((factor,))
-        return Label(outer, frozen=MISFIT), Label(inner, frozen=MISFIT)
+    if isinstance(factor, Marked):  # labels were split in walks before those that mark them
+        mark = factor.mark.keep()
+        parts = (Label(size, frozen=MISFIT) for size in (outer, inner))
+        one, other = (with_mark(part, mark) for part in parts)
+        return one, other
     label = factor.root
     if label.segments:
         freeze((label,), MISFIT)
@@ -196,7 +202,10 @@ def unify(one: Sequence[Factor], other: Sequence[Factor], *, is_product: bool = 
 
     Where entries are multiplied, signs are too; else both must have the same.
     """
-    left, right = list(resolve(one)), list(resolve(other))
+    left, right = ([x for x in resolve(run) if x.size > 1] for run in (one, other))
+    if not left and not right:
+        mark = _met([*resolve(one), *resolve(other)])
+        return resolve([with_mark(Label(1, frozen=""), mark)])
     found: list[Factor] = []
     while left and right:
         a, b = left.pop(0), right.pop(0)
@@ -213,15 +222,12 @@ def unify(one: Sequence[Factor], other: Sequence[Factor], *, is_product: bool = 
 
 
 def _unify_factors(a: Factor, b: Factor, is_product: bool) -> Factor:
-    if isinstance(a, Signed) and isinstance(b, Signed):
-        total = a.parity + b.parity
-        if not is_product:
-            total.must_be_zero()
-        return Signed(a.label, total) if is_product else a
-    if isinstance(a, Signed) or isinstance(b, Signed):
+    if isinstance(a, Marked) and isinstance(b, Marked):
+        return Marked(a.label, a.mark.meet(b.mark, is_product=is_product))
+    if isinstance(a, Marked) or isinstance(b, Marked):
         if not is_product:
             keep_signs((a, b))
-        return a if isinstance(a, Signed) else b
+        return a if isinstance(a, Marked) else b
     if isinstance(a, Flat):
         return b
     if isinstance(b, Flat):

@@ -6,6 +6,7 @@ them on, even ones forget them, and all others need them to be 0, as the functio
 What solves these equations are the signs of a group.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -16,14 +17,14 @@ from onebasin.symmetry.discovery.jax_names import ADDING, CALLS, INDICES, LOOPS,
 from onebasin.symmetry.discovery.labels import (
     Factor,
     Label,
-    Parity,
+    Marked,
     Run,
-    Signed,
     keep_signs,
     labels_in,
     resolve,
-    without_signs,
+    unmarked,
 )
+from onebasin.symmetry.discovery.marks import Mark
 from onebasin.symmetry.discovery.values import Value
 
 _ODD_OR_LINEAR = frozenset(
@@ -41,6 +42,30 @@ _ODD_OR_LINEAR = frozenset(
 """What their operands' signs become is said by their rules."""
 
 _EVEN = frozenset({"abs", "cos", "cosh", "is_finite", "square"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Parity:
+    """Whether entries change sign with those of a label: a sum of unknowns, each 0 or 1, mod 2.
+
+    `unknowns` has a bit for each of them; `zeros` collects the sums that have to be 0.
+    """
+
+    unknowns: int
+    zeros: set[int] = dataclasses.field(compare=False)
+
+    def meet(self, other: "Parity", *, is_product: bool) -> "Parity":
+        """Products add up signs; for all else both must be the same."""
+        total = Parity(self.unknowns ^ other.unknowns, self.zeros)
+        if is_product:
+            return total
+        total.keep()
+        return self
+
+    def keep(self) -> None:
+        """Entries do not change sign."""
+        if self.unknowns:
+            self.zeros.add(self.unknowns)
 
 
 def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) -> list[Value]:
@@ -84,22 +109,18 @@ def _factors(name: str, operands: Sequence[Value]) -> Sequence[Value]:
 
 def positive(value: Value) -> Value:
     """A value none of whose entries changes sign: that is a condition on the unknowns."""
-    for runs in value.blocks.values():
-        for run in runs:
-            keep_signs(run)
-    return unsigned(value)
+    return value.marked(keep_signs)
 
 
 def is_signed(value: Value) -> bool:
     """Whether entries of a value may change sign."""
     runs = (run for axis in range(value.ndim) for run in value.at(axis))
-    return any(isinstance(factor, Signed) for run in runs for factor in run)
+    return any(isinstance(factor, Marked) for run in runs for factor in run)
 
 
 def unsigned(value: Value) -> Value:
     """A value as such none of whose entries changes sign."""
-    plain = value.map(lambda runs: tuple(map(without_signs, runs)), value.cuts)
-    return value._replace(blocks=plain.blocks)
+    return value.marked(unmarked)
 
 
 class Place(NamedTuple):
@@ -119,6 +140,16 @@ class Unknowns:
         self._labels: list[Label] = []
         self._places: list[Place | None] = []
 
+    def mark(self, number: int) -> Mark:
+        """An unknown by its number."""
+        return Parity(1 << number, self.zeros)
+
+    def of_operands(
+        self, name: str, params: dict[str, Any], operands: Sequence[Value]
+    ) -> list[Value]:
+        """The operands of a primitive with the signs that its rule may see."""
+        return of_operands(name, params, operands)
+
     def ask(self, argument: int, value: Value) -> Value:
         """An argument with an unknown for each place that lists units of a group."""
         blocks = {
@@ -132,8 +163,7 @@ class Unknowns:
 
     def ask_again(self, value: Value) -> Value:
         """A value with unknowns of its own, as loops need for what they hand on."""
-        runs_of = lambda runs: tuple(self._asked(run, lambda at: None) for run in runs)
-        return unsigned(value).map(runs_of, value.cuts)
+        return unsigned(value).marked(lambda run: self._asked(run, lambda at: None))
 
     def _asked(self, run: Run, place_of: Callable[[int], Place | None]) -> Run:
         if any(label.segments for label in labels_in(run)):
@@ -141,10 +171,10 @@ class Unknowns:
         found: list[Factor] = []
         for at, factor in enumerate(resolve(run)):
             if isinstance(factor, Label) and factor.frozen is None:
-                unknown = 1 << len(self._labels)
+                mark = self.mark(len(self._labels))
                 self._labels.append(factor)
                 self._places.append(place_of(at))
-                factor = Signed(factor, Parity(unknown, self.zeros))
+                factor = Marked(factor, mark)
             found.append(factor)
         return tuple(found)
 

@@ -39,6 +39,7 @@ class Value(NamedTuple):
     `known` holds its numbers where these are few and certain, `positions` what they point to.
     `source` says whether it is given (inputs and constants), a param, or made of both; `distinct`
     along which axes no two entries are equal, but for params of probability 0.
+    `is_data` says of the walk that asks for roles that it depends on more than the arguments.
     """
 
     cuts: Cuts
@@ -47,6 +48,7 @@ class Value(NamedTuple):
     positions: Positions | None = None
     source: Literal["given", "param", "mixed"] = "mixed"
     distinct: frozenset[int] = frozenset()
+    is_data: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -67,9 +69,15 @@ class Value(NamedTuple):
         """The runs of an axis in all blocks."""
         return (runs[axis] for runs in self.blocks.values())
 
+    def marked(self, function: Callable[[Run], Run]) -> "Value":
+        """The same array whose entries are marked in another way, or not."""
+        blocks = {key: tuple(map(function, runs)) for key, runs in self.blocks.items()}
+        return self._replace(blocks=blocks)
+
     def map(self, function: Callable[[Runs], Runs], cuts: Cuts) -> "Value":
         """A value with other axes, whose blocks are made of these one by one."""
-        return Value(cuts, {key: function(runs) for key, runs in self.blocks.items()})
+        blocks = {key: function(runs) for key, runs in self.blocks.items()}
+        return Value(cuts, blocks, is_data=self.is_data)
 
 
 def whole(runs: Sequence[Run], shape: Sequence[int]) -> Value:
@@ -122,7 +130,7 @@ def _cut_segment(value: Value, axis: int, segment: int, position: int, cutter: C
         else:
             for step, part in enumerate(cutter(runs[axis], position)):
                 blocks[moved(step)] = (*runs[:axis], part, *runs[axis + 1 :])
-    return Value(tuple(cuts), blocks, value.known)
+    return value._replace(cuts=tuple(cuts), blocks=blocks)
 
 
 def align(values: Sequence[Value], axes: Sequence[int], cutter: Cutter) -> list[Value]:

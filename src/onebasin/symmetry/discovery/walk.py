@@ -21,9 +21,12 @@ from onebasin.symmetry.discovery.labels import (
 )
 from onebasin.symmetry.discovery.parity import Place, Unknowns
 from onebasin.symmetry.discovery.positions import settled
+from onebasin.symmetry.discovery.roles import Evidence
 from onebasin.symmetry.discovery.rules import RULES
+from onebasin.symmetry.discovery.scales import Scales, Scaling
 from onebasin.symmetry.discovery.sources import argument, given
 from onebasin.symmetry.discovery.values import Value
+from onebasin.symmetry.notation import Roles
 
 _MOST_WALKS = 20
 NOT_USED = "not used"
@@ -33,16 +36,51 @@ class Walked(NamedTuple):
     """What is known after the last walk.
 
     `leaves` are the params' values by path; `met` are labels that tell entries apart together;
-    `signs` are the places in leaves, by number, that change sign with units of a label.
+    `roles` say what each axis does with units; `signs` are the places in leaves, by number, that
+    change sign with units of a label.
     """
 
     leaves: dict[str, Value]
     met: list[Counter[Label]]
     notes: list[str]
+    roles: Roles
     signs: list[tuple[Label, list[Place]]]
 
 
 def walk(apply: Callable[..., Any], params: Params, *inputs: Any) -> Walked:
+    """What the walks through a function find out: labels first, then roles, then signs."""
+    known = _labelled(apply, params, *inputs)
+    unknowns = Unknowns()
+    asked = [unknowns.ask(number, value) for number, value in enumerate(known.leaves.values())]
+    roles = _roles(known)
+    _run(Analysis(RULES, unknowns), known.closed, [*asked, *known.others])
+    first = known.analysis
+    return Walked(known.leaves, _met(first), list(first.notes), roles, unknowns.solutions())
+
+
+def roles_in(apply: Callable[..., Any], params: Params, *inputs: Any) -> Roles:
+    """What each axis of the params does with units, by their paths."""
+    return _roles(_labelled(apply, params, *inputs))
+
+
+def scalings_in(apply: Callable[..., Any], params: Params, *inputs: Any) -> list[Scaling]:
+    """All ways to scale a unit that leave the function as it is."""
+    known, scales = _labelled(apply, params, *inputs), Scales()
+    asked = [scales.ask(number, value) for number, value in enumerate(known.leaves.values())]
+    _run(Analysis(RULES, scales), known.closed, [*asked, *known.others])
+    return scales.scalings(known.leaves)
+
+
+class _Labelled(NamedTuple):
+    """A function whose arguments are cut as far as they have to be, and how that was seen."""
+
+    closed: ClosedJaxpr
+    leaves: dict[str, Value]
+    others: list[Value]
+    analysis: Analysis
+
+
+def _labelled(apply: Callable[..., Any], params: Params, *inputs: Any) -> _Labelled:
     """Walk through a function until no argument has to be cut any further."""
     shapes = jax.eval_shape(lambda *args: args, params, *inputs)
     leaves = _trees.named_leaves(shapes[0])
@@ -77,14 +115,21 @@ def walk(apply: Callable[..., Any], params: Params, *inputs: Any) -> Walked:
     named = dict(zip(leaves, values, strict=True))
     _freeze_unused(named, analysis)
     _freeze_cut_in_two_ways(named)
-    unknowns = Unknowns()
-    asked = [unknowns.ask(number, value) for number, value in enumerate(values)]
-    _run(Analysis(RULES, unknowns), closed, [*asked, *others])
-    return Walked(named, _met(analysis), list(analysis.notes), unknowns.solutions())
+    return _Labelled(closed, named, others, analysis)
+
+
+def _roles(known: _Labelled) -> Roles:
+    evidence = Evidence([value.shape for value in known.leaves.values()])
+    asked = [evidence.ask(number, value) for number, value in enumerate(known.leaves.values())]
+    data = [value._replace(is_data=True) for value in known.others]
+    _run(Analysis(RULES, evidence=evidence), known.closed, [*asked, *data])
+    return {leaf: evidence.roles(number) for number, leaf in enumerate(known.leaves)}
 
 
 def _run(analysis: Analysis, closed: ClosedJaxpr, arguments: list[Value]) -> None:
     for value in settled(analysis.run(closed, arguments)):
+        if analysis.evidence is not None:
+            analysis.evidence.make(value)
         for axis in range(value.ndim):
             analysis.freeze_axis(value, axis, "reaches the output")
 

@@ -8,6 +8,7 @@ from onebasin.symmetry.discovery.jax_names import CALLS, inner_function, scan_co
 from onebasin.symmetry.discovery.labels import Run, frozen_run, resolve, unify
 from onebasin.symmetry.discovery.parity import unsigned
 from onebasin.symmetry.discovery.positions import settled
+from onebasin.symmetry.discovery.roles import origins
 from onebasin.symmetry.discovery.rules.elementwise import unify_all
 from onebasin.symmetry.discovery.rules.reduction import forget
 from onebasin.symmetry.discovery.values import Value
@@ -47,6 +48,8 @@ def scan(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[
     for value in stacked:
         for run in unsigned(value).at(0):
             steps = unify(steps, run) if steps else run
+        if analysis.evidence is not None and not value.is_data:
+            analysis.evidence.make(value, [0])  # each step makes units of its own
     # Segments of the leading axis meet, for one body reads them all.
     slices = [forget(value, [0]) for value in stacked]
 
@@ -67,6 +70,8 @@ def _repeat(
     analysis: Analysis, step: Step, given: Sequence[Value], start: Sequence[Value]
 ) -> tuple[list[Value], list[Value]]:
     """What a loop hands on from step to step, and what else its steps give."""
+    if analysis.evidence is not None:
+        return _followed(analysis, step, given, start)
     # What a loop begins with holds other numbers later.
     carry = [unsigned(value)._replace(known=None) for value in start]
     plain, found = [unsigned(value) for value in given], list[Value]()
@@ -83,6 +88,19 @@ def _repeat(
     return carry, found[len(carry) :]
 
 
+def _followed(
+    analysis: Analysis, step: Step, given: Sequence[Value], start: Sequence[Value]
+) -> tuple[list[Value], list[Value]]:
+    """The same, where each step hands on what comes from arguments and what depends on data."""
+    carry = [value._replace(known=None) for value in start]
+    while True:
+        found = step(given, carry)
+        before = [origins(value) for value in carry]
+        carry = [_meet(analysis, *pair) for pair in zip(carry, found, strict=False)]
+        if [origins(value) for value in carry] == before:
+            return carry, found[len(carry) :]
+
+
 def _meet(analysis: Analysis, one: Value, other: Value) -> Value:
     found = unify_all(analysis, [one, other])
     for runs in found.blocks.values():
@@ -92,7 +110,7 @@ def _meet(analysis: Analysis, one: Value, other: Value) -> Value:
 
 def _with_steps(value: Value, steps: Run, length: int) -> Value:
     blocks = {(0, *key): (steps, *runs) for key, runs in value.blocks.items()}
-    return Value(((length,), *value.cuts), blocks)
+    return Value(((length,), *value.cuts), blocks, is_data=value.is_data)
 
 
 RULES: dict[str, Rule] = {

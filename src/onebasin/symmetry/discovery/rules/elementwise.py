@@ -62,7 +62,7 @@ def unify_all(analysis: Analysis, values: Sequence[Value], *, is_product: bool =
     for other in others:
         for key, runs in other.blocks.items():
             blocks[key] = unify_runs(blocks[key], runs, is_product=is_product)
-    return Value(first.cuts, blocks)
+    return Value(first.cuts, blocks, is_data=any(value.is_data for value in values))
 
 
 def unify_runs(one: Runs, other: Runs, *, is_product: bool = False) -> Runs:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
-from onebasin.symmetry.discovery.labels import Flat, frozen_run, resolve
+from onebasin.symmetry.discovery.labels import Flat, frozen_like, resolve
 from onebasin.symmetry.discovery.rules.reduction import forget, with_frozen
 from onebasin.symmetry.discovery.rules.shape import taken
 from onebasin.symmetry.discovery.values import Value, flat
@@ -59,7 +59,8 @@ def _mended(value: Value, axis: int, segment: int) -> Value:
     size = sizes[segment - 1] + sizes[segment]
     cuts = list(value.cuts)
     cuts[axis] = (*sizes[: segment - 1], size, *sizes[segment + 1 :])
-    run = frozen_run(size, "joined of parts that keep their order")
+    parts = [runs[axis] for key, runs in value.blocks.items() if segment - key[axis] in (0, 1)]
+    run = frozen_like(parts, size, "joined of parts that keep their order")
     blocks = {}
     for key, runs in value.blocks.items():
         place = key[axis] - (key[axis] >= segment)

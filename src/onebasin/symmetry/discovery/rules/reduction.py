@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
-from onebasin.symmetry.discovery.labels import frozen_run, keep_signs
+from onebasin.symmetry.discovery.labels import frozen_like, frozen_run, keep_signs
 from onebasin.symmetry.discovery.positions import entries_of, is_arange
 from onebasin.symmetry.discovery.rules.elementwise import unify_all, unify_runs
-from onebasin.symmetry.discovery.values import Positions, Runs, Value, frozen
+from onebasin.symmetry.discovery.values import Positions, Runs, Value
 
 
 def reduce(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
@@ -24,7 +24,7 @@ def forget(value: Value, axes: Sequence[int]) -> Value:
         for axis in axes:
             keep_signs(runs[axis])
         blocks[place] = unify_runs(blocks[place], left) if place in blocks else left
-    return Value(tuple(value.cuts[i] for i in kept), blocks)
+    return Value(tuple(value.cuts[i] for i in kept), blocks, is_data=value.is_data)
 
 
 def arg_reduce(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
@@ -127,7 +127,7 @@ def with_frozen(
     cuts = tuple(
         (shape[axis],) if place is None else kept.cuts[place] for axis, place in enumerate(at)
     )
-    fresh = {axis: frozen(shape, reason).blocks[(0,) * value.ndim][axis] for axis in axes}
+    fresh = {axis: frozen_like([*value.at(axis)], shape[axis], reason) for axis in axes}
     blocks = {
         tuple(0 if place is None else key[place] for place in at): tuple(
             fresh[axis] if place is None else runs[place] for axis, place in enumerate(at)

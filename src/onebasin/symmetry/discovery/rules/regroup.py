@@ -8,6 +8,7 @@ from onebasin.symmetry.discovery.labels import (
     MISFIT,
     Run,
     freeze,
+    frozen_like,
     frozen_run,
     labels_in,
     split_run,
@@ -116,7 +117,7 @@ def _split_or_freeze(run: Run, sizes: Sequence[int]) -> list[Run]:
     split = split_run(run, sizes)
     if split is None:
         freeze(run, MISFIT)
-        return [frozen_run(size, MISFIT) for size in sizes]
+        return [frozen_like([run], size, MISFIT) for size in sizes]
     return split
 
 

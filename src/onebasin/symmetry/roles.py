@@ -1,0 +1,74 @@
+"""roles_of: which axes make units and which read them, said by a symmetry or by its function."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from onebasin import _trees
+from onebasin._types import Params
+from onebasin.symmetry.axes import Roles, Symmetry
+from onebasin.symmetry.discovery.walk import roles_in
+from onebasin.symmetry.notation import Function
+
+
+def roles_of(symmetry: Symmetry, params: Params) -> Roles:
+    """The role of every axis of every leaf, by path; None where it is not known.
+
+    An axis *makes* the units that it lists where it is the output of a product, a bias or a
+    scale, and *reads* them where a product sums over it. What the symmetry does not say itself is
+    read off the function that it is declared of, once. An axis that does both, as of embeddings
+    that are read out by their own transpose, has no role.
+
+    Example:
+        >>> roles_of(ob.mlp(5, (4,), 3).symmetry, params)["out/kernel"]
+        ('reads', 'makes')
+    """
+    leaves, function = _trees.named_leaves(params), symmetry.function
+    known = symmetry.roles
+    if function is not None and not leaves.keys() <= known.keys():
+        known = {**_of_function(function, params), **known}
+    return {leaf: known.get(leaf, (None,) * np.ndim(array)) for leaf, array in leaves.items()}
+
+
+def roles_of_leaves(symmetry: Symmetry, params: Params) -> Roles:
+    """The same for the axes of `symmetry.leaves`, where arrays list several things."""
+    roles = roles_of(symmetry, params)
+    return {
+        name: tuple(
+            role
+            for role, factors in zip(roles[piece.leaf], piece.factors, strict=True)
+            for _ in factors
+        )
+        for name, piece in symmetry.pieces.items()
+    }
+
+
+def _of_function(function: Function, params: Params) -> Roles:
+    if function.roles is None:
+        function.roles = roles_in(function.apply, *argument_shapes(function, params))
+    return function.roles
+
+
+def argument_shapes(function: Function, params: Params) -> tuple[Any, ...]:
+    """The params and other inputs of a function as shapes, in the precision of the params."""
+    shapes = jax.eval_shape(lambda *leaves: leaves, params, *function.inputs)
+    precision = jnp.result_type(*jax.tree.leaves(shapes[0]))
+    return jax.tree.map(
+        lambda leaf: (
+            jax.ShapeDtypeStruct(leaf.shape, precision)
+            if jnp.issubdtype(leaf.dtype, jnp.floating)
+            else leaf
+        ),
+        shapes,
+    )
+
+
+def unknown_role(purpose: str, leaf: str, axis: int) -> ValueError:
+    """What to raise where the role of an axis is needed and not known."""
+    return ValueError(
+        f"{purpose} needs the role of axis {axis} of {leaf!r}: whether it makes units or reads "
+        "them. Got none, or both. Let find_symmetry find the symmetry, or say it, as in "
+        f'Symmetry.of(axes, params, roles={{{leaf!r}: ("reads", "makes")}}).'
+    )
