@@ -12,8 +12,9 @@ import scipy.stats
 
 from onebasin import _trees
 from onebasin.models.mlp import mlp
+from onebasin.models.network import Network
 from onebasin.models.posterior import posterior
-from onebasin.symmetry.axes import Axes
+from onebasin.symmetry.axes import Axes, Symmetry
 from onebasin.symmetry.permutation import permute
 from onebasin.symmetry.random_permutation import random_permutation
 
@@ -172,6 +173,22 @@ def test_prior_stds_go_by_kind_of_array() -> None:
 def test_prior_stds_go_by_the_path_of_one_array() -> None:
     stds = layers({"hidden_0/kernel": 3.0, "hidden_0/bias": 2.0, "hidden_1": 1.5, "out": 0.5})
     assert list(stds.values()) == [2.0, 3.0, 1.5, 1.5, 0.5, 0.5]
+
+
+def test_names_with_dots_answer_to_their_parts() -> None:
+    shapes = {"0.weight": (4, 3), "0.bias": (4,), "layer_2.norm.weight": (4,)}
+    params = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+    symmetry = Symmetry.of({name: Axes(*[None] * len(s)) for name, s in shapes.items()}, params)
+    network = Network(lambda key: params, lambda p, x: x @ p["0.weight"].T, None, symmetry)
+    stds = lambda **given: {
+        name: float(np.unique(leaf).item())
+        for name, leaf in posterior(network, make_data("categorical"), **given).prior_std.items()
+    }
+    in_turn = lambda *each: dict(zip(shapes, each, strict=True))
+    assert stds(prior_std={"weight": 1.0, "bias": 0.5}) == in_turn(1.0, 0.5, 1.0)
+    assert stds(prior_std={"0": 2.0, "layer": 0.5}) == in_turn(2.0, 2.0, 0.5)
+    each = {"0.weight": 1.0, "0.bias": 2.0, "norm": 3.0}
+    assert stds(prior_std=each) == in_turn(1.0, 2.0, 3.0)
 
 
 @pytest.mark.parametrize(

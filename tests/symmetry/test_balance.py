@@ -1,16 +1,21 @@
 """balance: the function stays, the norms become equal, and doing it twice changes nothing."""
 
 import itertools
+from types import SimpleNamespace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import strategies
 from hypothesis import given, settings, strategies as st
 
 from onebasin.models.mlp import mlp
+from onebasin.models.posterior import posterior
 from onebasin.symmetry.axes import Axes, Symmetry
 from onebasin.symmetry.balance import balance
+from onebasin.symmetry.discovery.find import find_symmetry
+from onebasin.symmetry.scalings import scalings_of
 
 NETWORKS = {depth: mlp(3, (5, 4, 6)[:depth], 2, "relu") for depth in (1, 2, 3)}
 every_depth = pytest.mark.parametrize("network", NETWORKS.values(), ids=map(str, NETWORKS))
@@ -92,14 +97,120 @@ def test_the_precision_and_the_given_params_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("axes", "message"),
+    ("axes", "roles", "message"),
     [
-        ({"w": Axes(None, "h")}, r"needs incoming arrays .*Got \['w'\] and \[\] for 'h'"),
-        ({"w": Axes("h", None)}, r"Got \[\] and \['w'\] for 'h'"),
-        ({"w": Axes("h", "h")}, r"one axis of each array\. Got two of w for 'h'"),
+        (Axes(None, "h"), ("reads", "makes"), r"needs incoming .*Got \['w'\] and \[\] for 'h'"),
+        (Axes("h", None), ("reads", "makes"), r"Got \[\] and \['w'\] for 'h'"),
+        (Axes("h", "h"), ("reads", "makes"), r"one axis of each array\. Got two of w for 'h'"),
+        (Axes("h", "h"), None, r"one axis of each array\. Got two of w for 'h'"),
+        (
+            Axes(None, "h"),
+            None,
+            r"needs the role of axis 1 of 'w': whether it makes units or reads",
+        ),
     ],
 )
-def test_a_group_that_cannot_be_balanced_is_refused(axes, message) -> None:
+def test_a_group_that_cannot_be_balanced_is_refused(axes, roles, message) -> None:
     params = {"w": np.ones((3, 3))}
+    symmetry = Symmetry.of({"w": axes}, params, roles=roles and {"w": roles})
     with pytest.raises(ValueError, match=message):
-        balance(Symmetry.of(axes, params), params)
+        balance(symmetry, params)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "silu"])
+def test_units_whose_activation_has_no_scale_are_refused(activation: str) -> None:
+    network = mlp(3, (5, 4), 2, activation)
+    with pytest.raises(ValueError, match=r"Got 'hidden_0', whose units cannot"):
+        balance(network.symmetry, strategies.make_case(network, 0).params)
+
+
+def test_scales_are_balanced_by_roles_that_are_said_where_there_is_no_function() -> None:
+    params = strategies.make_case(NETWORKS[1], 0, dtype=np.float64).params
+    kernels = {name: params[name]["kernel"].T for name in ("hidden_0", "out")}
+    transposed = {"b": params["hidden_0"]["bias"], "v": kernels["out"], "w": kernels["hidden_0"]}
+    axes = {"b": Axes("h"), "v": Axes(None, "h"), "w": Axes("h", None)}
+    roles = {"b": ("makes",), "v": ("makes", "reads"), "w": ("makes", "reads")}
+    found = balance(Symmetry.of(axes, transposed, roles=roles), transposed)
+    expected = balance(NETWORKS[1].symmetry, params)
+    np.testing.assert_allclose(found["w"].T, expected["hidden_0"]["kernel"], rtol=1e-12)
+    np.testing.assert_allclose(found["v"].T, expected["out"]["kernel"], rtol=1e-12)
+    np.testing.assert_allclose(found["b"], expected["hidden_0"]["bias"], rtol=1e-12)
+
+
+RELU = jax.nn.relu
+VECTORS = dict.fromkeys(("b", "mean", "scale", "shift", "var"), (5,))
+
+
+def outputs_first(p, x):
+    return RELU(x @ p["w"].T + p["b"]) @ p["o"].T
+
+
+def batchnorm(p, x):
+    h = (x @ p["w"].T + p["b"] - p["mean"]) / jnp.sqrt(p["var"] + 1e-5)
+    return RELU(h * p["scale"] + p["shift"]) @ p["o"].T
+
+
+def leaky_and_squared(p, x):
+    return jnp.square(jax.nn.leaky_relu(x @ p["w"].T + p["b"])) @ p["o"].T
+
+
+def residual(p, x):
+    h = x @ p["w"].T
+    return (h + RELU(h @ p["k"].T + p["b"]) @ p["u"].T) @ p["o"].T
+
+
+def one_kernel_for_each_channel(p, x):
+    conv = lambda h, k, groups: jax.lax.conv_general_dilated(
+        h, k, (1, 1), "SAME", feature_group_count=groups
+    )
+    h = RELU(conv(x.reshape(-1, 1, 3, 1), p["k"], 1) + p["b"][:, None, None])
+    h = RELU(conv(h, p["d"], 5) + p["mean"][:, None, None])
+    return h.reshape(len(h), -1) @ p["o"].T
+
+
+@pytest.mark.parametrize(
+    ("apply", "shapes"),
+    [
+        (outputs_first, {"w": (5, 3), "b": (5,), "o": (2, 5)}),
+        (batchnorm, {"w": (5, 3), "o": (2, 5), **VECTORS}),
+        (leaky_and_squared, {"w": (5, 3), "b": (5,), "o": (2, 5)}),
+        (residual, {"w": (5, 3), "k": (4, 5), "b": (4,), "u": (5, 4), "o": (2, 5)}),
+        (one_kernel_for_each_channel,
+         {"k": (5, 1, 3, 1), "b": (5,), "d": (5, 1, 3, 1), "mean": (5,), "o": (2, 15)}),
+    ],
+)  # fmt: skip
+def test_any_function_stays_and_its_weights_have_the_least_norm(apply, shapes) -> None:
+    rng = np.random.default_rng(0)
+    params = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    params |= {"var": np.abs(params["var"]) + 1} if "var" in params else {}
+    inputs = rng.normal(size=(4, 3)).astype(np.float32)
+    params = jax.tree.map(np.float32, params)
+    with jax.numpy_rank_promotion("allow"):
+        symmetry = find_symmetry(apply, params, inputs)
+        balanced = balance(symmetry, params)
+        before, after = apply(params, inputs), apply(balanced, inputs)
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-5 * np.abs(before).max())
+    norm = lambda tree: sum(
+        float(np.square(leaf, dtype=np.float64).sum()) for leaf in tree.values()
+    )
+    assert norm(balanced) < 0.99 * norm(params)
+    for group, scalings in scalings_of(symmetry, params).items():
+        for powers in scalings:
+            nearby = dict(symmetry.unfold(balanced))
+            for place, power in powers.items():
+                shape = [1] * nearby[place.leaf].ndim
+                shape[place.axis] = -1
+                scales = np.full(symmetry.sizes[group], 1.01**power)
+                nearby[place.leaf] = nearby[place.leaf] * scales.reshape(shape)
+            assert norm(nearby) > norm(balanced)
+
+
+def test_the_noise_of_a_regression_changes_nothing() -> None:
+    data = SimpleNamespace(inputs=np.ones((4, 3), np.float32), targets=np.ones(4, np.float32))
+    problem = posterior(mlp(3, (5, 4), 1), data, likelihood="gaussian")
+    network = strategies.make_case(problem.network, 0).params
+    params = {"log_noise_std": np.float32(0.3), "network": network}
+    balanced = balance(problem.symmetry, params)
+    expected = balance(problem.network.symmetry, network)
+    jax.tree.map(np.testing.assert_array_equal, balanced["network"], expected)
+    assert balanced["log_noise_std"] == np.float32(0.3)
