@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-import jax
 import numpy as np
 
 from onebasin import _trees
@@ -26,6 +25,7 @@ from onebasin.symmetry.notation import (
     is_axes,
     sign_name,
 )
+from onebasin.symmetry.spelling import check_spelling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,18 +81,12 @@ class Symmetry:
 
         `sizes` are those that shapes leave open, where an axis lists several groups.
 
-        Raises: ValueError where the trees, the number of axes or the sizes in a group disagree, or
-        a sign is of axes that do not list its group.
+        Raises: ValueError where the trees, the number of axes or the sizes in a group disagree, a
+        name looks like that of another group misspelled, or a sign is of axes that do not list
+        its group.
         """
-        leaves = _trees.named_leaves(params)
-        named = _trees.named_leaves(axes, is_axes)
-        if list(named) != list(leaves):
-            raise ValueError(
-                "A symmetry must have one Axes for each leaf of the params. "
-                f"Got Axes at {sorted(named)} for leaves {sorted(leaves)}."
-            )
-        shapes = {name: np.shape(leaf) for name, leaf in leaves.items()}
-        found = dict(sorted(layout.sizes(named, shapes, dict(sizes or {})).items()))
+        found = layout.sizes_of(axes, params, dict(sizes or {}))
+        check_spelling(found, _trees.named_leaves(axes, is_axes))
         held = {group: tuple(parents) for group, parents in (nested or {}).items()}
         unknown = {*held, *(p for parents in held.values() for p in parents), *fixed} - set(found)
         if unknown:
@@ -237,14 +231,11 @@ class Symmetry:
 
     def check(self, params: Params, num_batch_axes: int = 0) -> None:
         """Raise ValueError where params (behind batch axes) do not fit this symmetry."""
-        shapes = jax.tree.map(
-            lambda leaf: np.empty(np.shape(leaf)[num_batch_axes:], np.bool_), params
-        )
         known = {**self.sizes, **self.fixed}
         given = {} if self.is_plain else known
-        found = Symmetry.of(self.axes, shapes, sizes=given)
-        if found.sizes != known:
+        found = layout.sizes_of(self.axes, params, given, num_batch_axes)
+        if found != known:
             raise ValueError(
                 f"The params must have the units that the symmetry lists, {known}. "
-                f"Got {found.sizes}. Were they drawn from another network?"
+                f"Got {found}. Were they drawn from another network?"
             )
