@@ -41,7 +41,8 @@ class Symmetry:
     `signs` are what may flip beside, by the name of their entry in a permutation: where the
     activation is odd, a unit's incoming and outgoing weights. A group may have several or none.
     `frozen` says of axes that never move why, `function` what the symmetry is claimed of, so that
-    `align` can try it; both are told, not compared.
+    `align` can try it, and `dropped` which groups and signs failed when that was tried. These are
+    not compared.
     """
 
     axes: Any
@@ -51,6 +52,7 @@ class Symmetry:
     signs: dict[str, Sign] = dataclasses.field(default_factory=dict)
     frozen: dict[str, str] = dataclasses.field(default_factory=dict, compare=False)
     function: Function | None = dataclasses.field(default=None, compare=False, repr=False)
+    dropped: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def __str__(self) -> str:
         from onebasin.symmetry.describe import as_text  # it knows of this class

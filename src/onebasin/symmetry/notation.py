@@ -84,11 +84,17 @@ class Sign(NamedTuple):
 
 @dataclasses.dataclass(eq=False)
 class Function:
-    """A function of params and the shapes of its other inputs; `passed` is what was tried of it."""
+    """A function of params, and its other inputs or their shapes.
+
+    `passed` is what was tried of it. `is_declared` says that somebody wrote the symmetry down: then
+    it is refused if it is wrong, and compared with what is found, once (`is_compared`).
+    """
 
     apply: Callable[..., Any]
     inputs: tuple[Any, ...]
     passed: dict[Any, bool] = dataclasses.field(default_factory=dict)
+    is_declared: bool = False
+    is_compared: bool = False
 
 
 _MARK = " ±"
