@@ -53,7 +53,7 @@ def verify_once(symmetry: Symmetry, params: Params) -> Symmetry:
     values = Values(params, drawn_inputs(function.inputs), has_shapes)
     run = begin if function.is_declared else _unasked
     trial = run(function.apply, [values])
-    return symmetry if trial is None else _learn(symmetry, function, trial)
+    return symmetry if trial is None else _learn(symmetry, function, trial, stacklevel=6)
 
 
 def verify_found(symmetry: Symmetry, params: Params, inputs: Sequence[Any]) -> Symmetry:
@@ -67,7 +67,7 @@ def verify_found(symmetry: Symmetry, params: Params, inputs: Sequence[Any]) -> S
     if function is None or not symmetry.sizes or any(isinstance(x, Tracer) for x in leaves):
         return symmetry
     trial = _unasked(function.apply, _candidates(params, tuple(inputs)))
-    return symmetry if trial is None else _learn(symmetry, function, trial)
+    return symmetry if trial is None else _learn(symmetry, function, trial, stacklevel=5)
 
 
 def _unasked(apply: Callable[..., Any], candidates: Sequence[Values]) -> Trial | None:
@@ -102,7 +102,7 @@ def _what_passed(symmetry: Symmetry) -> Symmetry:
     return without(symmetry, failed)
 
 
-def _learn(symmetry: Symmetry, function: Function, trial: Trial) -> Symmetry:
+def _learn(symmetry: Symmetry, function: Function, trial: Trial, stacklevel: int) -> Symmetry:
     """The symmetry without what fails; declared, it must not fail."""
     key, changes = jax.random.key(0), dict[str, float]()
     joint = trial.change(symmetry, key, _FEW)
@@ -117,6 +117,6 @@ def _learn(symmetry: Symmetry, function: Function, trial: Trial) -> Symmetry:
             "Correct its Axes, or take what find_symmetry(apply, params, *inputs) finds."
         )
     for name in failed:
-        warn_of_drop(symmetry, name, changes[name], limits[name], stacklevel=5)
+        warn_of_drop(symmetry, name, changes[name], limits[name], stacklevel)
     function.passed.update({claim: x not in failed for x, claim in claims(symmetry).items()})
     return without(symmetry, failed)
