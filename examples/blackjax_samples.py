@@ -12,14 +12,19 @@ import onebasin as ob
 NUM_CHAINS, NUM_WARMUP, NUM_DRAWS = 2, 100, 100
 
 
+def apply(params: dict, inputs: jax.Array) -> jax.Array:
+    """A network with one hidden layer of six units, whose signs tanh leaves open."""
+    hidden = jnp.tanh(inputs @ params["w1"] + params["b1"])
+    return (hidden @ params["w2"])[:, 0]
+
+
 def main() -> None:
-    """Regress a sine with six hidden units; print what each weight is known to."""
+    """Regress a sine; print what each weight is known to."""
     inputs = jnp.linspace(-2, 2, 40)[:, None]
     targets = jnp.sin(2 * inputs[:, 0])
 
     def logdensity(params: dict) -> jax.Array:
-        hidden = jnp.tanh(inputs @ params["w1"] + params["b1"])
-        residual = targets - (hidden @ params["w2"])[:, 0]
+        residual = targets - apply(params, inputs)
         prior = sum((leaf**2).sum() for leaf in jax.tree.leaves(params))
         return -0.5 * (residual**2).sum() / 0.1**2 - 0.5 * prior
 
@@ -40,8 +45,7 @@ def main() -> None:
     keys = jax.random.split(jax.random.key(0), NUM_CHAINS)
     samples = ob.Samples(jax.lax.map(one_chain, keys))  # leaves lead with (chain, draw)
 
-    axes = {"w1": ob.Axes(None, "hidden"), "b1": ob.Axes("hidden"), "w2": ob.Axes("hidden", None)}
-    symmetry = ob.Symmetry.of(axes, samples.draw(0, 0))
+    symmetry = ob.find_symmetry(apply, samples.draw(0, 0), inputs)
     aligned = ob.align(samples, symmetry).apply(samples)
     floor = ob.null_floor(jax.random.key(1), samples, symmetry)
     for name, gaussian in {

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray, Shaped
 
 Array: TypeAlias = jax.Array | np.ndarray
 """An array on the device or on the host."""
@@ -22,5 +22,6 @@ Key: TypeAlias = PRNGKeyArray
 LogDensity: TypeAlias = Callable[[Params], Float[Array, ""]]
 """The unnormalized log posterior density of params, in nats."""
 
-Permutation: TypeAlias = Mapping[str, Int[Array, "*_batch _units"]]
-"""One entry a group: new unit i is old unit `permutation[group][i]`."""
+Permutation: TypeAlias = Mapping[str, Shaped[Array, "..."]]
+"""One entry a group, integers whose last axis lists its units: new unit i is old unit
+`permutation[group][i]`. What takes a permutation refuses other numbers."""

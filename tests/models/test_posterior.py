@@ -10,10 +10,11 @@ import pytest
 import scipy.special
 import scipy.stats
 
-from onebasin import _trees
+from onebasin import _trees, align, find_symmetry
 from onebasin.models.mlp import mlp
 from onebasin.models.network import Network
 from onebasin.models.posterior import posterior
+from onebasin.samples import Samples
 from onebasin.symmetry.axes import Axes, Symmetry
 from onebasin.symmetry.permutation import permute
 from onebasin.symmetry.random_permutation import random_permutation
@@ -267,6 +268,35 @@ def test_inferred_noise_joins_the_symmetry_and_never_moves(key) -> None:
     assert symmetry.sizes == {"hidden_0": 5, "hidden_1": 2}
     moved = permute(symmetry, random_permutation(key, symmetry), params)
     assert float(moved["log_noise_std"]) == float(params["log_noise_std"])
+
+
+@pytest.mark.parametrize("noise_std", ["inferred", 0.4])
+def test_the_symmetry_is_tried_on_the_network_once_with_inferred_noise_too(noise_std) -> None:
+    calls = []
+    built_in = mlp(inputs=3, hidden=(5,), outputs=1, activation="tanh")
+
+    def apply(params, inputs):
+        calls.append(None)
+        return built_in.apply(params, inputs)
+
+    network = built_in._replace(apply=apply, symmetry=find_symmetry(apply, *shapes_of(built_in)))
+    found = posterior(network, make_data("gaussian"), likelihood="gaussian", noise_std=noise_std)
+    tried = len(calls)
+    samples = Samples(jax.tree.map(lambda leaf: leaf[None, None], make_params(found)))
+    for _ in range(2):
+        assert align(samples, found.symmetry).symmetry == found.symmetry
+        assert len(calls) == tried  # as it was when it was found
+    again = posterior(
+        built_in, make_data("gaussian"), likelihood="gaussian", noise_std=noise_std
+    ).symmetry
+    assert align(samples, again).symmetry == again
+    assert again.function is not None
+    assert list(again.function.passed.values()) == [True, True]
+
+
+def shapes_of(network):
+    inputs = jax.ShapeDtypeStruct((4, 3), "float32")
+    return jax.eval_shape(network.init, jax.random.key(0)), inputs
 
 
 @pytest.mark.usefixtures("float64")

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from onebasin import _trees
 from onebasin._types import Array, Params, Permutation
 from onebasin.alignment.chains import chains_start
+from onebasin.alignment.declared import declared_of, tried
 from onebasin.alignment.matching import Matching
 from onebasin.alignment.reference import (
     Problem,
@@ -30,7 +31,7 @@ from onebasin.samples import Samples
 from onebasin.store.tensors import load_tensors, save_tensors
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import permute
-from onebasin.symmetry.verify import verify_once
+from onebasin.symmetry.verify import without
 
 _MOVES = "permutation/"
 
@@ -73,11 +74,14 @@ class Alignment(eqx.Module):
             "converged": self.converged,
             "reference": _trees.nest(_trees.named_leaves(self.reference)),
         }
-        save_tensors(path, _trees.named_leaves(tree), {"matching": self.matching})
+        metadata = {"matching": self.matching, "dropped": [*self.symmetry.dropped]}
+        save_tensors(path, _trees.named_leaves(tree), metadata)
 
     @classmethod
     def load(cls, path: Path | str, symmetry: Symmetry) -> "Alignment":
         """Read what `save` wrote; `symmetry` is that of the network the samples are of.
+
+        What a trial had dropped when the file was written is dropped from the symmetry as well.
 
         Raises: ValueError where the file is of another network or not an alignment.
         """
@@ -92,6 +96,8 @@ class Alignment(eqx.Module):
             raise ValueError(f"An alignment file was expected. Got {path}. Align again.")
         reference = _trees.rebuild(_trees.named_leaves(tree["reference"]), like=symmetry.axes)
         symmetry.check(reference)
+        dropped: list[str] = metadata.get("dropped", [])
+        symmetry = without(symmetry, [x for x in dropped if x in symmetry.identity()])
         wanted, found = (
             {name: p.shape[-1] for name, p in one.items()}
             for one in (symmetry.identity(), tree["permutation"])
@@ -121,6 +127,8 @@ def align(
     max_rounds: int = 200,
     tolerance: float = 1e-4,
     progress: Callable[[int, int], None] | None = None,
+    apply: Callable[..., Any] | None = None,
+    inputs: Any = None,
 ) -> Alignment:
     r"""The permutations that bring all draws into one basin.
 
@@ -133,16 +141,20 @@ def align(
     still moved in the last round counts as not converged. `progress(round, moved)` is told how
     many moved.
 
-    The first time, a symmetry that knows its function (`find_symmetry` tells it) is tried on the
-    first draw: what changes the function is left out, with a warning.
+    A symmetry that knows its function, as found ones do, is tried on it at the first draw, once:
+    what changes the function is left out, with a warning. With `apply` and `inputs` (a tuple of
+    several) a symmetry that you declared is tried on `apply(params, *inputs)`: it is refused if it
+    changes the function, and a warning tells what it leaves out.
 
-    Raises: ValueError where samples or start do not fit the symmetry, or samples hold NaN.
+    Raises: ValueError where samples or start do not fit the symmetry, samples hold NaN, or a
+    declared symmetry changes its function.
     """
     matching = weight_matching() if matching is None else matching
     symmetry.check(samples.params, num_batch_axes=2)
     draws = _trees.to_host(samples.draws())
     _check_finite(draws)
-    symmetry = verify_once(symmetry, jax.tree.map(lambda leaf: leaf[0], draws))
+    symmetry = declared_of(symmetry, apply, inputs)
+    symmetry = tried(symmetry, jax.tree.map(lambda leaf: leaf[0], draws))
     problem = Problem(symmetry, matching, draws)
     rounds = Rounds(max_rounds, tolerance, progress)
     shape = (samples.num_chains, samples.num_draws)

@@ -22,7 +22,7 @@ from onebasin.experiments.networks import network_of
 from onebasin.experiments.statistics import without_statistics
 from onebasin.models.posterior import Posterior, posterior
 from onebasin.samples import Samples
-from onebasin.symmetry.verify import verify_once
+from onebasin.symmetry.claims import verify_once
 
 Monitor: TypeAlias = Callable[[str, float, str], None]
 """Told what is being done, the fraction that is done, and details in words."""

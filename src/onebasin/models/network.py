@@ -2,13 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from jaxtyping import Float
 
 from onebasin._types import Array, Key, Params
 from onebasin.symmetry.axes import Function, Symmetry
+from onebasin.symmetry.claims import claims
 
 
 class Network(NamedTuple):
@@ -18,8 +19,9 @@ class Network(NamedTuple):
     - `apply(params, inputs)` maps a batch of inputs to a batch of outputs, each for itself.
     - `activations(params, inputs)` gives what the units of each group of the symmetry put out;
       None for a network that does not say, which cannot be matched by activations.
-    - `symmetry` lists the axes whose units may be permuted without changing `apply`; `align` tries
-      that once, so it knows `apply`.
+    - `symmetry` lists the axes whose units may be permuted without changing `apply`. That of a
+      built-in network knows `apply`, so that `align` tries it once, and so does that of the
+      `posterior` of any network: one that you declare yourself is refused there if it is wrong.
     - `batch_apply(params, inputs)` is how the network is trained, where that is not `apply`: it
       normalizes by the batch at hand and reads none of the `statistics`.
     - `recalibrate(params, inputs)` gives params whose statistics are those of these inputs, so
@@ -47,8 +49,28 @@ _NUM_INPUTS = 4
 def claimed_of(
     symmetry: Symmetry,
     apply: Callable[[Params, Float[Array, "batch features"]], Float[Array, "batch outputs"]],
-    num_features: int,
+    *shape: int,
+    is_declared: bool = False,
 ) -> Symmetry:
-    """A symmetry that knows the function that it is declared of."""
-    inputs = jax.ShapeDtypeStruct((_NUM_INPUTS, num_features), "float32")
-    return dataclasses.replace(symmetry, function=Function(apply, (inputs,)))
+    """A symmetry that knows the function that it is claimed of; `shape` is that of one input.
+
+    Declared, it must be right and should be all that there is: `align` says so if it is not.
+    """
+    inputs = (jax.ShapeDtypeStruct((_NUM_INPUTS, *shape), "float32"),)
+    function = Function(apply, inputs, is_declared=is_declared)
+    return dataclasses.replace(symmetry, function=function)
+
+
+def claimed_inside(symmetry: Symmetry, axes: Any, name: str) -> Symmetry:
+    """The symmetry of larger params that hold a network's by a name, claimed of that network.
+
+    What was tried of the network need not be tried again.
+    """
+    larger = symmetry.within(axes, [name])
+    if symmetry.function is not None and larger.function is not None:
+        passed, here = symmetry.function.passed, claims(larger)
+        tried = (
+            (name, passed[claim]) for name, claim in claims(symmetry).items() if claim in passed
+        )
+        larger.function.passed.update({here[name]: has_passed for name, has_passed in tried})
+    return larger

@@ -12,7 +12,7 @@ from jaxtyping import Float, Num
 from onebasin import _trees
 from onebasin._types import Array, Key, Params
 from onebasin.models.likelihood import Likelihood, check_likelihood
-from onebasin.models.network import Network
+from onebasin.models.network import Network, claimed_inside, claimed_of
 from onebasin.symmetry.axes import Axes, Symmetry
 
 _NUM_CALIBRATION = 512
@@ -31,6 +31,7 @@ class Examples(Protocol):
 class _Config(NamedTuple):
     network: Network
     likelihood: Likelihood
+    symmetry: Symmetry
 
 
 class Posterior(eqx.Module):
@@ -69,11 +70,11 @@ class Posterior(eqx.Module):
 
     @property
     def symmetry(self) -> Symmetry:
-        """The symmetry of the params, the noise included (it never moves)."""
-        symmetry = self.network.symmetry
-        if not self._infers_noise:
-            return symmetry
-        return symmetry.within({"log_noise_std": Axes(), "network": symmetry.axes}, ["network"])
+        """The symmetry of the params, the noise included (it never moves).
+
+        It is claimed of the network, on which `align` tries it once.
+        """
+        return self.config.symmetry
 
     def init(self, key: Key) -> Params:
         """Params as networks begin training: the network's own random initialization."""
@@ -204,7 +205,13 @@ def posterior(
     if kind.noise_std == "inferred":
         stds = {"log_noise_std": jnp.ones(()), "network": stds}
     inputs, targets = jnp.asarray(train.inputs), jnp.asarray(train.targets)
-    return Posterior(inputs, targets, stds, _Config(network, kind))
+    symmetry = network.symmetry
+    if symmetry.function is None:
+        symmetry = claimed_of(symmetry, network.apply, *inputs.shape[1:], is_declared=True)
+    if kind.noise_std == "inferred":
+        axes = {"log_noise_std": Axes(), "network": symmetry.axes}
+        symmetry = claimed_inside(symmetry, axes, "network")
+    return Posterior(inputs, targets, stds, _Config(network, kind, symmetry))
 
 
 def _prior_stds(prior_std: float | Mapping[str, float], template: Params) -> Params:

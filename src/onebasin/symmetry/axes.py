@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-import jax
 import numpy as np
 
 from onebasin import _trees
@@ -29,6 +28,7 @@ from onebasin.symmetry.notation import (
     is_axes,
     sign_name,
 )
+from onebasin.symmetry.spelling import check_spelling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Symmetry:
     `signs` are what may flip beside, by the name of their entry in a permutation: where the
     activation is odd, a unit's incoming and outgoing weights. A group may have several or none.
     `frozen` says of axes that never move why, `roles` of every axis whether it makes units or reads
-    them, `function` what the symmetry is claimed of, so that `align` can try it; none is compared.
+    them, `function` what the symmetry is claimed of, so that `align` can try it, and `dropped`
+    which groups and signs failed when that was tried. None of these is compared.
     """
 
     axes: Any
@@ -55,6 +56,7 @@ class Symmetry:
     frozen: dict[str, str] = dataclasses.field(default_factory=dict, compare=False)
     roles: Roles = dataclasses.field(default_factory=dict, compare=False, repr=False)
     function: Function | None = dataclasses.field(default=None, compare=False, repr=False)
+    dropped: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def __str__(self) -> str:
         from onebasin.symmetry.describe import as_text  # it knows of this class
@@ -87,21 +89,16 @@ class Symmetry:
         `sizes` are those that shapes leave open, where an axis lists several groups.
         `roles={"w": ("reads", "makes")}` says of each axis whether it makes units.
 
-        Raises: ValueError where the trees, the number of axes or the sizes in a group disagree, or
-        a sign or role is of axes that do not fit.
+        Raises: ValueError where the trees, the number of axes or the sizes in a group disagree, a
+        name looks like that of another group misspelled, or a sign or role is of axes that do not
+        fit.
         """
-        leaves = _trees.named_leaves(params)
-        named = _trees.named_leaves(axes, is_axes)
-        if list(named) != list(leaves):
-            raise ValueError(
-                "A symmetry must have one Axes for each leaf of the params. "
-                f"Got Axes at {sorted(named)} for leaves {sorted(leaves)}."
-            )
-        shapes = {name: np.shape(leaf) for name, leaf in leaves.items()}
-        found = dict(sorted(layout.sizes(named, shapes, dict(sizes or {})).items()))
+        found = layout.sizes_of(axes, params, dict(sizes or {}))
+        check_spelling(found, _trees.named_leaves(axes, is_axes))
         held = {group: tuple(parents) for group, parents in (nested or {}).items()}
         layout.check_names({*held, *(p for some in held.values() for p in some), *fixed}, found)
         still = {name: found.pop(name) for name in fixed}
+        shapes = {name: np.shape(leaf) for name, leaf in _trees.named_leaves(params).items()}
         said = layout.checked_roles(roles or {}, shapes)
         return cls(axes, found, held, still, roles=said).with_signs(signs)
 
@@ -235,14 +232,11 @@ class Symmetry:
 
     def check(self, params: Params, num_batch_axes: int = 0) -> None:
         """Raise ValueError where params (behind batch axes) do not fit this symmetry."""
-        shapes = jax.tree.map(
-            lambda leaf: np.empty(np.shape(leaf)[num_batch_axes:], np.bool_), params
-        )
         known = {**self.sizes, **self.fixed}
         given = {} if self.is_plain else known
-        found = Symmetry.of(self.axes, shapes, sizes=given)
-        if found.sizes != known:
+        found = layout.sizes_of(self.axes, params, given, num_batch_axes)
+        if found != known:
             raise ValueError(
                 f"The params must have the units that the symmetry lists, {known}. "
-                f"Got {found.sizes}. Were they drawn from another network?"
+                f"Got {found}. Were they drawn from another network?"
             )

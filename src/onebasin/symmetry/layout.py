@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from onebasin._types import Array
-from onebasin.symmetry.notation import Role, Roles
+from onebasin import _trees
+from onebasin._types import Array, Params
+from onebasin.symmetry.notation import Role, Roles, is_axes
 
 
 class Piece(NamedTuple):
@@ -43,6 +44,24 @@ def _blocks(axes: Any) -> list[tuple[tuple[int, ...], tuple[int | None, ...], An
         (tuple(s for s, _ in one), tuple(n for _, n in one), block)
         for one, block in zip(itertools.product(*ranges), axes.axes, strict=True)
     ]
+
+
+def sizes_of(
+    axes: Any, params: Params, known: dict[str, int], num_batch_axes: int = 0
+) -> dict[str, int]:
+    """The units of every name that axes list for params behind batch axes, by name.
+
+    Raises: ValueError where trees or sizes disagree, or shapes leave a size open.
+    """
+    leaves = _trees.named_leaves(params)
+    named = _trees.named_leaves(axes, is_axes)
+    if list(named) != list(leaves):
+        raise ValueError(
+            "A symmetry must have one Axes for each leaf of the params. "
+            f"Got Axes at {sorted(named)} for leaves {sorted(leaves)}."
+        )
+    shapes = {name: np.shape(leaf)[num_batch_axes:] for name, leaf in leaves.items()}
+    return dict(sorted(sizes(named, shapes, known).items()))
 
 
 def sizes(

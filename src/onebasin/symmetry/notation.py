@@ -104,15 +104,19 @@ def below(prefix: str, leaf: str) -> str:
 
 @dataclasses.dataclass(eq=False)
 class Function:
-    """A function of params and the shapes of its other inputs.
+    """A function of params, and its other inputs or their shapes.
 
-    What is found out about it is kept: `passed` is what was tried of it, `roles` what its params
-    do, `scalings` how its units may be scaled, `held` the same function of larger trees.
+    `is_declared` says that somebody wrote the symmetry down: then it is refused if it is wrong, and
+    compared with what is found, once (`is_compared`). What is found out about the function is kept:
+    `passed` is what was tried of it, `roles` what its params do, `scalings` how its units may be
+    scaled, `held` the same function of larger trees.
     """
 
     apply: Callable[..., Any]
     inputs: tuple[Any, ...]
     passed: dict[Any, bool] = dataclasses.field(default_factory=dict)
+    is_declared: bool = False
+    is_compared: bool = False
     roles: Roles | None = None
     scalings: Any = None
     held: dict[str, "Function"] = dataclasses.field(default_factory=dict)
@@ -120,7 +124,8 @@ class Function:
     def within(self, name: str) -> "Function":
         """The same function of a tree that holds its params under a name."""
         if name not in self.held:
-            self.held[name] = Function(partial(_apply_below, self.apply, name), self.inputs)
+            apply = partial(_apply_below, self.apply, name)
+            self.held[name] = Function(apply, self.inputs, is_declared=self.is_declared)
         return self.held[name]
 
 

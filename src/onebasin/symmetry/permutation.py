@@ -10,38 +10,52 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Integer
 
 from onebasin import _trees
 from onebasin._types import Array, Params, Permutation
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.notation import group_of, is_sign
+from onebasin.symmetry.permutation_checks import check_entries, check_of, check_pair
 
 
 def permute(symmetry: Symmetry, permutation: Permutation, params: Params) -> Params:
     r"""Params whose unit $i$ of each group is the old unit `permutation[group][i]`.
 
     Where the symmetry has signs, that unit is then multiplied by its own, `permutation[name][i]`.
-    Batch axes that lead the permutation lead every leaf as well. NumPy leaves stay on the
-    host. For one hidden layer: $W_1[p, :],\ b_1[p],\ W_2[:, p]$, each times $s$ if it has signs.
+    Batch axes that lead the permutation lead every leaf as well. Groups that it leaves out stay
+    where they are; a symmetry without signs leaves those of a permutation aside, as a standard
+    deviation has none. NumPy leaves stay on the host. For one hidden layer:
+    $W_1[p, :],\ b_1[p],\ W_2[:, p]$, each times $s$ if it has signs.
 
-    Raises: ValueError where params do not fit the symmetry.
+    Raises: ValueError where params do not fit the symmetry, for unknown groups or signs, and for
+    entries that are no permutations. Values that JAX traces are not looked at.
     Source: Ainsworth et al. (2022), arXiv 2209.04836, section 2.
     """
-    if not symmetry.sizes:
+    moves, batch = check_of(symmetry, permutation)
+    if not moves:
         return params
-    name, some = next(iter(permutation.items()))
-    num_batch_axes = np.ndim(some) - 1 - len(symmetry.nested.get(group_of(name), ()))
+    num_batch_axes = len(batch)
+    _check_batch(params, batch)
     symmetry.check(params, num_batch_axes)
     pieces = symmetry.unfold(params, num_batch_axes)
     axes = symmetry.leaves
     leaves = {
         name: permute_leaf(
-            symmetry, leaf, axes[name].names, permutation, num_batch_axes, symmetry.flips(name)
+            symmetry, leaf, axes[name].names, moves, num_batch_axes, symmetry.flips(name)
         )
         for name, leaf in _trees.named_leaves(pieces).items()
     }
     return symmetry.fold(_trees.rebuild(leaves, pieces), params, num_batch_axes)
+
+
+def _check_batch(params: Params, batch: tuple[int, ...]) -> None:
+    for name, leaf in _trees.named_leaves(params).items():
+        if np.shape(leaf)[: len(batch)] != batch:
+            raise ValueError(
+                f"Params must lead with the batch axes of the permutation, {batch}. "
+                f"Got shape {np.shape(leaf)} at {name!r}."
+            )
 
 
 def permute_leaf(
@@ -90,7 +104,7 @@ def _laid_out(units: Array, leaf: Array, axes: Sequence[int], num_batch_axes: in
     return units.reshape(shape)
 
 
-def take_units(leaf: Array, units: Int[Array, "*batch units"], axis: int) -> Array:
+def take_units(leaf: Array, units: Integer[Array, "*batch units"], axis: int) -> Array:
     """Entries `units` along `axis` of a leaf, whose leading axes are the batch axes of `units`."""
     num_batch_axes = units.ndim - 1
     xp: Any = np if isinstance(leaf, np.ndarray) else jnp
@@ -107,15 +121,24 @@ def compose(
 ) -> Permutation:
     """The permutation that does `first` and then `second`.
 
-    `permute(s, compose(p, q), x) == permute(s, p, permute(s, q, x))`. Nested groups need the
-    symmetry that nests them.
+    `permute(s, compose(p, q), x) == permute(s, p, permute(s, q, x))`. What one of them leaves out
+    it does not move. Nested groups need the symmetry that nests them.
+
+    Raises: ValueError for entries that are no permutations, or of different shapes.
     """
+    first, second = check_entries(first), check_entries(second)
+    check_pair(first, second)
     first = _at_new_places(first, second, symmetry)
-    found: Permutation = {}
-    for name in first:
-        order = np.asarray(second[group_of(name)])
-        found[name] = np.take_along_axis(np.asarray(first[name]), order, axis=-1)
-        if is_sign(name):
+    found: dict[str, Array] = {}
+    for name in {**first, **second}:
+        group = group_of(name)
+        if name not in first:
+            found[name] = np.asarray(second[name])
+            continue
+        found[name] = np.asarray(first[name])
+        if group in second:
+            found[name] = np.take_along_axis(found[name], np.asarray(second[group]), axis=-1)
+        if is_sign(name) and name in second:
             found[name] = found[name] * np.asarray(second[name])
     return found
 
@@ -124,17 +147,22 @@ def invert(permutation: Permutation, symmetry: Symmetry | None = None) -> Permut
     """The permutation that undoes another: composed with it, nothing moves.
 
     Nested groups need the symmetry that nests them.
+
+    Raises: ValueError for entries that are no permutations.
     """
+    permutation = check_entries(permutation)
     units = {name: p for name, p in permutation.items() if not is_sign(name)}
     inverse = {group: np.argsort(np.asarray(p), axis=-1) for group, p in units.items()}
     nested = {} if symmetry is None else symmetry.nested
     # Outer groups first: where their units have gone is where a nested group is undone.
-    for group in sorted(nested, key=lambda group: len(nested[group])):
+    for group in sorted(inverse.keys() & nested.keys(), key=lambda group: len(nested[group])):
         moved = _at_new_places({group: permutation[group]}, inverse, symmetry)
         inverse[group] = np.argsort(np.asarray(moved[group]), axis=-1)
     signs = {name: p for name, p in permutation.items() if is_sign(name)}
     for name, moved in _at_new_places(signs, inverse, symmetry).items():
-        inverse[name] = np.take_along_axis(np.asarray(moved), inverse[group_of(name)], axis=-1)
+        inverse[name] = np.asarray(moved)
+        if group_of(name) in inverse:
+            inverse[name] = np.take_along_axis(inverse[name], inverse[group_of(name)], axis=-1)
     return inverse
 
 
@@ -160,16 +188,17 @@ def num_transpositions(permutation: Permutation) -> dict[str, Int[np.ndarray, "*
     networks already sit near `random_num_transpositions`: print that beside it. A nested group
     has a number for each unit that it is nested in.
 
+    Raises: ValueError for entries that are no permutations.
     Source: Xiao, Liu and Bamler (2024), arXiv 2401.00611, section 3.
     """
     return {
         group: np.asarray(p.shape[-1] - _num_cycles(np.asarray(p)))
-        for group, p in permutation.items()
+        for group, p in check_entries(permutation).items()
         if not is_sign(group)
     }
 
 
-def _num_cycles(permutation: Int[np.ndarray, "*batch units"]) -> Int[np.ndarray, "*batch"]:
+def _num_cycles(permutation: Integer[np.ndarray, "*batch units"]) -> Int[np.ndarray, "*batch"]:
     # Pointer doubling: after k rounds a unit knows the smallest of the next 2^k on its cycle,
     # so units that find themselves smallest are one to a cycle.
     units = np.broadcast_to(np.arange(permutation.shape[-1]), permutation.shape)

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from onebasin._types import Key, Permutation
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.notation import is_sign
+from onebasin.symmetry.spelling import did_you_mean
 
 
 def random_num_transpositions(symmetry: Symmetry) -> tuple[float, float]:
@@ -72,7 +73,7 @@ def _check_num_transpositions(wanted: int | dict[str, int], symmetry: Symmetry) 
         if group not in symmetry.sizes:
             raise ValueError(
                 f"num_transpositions must name groups of the symmetry, {list(symmetry.sizes)}. "
-                f"Got {group!r}."
+                f"Got {group!r}.{did_you_mean(group, symmetry.sizes)}"
             )
         if not 0 <= count <= symmetry.sizes[group] - 1:
             raise ValueError(

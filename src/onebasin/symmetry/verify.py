@@ -2,27 +2,22 @@
 
 import dataclasses
 import warnings
-from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from onebasin import _trees
-from onebasin._types import Array, Key, Params
+from onebasin._types import Key, Params
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.notation import group_of
-from onebasin.symmetry.permutation import permute
-from onebasin.symmetry.random_permutation import random_permutation
+from onebasin.symmetry.trial import Trial, Values, begin
 
 
 class Verified(NamedTuple):
     """A symmetry without what failed, and the largest relative change of each group and sign.
 
-    `changes` is relative to the largest output; "all" is of all that is left, jointly.
+    `changes` are relative to the largest number in the output that changes; "all" is of all that
+    is left, jointly.
     """
 
     symmetry: Symmetry
@@ -36,139 +31,99 @@ def verify(
     *inputs: Any,
     key: Key | None = None,
     num_trials: int = 3,
-    tolerance: float = 1e-10,
+    tolerance: float | None = None,
 ) -> Verified:
-    """Permute each group at random, flip each sign, then all jointly, in float64; compare.
+    """Permute each group at random, flip each sign, then all jointly, and compare the outputs.
 
-    What changes the function by more than a share `tolerance` of its largest output is
-    dropped, with a warning that names it. A symmetry that only holds for these inputs passes:
-    give some at which units differ.
+    What changes the function is dropped, with a warning that names it. A symmetry that only holds
+    for these inputs passes: give some at which units differ.
 
-    Raises: ValueError where the function is not finite at the params.
+    The function runs in float64 if it can; recurrent layers that carry float32 cannot. If it
+    computes more coarsely by itself, as mixed precision does, a change must be larger than those
+    that rounding makes.
+
+    Args:
+        symmetry: The groups and signs to try.
+        apply: The function of params and inputs. Its outputs may be of any structure and dtype.
+        params: Weights at which the function is finite.
+        inputs: What the function takes after the params.
+        key: What the permutations are drawn with.
+        num_trials: How many permutations of each group are tried.
+        tolerance: The largest change that passes, as a share of the largest number in the output.
+            Default: 1e-10 in float64, otherwise 32 eps of the coarsest dtype and at most 0.01; or
+            four times what changes if all numbers that come in are off by 8 eps (2 eps for
+            half precision), if that is more.
+
+    Raises:
+        ValueError: If the function is not finite at the params.
+
+    Example:
+        >>> verified = ob.verify(symmetry, apply, params, inputs)
+        >>> alignment = ob.align(samples, verified.symmetry)
     """
     key = jax.random.key(0) if key is None else key
-    with jax.enable_x64(True):
-        params, inputs = jax.tree.map(_wide, (_trees.to_host(params), inputs))
-        trial = _trial(apply, params, inputs, num_trials)
-        return _verified(symmetry, trial, key, tolerance)
-
-
-def verify_once(symmetry: Symmetry, params: Params) -> Symmetry:
-    """The symmetry without what changes its own function, tried at random inputs.
-
-    Cheap: a few elements of all groups jointly, in the params' own precision, the first time that
-    these groups are seen; only where they change the function by more than 0.1 % each is tried.
-    A symmetry that was declared without a function is taken as it is, and params at which the
-    function is not finite tell nothing.
-    """
-    function = symmetry.function
-    if function is None or not symmetry.sizes:
-        return symmetry
-    claims = {group: (group, *symmetry.places(group)) for group in symmetry.sizes}
-    claims |= symmetry.signs
-    if not function.passed.keys() >= set(claims.values()):
-        params = jax.tree.map(jnp.asarray, params)
-        precision = jnp.result_type(*jax.tree.leaves(params))
-        inputs = jax.tree.map(partial(_random_input, precision), function.inputs)
-        try:
-            trial = _trial(function.apply, params, inputs, _FEW)
-        except NotFinite:
-            return symmetry
-        key, failed = jax.random.key(0), set[str]()
-        if not trial(symmetry, key) <= _CHEAP_TOLERANCE:
-            left = _verified(symmetry, trial, key, _CHEAP_TOLERANCE).symmetry
-            failed = claims.keys() - left.sizes.keys() - left.signs.keys()
-        function.passed.update({claim: name not in failed for name, claim in claims.items()})
-    kept = {name for name, claim in claims.items() if function.passed[claim]}
-    return symmetry if len(kept) == len(claims) else _only(symmetry, kept)
-
-
-class NotFinite(ValueError):
-    """A function that is NaN or infinite at the params with which it was to be verified."""
-
-
-_CHEAP_TOLERANCE = 1e-3
-_FEW = 5
-"""Random elements of a cheap trial: one of two units moves nothing half of the time."""
-
-Trial: TypeAlias = Callable[[Symmetry, Key], float]
-"""The largest relative change of a function under random elements of a symmetry."""
-
-
-def _verified(symmetry: Symmetry, trial: Trial, key: Key, tolerance: float) -> Verified:
-    changes = {
-        name: trial(_only(symmetry, {name}), jax.random.fold_in(key, number))
-        for number, name in enumerate([*symmetry.sizes, *symmetry.signs])
+    trial = begin(apply, [Values(params, inputs)])
+    if trial is None:
+        raise ValueError(
+            "A function to verify must be finite at the params. Got NaN or infinity. "
+            "Give other params or inputs."
+        )
+    changes = changes_of_each(symmetry, trial, key, num_trials)
+    limits = {
+        name: trial.limit(x) if tolerance is None else tolerance for name, x in changes.items()
     }
     # Not "greater than": a change that is NaN fails too.
-    failed = {name for name, size in changes.items() if not size <= tolerance}
-    for name in sorted(failed):
-        _warn(symmetry, name, changes[name], tolerance)
-    left = _only(symmetry, set(changes) - failed)
-    changes["all"] = trial(left, jax.random.fold_in(key, len(changes)))
+    failed = [name for name, change in changes.items() if not change <= limits[name]]
+    for name in failed:
+        warn_of_drop(symmetry, name, changes[name], limits[name])
+    left = without(symmetry, failed)
+    changes["all"] = trial.change(left, jax.random.fold_in(key, len(changes)), num_trials)
     return Verified(left, changes)
 
 
-def _trial(apply: Callable[..., Any], params: Params, inputs: Any, num_trials: int) -> Trial:
-    apply = eqx.filter_jit(apply)
-    expected = _outputs(apply, params, inputs)
-    scale = max((float(np.abs(x).max(initial=0.0)) for x in expected), default=0.0) or 1.0
-    if not np.isfinite(scale):
-        raise NotFinite("A function to verify must be finite at the params. Got NaN or infinity.")
-    change = partial(_change, apply, params, inputs, expected, num_trials)
-    return lambda symmetry, key: change(symmetry, key) / scale
+def changes_of_each(
+    symmetry: Symmetry, trial: Trial, key: Key, num_elements: int
+) -> dict[str, float]:
+    """How much each group and each sign alone changes a function."""
+    return {
+        name: trial.change(_only(symmetry, {name}), jax.random.fold_in(key, number), num_elements)
+        for number, name in enumerate([*symmetry.sizes, *symmetry.signs])
+    }
 
 
-def _random_input(precision: Any, shape: Any) -> Array:
-    """Normal numbers in a precision, or indices 0 and 1, or keys."""
-    rng = np.random.default_rng(0)
-    if jnp.issubdtype(shape.dtype, jax.dtypes.prng_key):
-        return jax.random.split(jax.random.key(0), shape.shape)
-    if jnp.issubdtype(shape.dtype, jnp.floating):
-        return jnp.asarray(rng.standard_normal(shape.shape), precision)
-    return jnp.asarray(rng.integers(0, 2, shape.shape), shape.dtype)
-
-
-def _change(
-    apply: Callable[..., Any],
-    params: Params,
-    inputs: Any,
-    expected: list[np.ndarray],
-    num_trials: int,
-    symmetry: Symmetry,
-    key: Key,
-) -> float:
-    """The largest change of any output under some random permutations."""
-    found = [0.0]
-    for one in jax.random.split(key, num_trials):
-        moved = permute(symmetry, random_permutation(one, symmetry), params)
-        outputs = _outputs(apply, moved, inputs)
-        gaps = (np.abs(a - b) for a, b in zip(outputs, expected, strict=True))
-        found += [float(gap.max(initial=0.0)) for gap in gaps]
-    return float(np.max(found))
-
-
-def _warn(symmetry: Symmetry, name: str, change: float, tolerance: float) -> None:
+def described(symmetry: Symmetry, name: str, change: float, limit: float) -> str:
+    """What a group or sign does to a function, as a clause of a message."""
     flipped = symmetry.signs.get(name)
-    found = symmetry.places(name) if flipped is None else flipped.places
-    places = ", ".join(f"{place.leaf} axis {place.axis}" for place in found)
-    warnings.warn(
-        f"{'Permuting' if flipped is None else 'Flipping'} {name!r} ({places}) changes the "
-        f"function by {change:.2g} of its largest output, more than {tolerance:g}: "
-        f"{'the group is' if flipped is None else 'these signs are'} dropped.",
-        stacklevel=3,
+    places = symmetry.places(name) if flipped is None else flipped.places
+    listed = ", ".join(f"{place.leaf} axis {place.axis}" for place in places)
+    return (
+        f"{'permuting' if flipped is None else 'flipping'} {name!r} ({listed}) changes the "
+        f"function by {change:.2g} of its largest output, more than {limit:.2g}"
     )
 
 
-def _wide(leaf: Any) -> Any:
-    leaf = jnp.asarray(leaf)
-    if not jnp.issubdtype(leaf.dtype, jnp.inexact):
-        return leaf
-    return leaf.astype(jnp.complex128 if jnp.iscomplexobj(leaf) else jnp.float64)
+def warn_of_drop(
+    symmetry: Symmetry, name: str, change: float, limit: float, stacklevel: int = 3
+) -> None:
+    """Warn that a group or sign changes the function and is dropped."""
+    text = described(symmetry, name, change, limit)
+    dropped = "these signs are" if name in symmetry.signs else "the group is"
+    warnings.warn(f"{text[0].upper()}{text[1:]}: {dropped} dropped.", stacklevel=stacklevel)
 
 
-def _outputs(apply: Callable[..., Any], params: Params, inputs: Any) -> list[np.ndarray]:
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(apply(params, *inputs))]
+def without(symmetry: Symmetry, names: Collection[str]) -> Symmetry:
+    """The symmetry without some groups and signs, which it names as dropped by a trial."""
+    if not names:
+        return symmetry
+    left = _only(symmetry, {*symmetry.sizes, *symmetry.signs} - set(names))
+    still = {
+        f"{leaf}, axis {axis}": "changed the function in a trial"
+        for name in names
+        if name in symmetry.sizes
+        for leaf, axis in symmetry.places(name)
+    }
+    dropped = (*symmetry.dropped, *sorted(names))
+    return dataclasses.replace(left, dropped=dropped, frozen={**symmetry.frozen, **still})
 
 
 def _only(symmetry: Symmetry, names: set[str]) -> Symmetry:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from onebasin import _trees
 from onebasin._types import Params
 from onebasin.symmetry.axes import Axes, Blocks, Function, Place, Sign, Symmetry
+from onebasin.symmetry.claims import verify_found
 from onebasin.symmetry.discovery.labels import (
     Factor,
     Label,
@@ -33,11 +34,12 @@ from onebasin.symmetry.notation import Name
 def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Symmetry:
     """The permutations of params that leave `apply(params, *inputs)` as it is, all of them.
 
-    Nothing is computed and nothing compiled: `params` and `inputs` may be shapes, as
-    `jax.eval_shape` gives them. Every axis of every intermediate array is followed through the
-    function's jaxpr. What a primitive without a rule touches keeps its order, so a symmetry may
-    be missed but none is invented: `verify` proves it by trial. Groups are named after the layer
-    of the first array that lists them; `symmetry.frozen` says why other axes do not move. A
+    `params` and `inputs` may be shapes, as `jax.eval_shape` gives them. Every axis of every
+    intermediate array is followed through the function's jaxpr. What a primitive without a rule
+    touches keeps its order, so a symmetry may be missed but none is invented. What is found is
+    then tried once, unless only shapes are given and they hold more than 65,536 numbers: what
+    changes the function is dropped, with a warning. `verify` tries more. Groups are named after the
+    layer of the first array that lists them; `symmetry.frozen` says why other axes do not move. A
     warning names primitives that have no rule and random numbers.
 
     Raises: TypeError for params that are not arrays of real or complex floating point;
@@ -55,7 +57,8 @@ def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Sy
     for note in walked.notes:
         warnings.warn(note, stacklevel=2)
     shapes = jax.eval_shape(lambda *args: args, *inputs)
-    return dataclasses.replace(symmetry_of(walked, params), function=Function(apply, shapes))
+    found = dataclasses.replace(symmetry_of(walked, params), function=Function(apply, shapes))
+    return verify_found(found, params, inputs)
 
 
 def _check(params: Params) -> None:
