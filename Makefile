@@ -1,53 +1,55 @@
 # Every target creates and uses .venv in this folder. `make demo` and `make test` are all the set-up.
+# Another Python beside it: `make test-fast VENV=.venv-3.13 PYTHON=python3.13`.
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 DEMO ?= demo-run
 
 .PHONY: demo test test-fast test-adapters check bench docs lock clean
 
-.venv/.ready: requirements.txt pyproject.toml
+$(VENV)/.ready: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "onebasin needs Python 3.11 or later. Got " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-demo: .venv/.ready  ## From embedded data to a report on every weight (two to three minutes).
+demo: $(VENV)/.ready  ## From embedded data to a report on every weight (two to three minutes).
 	$(BIN)/onebasin run digits --out $(DEMO)
 
-test: .venv/.ready  ## All tests.
+test: $(VENV)/.ready  ## All tests.
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-fast: .venv/.ready  ## Tests that take less than ten seconds each.
+test-fast: $(VENV)/.ready  ## Tests that take less than ten seconds each.
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 # Whatever these libraries would like, the locked versions stay.
-.venv/.adapters: .venv/.ready
+$(VENV)/.adapters: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt \
 		--editable '.[torch,flax,haiku]'
 	touch $@
 
-test-adapters: .venv/.adapters  ## Networks of PyTorch, Flax and Haiku: installs these, then tests.
+test-adapters: $(VENV)/.adapters  ## Networks of PyTorch, Flax and Haiku: installs these, then tests.
 	$(BIN)/python -c 'import torch, torchax, flax, haiku'  # tests skip what cannot be imported
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/models/adapters
 
-check: .venv/.ready  ## Format, lint, types, and who may import whom.
+check: $(VENV)/.ready  ## Format, lint, types, and who may import whom.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-bench: .venv/.ready  ## Speed, as ratios against a peer and against the floor.
+bench: $(VENV)/.ready  ## Speed, as ratios against a peer and against the floor.
 	$(BIN)/python -m benchmarks
 
-docs: .venv/.ready  ## The documentation as pages, in site/.
+docs: $(VENV)/.ready  ## The documentation as pages, in site/.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	$(BIN)/mkdocs build --strict
 
-lock: .venv/.ready  ## Compile requirements.txt anew from pyproject.toml.
+lock: $(VENV)/.ready  ## Compile requirements.txt anew from pyproject.toml.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate \
 		--extra test --extra check pyproject.toml --output-file requirements.txt
 
 clean:
-	rm -rf .venv site demo-run
+	rm -rf .venv .venv-* site demo-run
