@@ -76,7 +76,7 @@ def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) ->
     if name == "integer_pow":
         odd, even = params["y"] % 2 == 1, params["y"] % 2 == 0
     elif name == "convert_element_type":
-        odd = np.dtype(params["new_dtype"]).kind != "b"
+        odd = np.dtype(params["new_dtype"]).kind not in "bu"
     elif name == "pad":
         odd = operands[1].is_zero
     if even:
@@ -84,6 +84,8 @@ def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) ->
     if not odd:
         return [positive(value) for value in operands]
     found = list(operands)
+    if name == "select_n":
+        found[0] = positive(found[0])
     if name in INDICES:
         found[INDICES[name]] = map(positive, found[INDICES[name]])
     return found
