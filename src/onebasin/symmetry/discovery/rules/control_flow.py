@@ -1,17 +1,27 @@
 """Calls, branches and loops: what is inside is walked through."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
 from onebasin.symmetry.discovery.jax_names import CALLS, inner_function, scan_counts
-from onebasin.symmetry.discovery.labels import Flat, Run, frozen_run, resolve, unify
+from onebasin.symmetry.discovery.labels import (
+    Factor,
+    Flat,
+    Label,
+    Run,
+    frozen_run,
+    leaves_of,
+    resolve,
+    unify,
+    unmarked,
+)
 from onebasin.symmetry.discovery.parity import unsigned
 from onebasin.symmetry.discovery.positions import settled
 from onebasin.symmetry.discovery.roles import origins
 from onebasin.symmetry.discovery.rules.elementwise import unify_all
 from onebasin.symmetry.discovery.rules.reduction import forget
-from onebasin.symmetry.discovery.values import Cuts, Runs, Value
+from onebasin.symmetry.discovery.values import Value
 
 
 def call(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
@@ -88,8 +98,8 @@ def _repeat(
     # What a loop begins with holds other numbers later.
     carry = [unsigned(value)._replace(known=None) for value in start]
     plain, found = [unsigned(value) for value in given], list[Value]()
-    before: list[tuple[Cuts, list[Runs]]] | None = None
-    while (now := _content(carry)) != before:  # each round hands labels on by but one array
+    before: list[tuple[Any, ...]] | None = None
+    while (now := _content([*plain, *carry])) != before:  # each round hands labels on by one array
         before, found = now, step(plain, carry)
         carry = [_meet(analysis, *pair) for pair in zip(carry, found, strict=False)]
     if analysis.unknowns is not None:
@@ -115,10 +125,23 @@ def _followed(
             return carry, found[len(carry) :]
 
 
-def _content(values: Sequence[Value]) -> list[tuple[Cuts, list[Runs]]]:
-    """What values hold by now, as joined, split and cut."""
+def _content(values: Sequence[Value]) -> list[tuple[Any, ...]]:
+    """What values hold by now: how they are cut, and which labels are the same, split or frozen.
+
+    Labels are told apart by where they come first, as steps make some of their own and join them.
+    """
+    numbers: dict[Label, int] = {}
+
+    def described(factor: Factor) -> tuple[Any, ...]:
+        (label,) = unmarked([factor])
+        if isinstance(label, Flat):
+            return (label,)
+        sizes = [leaf.size for leaf in leaves_of(label)]
+        return numbers.setdefault(label, len(numbers)), label.frozen, sizes
+
+    runs_in = lambda value: (run for runs in value.blocks.values() for run in runs)
     return [
-        (value.cuts, [tuple(map(resolve, runs)) for runs in value.blocks.values()])
+        (value.cuts, [list(map(described, resolve(run))) for run in runs_in(value)])
         for value in values
     ]
 
