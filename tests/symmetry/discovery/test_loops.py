@@ -93,11 +93,13 @@ def test_a_state_keeps_the_order_of_joined_arrays_that_are_read() -> None:
 
 def test_loops_in_loops_come_to_an_end() -> None:
     def apply(p):
-        inner = lambda c, one: (jnp.tanh(one + jnp.arange(4.0, dtype=c.dtype)), c * one)
-        outer = lambda c, _: (lax.scan(inner, c, c * p["w"])[1][0], jnp.sum(c))
-        return lax.scan(outer, jnp.tanh(p["w"][0]), p["w"])[1]
+        inner = lambda c, one: (jnp.tanh(c + one), c)
+        outer = lambda c, _: (c + lax.scan(inner, p["w"][0], p["w"])[1], jnp.sum(c))
+        return lax.scan(outer, p["w"], None, length=2)[1]
 
-    assert found(apply, {"w": (4, 4)}).sizes == {}
+    symmetry = found(apply, {"w": (3, 4)})
+    assert symmetry.sizes == {"w": 4}
+    assert symmetry.nested == {}
 
 
 def test_layers_in_a_stack_have_units_of_their_own() -> None:
