@@ -15,7 +15,13 @@ import numpy as np
 
 from onebasin.symmetry.discovery.jax_names import CALLS, LOOPS
 from onebasin.symmetry.discovery.labels import Label, Marked, Run, resolve, size_of
-from onebasin.symmetry.discovery.parity import Unknowns, positive, unsigned
+from onebasin.symmetry.discovery.parity import (
+    Unknowns,
+    keeps_zeros,
+    positive,
+    unsigned,
+    without_zeros,
+)
 from onebasin.symmetry.discovery.values import Value
 
 _HOMOGENEOUS = frozenset(
@@ -83,6 +89,8 @@ class Scales(Unknowns):
         self, name: str, params: dict[str, Any], operands: Sequence[Value]
     ) -> list[Value]:
         """The operands of a primitive with the powers that its rule may see."""
+        if not keeps_zeros(name, operands):
+            operands = [without_zeros(value) for value in operands]
         if (name in _COMPARISONS and any(value.is_zero for value in operands)) or name == "sign":
             return [unsigned(value) for value in operands]
         power = Fraction(params["y"]) if name == "integer_pow" else _POWERS.get(name)
