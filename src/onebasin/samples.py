@@ -21,7 +21,7 @@ class Samples(eqx.Module):
     `stats` uses ArviZ's names (`lp`, `diverging`, `acceptance_rate`, `energy`, `step_size`).
     `last_state` is what the sampler needs to go on from the last draw; None where it is unknown.
 
-    Raises: ValueError where leading axes differ between leaves.
+    Raises: ValueError where leading axes differ between leaves, or a leaf is complex.
     """
 
     params: Params
@@ -39,6 +39,12 @@ class Samples(eqx.Module):
                 "Every leaf of samples must lead with the same (chain, draw) axes. "
                 f"Got {leading}. Stack draws along axis 1 and chains along axis 0."
             )
+        for name, leaf in _trees.named_leaves(self.params).items():
+            if np.iscomplexobj(leaf):
+                raise ValueError(
+                    f"Samples must be real numbers. Got {leaf.dtype} in {name}. Sample its real "
+                    "and imaginary parts as two arrays, of which apply makes one."
+                )
 
     @property
     def num_chains(self) -> int:

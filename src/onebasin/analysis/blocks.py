@@ -49,7 +49,8 @@ class UnitBlocks(NamedTuple):
         """Independent draws of all weights; every leaf leads with the draw."""
         if self.symmetry.nested:
             self.symmetry.check_simple("A Gaussian of units apart")
-        pieces = self.symmetry.unfold(self.aligned.draws(), 1)
+        given = self.aligned.draws()
+        pieces = self.symmetry.unfold(given, 1)
         draws = _trees.named_leaves(pieces)
         num_samples = len(next(iter(draws.values())))
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
@@ -63,7 +64,7 @@ class UnitBlocks(NamedTuple):
         for name, leaf in draws.items():
             group = self._group(name, axes[name])
             found[name] = _combine(leaf, axes[name], alone if group is None else noise[group])
-        return self.symmetry.fold(_trees.rebuild(found, pieces), self.aligned.params, 1)
+        return self.symmetry.fold(_trees.rebuild(found, pieces), given, 1)
 
 
 def unit_axes(symmetry: Symmetry, params: Params) -> dict[str, int | None]:

@@ -225,7 +225,7 @@ class Symmetry:
         $\sum \log n!$ over groups, and $n \log 2$ for each of their signs; a nested group counts
         once for each unit that it is nested in.
         """
-        return sum(self.log10_num_arrangements(group) for group in self.sizes)
+        return sum((self.log10_num_arrangements(group) for group in self.sizes), 0.0)
 
     def log10_num_arrangements(self, group: str) -> float:
         """The share that one group has in `log10_num_equivalent`."""

@@ -17,9 +17,13 @@ from onebasin.symmetry.notation import Role, Roles
 
 
 class Piece(NamedTuple):
-    """A block of a leaf, its shape with one axis for each thing, and what each axis lists."""
+    """A block of a leaf, its shape with one axis for each thing, and what each axis lists.
+
+    `split` is the shape that the leaf has where its axes are split before they are cut.
+    """
 
     leaf: str
+    split: tuple[int, ...] | None
     starts: tuple[int, ...]
     lengths: tuple[int | None, ...]
     factors: tuple[tuple[int | None, ...], ...]
@@ -51,12 +55,7 @@ def sizes(
     found: dict[str, int] = {}
     open_axes: list[tuple[str, tuple[str | int, ...], int]] = []
     for leaf, axes in named.items():
-        shape = tuple(shapes[leaf])
-        if hasattr(axes, "cuts") and tuple(map(sum, axes.cuts)) != shape:
-            raise ValueError(
-                f"Blocks must be cut where their array ends. Got cuts {axes.cuts} for {leaf} of "
-                f"shape {shape}."
-            )
+        shape = _shape_before_cuts(axes, tuple(shapes[leaf]), leaf)
         for _, lengths, block in _blocks(axes):
             if len(block.names) != len(shape):
                 raise ValueError(
@@ -115,6 +114,43 @@ def checked_roles(
     return {leaf: tuple(given) for leaf, given in roles.items()}
 
 
+def _split(blocks: Any) -> tuple[int, ...]:
+    """The shape of an array that is cut so."""
+    return tuple(map(sum, blocks.cuts))
+
+
+def split_axes(shape: Sequence[int], split: Sequence[int]) -> list[int]:
+    """For each axis of an array that is split, the axis of the array that it is a part of."""
+    rest, axes = list(split), list[int]()
+    for axis, size in enumerate(shape):
+        product = rest.pop(0)
+        axes.append(axis)
+        while product < size:
+            product *= rest.pop(0)
+            axes.append(axis)
+    return axes
+
+
+def _shape_before_cuts(axes: Any, shape: tuple[int, ...], leaf: str) -> tuple[int, ...]:
+    """The shape of an array whose axes are split into those that its Blocks cut."""
+    if not hasattr(axes, "cuts"):
+        return shape
+    rest = list(_split(axes))
+    for size in shape:
+        product = rest.pop(0) if rest else 0
+        while product < size and rest:
+            product *= rest.pop(0)
+        if product != size:
+            break
+    else:
+        if not rest:
+            return _split(axes)
+    raise ValueError(
+        f"Blocks must be cut where their array ends. Got cuts {axes.cuts} for {leaf} of shape "
+        f"{shape}."
+    )
+
+
 def _agree(found: dict[str, int], name: str, units: int, leaf: str, shape: Sequence[int]) -> None:
     if found.setdefault(name, units) != units:
         raise ValueError(
@@ -131,6 +167,7 @@ def pieces(named: Mapping[str, Any], known: Mapping[str, int]) -> dict[str, Piec
     """The pieces of all leaves, by the name of the leaf and, where it is cut, their range."""
     found: dict[str, Piece] = {}
     for leaf, axes in named.items():
+        split = _split(axes) if hasattr(axes, "cuts") else None
         for starts, lengths, block in _blocks(axes):
             factors: list[tuple[int | None, ...]] = []
             names: list[str | None] = []
@@ -143,7 +180,7 @@ def pieces(named: Mapping[str, Any], known: Mapping[str, int]) -> dict[str, Piec
                     names.append(name)
             whole = all(length is None for length in lengths)
             found[leaf if whole else f"{leaf}{_range(starts, lengths)}"] = Piece(
-                leaf, starts, lengths, tuple(factors), tuple(names)
+                leaf, split, starts, lengths, tuple(factors), tuple(names)
             )
     return found
 
@@ -165,7 +202,10 @@ def unfold(
     """All pieces, behind batch axes."""
     found: dict[str, Array] = {}
     for name, piece in parts.items():
-        block = leaves[piece.leaf][_slices(piece, num_batch_axes)]
+        leaf = leaves[piece.leaf]
+        if piece.split is not None:
+            leaf = leaf.reshape(*leaf.shape[:num_batch_axes], *piece.split)
+        block = leaf[_slices(piece, num_batch_axes)]
         batch, shape = block.shape[:num_batch_axes], block.shape[num_batch_axes:]
         apart = [
             size if factor is None else factor
@@ -182,15 +222,18 @@ def fold(
     parts: Mapping[str, Piece],
     num_batch_axes: int,
 ) -> dict[str, Array]:
-    """The leaves of which the pieces are parts; `like` tells their shapes behind batch axes."""
+    """The leaves of which the pieces are parts, with the shapes of `like` behind batch axes."""
     whole: dict[str, Array] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for name, piece in parts.items():
         leaf, part = like[piece.leaf], found[name]
-        shape = leaf.shape[leaf.ndim - len(piece.starts) :]
+        own = leaf.shape[num_batch_axes:]
+        shape = own if piece.split is None else piece.split
         batch = part.shape[:num_batch_axes]
+        shapes[piece.leaf] = (*batch, *own)
         at = _slices(piece, num_batch_axes)
-        own = zip(at[len(batch) :], shape, strict=True)
-        block = part.reshape(*batch, *(len(range(*one.indices(size))) for one, size in own))
+        ranges = zip(at[len(batch) :], shape, strict=True)
+        block = part.reshape(*batch, *(len(range(*one.indices(size))) for one, size in ranges))
         if piece.leaf == name:
             whole[name] = block
         elif isinstance(block, np.ndarray):
@@ -199,4 +242,4 @@ def fold(
         else:
             target: Any = whole.setdefault(piece.leaf, jnp.zeros((*batch, *shape), block.dtype))
             whole[piece.leaf] = target.at[at].set(block)
-    return whole
+    return {name: leaf.reshape(shapes[name]) for name, leaf in whole.items()}

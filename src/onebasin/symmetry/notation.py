@@ -47,7 +47,9 @@ class Blocks:
     """The Axes of an array that is cut into segments, one for each block in row-major order.
 
     `Blocks([[8], [6, 6]], [Axes("in", "up"), Axes("in", "gate")])` is an array of shape (8, 12)
-    whose columns list six units of `up` and then six of `gate`.
+    whose columns list six units of `up` and then six of `gate`. Axes may be split before they are
+    cut: `Blocks([[8], [2], [5, 5]], ...)` may be of shape (8, 20), whose columns list two heads,
+    and for each of them first five units of one group and then five of another.
     """
 
     cuts: tuple[tuple[int, ...], ...]

@@ -162,7 +162,9 @@ def _warn(symmetry: Symmetry, name: str, change: float, tolerance: float) -> Non
 
 def _wide(leaf: Any) -> Any:
     leaf = jnp.asarray(leaf)
-    return leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+    if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+        return leaf
+    return leaf.astype(jnp.complex128 if jnp.iscomplexobj(leaf) else jnp.float64)
 
 
 def _outputs(apply: Callable[..., Any], params: Params, inputs: Any) -> list[np.ndarray]:

@@ -120,3 +120,27 @@ def test_a_missing_state_is_asked_for(convnet):
 def test_what_is_no_module_is_refused(thing):
     with pytest.raises(TypeError, match=r"takes an eqx\.Module"):
         from_equinox(thing)
+
+
+class ComplexNet(eqx.Module):
+    """Two complex layers, of which the size is put out."""
+
+    layers: list
+
+    def __init__(self, key):
+        one, two = jax.random.split(key)
+        linear = lambda *sizes, key: eqx.nn.Linear(*sizes, dtype="complex64", key=key)
+        self.layers = [linear(3, 6, key=one), linear(6, 2, key=two)]
+
+    def __call__(self, x):
+        h = self.layers[0](x)
+        return abs(self.layers[1](h * jax.nn.sigmoid(abs(h))))
+
+
+def test_complex_weights_are_params(key):
+    apply, params = from_equinox(ComplexNet(key))
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(params)} == {"complex64"}
+    rows = np.ones((4, 3), np.float32)
+    symmetry = ob.find_symmetry(apply, params, rows)
+    assert trials.groups(symmetry) == trials.alone(6)
+    trials.assert_proved(symmetry, apply, params, rows)

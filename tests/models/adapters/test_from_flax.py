@@ -1,5 +1,7 @@
 """from_flax: NNX and Linen with BatchNorm and dropout, their symmetry, and what is refused."""
 
+from collections.abc import Callable
+
 import jax
 import numpy as np
 import pytest
@@ -110,6 +112,109 @@ def test_dropout_in_training_is_refused_when_it_is_called(key):
     apply, params = from_flax(module, {"params": {}})
     with pytest.raises(ValueError, match=r"as in evaluation.*PRNG"):
         apply(params, IMAGES)
+
+
+class NnxRecurrent(nnx.Module):
+    """A recurrent layer, whose zeros to begin with are asked for with a random key, and a head."""
+
+    def __init__(self, layer, width, rngs, rate=0.5):
+        self.layer, self.head = layer, nnx.Linear(width, 2, rngs=rngs)
+        self.dropout = nnx.Dropout(rate, rngs=rngs)
+
+    def __call__(self, x):
+        return self.head(self.dropout(self.layer(x)))
+
+
+SEQUENCE = np.random.default_rng(1).normal(size=(2, 4, 3)).astype(np.float32)
+CELLS = ["LSTMCell", "OptimizedLSTMCell", "GRUCell", "SimpleCell"]
+
+
+def recurrent(cell, width, rngs):
+    return nnx.RNN(getattr(nnx, cell)(3, width, rngs=rngs), rngs=rngs)
+
+
+def assert_units_move_and_flip(apply, params, *sizes):
+    """All units of recurrent layers are found, with a sign each, and keep what is computed."""
+    symmetry = ob.find_symmetry(apply, params, SEQUENCE)
+    assert trials.groups(symmetry) == trials.alone(*sizes)
+    assert sorted(sign.group for sign in symmetry.signs.values()) == sorted(symmetry.sizes)
+    params = trials.randomized(params)
+    moved = ob.permute(symmetry, ob.random_permutation(jax.random.key(4), symmetry), params)
+    found, expected = (jax.jit(apply)(one, SEQUENCE) for one in (moved, params))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_nnx_recurrent_layers_may_count_the_keys_of_their_zeros(cell):
+    rngs = nnx.Rngs(0)
+    module = NnxRecurrent(recurrent(cell, 5, rngs), 5, rngs)
+    module.eval()
+    apply, params = from_flax(module)
+    expected = module(SEQUENCE)
+    np.testing.assert_allclose(apply(params, SEQUENCE), expected, rtol=1e-5)
+    mapped = jax.vmap(apply, (0, None))(jax.tree.map(lambda x: np.stack([x, x]), params), SEQUENCE)
+    np.testing.assert_allclose(mapped[1], expected, rtol=1e-5, atol=1e-6)
+    assert_units_move_and_flip(apply, params, 5)
+
+
+def test_nnx_recurrent_layers_in_both_directions():
+    rngs = nnx.Rngs(0)
+    both = recurrent("LSTMCell", 5, rngs), recurrent("GRUCell", 4, rngs)
+    module = NnxRecurrent(nnx.Bidirectional(*both, rngs=rngs), 9, rngs, rate=0.0)
+    assert_units_move_and_flip(*from_flax(module), 5, 4)
+
+
+def test_dropout_beside_a_recurrent_layer_is_named_alone():
+    rngs = nnx.Rngs(0)
+    apply, params = from_flax(NnxRecurrent(recurrent("GRUCell", 5, rngs), 5, rngs))
+    with pytest.raises(ValueError, match=r"writes to dropout/rngs/count\. Call module\.eval\(\)"):
+        apply(params, SEQUENCE)
+
+
+class NoisyStart(NnxRecurrent):
+    """A state that begins with random numbers, in evaluation too."""
+
+    def __init__(self, layer, width, rngs):
+        super().__init__(layer, width, rngs)
+        self.rngs = rngs.fork()
+
+    def __call__(self, x):
+        start = jax.random.normal(self.rngs.noise(), (len(x), 5))
+        return self.head(self.layer(x, initial_carry=start))
+
+
+def test_nnx_states_that_begin_at_random_are_refused():
+    rngs = nnx.Rngs(0)
+    module = NoisyStart(recurrent("GRUCell", 5, rngs), 5, rngs)
+    module.eval()
+    apply, params = from_flax(module)
+    words = r"writes to rngs/\w+/count\..*random numbers in evaluation too must go"
+    with pytest.raises(ValueError, match=words):
+        ob.find_symmetry(apply, params, SEQUENCE)
+
+
+class LinenRecurrent(linen.Module):
+    """Recurrent layers, which are handed over as functions that make them, and a head."""
+
+    layer: Callable
+
+    @linen.compact
+    def __call__(self, x):
+        return linen.Dense(2)(self.layer()(x))
+
+
+LINEN = {cell: (lambda cell=cell: linen.RNN(getattr(linen, cell)(5)), (5,)) for cell in CELLS}
+LINEN["both directions"] = (
+    lambda: linen.Bidirectional(linen.RNN(linen.LSTMCell(5)), linen.RNN(linen.GRUCell(4))),
+    (5, 4),
+)
+
+
+@pytest.mark.parametrize("name", LINEN)
+def test_linen_recurrent_layers(name, key):
+    make, sizes = LINEN[name]
+    module = LinenRecurrent(make)
+    assert_units_move_and_flip(*from_flax(module, module.init(key, SEQUENCE)), *sizes)
 
 
 def test_variables_are_asked_for_by_linen_and_refused_by_nnx(module, variables):

@@ -64,13 +64,15 @@ def found_groups(symmetry: Symmetry) -> Counter:
 
 
 def random_values(tree: Any, seed: int) -> Any:
-    """Normal numbers in float64, positive where a leaf is a variance, and indices."""
+    """Normal numbers in 64 bits, positive where a leaf is a variance, and indices."""
     rng = np.random.default_rng(seed)
 
     def value(path: Any, leaf: jax.ShapeDtypeStruct) -> np.ndarray:
         if np.issubdtype(leaf.dtype, np.integer):
             return rng.integers(0, 5, leaf.shape).astype(leaf.dtype)
         normal = rng.standard_normal(leaf.shape)
+        if np.issubdtype(leaf.dtype, np.complexfloating):
+            return normal + 1j * rng.standard_normal(leaf.shape)
         return np.abs(normal) + 0.5 if jax.tree_util.keystr(path).endswith("var']") else normal
 
     return jax.tree_util.tree_map_with_path(value, tree)

@@ -222,3 +222,23 @@ def pixel_shuffle(p, x):
     # Of 12 channels, 3 stay channels and 4 become places, which keep their order.
     x = conv(x, p["k"]).reshape(2, 4, 4, 3, 2, 2).transpose(0, 1, 4, 2, 5, 3)
     return conv(relu(x.reshape(2, 8, 8, 3)), p["u"])
+
+
+def max_and_place(x, window, padding):
+    """Maxima with where they stand, as those who unpool want to know; reduced together."""
+    places = lax.broadcasted_iota("int32", x.shape, 1)
+    larger = lambda a, b: tuple(jnp.where(a[0] >= b[0], *c) for c in zip(a, b, strict=True))
+    start = (jnp.asarray(-jnp.inf, x.dtype), jnp.asarray(0, "int32"))
+    return lax.reduce_window((x, places), start, larger, window, window, padding)
+
+
+@CONV.network({"w": (2, 6), "v": (6, 5), "o": (5, 2)}, [(3, 8, 2)], [6, 5])
+def largest_of_neighbours_and_where_it_stands(p, x):
+    h, places = max_and_place(relu(x @ p["w"]), (1, 3, 1), ((0, 0), (1, 1), (0, 0)))
+    return relu((h * places) @ p["v"]) @ p["o"]
+
+
+@CONV.network({"w": (2, 6), "v": (3, 5), "o": (5, 2)}, [(3, 8, 2)], [5])
+def largest_of_neighbouring_units(p, x):
+    h, _ = max_and_place(relu(x @ p["w"]), (1, 2, 2), "VALID")
+    return relu(h @ p["v"]) @ p["o"]

@@ -13,7 +13,7 @@ from onebasin._types import Params
 def from_equinox(
     module: Any, state: Any = None, *, batched: bool = True
 ) -> tuple[Callable[..., Any], Params]:
-    """An Equinox module as `apply(params, *inputs)` and its arrays of floating point.
+    """An Equinox module as `apply(params, *inputs)` and its inexact arrays.
 
     Inputs and outputs lead with a batch, over which a call of the module on one example is mapped;
     `batched=False` calls it on inputs as they are. A module with a state, as

@@ -6,14 +6,17 @@ from typing import Any
 import equinox as eqx
 import jax
 
+from onebasin import _trees
 from onebasin._types import Params
-from onebasin.models.adapters.written import check_nothing_written
+from onebasin.models.adapters.written import check_nothing_written, unread, written_leaves
+
+_HINT = "Call module.eval() first; what draws random numbers in evaluation too must go."
 
 
 def from_flax(
     module: Any, variables: Any = None, **keywords: Any
 ) -> tuple[Callable[..., Any], Params]:
-    """A Flax module as `apply(params, *inputs)` and its arrays of floating point.
+    """A Flax module as `apply(params, *inputs)` and its inexact arrays.
 
     An NNX module holds its arrays itself; a Linen module needs the `variables` that `init` gave.
     Params hold all collections, so that statistics of BatchNorm move with the units they
@@ -48,16 +51,33 @@ def _from_nnx(module: Any, keywords: dict[str, Any]) -> tuple[Callable[..., Any]
 
     graph, state = nnx.split(module)
     params, rest = eqx.partition(nnx.to_pure_dict(state), eqx.is_inexact_array)
+    counters = set(_trees.named_leaves(nnx.to_pure_dict(nnx.state(module, nnx.RngCount))))
 
-    def apply(params: Params, *inputs: Any) -> Any:
-        arrays = eqx.combine(params, rest)
+    def call(arrays: Any, inputs: Any) -> tuple[Any, Any]:
         fresh = jax.tree.map(lambda leaf: leaf, state)  # a copy, for what is replaced is in place
         nnx.replace_by_pure_dict(fresh, arrays)
         merged = nnx.merge(graph, fresh)
         outputs = merged(*inputs, **keywords)
-        after = nnx.to_pure_dict(nnx.state(merged))
-        check_nothing_written(arrays, after, "Call module.eval() first.")
+        return outputs, nnx.to_pure_dict(nnx.state(merged))
+
+    def apply(params: Params, *inputs: Any) -> Any:
+        arrays = eqx.combine(params, rest)
+        outputs, after = call(arrays, inputs)
+        written = written_leaves(arrays, after)
+        if counters.intersection(written):
+            harmless = idle(arrays, inputs)
+            written = [name for name in written if name not in harmless]
+        check_nothing_written(written, _HINT)
         return outputs
+
+    def idle(arrays: Any, inputs: Any) -> set[str]:
+        """Counters of random keys that no output depends on, such as those for zeros."""
+        leaves = _trees.named_leaves(arrays)
+        merged = lambda counts: _trees.rebuild({**leaves, **counts}, arrays)
+        return unread(
+            lambda counts: call(merged(counts), inputs)[0],
+            {name: leaves[name] for name in counters},
+        )
 
     return apply, params
 

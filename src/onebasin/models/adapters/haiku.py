@@ -7,13 +7,13 @@ from typing import Any
 import equinox as eqx
 
 from onebasin._types import Params
-from onebasin.models.adapters.written import check_nothing_written
+from onebasin.models.adapters.written import check_nothing_written, written_leaves
 
 
 def from_haiku(
     transformed: Any, params: Params, state: Any = None, **keywords: Any
 ) -> tuple[Callable[..., Any], Params]:
-    """What `hk.transform` gives as `apply(params, *inputs)` and its arrays of floating point.
+    """What `hk.transform` gives as `apply(params, *inputs)` and its inexact arrays.
 
     What `hk.transform_with_state` gives needs the `state` too; its params are
     `{"params": ..., "state": ...}`, so that statistics of BatchNorm move with the units they
@@ -49,7 +49,8 @@ def from_haiku(
             arrays["params"], arrays["state"], *key, *inputs, **keywords
         )
         check_nothing_written(
-            arrays["state"], after, "Hand from_haiku its keyword, such as is_training=False."
+            written_leaves(arrays["state"], after),
+            "Hand from_haiku its keyword, such as is_training=False.",
         )
         return outputs
 

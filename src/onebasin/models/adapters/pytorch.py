@@ -16,6 +16,7 @@ from onebasin._types import Params
 from onebasin.models.adapters.pytorch_checks import (
     check_evaluation_mode,
     check_fits,
+    check_has_weights,
     check_same_outputs,
     numpy_array,
     outputs_as,
@@ -28,13 +29,13 @@ def from_torch(
 ) -> tuple[Callable[..., Any], Params]:
     """A PyTorch module as `apply(params, *inputs)` and params by the names of its state_dict.
 
-    Params are what the state_dict has of floating point, running statistics of BatchNorm and
-    tables of positions too; tied weights appear once, under their first name. Integers and what is
-    not saved are closed over as they are now. `apply` takes and gives arrays, and hands
-    `keywords` to every call. On the example inputs it must give what PyTorch gives.
+    Params are what the state_dict has of real and complex floating point, running statistics
+    of BatchNorm and tables of positions too; tied weights appear once, under their first name.
+    Integers and what is not saved are closed over as they are now. `apply` takes and gives arrays,
+    and hands `keywords` to every call. On the example inputs it must give what PyTorch gives.
 
     Raises: ImportError without torchax; TypeError for what is no module; ValueError for a module in
-    training mode, or one that torchax cannot run or runs otherwise.
+    training mode or without weights, or one that torchax cannot run or runs otherwise.
     """
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
@@ -44,6 +45,7 @@ def from_torch(
             "wrap it in a module that holds its weights."
         )
     check_evaluation_mode(module)
+    check_has_weights(module, _weights(module))
     environment = jax_environment()
     inputs = jax.tree.map(_own_tensor, example_inputs)
     arrays = jax.tree.map(numpy_array, inputs)
@@ -61,28 +63,34 @@ def to_torch(params: Params, module: Any) -> Any:
     Each weight keeps its dtype and device, tied weights stay tied, and statistics of BatchNorm are
     written like weights. What is not in the params stays as it is.
 
-    Raises: ValueError for names or shapes that are not those of the module.
+    Raises: ValueError for names or shapes that are not those of the module, and for complex numbers
+    where its weights are real.
     """
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
     weights = _weights(module)
-    check_fits(params, {name: tuple(tensor.shape) for name, tensor in weights.items()})
+    check_fits(params, weights)
     with torch.no_grad():
         for name, tensor in weights.items():
-            # NumPy has types that PyTorch cannot read, but all of floating point fit in these.
-            kind = np.float64 if np.asarray(params[name]).dtype.itemsize == 8 else np.float32
-            tensor.copy_(torch.tensor(np.asarray(params[name], kind)))
+            tensor.copy_(torch.tensor(_readable(np.asarray(params[name]))))
     return module
 
 
+def _readable(array: np.ndarray) -> np.ndarray:
+    """NumPy has types that PyTorch cannot read, but all of floating point fit in these."""
+    if np.iscomplexobj(array):
+        return array
+    return array.astype(np.float64 if array.dtype.itemsize == 8 else np.float32)
+
+
 def _weights(module: Any) -> dict[str, Any]:
-    """The tensors of floating point that a module saves, each once."""
+    """The tensors of real and complex floating point that a module saves, each once."""
     named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     saved = module.state_dict(keep_vars=True)
     return {
         name: tensor
         for name, tensor in named.items()
-        if name in saved and tensor.is_floating_point()
+        if name in saved and (tensor.is_floating_point() or tensor.is_complex())
     }
 
 
@@ -123,14 +131,15 @@ def _function(module: Any, keywords: dict[str, Any], environment: Any) -> Callab
 
 
 def _as_wide_as(weights: dict[str, Any], closed: Any) -> Any:
-    """Arrays of constants, in float64 where weights are: PyTorch does not mix them everywhere."""
-    is_wide = bool(weights) and jnp.result_type(*weights.values()) == jnp.float64
+    """Arrays of constants, in 64 bits where weights are: PyTorch does not mix them everywhere."""
+    is_wide = jnp.finfo(jnp.result_type(*weights.values())).bits == 64
 
     def constant(leaf: Any) -> Any:
         if not isinstance(leaf, np.ndarray):
             return leaf
-        is_narrow = jnp.issubdtype(leaf.dtype, jnp.floating)
-        return jnp.asarray(leaf, jnp.float64 if is_wide and is_narrow else None)
+        if is_wide and jnp.issubdtype(leaf.dtype, jnp.inexact):
+            return jnp.asarray(leaf, jnp.complex128 if np.iscomplexobj(leaf) else jnp.float64)
+        return jnp.asarray(leaf)
 
     return jax.tree.map(constant, closed)
 

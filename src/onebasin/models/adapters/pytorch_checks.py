@@ -17,7 +17,7 @@ def numpy_array(tensor: Any) -> np.ndarray:
     """A copy of a tensor, on the host."""
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
-    tensor = tensor.detach().cpu()
+    tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
     if tensor.dtype == torch.bfloat16:  # NumPy has none of its own
         return tensor.float().numpy().astype(jnp.bfloat16)
     return np.array(tensor.numpy())
@@ -72,6 +72,19 @@ def _depends_on_mode(part: Any) -> bool:
     return isinstance(part, nn.RReLU) or (isinstance(rate, int | float) and rate > 0)
 
 
+def check_has_weights(module: Any, weights: Mapping[str, Any]) -> None:
+    """Refuse a module that has nothing to align.
+
+    Raises: ValueError.
+    """
+    if not weights:
+        saved = sorted(module.state_dict())
+        raise ValueError(
+            "A module must have weights of real or complex floating point. Got "
+            f"{f'{saved}, which are not' if saved else 'none'} in {type(module).__name__}."
+        )
+
+
 def check_same_outputs(
     apply: Callable[..., Any], params: Params, inputs: Any, expected: Any
 ) -> None:
@@ -89,7 +102,7 @@ def check_same_outputs(
             "that torchax does not have, must go."
         ) from error
     pairs = list(zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True))
-    wide = [(np.asarray(a, np.float64), np.asarray(b, np.float64)) for a, b in pairs]
+    wide = [(_in_64_bits(a), _in_64_bits(b)) for a, b in pairs]
     sizes = [np.abs(b[np.isfinite(b)]).max(initial=0.0) for _, b in wide]
     gaps = [np.where(a == b, 0.0, np.abs(a - b)).max(initial=0.0) for a, b in wide]
     change = float(np.max([0.0, *gaps])) / (max(sizes, default=0.0) or 1.0)
@@ -102,19 +115,23 @@ def check_same_outputs(
         )
 
 
+def _in_64_bits(array: Any) -> np.ndarray:
+    return np.asarray(array, np.complex128 if np.iscomplexobj(array) else np.float64)
+
+
 def _tolerance(params: Params) -> float:
     """What rounding may make of a function that is the same: half precision rounds more."""
     coarsest = max((float(jnp.finfo(leaf.dtype).eps) for leaf in params.values()), default=0.0)
     return max(_TOLERANCE, 16 * coarsest)
 
 
-def check_fits(params: Params, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Refuse params with other names or shapes than the weights of a module.
+def check_fits(params: Params, weights: Mapping[str, Any]) -> None:
+    """Refuse params with other names or shapes than the weights of a module, or complex ones.
 
     Raises: ValueError.
     """
-    missing = sorted(set(shapes) - set(params))
-    unexpected = sorted(set(params) - set(shapes))
+    missing = sorted(set(weights) - set(params))
+    unexpected = sorted(set(params) - set(weights))
     if missing or unexpected:
         near = difflib.get_close_matches(unexpected[0], missing, 1) if unexpected else []
         hint = f" Did you mean {near[0]!r}?" if near else " Are they of another module?"
@@ -122,9 +139,13 @@ def check_fits(params: Params, shapes: Mapping[str, tuple[int, ...]]) -> None:
             "Params must have the names that from_torch gives the weights of the module. "
             f"Missing: {missing}. Unexpected: {unexpected}.{hint}"
         )
-    for name, shape in shapes.items():
-        if np.shape(params[name]) != shape:
+    for name, tensor in weights.items():
+        if np.shape(params[name]) != tuple(tensor.shape):
             raise ValueError(
-                f"{name} must have the shape that it has in the module, {shape}. "
+                f"{name} must have the shape that it has in the module, {tuple(tensor.shape)}. "
                 f"Got {np.shape(params[name])}. Of samples, hand over one draw."
+            )
+        if np.iscomplexobj(params[name]) and not tensor.is_complex():
+            raise ValueError(
+                f"{name} must be real, as it is in the module. Got {params[name].dtype}."
             )

@@ -8,31 +8,41 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Primitive
 
+from onebasin.symmetry.discovery.folding import folded
+from onebasin.symmetry.discovery.jax_names import CALLS, INDICES, body_and_constants
 from onebasin.symmetry.discovery.labels import (
     Factor,
     Flat,
     Label,
     Marked,
-    Origin,
     Run,
+    divide,
     freeze,
     frozen_like,
-    frozen_run,
     keep_signs,
     labels_in,
+    part_of,
     resolve,
     size_of,
     unmarked,
     with_mark,
 )
-from onebasin.symmetry.discovery.parity import Unknowns
+from onebasin.symmetry.discovery.parity import Unknowns, known_product
+from onebasin.symmetry.discovery.positions import (
+    answered,
+    chosen,
+    handed_on,
+    marked,
+    mask_of,
+    settled,
+)
+from onebasin.symmetry.discovery.provenance import with_provenance
 from onebasin.symmetry.discovery.roles import Evidence
-from onebasin.symmetry.discovery.values import FEW, Value, align, align_all, frozen, keys, whole
+from onebasin.symmetry.discovery.sources import constant
+from onebasin.symmetry.discovery.values import Value, align, align_all, frozen
 
 _CUT = "cut in pieces"
 
@@ -40,22 +50,27 @@ _CUT = "cut in pieces"
 class Equation(NamedTuple):
     """A primitive with its parameters, the shapes that it gives, and which of them are read."""
 
-    name: str
+    primitive: Primitive
     params: dict[str, Any]
     shapes: list[tuple[int, ...]]
     is_read: list[bool]
 
+    @property
+    def name(self) -> str:
+        """What JAX calls the primitive."""
+        return self.primitive.name
+
 
 Rule: TypeAlias = Callable[["Analysis", Equation, list[Value]], list[Value]]
 
-_VIEWS = frozenset(
-    {
-        "slice", "split", "stack", "unstack", "reshape", "broadcast_in_dim", "squeeze",
-        "transpose", "copy", "jit", "convert_element_type", "closed_call", "checkpoint",
-        "custom_jvp_call", "custom_vjp_call",
-    }
-)  # fmt: skip
+_VIEWS = CALLS | {
+    "slice", "split", "stack", "unstack", "reshape", "broadcast_in_dim", "squeeze", "transpose",
+    "copy", "convert_element_type", "concatenate", "pad", "rev", "tile",
+}  # fmt: skip
 """Primitives that hand entries on without using them."""
+
+_TAKING_POSITIONS = CALLS | {"gather"}
+"""Primitives whose rules know of numbers that say which entry of an axis is meant."""
 
 
 class Analysis:
@@ -80,50 +95,80 @@ class Analysis:
         self.used: set[Label] = set()
         self._around: tuple[Label, ...] = ()
 
-    def run(self, closed: ClosedJaxpr, arguments: Sequence[Value]) -> list[Value]:
+    def run(self, function: ClosedJaxpr | Jaxpr, arguments: Sequence[Value]) -> list[Value]:
         """The values that a jaxpr gives for these arguments."""
-        return self.walk(closed.jaxpr, [constant(x) for x in closed.consts], arguments)
-
-    def walk(
-        self, jaxpr: Jaxpr, constants: Sequence[Value], arguments: Sequence[Value]
-    ) -> list[Value]:
-        """The same with constants that are given."""
-        known: dict[Any, Value] = {}
-        for variables, values in ((jaxpr.constvars, constants), (jaxpr.invars, arguments)):
-            known |= dict(zip(variables, values, strict=True))
-        read = lambda x: constant(x.val) if isinstance(x, Literal) else known[x]
-        read_at_all = {x for eqn in jaxpr.eqns for x in eqn.invars if not isinstance(x, Literal)}
-        read_at_all |= {x for x in jaxpr.outvars if not isinstance(x, Literal)}
-        for eqn in jaxpr.eqns:
+        jaxpr, constants = body_and_constants(function)
+        known: dict[Any, Value] = dict(zip(jaxpr.invars, arguments, strict=True))
+        known |= {v: constant(x) for v, x in zip(jaxpr.constvars, constants, strict=True)}
+        read = lambda x: _literal(x) if isinstance(x, Literal) else known[x]
+        equations, read_at_all = _needed(jaxpr)
+        for eqn in equations:
             operands = [read(x) for x in eqn.invars]
             shapes = [tuple(getattr(v.aval, "shape", ())) for v in eqn.outvars]
             is_read = [v in read_at_all for v in eqn.outvars]
-            equation = Equation(eqn.primitive.name, eqn.params, shapes, is_read)
-            found = self._apply(equation, operands)
+            found = self._apply(Equation(eqn.primitive, eqn.params, shapes, is_read), operands)
             known |= dict(zip(eqn.outvars, found, strict=True))
         return [read(x) for x in jaxpr.outvars]
 
     def _apply(self, equation: Equation, operands: list[Value]) -> list[Value]:
-        if equation.name not in _VIEWS:
-            self.used.update(label for x in operands for runs in x.blocks.values()
-                             for run in runs for label in labels_in(run))  # fmt: skip
+        numbers = None
+        if equation.name in self.rules:
+            numbers = folded(equation.primitive, equation.params, operands, equation.shapes)
+        if numbers is not None:
+            return [constant(array) for array in numbers]
+        product = known_product(equation.name, equation.params, operands, equation.shapes)
+        if product is None:
+            self._use(equation, operands)
         if self.unknowns is not None:
             operands = self.unknowns.of_operands(equation.name, equation.params, operands)
         given = operands
         if self.evidence is not None:
             operands = self.evidence.of_operands(equation.name, equation.params, operands)
-        rule = self.rules.get(equation.name)
-        if rule is None:
-            self.notes[f"{equation.name}: unknown, so its operands keep their order"] = None
-            found = self.keep_order(operands, equation, f"position-dependent: {equation.name}")
-        else:
-            found = rule(self, equation, operands)
+        found = self._ruled(equation, operands)
+        if equation.name not in CALLS:
+            found = with_provenance(equation.name, equation.params, operands, found)
         for value, shape in zip(found, equation.shapes, strict=True):
             assert value.shape == shape, (equation.name, value.shape, shape)
             for runs in value.blocks.values():
                 self.meet(*runs)
-        return (
-            found if self.evidence is None else self.evidence.handed_on(equation.name, given, found)
+        if self.evidence is not None:
+            found = self.evidence.handed_on(equation.name, given, found)
+        return found if product is None else [found[0]._replace(known=product)]
+
+    def _ruled(self, equation: Equation, operands: list[Value]) -> list[Value]:
+        rule = self.rules.get(equation.name)
+        if rule is None:
+            self.notes[f"{equation.name}: unknown, so its operands keep their order"] = None
+            reason = f"position-dependent: {equation.name}"
+            return self.keep_order(settled(operands), equation, reason)
+        is_pointing = any(value.positions is not None for value in operands)
+        if not is_pointing or equation.name in _TAKING_POSITIONS:
+            return rule(self, equation, operands)
+        return self._at_positions(rule, equation, operands)
+
+    def _at_positions(self, rule: Rule, equation: Equation, operands: list[Value]) -> list[Value]:
+        name, shape = equation.name, equation.shapes[0]
+        answer, case = answered(name, operands, shape), chosen(name, operands)
+        if answer is not None:
+            return [constant(answer)]
+        if case is not None and case.shape == shape:
+            return [case]
+        mask = marked(name, operands)
+        if mask is not None:
+            return rule(self, equation, [*mask_of(*mask, shape)])
+        operands, positions = handed_on(name, equation.params, operands)
+        return [x._replace(positions=positions) for x in rule(self, equation, operands)]
+
+    def _use(self, equation: Equation, operands: Sequence[Value]) -> None:
+        used = [] if equation.name in _VIEWS else operands
+        if equation.name in INDICES:
+            used = operands[INDICES[equation.name]]  # all others are handed on
+        self.used.update(
+            label
+            for value in used
+            for runs in value.blocks.values()
+            for run in runs
+            for label in labels_in(run)
         )
 
     def keep_order(self, operands: list[Value], equation: Equation, reason: str) -> list[Value]:
@@ -163,8 +208,8 @@ class Analysis:
     def cut(self, run: Run, position: int) -> tuple[Run, Run]:
         """A run before and from a position on.
 
-        A label that comes from an argument is cut there in the next walk; in this one, and where
-        it comes from nowhere, its entries keep their order.
+        A label that comes from an argument is cut there in the next walk, and keeps its order in
+        this one; one that lies inside of others consists of segments from then on.
         """
         given, *rest = keep_signs(resolve(run))
         step = size_of(rest)
@@ -178,6 +223,11 @@ class Analysis:
         (first,) = unmarked([given])
         if isinstance(first, Flat):
             return (Flat(sizes[0]), *rest), (Flat(sizes[1]), *rest)
+        if first.frozen is None and first.origin is None:
+            divide(first, place)
+            ranges = ((0, place), (place, first.size))
+            before, after = (with_mark(part_of(first, *ends), mark) for ends in ranges)
+            return (before, *rest), (after, *rest)
         if first.frozen in (None, _CUT) and first.origin is not None:
             argument, axis, start, stride = first.origin
             self.wanted.add((argument, axis, start + stride * place))
@@ -187,42 +237,25 @@ class Analysis:
         return (one, *rest), (other, *rest)
 
 
+def _needed(jaxpr: Jaxpr) -> tuple[list[Any], set[Any]]:
+    """The equations on which the outputs depend, in their order, and the variables they read."""
+    read = {x for x in jaxpr.outvars if not isinstance(x, Literal)}
+    needed: list[Any] = []
+    for eqn in reversed(jaxpr.eqns):
+        if eqn.effects or any(v in read for v in eqn.outvars):
+            needed.append(eqn)
+            read.update(x for x in eqn.invars if not isinstance(x, Literal))
+    return needed[::-1], read
+
+
+def _literal(literal: Literal) -> Value:
+    """A number in the program, in the type in which the program has it."""
+    return constant(np.asarray(literal.val, getattr(literal.aval, "dtype", None)))
+
+
 def _part(label: Label, start: int, stop: int) -> Label:
     """A piece of a label whose entries keep their order; the same one each time."""
     origin = label.origin
     if origin is not None:
         origin = origin._replace(start=origin.start + start * origin.step)
     return label.parts.setdefault((start, stop), Label(stop - start, origin, label.frozen))
-
-
-def constant(array: Any) -> Value:
-    """An array that is part of the function: axes along which nothing changes are flat."""
-    shape = np.shape(array)
-    if not isinstance(array, np.ndarray | np.generic | jax.Array | int | float | complex):
-        return frozen(shape, "a constant of the function")
-    if isinstance(array, jax.Array) and jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
-        return frozen(shape, "a constant of the function")
-    array = np.asarray(array)
-    runs = []
-    for axis, size in enumerate(shape):
-        changes = array.size and (array != array.take([0], axis)).any()
-        run = frozen_run(size, "a constant of the function") if changes else (Flat(size),)
-        runs.append(resolve(run))
-    return whole(runs, shape)._replace(known=array if array.size <= FEW else None)
-
-
-def argument(number: int, shape: Sequence[int], cuts: Sequence[set[int]]) -> Value:
-    """An argument whose entries may be permuted; every block that it is cut into on its own."""
-    segments = tuple(
-        tuple(np.diff([0, *sorted(positions), size]).tolist())
-        for size, positions in zip(shape, cuts, strict=True)
-    )
-    blocks = {}
-    for key in keys(segments):
-        starts = [sum(sizes[:at]) for sizes, at in zip(segments, key, strict=True)]
-        sizes = [sizes[at] for sizes, at in zip(segments, key, strict=True)]
-        blocks[key] = tuple(
-            (Label(size, Origin(number, axis, start, 1)),) if size > 1 else ()
-            for axis, (start, size) in enumerate(zip(starts, sizes, strict=True))
-        )
-    return Value(segments, blocks)

@@ -4,6 +4,7 @@ import dataclasses
 import warnings
 from collections.abc import Callable, Iterable
 from functools import reduce
+from itertools import product
 from operator import xor
 from typing import Any
 
@@ -13,7 +14,16 @@ import jax.numpy as jnp
 from onebasin import _trees
 from onebasin._types import Params
 from onebasin.symmetry.axes import Axes, Blocks, Function, Place, Sign, Symmetry
-from onebasin.symmetry.discovery.labels import Label, Run, labels_in, resolve
+from onebasin.symmetry.discovery.labels import (
+    Factor,
+    Label,
+    Run,
+    labels_in,
+    leaves_of,
+    resolve,
+    size_of,
+    smallest,
+)
 from onebasin.symmetry.discovery.parity import independent
 from onebasin.symmetry.discovery.values import Value
 from onebasin.symmetry.discovery.walk import NOT_USED, Walked, nesting, walk
@@ -30,8 +40,9 @@ def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Sy
     of the first array that lists them; `symmetry.frozen` says why other axes do not move. A
     warning names primitives that have no rule and random numbers.
 
-    Raises: TypeError for params that are not arrays of floating point; ValueError for a function
-    that uses none of its params, or whose shapes depend on the values of arrays.
+    Raises: TypeError for params that are not arrays of real or complex floating point;
+    ValueError for a function that has or uses no params, or whose shapes depend on the values of
+    arrays.
     """
     _check(params)
     walked = walk(apply, params, *inputs)
@@ -48,11 +59,15 @@ def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Sy
 
 
 def _check(params: Params) -> None:
+    if not jax.tree.leaves(params):
+        raise ValueError(
+            "Params must hold an array of real or complex floating point at least. Got none."
+        )
     for name, leaf in _trees.named_leaves(params).items():
         dtype = getattr(leaf, "dtype", None)
-        if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
+        if dtype is None or not jnp.issubdtype(dtype, jnp.inexact):
             raise TypeError(
-                "Params must be arrays of floating point. Got "
+                "Params must be arrays of real or complex floating point. Got "
                 f"{dtype if dtype is not None else type(leaf).__name__} at {name}. Hand what is "
                 "not a weight to the function in another way."
             )
@@ -81,25 +96,28 @@ def symmetry_of(walked: Walked, params: Params) -> Symmetry:
 
 def _signs(walked: Walked, names: dict[Label, str], symmetry: Symmetry) -> list[Sign]:
     """The signs of groups, at places as a symmetry names them."""
-    pieces: dict[tuple[str, tuple[int, ...]], str] = {}
-    for leaf, value in walked.leaves.items():
-        parts = [name for name, piece in symmetry.pieces.items() if piece.leaf == leaf]
-        # Where nothing moves in any block, they were not told apart; nor do they flip.
-        pieces |= {
-            (leaf, key): name for key, name in zip(sorted(value.blocks), parts, strict=False)
-        }
     leaves, found = list(walked.leaves), []
     for label, places in walked.signs:
         group, where = names[label], []
         for number, block, axis, factor in places:
-            runs = walked.leaves[leaves[number]].blocks[block]
+            leaf = leaves[number]
+            runs = walked.leaves[leaf].blocks[block]
             before = [one for run in runs[:axis] for one in resolve(run)]
             before += resolve(runs[axis])[:factor]
-            piece = pieces[leaves[number], block]
-            axes = [a for a, name in enumerate(symmetry.leaves[piece].names) if name == group]
-            where.append(Place(piece, axes[before.count(label)]))
+            for piece in _pieces(leaf, block, walked.leaves[leaf], symmetry):
+                axes = [a for a, name in enumerate(symmetry.leaves[piece].names) if name == group]
+                where.append(Place(piece, axes[before.count(label)]))
         found.append(Sign(group, tuple(where)))
     return sorted(sign for sign in found if not _is_of_nested(sign, found, symmetry))
+
+
+def _pieces(leaf: str, block: tuple[int, ...], value: Value, symmetry: Symmetry) -> list[str]:
+    """The pieces of a leaf that a block of it became."""
+    parts = [name for name, piece in symmetry.pieces.items() if piece.leaf == leaf]
+    if len(value.blocks) == 1:
+        return parts  # one, or one for each segment of what lies inside of others
+    # Where nothing moves in any block, they were not told apart; nor do they flip.
+    return [name for key, name in zip(sorted(value.blocks), parts, strict=False) if key == block]
 
 
 def _is_of_nested(sign: Sign, every: list[Sign], symmetry: Symmetry) -> bool:
@@ -116,8 +134,8 @@ def _names(walked: Walked, nested: dict[Label, list[Label]]) -> dict[Label, str]
     names: dict[Label, str] = {}
     taken: dict[str, int] = {}
     for leaf, run in _by_ownership(walked.leaves):
-        for label in resolve(run):
-            if isinstance(label, Label) and label in wanted and label not in names:
+        for label in smallest(run):
+            if label in wanted and label not in names:
                 # PyTorch's names have dots where others have slashes.
                 base = leaf.rpartition("/")[0] or leaf.rpartition(".")[0] or leaf
                 taken[base] = taken.get(base, 0) + 1
@@ -136,6 +154,10 @@ def _by_ownership(leaves: dict[str, Value]) -> Iterable[tuple[str, Run]]:
 
 
 def _axes(value: Value, names: dict[Label, str]) -> Axes | Blocks:
+    if any(
+        _is_segmented(f) for runs in value.blocks.values() for run in runs for f in resolve(run)
+    ):
+        return _in_segments(value, names)
     blocks = [
         Axes(*(_name(run, names) for run in runs)) for _, runs in sorted(value.blocks.items())
     ]
@@ -143,6 +165,28 @@ def _axes(value: Value, names: dict[Label, str]) -> Axes | Blocks:
     if len(blocks) == 1 or all(block == still for block in blocks):
         return blocks[0]
     return Blocks(value.cuts, blocks)
+
+
+def _is_segmented(factor: Factor) -> bool:
+    """Whether a factor of an axis consists of segments some of which move."""
+    if not isinstance(factor, Label) or not factor.segments:
+        return False
+    return any(label.frozen is None for label in smallest((factor,)))
+
+
+def _in_segments(value: Value, names: dict[Label, str]) -> Blocks:
+    """An array whose axes are split into their factors, and these cut into their segments."""
+    (runs,) = value.blocks.values()
+    axes: list[list[tuple[int, Name]]] = []
+    for run in runs:
+        if not any(map(_is_segmented, resolve(run))):
+            axes.append([(size_of(run), _name(run, names))])
+            continue
+        for factor in resolve(run):
+            parts = leaves_of(factor) if isinstance(factor, Label) else [factor]
+            axes.append([(part.size, _name((part,), names)) for part in parts])
+    cuts = [[size for size, _ in axis] for axis in axes]
+    return Blocks(cuts, [Axes(*(name for _, name in block)) for block in product(*axes)])
 
 
 def _name(run: Run, names: dict[Label, str]) -> Name:
@@ -165,9 +209,8 @@ def frozen_axes(walked: Walked) -> dict[str, str]:
     found: dict[str, str] = {}
     for leaf, value in walked.leaves.items():
         for axis in range(value.ndim):
-            for run in value.at(axis):
-                reasons = [label.frozen for label in labels_in(run)]
-                # Where some of what an axis lists moves, the table says so.
-                if reasons and reasons[0] is not None and None not in reasons:
-                    found.setdefault(f"{leaf}, axis {axis}", reasons[0])
+            reasons = [label.frozen for run in value.at(axis) for label in labels_in(run)]
+            # Where some of what an axis lists moves, the table says so.
+            if reasons and reasons[0] is not None and None not in reasons:
+                found[f"{leaf}, axis {axis}"] = reasons[0]
     return found

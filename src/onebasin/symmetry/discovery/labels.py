@@ -29,13 +29,18 @@ class Origin(NamedTuple):
 
 @dataclasses.dataclass(eq=False)
 class Label:
-    """The entries along an axis. Look at `root`: it may have been joined to another."""
+    """The entries along an axis. Look at `root`: it may have been joined to another.
+
+    It may be split into `factors`, or consist of `segments`: ranges one after another, the entries
+    of each permuted by themselves. `parts` are ranges that were asked for.
+    """
 
     size: int
     origin: Origin | None = None
     frozen: str | None = None
     factors: "Run | None" = None
     joined: "Label | None" = None
+    segments: "tuple[Label, ...]" = ()
     parts: "dict[tuple[int, int], Label]" = dataclasses.field(default_factory=dict)
 
     @property
@@ -127,8 +132,9 @@ def freeze(run: Sequence[Factor], reason: str) -> None:
     """The entries of a run keep their order from now on; the first reason is kept."""
     keep_signs(run)
     for factor in resolve(run):
-        if isinstance(factor, Label) and factor.frozen is None:
-            factor.frozen = reason
+        if isinstance(factor, Label):
+            factor.frozen = factor.frozen or reason
+            freeze(factor.segments, reason)
 
 
 def frozen_run(size: int, reason: str) -> Run:
@@ -159,6 +165,8 @@ def split_factor(factor: Factor, outer: int) -> tuple[Factor, Factor]:
         one, other = (with_mark(part, mark) for part in parts)
         return one, other
     label = factor.root
+    if label.segments:
+        freeze((label,), MISFIT)
     origin = label.origin
     if origin is not None:
         origin = origin._replace(step=origin.step * inner)
@@ -232,10 +240,71 @@ def _join(a: Label, b: Label) -> Label:
         return a
     if a.factors is not None and b.factors is not None:
         a.factors = unify(a.factors, b.factors)
+    elif (a.segments or b.segments) and (a.factors or b.factors):
+        freeze((a, b), MISFIT)
+    elif a.segments and b.segments:
+        join_segments(a, b)
     a.factors = a.factors or b.factors
+    a.segments = a.segments or b.segments
     a.origin = a.origin or b.origin
     reason = a.frozen or b.frozen
     b.joined = a
     if reason is not None:
         freeze((a,), reason)
     return a
+
+
+def leaves_of(label: Label) -> list[Label]:
+    """The smallest segments of a label, in their order; a label without any is its own."""
+    label = label.root
+    if not label.segments:
+        return [label]
+    return [leaf for segment in label.segments for leaf in leaves_of(segment)]
+
+
+def smallest(run: Sequence[Factor]) -> list[Label]:
+    """The labels of a run that stand for themselves, segment by segment."""
+    leaves = (leaf for label in labels_in(run) for leaf in leaves_of(label))
+    return [one for leaf in leaves for one in labels_in((leaf,))]
+
+
+def divide(label: Label, place: int) -> None:
+    """Let segments of a label end at a place."""
+    start = 0
+    for leaf in leaves_of(label):
+        if start < place < start + leaf.size:
+            if leaf.factors is not None:
+                freeze((leaf,), MISFIT)
+            sizes = (place - start, leaf.size - (place - start))
+            leaf.segments = (
+                Label(sizes[0], frozen=leaf.frozen),
+                Label(sizes[1], frozen=leaf.frozen),
+            )
+        start += leaf.size
+
+
+def part_of(label: Label, start: int, stop: int) -> Label:
+    """A range of a label that is made of whole segments; the same one each time."""
+    label = label.root
+    if (start, stop) == (0, label.size):
+        return label
+    if (start, stop) not in label.parts:
+        inside, at = list[Label](), 0
+        for leaf in leaves_of(label):
+            if start <= at and at + leaf.size <= stop:
+                inside.append(leaf)
+            at += leaf.size
+        whole = Label(stop - start, frozen=label.frozen, segments=tuple(inside))
+        label.parts[start, stop] = inside[0] if len(inside) == 1 else whole
+    return label.parts[start, stop]
+
+
+def join_segments(a: Label, b: Label) -> None:
+    """The segments of two labels that are joined: cut alike, and joined one by one."""
+    for one, other in ((a, b), (b, a)):
+        end = 0
+        for leaf in leaves_of(one)[:-1]:
+            end += leaf.size
+            divide(other, end)
+    for one, other in zip(leaves_of(a), leaves_of(b), strict=True):
+        unify((one,), (other,))

@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from onebasin.symmetry.discovery.jax_names import ADDING, CALLS, INDICES, LOOPS, OVERWRITING
 from onebasin.symmetry.discovery.labels import (
     Factor,
     Label,
     Marked,
     Run,
     keep_signs,
+    labels_in,
     resolve,
     unmarked,
 )
@@ -27,23 +29,19 @@ from onebasin.symmetry.discovery.values import Value
 
 _ODD_OR_LINEAR = frozenset(
     {
-        "add", "add_any", "asin", "asinh", "atan", "atanh", "cbrt", "conj", "copy", "copy_p", "div",
-        "dot_general", "conv_general_dilated", "cumsum", "erf", "erf_inv", "imag", "mul", "neg",
+        "add", "add_any", "asin", "asinh", "atan", "atanh", "cbrt", "complex", "conj", "copy",
+        "copy_p", "div", "dot_general", "conv_general_dilated", "cumsum", "erf", "erf_inv", "fft",
+        "imag", "mul", "neg",
         "real", "reduce_precision", "reduce_sum", "reduce_window_sum", "round", "select_n", "sign",
         "sin", "sinh", "stop_gradient", "sub", "tan", "tanh",
         "reshape", "squeeze", "transpose", "broadcast_in_dim", "concatenate", "stack", "unstack",
-        "slice", "split", "rev", "dynamic_slice", "dynamic_update_slice", "gather", "scatter",
-        "scatter-add", "scatter_add", "tile",
-        "jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2", "cond", "while",
-        "scan", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
+        "slice", "split", "rev", "dynamic_slice", "dynamic_update_slice", "gather", "tile",
     }
+    | OVERWRITING | ADDING | CALLS | LOOPS
 )  # fmt: skip
 """What their operands' signs become is said by their rules."""
 
 _EVEN = frozenset({"abs", "cos", "cosh", "is_finite", "square"})
-
-_NUMBER_OF_VALUES = {"dynamic_slice": 1, "dynamic_update_slice": 2, "gather": 1}
-"""How many operands are not indices; of scatter it is all but the second."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +70,8 @@ class Parity:
 
 def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) -> list[Value]:
     """The operands of a primitive with the signs that its rule may see."""
+    if any(value.is_zero for value in _factors(name, operands)):
+        return [unsigned(value) for value in operands]  # zeros have any sign
     odd, even = name in _ODD_OR_LINEAR, name in _EVEN
     if name == "integer_pow":
         odd, even = params["y"] % 2 == 1, params["y"] % 2 == 0
@@ -83,15 +83,38 @@ def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) ->
         return [unsigned(value) for value in operands]
     if not odd:
         return [positive(value) for value in operands]
-    if name.startswith("scatter"):
-        return [operands[0], positive(operands[1]), *operands[2:]]
-    count = _NUMBER_OF_VALUES.get(name, len(operands))
-    return [*operands[:count], *(positive(value) for value in operands[count:])]
+    return without_indices(name, operands)
+
+
+def without_indices(name: str, operands: Sequence[Value]) -> list[Value]:
+    """The operands of a primitive, of which those that are indices do not change sign."""
+    found = list(operands)
+    if name in INDICES:
+        found[INDICES[name]] = map(positive, found[INDICES[name]])
+    return found
+
+
+def known_product(
+    name: str, params: dict[str, Any], operands: Sequence[Value], shapes: Sequence[Sequence[int]]
+) -> np.ndarray | None:
+    """The zeros that a product gives if a factor is 0, as recurrent states are at first."""
+    for value in _factors(name, operands):
+        if value.known is not None and value.is_zero:
+            dtype = params.get("preferred_element_type") or value.known.dtype
+            return np.broadcast_to(np.zeros((), dtype), shapes[0])
+    return None
+
+
+def _factors(name: str, operands: Sequence[Value]) -> Sequence[Value]:
+    """Operands of which one that is 0 makes everything 0."""
+    if name == "div":
+        return operands[:1]
+    return operands if name in ("conv_general_dilated", "dot_general", "mul") else ()
 
 
 def positive(value: Value) -> Value:
     """A value none of whose entries changes sign: that is a condition on the unknowns."""
-    return value.map(lambda runs: tuple(map(keep_signs, runs)), value.cuts)
+    return value.remade(keep_signs)
 
 
 def is_signed(value: Value) -> bool:
@@ -102,7 +125,7 @@ def is_signed(value: Value) -> bool:
 
 def unsigned(value: Value) -> Value:
     """A value as such none of whose entries changes sign."""
-    return value.map(lambda runs: tuple(map(unmarked, runs)), value.cuts)
+    return value.remade(unmarked)
 
 
 class Place(NamedTuple):
@@ -141,7 +164,7 @@ class Unknowns:
             )
             for key, runs in value.blocks.items()
         }
-        return Value(value.cuts, blocks)
+        return value._replace(blocks=blocks)
 
     def ask_again(self, value: Value) -> Value:
         """A value with unknowns of its own, as loops need for what they hand on."""
@@ -149,6 +172,8 @@ class Unknowns:
         return unsigned(value).map(runs_of, value.cuts)
 
     def _asked(self, run: Run, place_of: Callable[[int], Place | None]) -> Run:
+        if any(label.segments for label in labels_in(run)):
+            return resolve(run)  # signs of units that lie inside of others in segments are missed
         found: list[Factor] = []
         for at, factor in enumerate(resolve(run)):
             if isinstance(factor, Label) and factor.frozen is None:
@@ -167,8 +192,12 @@ class Unknowns:
             of_label.setdefault(label, []).append(number)
         sums: dict[Label, list[int]] = {label: [] for label in of_label}
         for zero in self.zeros:
-            # An equation is about one label: only its own entries meet those of a label.
-            sums[self._labels[zero.bit_length() - 1]].append(zero)
+            bits = [n for n in range(zero.bit_length()) if zero >> n & 1]
+            labels = {self._labels[n] for n in bits}
+            # Only its own entries meet those of a label. Where others do, none may change sign.
+            parts = [zero] if len(labels) == 1 else [1 << n for n in bits]
+            for part in parts:
+                sums[self._labels[part.bit_length() - 1]].append(part)
         in_params = sum(1 << n for n, place in enumerate(self._places) if place is not None)
         for label, numbers in of_label.items():
             vectors = (one & in_params for one in _null_space(sums[label], numbers))

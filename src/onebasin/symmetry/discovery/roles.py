@@ -13,17 +13,13 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
+from onebasin.symmetry.discovery.jax_names import CALLS, LOOPS
 from onebasin.symmetry.discovery.labels import Label, Marked, labels_in, with_mark
 from onebasin.symmetry.discovery.parity import unsigned
 from onebasin.symmetry.discovery.values import Value
 from onebasin.symmetry.notation import Role
 
-_CALLS = frozenset(
-    {
-        "jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2", "cond", "while",
-        "scan", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
-    }
-)  # fmt: skip
+_FUNCTIONS = CALLS | LOOPS
 """What is inside is walked through."""
 
 _VIEWS = frozenset(
@@ -78,7 +74,7 @@ class Evidence:
             for label in labels_in(run) or [Label(1, frozen="one entry")]
         )
         runs_of = lambda runs: tuple(asked(axis, run) for axis, run in enumerate(runs))
-        return value.map(runs_of, value.cuts)
+        return value._replace(blocks=value.map(runs_of, value.cuts).blocks)
 
     def roles(self, number: int) -> tuple[Role | None, ...]:
         """What every axis of an argument does; None where it does both or is not known."""
@@ -106,7 +102,7 @@ class Evidence:
         if name in ("squeeze", "unstack") and not operands[0].is_data:
             axes = params["dimensions"] if name == "squeeze" else [params["axis"]]
             self.picked |= _bits(operands[0], axes) & self._long
-        if name in _CALLS or name in _VIEWS:
+        if name in _FUNCTIONS or name in _VIEWS:
             return list(operands)
         if name in _CONTRACTIONS:
             return self._contracted(operands, _summed_axes(name, params))
@@ -163,7 +159,7 @@ class Evidence:
         """What an equation gives, knowing whether it depends on data: constants are data too
         where they are contracted with arguments.
         """
-        if name in _CALLS:
+        if name in _FUNCTIONS:
             return found
         is_data = any(value.is_data for value in given)
         if name in _CONTRACTIONS:

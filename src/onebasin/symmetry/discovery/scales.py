@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from onebasin.symmetry.discovery.jax_names import ADDING, CALLS, LOOPS, OVERWRITING
 from onebasin.symmetry.discovery.labels import Label, Marked, Run, resolve, size_of
-from onebasin.symmetry.discovery.parity import Unknowns, positive, unsigned
+from onebasin.symmetry.discovery.parity import Unknowns, positive, unsigned, without_indices
 from onebasin.symmetry.discovery.values import Value
 
 _HOMOGENEOUS = frozenset(
@@ -26,9 +27,8 @@ _HOMOGENEOUS = frozenset(
         "reduce_window_min", "reduce_window_sum", "select_n", "stop_gradient", "sub",
         "broadcast_in_dim", "reshape", "rev", "slice", "split", "squeeze", "stack", "tile",
         "transpose", "unstack",
-        "jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2", "cond", "while",
-        "scan", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
     }
+    | OVERWRITING | ADDING | CALLS | LOOPS
 )  # fmt: skip
 """Primitives that give twice as much of twice as much, or twice as much for each operand."""
 
@@ -94,7 +94,7 @@ class Scales(Unknowns):
             return [positive(value) for value in operands]
         if name == "div":
             return [operands[0], _raised(operands[1], Fraction(-1))]
-        return list(operands)
+        return without_indices(name, operands)
 
     def scalings(self, leaves: Mapping[str, Value]) -> "list[Scaling]":
         """Independent ways to scale a unit, each a power for all places that it is listed at."""
@@ -134,7 +134,7 @@ def _raised(value: Value, power: Fraction) -> Value:
             for one in run
         )
 
-    return value.map(lambda runs: tuple(map(raised, runs)), value.cuts)
+    return value.remade(raised)
 
 
 class Spot(NamedTuple):

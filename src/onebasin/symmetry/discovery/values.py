@@ -7,7 +7,7 @@ where another may not.
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -26,15 +26,28 @@ Cutter: TypeAlias = Callable[[Run, int], tuple[Run, Run]]
 """Cuts a run at a position."""
 
 
-class Value(NamedTuple):
-    """An array of an analysis; `known` holds its numbers where these are few and certain.
+class Positions(NamedTuple):
+    """What whole numbers point to: entries along an axis; shifted ones are not these numbers."""
 
-    `is_data` says of the walk that asks for roles that it depends on more than the arguments.
+    run: Run
+    is_shifted: bool = False
+
+
+class Value(NamedTuple):
+    """An array of an analysis.
+
+    `known` holds its numbers where these are few and certain, `positions` what they point to.
+    `source` says whether it is given (inputs and constants), a param, or made of both; `distinct`
+    along which axes no two entries are equal, but for params of probability 0.
+    `is_data` says, of the walk that asks for roles, whether it depends on more than the params.
     """
 
     cuts: Cuts
     blocks: dict[tuple[int, ...], Runs]
     known: np.ndarray | None = None
+    positions: Positions | None = None
+    source: Literal["given", "param", "mixed"] = "mixed"
+    distinct: frozenset[int] = frozenset()
     is_data: bool = False
 
     @property
@@ -61,15 +74,20 @@ class Value(NamedTuple):
         blocks = {key: function(runs) for key, runs in self.blocks.items()}
         return Value(cuts, blocks, is_data=self.is_data)
 
+    def remade(self, function: Callable[[Run], Run]) -> "Value":
+        """The same value with other runs along its axes, such as runs that are marked."""
+        blocks = {key: tuple(map(function, runs)) for key, runs in self.blocks.items()}
+        return self._replace(blocks=blocks)
+
 
 def whole(runs: Sequence[Run], shape: Sequence[int]) -> Value:
     """A value of a single block."""
     return Value(tuple((size,) for size in shape), {(0,) * len(shape): tuple(runs)})
 
 
-def flat(shape: Sequence[int], known: np.ndarray | None = None) -> Value:
+def flat(shape: Sequence[int]) -> Value:
     """A value whose entries are all equal."""
-    return whole([resolve([Flat(size)]) for size in shape], shape)._replace(known=known)
+    return whole([resolve([Flat(size)]) for size in shape], shape)
 
 
 def frozen(shape: Sequence[int], reason: str) -> Value:
@@ -112,7 +130,7 @@ def _cut_segment(value: Value, axis: int, segment: int, position: int, cutter: C
         else:
             for step, part in enumerate(cutter(runs[axis], position)):
                 blocks[moved(step)] = (*runs[:axis], part, *runs[axis + 1 :])
-    return Value(tuple(cuts), blocks, value.known, value.is_data)
+    return Value(tuple(cuts), blocks, value.known, is_data=value.is_data)
 
 
 def align(values: Sequence[Value], axes: Sequence[int], cutter: Cutter) -> list[Value]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import product
 from typing import Any, NamedTuple
 
 import jax
@@ -9,13 +10,22 @@ from jax.extend.core import ClosedJaxpr
 
 from onebasin import _trees
 from onebasin._types import Params
-from onebasin.symmetry.discovery.analysis import Analysis, argument
-from onebasin.symmetry.discovery.labels import Label, freeze, labels_in, resolve
+from onebasin.symmetry.discovery.analysis import Analysis
+from onebasin.symmetry.discovery.labels import (
+    Label,
+    freeze,
+    labels_in,
+    leaves_of,
+    resolve,
+    smallest,
+)
 from onebasin.symmetry.discovery.parity import Place, Unknowns
+from onebasin.symmetry.discovery.positions import settled
 from onebasin.symmetry.discovery.roles import Evidence
 from onebasin.symmetry.discovery.rules import RULES
 from onebasin.symmetry.discovery.scales import Scales, Scaling
-from onebasin.symmetry.discovery.values import Value, frozen
+from onebasin.symmetry.discovery.sources import argument, given
+from onebasin.symmetry.discovery.values import Value
 from onebasin.symmetry.notation import Roles
 
 _MOST_WALKS = 20
@@ -92,7 +102,7 @@ def _labelled(apply: Callable[..., Any], params: Params, *inputs: Any) -> _Label
             for number, leaf in enumerate(leaves.values())
         ]
         others = [
-            frozen(aval.shape, "an axis of the inputs") for aval in closed.in_avals[len(leaves) :]
+            given(aval.shape, "an axis of the inputs") for aval in closed.in_avals[len(leaves) :]
         ]
         for value in values:
             for runs in value.blocks.values():
@@ -104,6 +114,7 @@ def _labelled(apply: Callable[..., Any], params: Params, *inputs: Any) -> _Label
             cuts[number][axis].add(position)
     named = dict(zip(leaves, values, strict=True))
     _freeze_unused(named, analysis)
+    _freeze_cut_in_two_ways(named)
     return _Labelled(closed, named, others, analysis)
 
 
@@ -116,7 +127,7 @@ def _roles(known: _Labelled) -> Roles:
 
 
 def _run(analysis: Analysis, closed: ClosedJaxpr, arguments: list[Value]) -> None:
-    for value in analysis.run(closed, arguments):
+    for value in settled(analysis.run(closed, arguments)):
         if analysis.evidence is not None:
             analysis.evidence.make(value)
         for axis in range(value.ndim):
@@ -124,20 +135,36 @@ def _run(analysis: Analysis, closed: ClosedJaxpr, arguments: list[Value]) -> Non
 
 
 def _freeze_unused(leaves: dict[str, Value], analysis: Analysis) -> None:
-    used = {factor for label in analysis.used for factor in resolve([label])}
+    used = {one for label in analysis.used for one in smallest((label,))}
     for value in leaves.values():
         for runs in value.blocks.values():
             for run in runs:
-                if not used & set(resolve(run)):
+                labels = smallest(run)
+                if not used & set(labels):
                     freeze(run, NOT_USED)
+                for label in labels:
+                    # Of what lies inside of others, each segment is used or not.
+                    if label not in resolve(run) and label not in used:
+                        freeze((label,), NOT_USED)
+
+
+def _freeze_cut_in_two_ways(leaves: dict[str, Value]) -> None:
+    """Params that are cut on an axis and inside of units on one have no notation."""
+    for value in leaves.values():
+        if len(value.blocks) > 1:
+            for runs in value.blocks.values():
+                for run in runs:
+                    for label in labels_in(run):
+                        freeze(label.segments, "cut inside of units that move together")
 
 
 def _met(analysis: Analysis) -> list[Counter[Label]]:
     """Labels that were met together, and how often each occurs there."""
     found = set()
     for labels in analysis.met:
-        flat = [label for one in labels for label in labels_in([one])]
-        found.add(tuple(sorted(flat, key=id)))
+        flat = [leaves_of(label) for one in labels for label in labels_in([one])]
+        # Entries are in one segment or another.
+        found |= {tuple(sorted(together, key=id)) for together in product(*flat)}
     return [Counter(labels) for labels in found]
 
 
@@ -150,7 +177,7 @@ def nesting(walked: Walked) -> dict[Label, list[Label]]:
     order: dict[Label, None] = {}
     for value in walked.leaves.values():
         for runs in value.blocks.values():
-            order |= dict.fromkeys(label for run in runs for label in labels_in(run))
+            order |= dict.fromkeys(label for run in runs for label in smallest(run))
     for together in walked.met:
         for label in together:
             if label.frozen is None:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from jax.extend.core import ClosedJaxpr, Jaxpr
-
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
+from onebasin.symmetry.discovery.jax_names import CALLS, inner_function, scan_counts
 from onebasin.symmetry.discovery.labels import Run, frozen_run, resolve, unify
 from onebasin.symmetry.discovery.parity import unsigned
+from onebasin.symmetry.discovery.positions import settled
 from onebasin.symmetry.discovery.roles import origins
 from onebasin.symmetry.discovery.rules.elementwise import unify_all
 from onebasin.symmetry.discovery.rules.reduction import forget
@@ -16,20 +16,12 @@ from onebasin.symmetry.discovery.values import Value
 
 def call(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
     """A function within the function."""
-    params = equation.params
-    inner = next(params[name] for name in ("jaxpr", "call_jaxpr", "fun_jaxpr") if name in params)
-    return _walk(analysis, inner, operands)
-
-
-def _walk(analysis: Analysis, inner: ClosedJaxpr | Jaxpr, operands: Sequence[Value]) -> list[Value]:
-    if isinstance(inner, ClosedJaxpr):
-        return analysis.run(inner, operands)
-    return analysis.walk(inner, [], operands)
+    return analysis.run(inner_function(equation.params), operands)
 
 
 def cond(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
     """Whatever branch is taken, what it gives meets what the others give."""
-    branches = [_walk(analysis, one, operands[1:]) for one in equation.params["branches"]]
+    branches = [settled(analysis.run(one, operands[1:])) for one in equation.params["branches"]]
     return [unify_all(analysis, some) for some in zip(*branches, strict=True)]
 
 
@@ -40,17 +32,17 @@ def while_(analysis: Analysis, equation: Equation, operands: list[Value]) -> lis
     test, body = operands[:num_test], operands[num_test : num_test + num_body]
 
     def step(constants: Sequence[Value], carry: Sequence[Value]) -> list[Value]:
-        return _walk(analysis, params["body_jaxpr"], [*constants, *carry])
+        return settled(analysis.run(params["body_jaxpr"], [*constants, *carry]))
 
     carry, _ = _repeat(analysis, step, body, operands[num_test + num_body :])
-    _walk(analysis, params["cond_jaxpr"], [*test, *carry])
+    analysis.run(params["cond_jaxpr"], [*test, *carry])
     return carry
 
 
 def scan(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
     """As `while`; what is read and written step by step differs from step to step."""
     params = equation.params
-    num_consts, num_carry = params["num_consts"], params["num_carry"]
+    num_consts, num_carry = scan_counts(params)
     start, stacked = operands[num_consts:][:num_carry], operands[num_consts + num_carry :]
     steps: Run = resolve(frozen_run(params["length"], "steps of a loop")) if num_carry else ()
     for value in stacked:
@@ -63,9 +55,7 @@ def scan(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[
 
     def step(given: Sequence[Value], carry: Sequence[Value]) -> list[Value]:
         with analysis.inside(steps):
-            return _walk(
-                analysis, params["jaxpr"], [*given[:num_consts], *carry, *given[num_consts:]]
-            )
+            return analysis.run(params["jaxpr"], [*given[:num_consts], *carry, *given[num_consts:]])
 
     carry, found = _repeat(analysis, step, [*operands[:num_consts], *slices], start)
     outputs = [_with_steps(value, steps, params["length"]) for value in found]
@@ -124,12 +114,8 @@ def _with_steps(value: Value, steps: Run, length: int) -> Value:
 
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(
-        ["jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2",
-         "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"],
-        call,
-    ),
+    **dict.fromkeys(CALLS, call),
     "cond": cond,
     "while": while_,
     "scan": scan,
-}  # fmt: skip
+}

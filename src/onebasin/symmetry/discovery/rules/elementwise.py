@@ -1,9 +1,6 @@
 """Elementwise primitives: entries that meet are the same from then on."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
-import numpy as np
+from collections.abc import Sequence
 
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
 from onebasin.symmetry.discovery.labels import Flat, unify
@@ -22,21 +19,10 @@ _NAMES = (
     "square", "stop_gradient", "sub", "tan", "tanh", "xor", "zeta",
 )  # fmt: skip
 
-_KNOWN: dict[str, Callable[..., Any]] = {
-    "add": np.add, "and": np.logical_and, "eq": np.equal, "ge": np.greater_equal,
-    "gt": np.greater, "le": np.less_equal, "lt": np.less, "max": np.maximum, "min": np.minimum,
-    "mul": np.multiply, "ne": np.not_equal, "neg": np.negative, "or": np.logical_or,
-    "sub": np.subtract, "clamp": lambda low, x, high: np.clip(x, low, high),
-    "select_n": lambda which, *cases: np.choose(np.asarray(which, int), cases),
-    "stop_gradient": lambda x: x, "copy": lambda x: x,
-}  # fmt: skip
-"""Of whole numbers, which may be indices; nothing else is followed."""
-
 
 def elementwise(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
     """Operands are scalars, or have the shape of what they give but for axes of length 1."""
     shape = equation.shapes[0]
-    known = _numbers(equation, operands)
     is_product = equation.name in ("mul", "div")
     # Which case is taken tells nothing of the signs that all cases have.
     num_tests = 1 if equation.name == "select_n" else 0
@@ -46,9 +32,9 @@ def elementwise(analysis: Analysis, equation: Equation, operands: list[Value]) -
         for some in (operands[:num_tests], terms if is_product else _terms(terms))
     )
     if not tests and not terms:
-        return [flat(shape, known)]
+        return [flat(shape)]
     found = [unify_all(analysis, terms, is_product=is_product)] if terms else []
-    return [unify_all(analysis, [*tests, *found], is_product=True)._replace(known=known)]
+    return [unify_all(analysis, [*tests, *found], is_product=True)]
 
 
 def _terms(values: list[Value]) -> list[Value]:
@@ -82,19 +68,6 @@ def unify_all(analysis: Analysis, values: Sequence[Value], *, is_product: bool =
 def unify_runs(one: Runs, other: Runs, *, is_product: bool = False) -> Runs:
     """Blocks whose entries meet one to one."""
     return tuple(unify(a, b, is_product=is_product) for a, b in zip(one, other, strict=True))
-
-
-def _numbers(equation: Equation, operands: list[Value]) -> np.ndarray | None:
-    known = [value.known for value in operands]
-    if any(numbers is None for numbers in known):
-        return None
-    if equation.name == "convert_element_type":
-        dtype = np.dtype(equation.params["new_dtype"])
-        return known[0].astype(dtype) if known[0] is not None else None
-    function = _KNOWN.get(equation.name)
-    if function is None or any(x is not None and x.dtype.kind not in "iub" for x in known):
-        return None
-    return np.asarray(function(*known))
 
 
 RULES: dict[str, Rule] = dict.fromkeys(_NAMES, elementwise)

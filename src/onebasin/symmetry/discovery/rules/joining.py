@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
 from onebasin.symmetry.discovery.labels import Flat, frozen_like, resolve
 from onebasin.symmetry.discovery.rules.reduction import forget, with_frozen
@@ -13,12 +11,7 @@ from onebasin.symmetry.discovery.values import Value, flat
 
 def concatenate(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
     """Segments one after another."""
-    axis = int(equation.params["dimension"])
-    joined = join(analysis, operands, axis)
-    if all(value.known is not None for value in operands):
-        numbers = [value.known for value in operands if value.known is not None]
-        joined = joined._replace(known=np.concatenate(numbers, axis))
-    return [joined]
+    return [join(analysis, operands, int(equation.params["dimension"]))]
 
 
 def join(analysis: Analysis, values: Sequence[Value], axis: int) -> Value:
@@ -107,14 +100,28 @@ def pad(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[V
         if axis in spread:
             continue
         value = taken(analysis, value, axis, max(-low, 0), value.shape[axis] - max(-high, 0))
-        around = [
-            flat([*value.shape[:axis], max(size, 0), *value.shape[axis + 1 :]])
-            for size in (low, high)
-        ]
-        value = join(analysis, [around[0], value, around[1]], axis)
+        has_signs = analysis.unknowns is not None and operands[1].is_zero
+        before, after = (
+            _zeros_beside(value, axis, max(size, 0), segment)
+            if has_signs
+            else flat([*value.shape[:axis], max(size, 0), *value.shape[axis + 1 :]])
+            for size, segment in ((low, 0), (high, len(value.cuts[axis]) - 1))
+        )
+        value = join(analysis, [before, value, after], axis)
     if spread:
         value = with_frozen(analysis, value, spread, equation.shapes[0], "pad")
     return [value]
+
+
+def _zeros_beside(value: Value, axis: int, size: int, segment: int) -> Value:
+    """Zeros before or after a segment of an axis. They have any sign, so that of the segment."""
+    cuts = (*value.cuts[:axis], (size,), *value.cuts[axis + 1 :])
+    blocks = {
+        (*key[:axis], 0, *key[axis + 1 :]): (*runs[:axis], resolve([Flat(size)]), *runs[axis + 1 :])
+        for key, runs in value.blocks.items()
+        if key[axis] == segment
+    }
+    return Value(cuts, blocks)
 
 
 def tile(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:

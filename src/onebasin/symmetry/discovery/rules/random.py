@@ -1,6 +1,7 @@
 """Random numbers: they depend on where they are drawn."""
 
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
+from onebasin.symmetry.discovery.jax_names import KEYS, RANDOM
 from onebasin.symmetry.discovery.values import Value
 
 
@@ -19,12 +20,6 @@ def of_keys(analysis: Analysis, equation: Equation, operands: list[Value]) -> li
 
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(
-        ["random_bits", "random_gamma", "rng_bit_generator", "threefry2x32"], at_random
-    ),
-    **dict.fromkeys(
-        ["random_clone", "random_fold_in", "random_seed", "random_split", "random_unwrap",
-         "random_wrap"],
-        of_keys,
-    ),
-}  # fmt: skip
+    **dict.fromkeys(RANDOM, at_random),
+    **dict.fromkeys(KEYS, of_keys),
+}

@@ -1,11 +1,12 @@
-"""Reductions, which forget an axis, and windows, scans and sorts, which keep its order."""
+"""Reductions, which forget an axis; windows, scans, sorts and fft, which keep its order."""
 
 from collections.abc import Sequence
 
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
 from onebasin.symmetry.discovery.labels import frozen_like, frozen_run, keep_signs
-from onebasin.symmetry.discovery.rules.elementwise import unify_runs
-from onebasin.symmetry.discovery.values import Runs, Value
+from onebasin.symmetry.discovery.positions import entries_of, is_arange
+from onebasin.symmetry.discovery.rules.elementwise import unify_all, unify_runs
+from onebasin.symmetry.discovery.values import Positions, Runs, Value
 
 
 def reduce(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
@@ -27,10 +28,19 @@ def forget(value: Value, axes: Sequence[int]) -> Value:
 
 
 def arg_reduce(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
-    """Which entry is the largest depends on their order."""
-    for axis in equation.params["axes"]:
-        analysis.freeze_axis(operands[0], axis, f"position-dependent: {equation.name}")
-    return reduce(analysis, equation, operands)
+    """out[i] = the j at which operand[i, j] is the largest: a position among its entries.
+
+    Where entries may be equal, it depends on their order.
+    """
+    value, axes = operands[0], [int(axis) for axis in equation.params["axes"]]
+    run = entries_of(value, axes[0]) if len(axes) == 1 else None
+    if run is None:
+        for axis in axes:
+            analysis.freeze_axis(value, axis, f"position-dependent: {equation.name}")
+        return reduce(analysis, equation, operands)
+    return [
+        found._replace(positions=Positions(run)) for found in reduce(analysis, equation, operands)
+    ]
 
 
 def ordered(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
@@ -41,20 +51,31 @@ def ordered(analysis: Analysis, equation: Equation, operands: list[Value]) -> li
 
 
 def sort(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
-    """Sorted alone, entries forget their order; sorted with others, these keep it."""
+    """Sorted alone, entries forget their order; sorted with their numbers, these are positions.
+
+    Sorted with anything else, all keep their order.
+    """
     axis, reason = equation.params["dimension"], "position-dependent: sort"
-    if len(operands) > 1:
+    value, *others = operands
+    fresh = _in_new_order(value, axis, value.shape[axis], reason)
+    if not others:
+        return [fresh]
+    is_numbered = len(others) == 1 and is_arange(others[0].known, axis)
+    run = entries_of(value, axis) if is_numbered and equation.params["num_keys"] == 1 else None
+    if run is None:
         return analysis.keep_order(operands, equation, reason)
-    return [_in_new_order(operands[0], axis, operands[0].shape[axis], reason)]
+    return [fresh, fresh._replace(positions=Positions(run))]
 
 
 def top_k(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
-    """The largest entries do not depend on the order, which of them they are does."""
+    """The largest entries do not depend on the order; which of them they are is a position."""
     value, reason = operands[0], "position-dependent: top_k"
     axis, k = equation.params.get("axis", value.ndim - 1), equation.params["k"]
-    if equation.is_read[1]:
+    run = entries_of(value, axis)
+    if equation.is_read[1] and run is None:
         analysis.freeze_axis(value, axis, reason)
-    return [_in_new_order(value, axis, k, reason) for _ in equation.shapes]
+    fresh = _in_new_order(value, axis, k, reason)
+    return [fresh, fresh if run is None else fresh._replace(positions=Positions(run))]
 
 
 def _in_new_order(value: Value, axis: int, size: int, reason: str) -> Value:
@@ -66,19 +87,31 @@ def _in_new_order(value: Value, axis: int, size: int, reason: str) -> Value:
 
 
 def window(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
-    """Pooling depends on the order along the axes that its window spans."""
-    if len(equation.shapes) > 1:
-        return analysis.keep_order(operands, equation, f"position-dependent: {equation.name}")
-    params, ndim = equation.params, len(equation.shapes[0])
-    still = (1,) * ndim
+    """Pooling depends on the order along the axes that its window spans.
+
+    Operands that are reduced together, such as numbers and where they stand, meet one to one.
+    """
+    params, shape = equation.params, equation.shapes[0]
+    still = (1,) * len(shape)
     options = [
         params["window_dimensions"],
         params.get("window_strides") or still,
         params.get("base_dilation") or still,
-        [1 + low + high for low, high in params.get("padding") or [(0, 0)] * ndim],
+        [1 + low + high for low, high in params.get("padding") or [(0, 0)] * len(shape)],
     ]
-    spanned = [axis for axis in range(ndim) if any(option[axis] != 1 for option in options)]
-    return [with_frozen(analysis, operands[0], spanned, equation.shapes[0], equation.name)]
+    spanned = [axis for axis in range(len(shape)) if any(option[axis] != 1 for option in options)]
+    values = [
+        with_frozen(analysis, value, spanned, shape, equation.name)
+        for value in operands[: len(equation.shapes)]
+    ]
+    return [unify_all(analysis, values)] * len(values)
+
+
+def fourier(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
+    """fft: out[b, k] = sum_n in[b, n] w[k, n]. Entries of n keep their order, b passes through."""
+    shape = equation.shapes[0]
+    transformed = range(len(shape))[-len(equation.params["fft_lengths"]) :]
+    return [with_frozen(analysis, operands[0], transformed, shape, "fft")]
 
 
 def with_frozen(
@@ -114,6 +147,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(["cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"], ordered),
     "sort": sort,
     "top_k": top_k,
+    "fft": fourier,
     **dict.fromkeys(
         ["reduce_window", "reduce_window_sum", "reduce_window_max", "reduce_window_min"], window
     ),

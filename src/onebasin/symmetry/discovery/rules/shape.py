@@ -1,5 +1,6 @@
 """Primitives that move, repeat and cut entries without computing anything."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,17 +15,14 @@ from onebasin.symmetry.discovery.values import FEW, Value, cut, ends, flat
 def reshape(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
     """Entries stay in row-major order."""
     shape, value = equation.shapes[0], operands[0]
-    known = None if value.known is None else value.known.reshape(shape)
     if equation.params.get("dimensions") is not None:
         return analysis.keep_order(operands, equation, "position-dependent: reshape")
-    return [reshape_value(analysis, value, shape)._replace(known=known)]
+    return [reshape_value(analysis, value, shape)]
 
 
 def squeeze(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
     """Axes of length 1 go."""
-    value = operands[0]
-    known = None if value.known is None else value.known.reshape(equation.shapes[0])
-    return [forget(value, equation.params["dimensions"])._replace(known=known)]
+    return [forget(operands[0], equation.params["dimensions"])]
 
 
 def transpose(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
@@ -35,9 +33,8 @@ def transpose(analysis: Analysis, equation: Equation, operands: list[Value]) -> 
 def transposed(value: Value, order: Sequence[int]) -> Value:
     """A value with its axes in another order."""
     take = lambda items: tuple(items[axis] for axis in order)
-    known = None if value.known is None else value.known.transpose(order)
     blocks = {take(key): take(runs) for key, runs in value.blocks.items()}
-    return Value(take(value.cuts), blocks, known)
+    return Value(take(value.cuts), blocks)
 
 
 def broadcast_in_dim(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
@@ -55,11 +52,7 @@ def broadcast_in_dim(analysis: Analysis, equation: Equation, operands: list[Valu
             runs[old[axis]] if axis in old else resolve([Flat(size)])
             for axis, size in enumerate(shape)
         )
-    known = None
-    if value.known is not None and np.prod(shape, dtype=int) <= FEW:
-        apart = [value.known.shape[axes.index(a)] if a in axes else 1 for a in range(len(shape))]
-        known = np.broadcast_to(value.known.reshape(apart), shape)
-    return [Value(cuts, blocks, known)]
+    return [Value(cuts, blocks)]
 
 
 def slice_(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
@@ -67,17 +60,23 @@ def slice_(analysis: Analysis, equation: Equation, operands: list[Value]) -> lis
     value, params = operands[0], equation.params
     starts, limits = ([int(i) for i in params[f"{end}_indices"]] for end in ("start", "limit"))
     strides = params["strides"] or (1,) * value.ndim
-    strided = [axis for axis, stride in enumerate(strides) if stride != 1]
-    known = None
-    if value.known is not None:
-        ranges = zip(starts, limits, strides, strict=True)
-        known = value.known[tuple(slice(*one) for one in ranges)]
-    for axis, (start, limit) in enumerate(zip(starts, limits, strict=True)):
-        if axis not in strided:
+    irregular: list[int] = []
+    for axis, (start, limit, stride) in enumerate(zip(starts, limits, strides, strict=True)):
+        size, count = value.shape[axis], equation.shapes[0][axis]
+        if stride == 1:
             value = taken(analysis, value, axis, start, limit)
-    if strided:
-        value = with_frozen(analysis, value, strided, equation.shapes[0], "strided slice")
-    return [value._replace(known=known)]
+        elif count * stride == size:
+            value = _every(analysis, value, axis, stride, start)
+        else:
+            irregular.append(axis)
+    return [with_frozen(analysis, value, irregular, equation.shapes[0], "strided slice")]
+
+
+def _every(analysis: Analysis, value: Value, axis: int, stride: int, start: int) -> Value:
+    """One entry of every `stride` along an axis, as a column of rows of so many entries."""
+    before, size, after = value.shape[:axis], value.shape[axis], value.shape[axis + 1 :]
+    rows = reshape_value(analysis, value, [*before, size // stride, stride, *after])
+    return forget(taken(analysis, rows, axis + 1, start, start + 1), [axis + 1])
 
 
 def taken(analysis: Analysis, value: Value, axis: int, start: int, limit: int) -> Value:
@@ -121,9 +120,10 @@ def iota(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[
     value = flat(shape)
     blocks = {key: (*runs[:axis], run, *runs[axis + 1 :]) for key, runs in value.blocks.items()}
     known = None
-    if np.prod(shape, dtype=int) <= FEW:
+    if math.prod(shape) <= FEW:
         apart = [-1 if i == axis else 1 for i in range(len(shape))]
-        known = np.broadcast_to(np.arange(shape[axis]).reshape(apart), shape)
+        numbers = np.arange(shape[axis]).astype(equation.params["dtype"])
+        known = np.broadcast_to(numbers.reshape(apart), shape)
     return [Value(value.cuts, blocks, known)]
 
 

@@ -1,0 +1,22 @@
+"""A symmetry that is found and then proved by trial in float64."""
+
+from collections.abc import Callable
+
+from architecture import random_values, shapes
+
+import onebasin as ob
+
+
+def found_and_proved(apply: Callable, params: dict, inputs: tuple) -> ob.Symmetry:
+    """What is found, and no group and no sign of it fails in float64."""
+    arguments = shapes(params), shapes(inputs)
+    symmetry = ob.find_symmetry(apply, *arguments)
+    verified = ob.verify(symmetry, apply, *random_values(arguments, seed=3))
+    assert verified.symmetry == symmetry
+    return symmetry
+
+
+def flipped(symmetry: ob.Symmetry) -> list[list[str]]:
+    """The arrays that change sign together, for every sign."""
+    whole = lambda place: place.leaf.partition("[")[0]
+    return sorted(sorted({whole(p) for p in sign.places}) for sign in symmetry.signs.values())
