@@ -225,7 +225,8 @@ class Analysis:
             return (Flat(sizes[0]), *rest), (Flat(sizes[1]), *rest)
         if first.frozen is None and first.origin is None:
             divide(first, place)
-            before, after = part_of(first, 0, place), part_of(first, place, first.size)
+            ranges = ((0, place), (place, first.size))
+            before, after = (with_mark(part_of(first, *ends), mark) for ends in ranges)
             return (before, *rest), (after, *rest)
         if first.frozen in (None, _CUT) and first.origin is not None:
             argument, axis, start, stride = first.origin

@@ -95,6 +95,11 @@ def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) ->
         return [unsigned(value) for value in operands]
     if not odd:
         return [positive(value) for value in operands]
+    return without_indices(name, operands)
+
+
+def without_indices(name: str, operands: Sequence[Value]) -> list[Value]:
+    """The operands of a primitive, of which those that are indices do not change sign."""
     found = list(operands)
     if name in INDICES:
         found[INDICES[name]] = map(positive, found[INDICES[name]])
