@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo-run
+N ?= 1000
+SEED ?= 0
 
-.PHONY: demo test test-fast test-adapters check bench docs lock clean
+.PHONY: demo test test-fast test-adapters fuzz check bench docs lock clean
 
 $(VENV)/.ready: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "onebasin needs Python 3.11 or later. Got " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
@@ -22,6 +24,9 @@ test: $(VENV)/.ready  ## All tests.
 
 test-fast: $(VENV)/.ready  ## Tests that take less than ten seconds each.
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+fuzz: $(VENV)/.ready  ## find_symmetry tried on N random programs, on others with another SEED.
+	FUZZ_PROGRAMS=$(N) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -n 2 -v tests/fuzz
 
 # Whatever these libraries would like, the locked versions stay.
 $(VENV)/.adapters: $(VENV)/.ready

@@ -5,6 +5,7 @@ from jaxtyping import install_import_hook
 # Before anything of onebasin is imported: its signatures are checked as it runs.
 install_import_hook("onebasin", "beartype.beartype")
 
+from collections import Counter  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 
 import jax  # noqa: E402
@@ -16,6 +17,16 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 settings.register_profile("fast", max_examples=25, deadline=None, derandomize=True, database=None)
 settings.load_profile("fast")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have counted with `record_property("counted", {...})`, all together."""
+    totals: Counter[str] = Counter()
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            totals.update(dict(report.user_properties).get("counted", {}))
+    for what, number in totals.items():
+        terminalreporter.write_line(f"{number:>9,} {what}")
 
 
 @pytest.fixture

@@ -189,6 +189,15 @@ class Analysis:
         if labels:
             self.met.append(labels + self._around)
 
+    def mix(self, value: Value) -> Value:
+        """A value whose entries are from now on made of, or in place of, those of others.
+
+        It lacks the axes along which they were mixed: inside of these nothing is nested.
+        """
+        for runs in value.blocks.values():
+            self.meet(*runs)
+        return value
+
     @contextmanager
     def inside(self, run: Run) -> Generator[None]:
         """Whatever is met meanwhile is met once for each entry of an axis, as in a scan."""

@@ -134,11 +134,14 @@ def with_mark(label: Label, mark: Mark | None) -> Label | Marked:
 
 
 def freeze(run: Sequence[Factor], reason: str) -> None:
-    """The entries of a run keep their order from now on; the first reason is kept."""
+    """The entries of a run keep their order from now on; the first reason is kept but for a misfit.
+
+    What lies inside of the entries of a misfit is not known, so that nothing can be nested there.
+    """
     keep_signs(run)
     for factor in resolve(run):
         if isinstance(factor, Label):
-            factor.frozen = factor.frozen or reason
+            factor.frozen = MISFIT if reason == MISFIT else factor.frozen or reason
             freeze(factor.segments, reason)
 
 
@@ -255,7 +258,7 @@ def _join(a: Label, b: Label) -> Label:
     a.factors = a.factors or b.factors
     a.segments = a.segments or b.segments
     a.origin = a.origin or b.origin
-    reason = a.frozen or b.frozen
+    reason = MISFIT if MISFIT in (a.frozen, b.frozen) else a.frozen or b.frozen
     b.joined = a
     if reason is not None:
         freeze((a,), reason)

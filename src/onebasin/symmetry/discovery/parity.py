@@ -88,7 +88,7 @@ def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) ->
     if name == "integer_pow":
         odd, even = params["y"] % 2 == 1, params["y"] % 2 == 0
     elif name == "convert_element_type":
-        odd = np.dtype(params["new_dtype"]).kind != "b"
+        odd = np.dtype(params["new_dtype"]).kind not in "bu"
     elif name == "pad":
         odd = operands[1].is_zero
     if even:
@@ -101,6 +101,8 @@ def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) ->
 def without_indices(name: str, operands: Sequence[Value]) -> list[Value]:
     """The operands of a primitive, of which those that are indices do not change sign."""
     found = list(operands)
+    if name == "select_n":
+        found[0] = positive(found[0])
     if name in INDICES:
         found[INDICES[name]] = map(positive, found[INDICES[name]])
     return found

@@ -12,6 +12,7 @@ from onebasin import _trees
 from onebasin._types import Params
 from onebasin.symmetry.discovery.analysis import Analysis
 from onebasin.symmetry.discovery.labels import (
+    MISFIT,
     Label,
     freeze,
     labels_in,
@@ -182,7 +183,11 @@ def nesting(walked: Walked) -> dict[Label, list[Label]]:
         for label in together:
             if label.frozen is None:
                 # Where a label occurs twice, which of its entries would hold this one's?
-                others = {one for one, count in together.items() if count == 1} - {label}
+                others = {
+                    one
+                    for one, count in together.items()
+                    if count == 1 and one is not label and one.frozen != MISFIT
+                }
                 around[label] = around[label] & others if label in around else set(others)
     kept: dict[Label, list[Label]] = {}
     # Last axes first: where each could be nested in the other, outer axes hold the inner ones.

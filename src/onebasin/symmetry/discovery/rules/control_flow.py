@@ -5,13 +5,13 @@ from typing import TypeAlias
 
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
 from onebasin.symmetry.discovery.jax_names import CALLS, inner_function, scan_counts
-from onebasin.symmetry.discovery.labels import Run, frozen_run, resolve, unify
+from onebasin.symmetry.discovery.labels import Flat, Run, frozen_run, resolve, unify
 from onebasin.symmetry.discovery.parity import unsigned
 from onebasin.symmetry.discovery.positions import settled
 from onebasin.symmetry.discovery.roles import origins
 from onebasin.symmetry.discovery.rules.elementwise import unify_all
 from onebasin.symmetry.discovery.rules.reduction import forget
-from onebasin.symmetry.discovery.values import Value
+from onebasin.symmetry.discovery.values import Cuts, Runs, Value
 
 
 def call(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
@@ -44,22 +44,35 @@ def scan(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[
     params = equation.params
     num_consts, num_carry = scan_counts(params)
     start, stacked = operands[num_consts:][:num_carry], operands[num_consts + num_carry :]
-    steps: Run = resolve(frozen_run(params["length"], "steps of a loop")) if num_carry else ()
+    stacked = analysis.align(stacked, [0] * len(stacked))
     for value in stacked:
-        for run in unsigned(value).at(0):
-            steps = unify(steps, run) if steps else run
         if analysis.evidence is not None and not value.is_data:
             analysis.evidence.make(value, [0])  # each step makes units of its own
+    sizes = stacked[0].cuts[0] if stacked else (params["length"],)
+    steps = _steps(stacked, sizes, in_order=num_carry > 0)
     # Segments of the leading axis meet, for one body reads them all.
     slices = [forget(value, [0]) for value in stacked]
 
     def step(given: Sequence[Value], carry: Sequence[Value]) -> list[Value]:
-        with analysis.inside(steps):
+        with analysis.inside(steps[0] if len(steps) == 1 else ()):
             return analysis.run(params["jaxpr"], [*given[:num_consts], *carry, *given[num_consts:]])
 
     carry, found = _repeat(analysis, step, [*operands[:num_consts], *slices], start)
-    outputs = [_with_steps(value, steps, params["length"]) for value in found]
-    return [*carry, *outputs]
+    return [*carry, *(_with_steps(value, steps, sizes) for value in found)]
+
+
+def _steps(stacked: Sequence[Value], sizes: Sequence[int], *, in_order: bool) -> list[Run]:
+    """What lies along the steps of a loop, in each segment of what it reads step by step.
+
+    Where nothing is handed on, steps have no order; where nothing is read either, they are equal.
+    """
+    steps = [
+        frozen_run(size, "steps of a loop") if in_order else resolve([Flat(size)]) for size in sizes
+    ]
+    for value in stacked:
+        for key, runs in unsigned(value).blocks.items():
+            steps[key[0]] = unify(steps[key[0]], runs[0])
+    return steps
 
 
 Step: TypeAlias = Callable[[Sequence[Value], Sequence[Value]], list[Value]]
@@ -75,8 +88,9 @@ def _repeat(
     # What a loop begins with holds other numbers later.
     carry = [unsigned(value)._replace(known=None) for value in start]
     plain, found = [unsigned(value) for value in given], list[Value]()
-    for _ in range(2):  # the second time sees what the first has cut
-        found = step(plain, carry)
+    before: list[tuple[Cuts, list[Runs]]] | None = None
+    while (now := _content(carry)) != before:  # each round hands labels on by but one array
+        before, found = now, step(plain, carry)
         carry = [_meet(analysis, *pair) for pair in zip(carry, found, strict=False)]
     if analysis.unknowns is not None:
         carry = [analysis.unknowns.ask_again(value) for value in carry]
@@ -101,6 +115,14 @@ def _followed(
             return carry, found[len(carry) :]
 
 
+def _content(values: Sequence[Value]) -> list[tuple[Cuts, list[Runs]]]:
+    """What values hold by now, as joined, split and cut."""
+    return [
+        (value.cuts, [tuple(map(resolve, runs)) for runs in value.blocks.values()])
+        for value in values
+    ]
+
+
 def _meet(analysis: Analysis, one: Value, other: Value) -> Value:
     found = unify_all(analysis, [one, other])
     for runs in found.blocks.values():
@@ -108,9 +130,13 @@ def _meet(analysis: Analysis, one: Value, other: Value) -> Value:
     return found
 
 
-def _with_steps(value: Value, steps: Run, length: int) -> Value:
-    blocks = {(0, *key): (steps, *runs) for key, runs in value.blocks.items()}
-    return Value(((length,), *value.cuts), blocks, is_data=value.is_data)
+def _with_steps(value: Value, steps: Sequence[Run], sizes: Sequence[int]) -> Value:
+    blocks = {
+        (at, *key): (run, *runs)
+        for at, run in enumerate(steps)
+        for key, runs in value.blocks.items()
+    }
+    return Value((tuple(sizes), *value.cuts), blocks, is_data=value.is_data)
 
 
 RULES: dict[str, Rule] = {

@@ -116,7 +116,7 @@ def _pointed(equation: Equation, value: Value, indices: Value) -> int | None:
 def _gathered(analysis: Analysis, equation: Equation, value: Value, indices: Value) -> Value:
     """What is read of an operand whose axes that are indexed keep their order."""
     numbers, shape = equation.params["dimension_numbers"], equation.shapes[0]
-    value = forget(value, numbers.collapsed_slice_dims)
+    value = analysis.mix(forget(value, numbers.collapsed_slice_dims))
     batch = forget(indices, [indices.ndim - 1])
     left = lambda axis: axis - sum(a < axis for a in numbers.collapsed_slice_dims)
     pairs = [
@@ -216,7 +216,7 @@ def _scattered(
     for axis in others:
         analysis.freeze_axis(updates, axis, reason)
     order = sorted(whole, key=lambda u: whole[u])
-    dense = forget(updates, others)
+    dense = analysis.mix(forget(updates, others))
     dense = transposed(dense, [sorted(whole).index(u) for u in order])
     written = [axis for axis in range(value.ndim) if axis not in whole.values()]
     is_zero = value.is_zero

@@ -44,10 +44,9 @@ def arg_reduce(analysis: Analysis, equation: Equation, operands: list[Value]) ->
 
 
 def ordered(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
-    """Running sums and the like depend on the order along an axis."""
+    """Running sums and the like depend on the order along an axis, all of whose entries meet."""
     axis = equation.params["axis"]
-    analysis.freeze_axis(operands[0], axis, f"position-dependent: {equation.name}")
-    return [operands[0]._replace(known=None)]
+    return [with_frozen(analysis, operands[0], [axis], equation.shapes[0], equation.name)]
 
 
 def sort(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
@@ -57,7 +56,7 @@ def sort(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[
     """
     axis, reason = equation.params["dimension"], "position-dependent: sort"
     value, *others = operands
-    fresh = _in_new_order(value, axis, value.shape[axis], reason)
+    fresh = _in_new_order(analysis, value, axis, value.shape[axis], reason)
     if not others:
         return [fresh]
     is_numbered = len(others) == 1 and is_arange(others[0].known, axis)
@@ -74,12 +73,12 @@ def top_k(analysis: Analysis, equation: Equation, operands: list[Value]) -> list
     run = entries_of(value, axis)
     if equation.is_read[1] and run is None:
         analysis.freeze_axis(value, axis, reason)
-    fresh = _in_new_order(value, axis, k, reason)
+    fresh = _in_new_order(analysis, value, axis, k, reason)
     return [fresh, fresh if run is None else fresh._replace(positions=Positions(run))]
 
 
-def _in_new_order(value: Value, axis: int, size: int, reason: str) -> Value:
-    rest = forget(value, [axis])
+def _in_new_order(analysis: Analysis, value: Value, axis: int, size: int, reason: str) -> Value:
+    rest = analysis.mix(forget(value, [axis]))
     run = frozen_run(size, reason)
     insert = lambda items, item: (*items[:axis], item, *items[axis:])
     blocks = {insert(key, 0): insert(runs, run) for key, runs in rest.blocks.items()}
@@ -121,7 +120,7 @@ def with_frozen(
     reason = f"position-dependent: {what}"
     for axis in axes:
         analysis.freeze_axis(value, axis, reason)
-    kept = forget(value, axes)
+    kept = analysis.mix(forget(value, axes)) if axes else value
     cuts, places = [], iter(range(kept.ndim))
     at = [None if axis in axes else next(places) for axis in range(value.ndim)]
     cuts = tuple(

@@ -127,7 +127,22 @@ def iota(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[
     return [Value(value.cuts, blocks, known)]
 
 
+def bitcast(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
+    """Bits under another dtype; if a number has several words, these lie along a last axis."""
+    value, shape = operands[0], equation.shapes[0]
+    if len(shape) == value.ndim:
+        return [value._replace(known=None)]
+    reason = "position-dependent: words of a number"
+    if len(shape) < value.ndim:
+        analysis.freeze_axis(value, value.ndim - 1, reason)
+        return [forget(value, [value.ndim - 1])]
+    words = frozen_run(shape[-1], reason)
+    blocks = {(*key, 0): (*runs, words) for key, runs in value.blocks.items()}
+    return [Value((*value.cuts, (shape[-1],)), blocks)]
+
+
 RULES: dict[str, Rule] = {
+    "bitcast_convert_type": bitcast,
     "reshape": reshape,
     "squeeze": squeeze,
     "transpose": transpose,
