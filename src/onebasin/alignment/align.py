@@ -151,10 +151,9 @@ def align(
     """
     matching = weight_matching() if matching is None else matching
     symmetry.check(samples.params, num_batch_axes=2)
-    draws = _trees.to_host(samples.draws())
-    _check_finite(draws)
-    symmetry = declared_of(symmetry, apply, inputs)
-    symmetry = tried(symmetry, jax.tree.map(lambda leaf: leaf[0], draws))
+    draws = _finite_draws(samples)
+    first = jax.tree.map(lambda leaf: leaf[0], draws)
+    symmetry = tried(declared_of(symmetry, apply, inputs), first)
     problem = Problem(symmetry, matching, draws)
     rounds = Rounds(max_rounds, tolerance, progress)
     shape = (samples.num_chains, samples.num_draws)
@@ -201,7 +200,9 @@ def _flat_start(
     return {g: np.asarray(p).reshape(-1, *p.shape[2:]) for g, p in start.permutation.items()}
 
 
-def _check_finite(draws: Params) -> None:
+def _finite_draws(samples: Samples) -> Params:
+    """All draws along one axis, on the host."""
+    draws = _trees.to_host(samples.draws())
     for name, leaf in _trees.named_leaves(draws).items():
         bad = ~np.isfinite(leaf).reshape(leaf.shape[0], -1).all(axis=1)
         if bad.any():
@@ -209,3 +210,4 @@ def _check_finite(draws: Params) -> None:
                 f"Samples to align must be finite. Got NaN or infinity in {name} of draw "
                 f"{int(bad.argmax())} and {int(bad.sum()) - 1} others. Drop divergent draws."
             )
+    return draws

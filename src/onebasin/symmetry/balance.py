@@ -45,7 +45,9 @@ def balance(
         lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf)[num_batch_axes:], leaf.dtype), params
     )
     scalings = [powers for some in scalings_of(symmetry, shapes).values() for powers in some]
-    wide = jax.tree.map(lambda leaf: np.array(leaf, np.float64), params)
+    wide = jax.tree.map(
+        lambda leaf: np.array(leaf, np.complex128 if np.iscomplexobj(leaf) else np.float64), params
+    )
     unfolded = symmetry.unfold(wide, num_batch_axes)
     leaves = _trees.named_leaves(unfolded)
     for _ in range(max_rounds):
@@ -87,7 +89,7 @@ def _square_norms(
 ) -> Float[np.ndarray, "*batch units"]:
     leaf, axis = leaves[place.leaf], place.axis + num_batch_axes
     others = (a for a in range(num_batch_axes, leaf.ndim) if a != axis)
-    return np.square(leaf).sum(axis=tuple(others))
+    return np.square(np.abs(leaf)).sum(axis=tuple(others))
 
 
 def _scale(

@@ -104,31 +104,6 @@ def sizes(
     return found
 
 
-def _split(blocks: Any) -> tuple[int, ...]:
-    """The shape of an array that is cut so."""
-    return tuple(map(sum, blocks.cuts))
-
-
-def _shape_before_cuts(axes: Any, shape: tuple[int, ...], leaf: str) -> tuple[int, ...]:
-    """The shape of an array whose axes are split into those that its Blocks cut."""
-    if not hasattr(axes, "cuts"):
-        return shape
-    rest = list(_split(axes))
-    for size in shape:
-        product = rest.pop(0) if rest else 0
-        while product < size and rest:
-            product *= rest.pop(0)
-        if product != size:
-            break
-    else:
-        if not rest:
-            return _split(axes)
-    raise ValueError(
-        f"Blocks must be cut where their array ends. Got cuts {axes.cuts} for {leaf} of shape "
-        f"{shape}."
-    )
-
-
 def check_names(names: Iterable[str], known: Iterable[str]) -> None:
     """Raise ValueError for nested or fixed groups that no axis lists."""
     unknown = set(names) - set(known)
@@ -156,6 +131,43 @@ def checked_roles(
                 f"Got {tuple(given)} for {leaf} of shape {tuple(shapes[leaf])}."
             )
     return {leaf: tuple(given) for leaf, given in roles.items()}
+
+
+def _split(blocks: Any) -> tuple[int, ...]:
+    """The shape of an array that is cut so."""
+    return tuple(map(sum, blocks.cuts))
+
+
+def split_axes(shape: Sequence[int], split: Sequence[int]) -> list[int]:
+    """For each axis of an array that is split, the axis of the array that it is a part of."""
+    rest, axes = list(split), list[int]()
+    for axis, size in enumerate(shape):
+        product = rest.pop(0)
+        axes.append(axis)
+        while product < size:
+            product *= rest.pop(0)
+            axes.append(axis)
+    return axes
+
+
+def _shape_before_cuts(axes: Any, shape: tuple[int, ...], leaf: str) -> tuple[int, ...]:
+    """The shape of an array whose axes are split into those that its Blocks cut."""
+    if not hasattr(axes, "cuts"):
+        return shape
+    rest = list(_split(axes))
+    for size in shape:
+        product = rest.pop(0) if rest else 0
+        while product < size and rest:
+            product *= rest.pop(0)
+        if product != size:
+            break
+    else:
+        if not rest:
+            return _split(axes)
+    raise ValueError(
+        f"Blocks must be cut where their array ends. Got cuts {axes.cuts} for {leaf} of shape "
+        f"{shape}."
+    )
 
 
 def _agree(found: dict[str, int], name: str, units: int, leaf: str, shape: Sequence[int]) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin._types import Params
-from onebasin.symmetry.axes import Roles, Symmetry
+from onebasin.symmetry.axes import Role, Roles, Symmetry
 from onebasin.symmetry.discovery.walk import roles_in
+from onebasin.symmetry.layout import split_axes
 from onebasin.symmetry.notation import Function
 
 
@@ -34,15 +35,16 @@ def roles_of(symmetry: Symmetry, params: Params) -> Roles:
 
 def roles_of_leaves(symmetry: Symmetry, params: Params) -> Roles:
     """The same for the axes of `symmetry.leaves`, where arrays list several things."""
-    roles = roles_of(symmetry, params)
-    return {
-        name: tuple(
-            role
-            for role, factors in zip(roles[piece.leaf], piece.factors, strict=True)
-            for _ in factors
-        )
-        for name, piece in symmetry.pieces.items()
-    }
+    roles, leaves = roles_of(symmetry, params), _trees.named_leaves(params)
+    found: Roles = {}
+    for name, piece in symmetry.pieces.items():
+        shape = np.shape(leaves[piece.leaf])
+        axes = split_axes(shape, shape if piece.split is None else piece.split)
+        known: list[Role | None] = []
+        for axis, factors in zip(axes, piece.factors, strict=True):
+            known.extend(roles[piece.leaf][axis] for _ in factors)
+        found[name] = tuple(known)
+    return found
 
 
 def _of_function(function: Function, params: Params) -> Roles:
@@ -54,15 +56,12 @@ def _of_function(function: Function, params: Params) -> Roles:
 def argument_shapes(function: Function, params: Params) -> tuple[Any, ...]:
     """The params and other inputs of a function as shapes, in the precision of the params."""
     shapes = jax.eval_shape(lambda *leaves: leaves, params, *function.inputs)
-    precision = jnp.result_type(*jax.tree.leaves(shapes[0]))
-    return jax.tree.map(
-        lambda leaf: (
-            jax.ShapeDtypeStruct(leaf.shape, precision)
-            if jnp.issubdtype(leaf.dtype, jnp.floating)
-            else leaf
-        ),
-        shapes,
-    )
+    is_real = lambda leaf: jnp.issubdtype(leaf.dtype, jnp.floating)
+    real = [leaf for leaf in jax.tree.leaves(shapes[0]) if is_real(leaf)]
+    if not real:
+        return shapes
+    precise = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.result_type(*real))
+    return jax.tree.map(lambda leaf: precise(leaf) if is_real(leaf) else leaf, shapes)
 
 
 def unknown_role(purpose: str, leaf: str, axis: int) -> ValueError:

@@ -79,6 +79,8 @@ def _of_function(function: Function, params: Params) -> list[Scaling]:
 
 def _spots(piece: Piece, shape: tuple[int, ...]) -> list[Spot]:
     """Where in its leaf every axis of a piece lists units."""
+    if piece.split not in (None, shape):
+        return []  # of units that lie inside of others in segments no scales are found
     sizes = tuple(
         size if length is None else length
         for length, size in zip(piece.lengths, shape, strict=True)

@@ -28,7 +28,7 @@ from onebasin.symmetry.trial_values import nudged
 
 _QUICK_TO_COMPILE = {"xla_backend_optimization_level": "0"}  # it runs a few times alone
 _IN_FLOAT64 = 1e-10
-_NUM_NUDGES = 16
+_NUM_NUDGES = 32
 _NUM_TO_CHOOSE_FROM = 16
 
 

@@ -69,3 +69,21 @@ def test_a_state_is_asked_for_where_there_is_one_and_only_there(key):
 def test_what_is_not_transformed_is_refused():
     with pytest.raises(TypeError, match=r"hk\.transform.*Got function"):
         from_haiku(perceptron, {})
+
+
+@pytest.mark.parametrize("unroll", [hk.static_unroll, hk.dynamic_unroll])
+def test_units_of_a_recurrent_core_move_and_flip(unroll, key):
+    def network(x):
+        core = hk.LSTM(5)
+        outputs, _ = unroll(core, x, core.initial_state(x.shape[1]))
+        return hk.Linear(2)(outputs)
+
+    x = np.random.default_rng(0).normal(size=(3, 2, 4)).astype(np.float32)
+    transformed = hk.transform(network)
+    apply, params = from_haiku(transformed, transformed.init(key, x))
+    symmetry = ob.find_symmetry(apply, params, x)
+    assert trials.groups(symmetry) == trials.alone(5)
+    assert len(symmetry.signs) == 1
+    params = trials.randomized(params)
+    moved = ob.permute(symmetry, ob.random_permutation(key, symmetry), params)
+    np.testing.assert_allclose(apply(moved, x), apply(params, x), rtol=1e-4, atol=1e-5)

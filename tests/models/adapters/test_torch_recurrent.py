@@ -48,6 +48,25 @@ class Cells(nn.Module):
         return self.head(torch.stack(outputs))
 
 
+class Joined(nn.Module):
+    """An LSTM as it is often written: inputs and state side by side, outputs written in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.gates = nn.Linear(3 + HIDDEN, 4 * HIDDEN)
+        self.head = nn.Linear(HIDDEN, 2)
+
+    def forward(self, x):
+        h = c = x.new_zeros(x.shape[1], HIDDEN)
+        outputs = torch.empty(*x.shape[:2], HIDDEN)
+        for time, one in enumerate(x):
+            i, f, g, o = self.gates(torch.cat([one, h], 1)).chunk(4, 1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            outputs[time] = h
+        return self.head(outputs)
+
+
 TWO_LAYERS = {"num_layers": 2}
 BOTH_WAYS = {"bidirectional": True}
 FLIPPING = {
@@ -67,6 +86,7 @@ FLIPPING = {
     "RNNCell in a loop": (lambda: Cells("RNNCell"), [4]),
     "LSTMCell in a loop": (lambda: Cells("LSTMCell"), [4]),
     "GRUCell in a loop": (lambda: Cells("GRUCell"), [4]),
+    "an LSTM of its own": (Joined, [4]),
 }
 
 

@@ -215,7 +215,7 @@ NOT_KNOWN = {
     "unused_parameter": {"unused"},
     "attention_with_relative_positions": {"bias"},
     "tied_embeddings": {"e"},
-    "gradient_by_the_inputs": {"v", "w"},
+    "gradient_by_the_inputs": {"w"},
     "kernel_plus_its_transpose": {"w"},
     "spectral_normalization": {"w"},
 }

@@ -99,8 +99,8 @@ class Analysis:
         """The values that a jaxpr gives for these arguments."""
         jaxpr, constants = body_and_constants(function)
         known: dict[Any, Value] = dict(zip(jaxpr.invars, arguments, strict=True))
-        known |= {v: constant(x) for v, x in zip(jaxpr.constvars, constants, strict=True)}
-        read = lambda x: _literal(x) if isinstance(x, Literal) else known[x]
+        known |= {v: _typed(x, v.aval) for v, x in zip(jaxpr.constvars, constants, strict=True)}
+        read = lambda x: _typed(x.val, x.aval) if isinstance(x, Literal) else known[x]
         equations, read_at_all = _needed(jaxpr)
         for eqn in equations:
             operands = [read(x) for x in eqn.invars]
@@ -234,7 +234,8 @@ class Analysis:
             return (Flat(sizes[0]), *rest), (Flat(sizes[1]), *rest)
         if first.frozen is None and first.origin is None:
             divide(first, place)
-            before, after = part_of(first, 0, place), part_of(first, place, first.size)
+            ranges = ((0, place), (place, first.size))
+            before, after = (with_mark(part_of(first, *ends), mark) for ends in ranges)
             return (before, *rest), (after, *rest)
         if first.frozen in (None, _CUT) and first.origin is not None:
             argument, axis, start, stride = first.origin
@@ -256,9 +257,13 @@ def _needed(jaxpr: Jaxpr) -> tuple[list[Any], set[Any]]:
     return needed[::-1], read
 
 
-def _literal(literal: Literal) -> Value:
-    """A number in the program, in the type in which the program has it."""
-    return constant(np.asarray(literal.val, getattr(literal.aval, "dtype", None)))
+def _typed(array: Any, aval: Any) -> Value:
+    """A number or an array of the program, in the type that the program has for it."""
+    dtype = getattr(aval, "dtype", None)
+    is_number = isinstance(dtype, np.dtype) and isinstance(
+        array, np.ndarray | int | float | complex
+    )
+    return constant(np.asarray(array, dtype) if is_number else array)
 
 
 def _part(label: Label, start: int, stop: int) -> Label:

@@ -62,6 +62,11 @@ class Flat:
 
 
 @dataclasses.dataclass(frozen=True)
+class Zeros(Flat):
+    """Entries of a block that is 0, which have any sign; other walks take them for `Flat`."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Marked:
     """Entries of a label in a walk that follows something else beside."""
 
@@ -99,8 +104,8 @@ def resolve(run: Sequence[Factor]) -> Run:
             if factor.factors is not None:
                 found.extend(resolve(factor.factors))
                 continue
-        if isinstance(factor, Flat) and found and isinstance(found[-1], Flat):
-            found[-1] = Flat(found[-1].size * factor.size)
+        if isinstance(factor, Flat) and found and type(found[-1]) is type(factor):
+            found[-1] = type(factor)(found[-1].size * factor.size)
         else:
             found.append(factor)
     return tuple(found)
@@ -161,7 +166,7 @@ def split_factor(factor: Factor, outer: int) -> tuple[Factor, Factor]:
     """A factor as two, the slower of size `outer`; a label stays so for all who hold it."""
     inner = factor.size // outer
     if isinstance(factor, Flat):
-        return Flat(outer), Flat(inner)
+        return type(factor)(outer), type(factor)(inner)
     if isinstance(factor, Marked):  # labels were split in walks before those that mark them
         mark = factor.mark.keep()
         parts = (Label(size, frozen=MISFIT) for size in (outer, inner))
@@ -225,6 +230,9 @@ def unify(one: Sequence[Factor], other: Sequence[Factor], *, is_product: bool = 
 
 
 def _unify_factors(a: Factor, b: Factor, is_product: bool) -> Factor:
+    for one, other in ((a, b), (b, a)):
+        if isinstance(one, Zeros):
+            return one if is_product else other
     if isinstance(a, Marked) and isinstance(b, Marked):
         return Marked(a.label, a.mark.meet(b.mark, is_product=is_product))
     if isinstance(a, Marked) or isinstance(b, Marked):

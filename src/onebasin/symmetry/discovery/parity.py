@@ -16,12 +16,15 @@ import numpy as np
 from onebasin.symmetry.discovery.jax_names import ADDING, CALLS, INDICES, LOOPS, OVERWRITING
 from onebasin.symmetry.discovery.labels import (
     Factor,
+    Flat,
     Label,
     Marked,
     Run,
+    Zeros,
     keep_signs,
     labels_in,
     resolve,
+    size_of,
     unmarked,
 )
 from onebasin.symmetry.discovery.marks import Mark
@@ -40,6 +43,13 @@ _ODD_OR_LINEAR = frozenset(
     | OVERWRITING | ADDING | CALLS | LOOPS
 )  # fmt: skip
 """What their operands' signs become is said by their rules."""
+
+_LINEAR = CALLS | {
+    "broadcast_in_dim", "concatenate", "conv_general_dilated", "convert_element_type", "copy",
+    "dot_general", "mul", "neg", "reduce_sum", "reshape", "slice", "split", "squeeze", "stack",
+    "transpose", "unstack",
+}  # fmt: skip
+"""What gives blocks of zeros where an operand has them, whatever else it has."""
 
 _EVEN = frozenset({"abs", "cos", "cosh", "is_finite", "square"})
 
@@ -70,6 +80,8 @@ class Parity:
 
 def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) -> list[Value]:
     """The operands of a primitive with the signs that its rule may see."""
+    if not keeps_zeros(name, operands):
+        operands = [without_zeros(value) for value in operands]
     if any(value.is_zero for value in _factors(name, operands)):
         return [unsigned(value) for value in operands]  # zeros have any sign
     odd, even = name in _ODD_OR_LINEAR, name in _EVEN
@@ -83,6 +95,11 @@ def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) ->
         return [unsigned(value) for value in operands]
     if not odd:
         return [positive(value) for value in operands]
+    return without_indices(name, operands)
+
+
+def without_indices(name: str, operands: Sequence[Value]) -> list[Value]:
+    """The operands of a primitive, of which those that are indices do not change sign."""
     found = list(operands)
     if name == "select_n":
         found[0] = positive(found[0])
@@ -107,6 +124,33 @@ def _factors(name: str, operands: Sequence[Value]) -> Sequence[Value]:
     if name == "div":
         return operands[:1]
     return operands if name in ("conv_general_dilated", "dot_general", "mul") else ()
+
+
+def keeps_zeros(name: str, operands: Sequence[Value]) -> bool:
+    """Whether blocks in which an operand is 0 are such blocks of what a primitive gives."""
+    if name in ("add", "add_any", "sub"):
+        return all(value.ndim or value.is_zero for value in operands)
+    return name in _LINEAR or (name == "pad" and operands[1].is_zero)
+
+
+def without_zeros(value: Value) -> Value:
+    """A value whose blocks of zeros are like all that are flat."""
+    plain = lambda factor: Flat(factor.size) if isinstance(factor, Zeros) else factor
+    blocks = {
+        key: tuple(tuple(map(plain, run)) for run in runs) for key, runs in value.blocks.items()
+    }
+    return value._replace(blocks=blocks)
+
+
+def with_zeros(value: Value) -> Value:
+    """A value whose numbers are known to be 0, in blocks that say so."""
+    if not value.is_zero:
+        return value
+    blocks = {
+        key: tuple(resolve([Zeros(size_of(run))]) for run in runs)
+        for key, runs in value.blocks.items()
+    }
+    return value._replace(blocks=blocks)
 
 
 def positive(value: Value) -> Value:

@@ -13,9 +13,16 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from onebasin.symmetry.discovery.jax_names import CALLS, LOOPS
+from onebasin.symmetry.discovery.jax_names import ADDING, CALLS, LOOPS, OVERWRITING
 from onebasin.symmetry.discovery.labels import Label, Marked, Run, resolve, size_of
-from onebasin.symmetry.discovery.parity import Unknowns, positive, unsigned
+from onebasin.symmetry.discovery.parity import (
+    Unknowns,
+    keeps_zeros,
+    positive,
+    unsigned,
+    without_indices,
+    without_zeros,
+)
 from onebasin.symmetry.discovery.values import Value
 
 _HOMOGENEOUS = frozenset(
@@ -28,7 +35,7 @@ _HOMOGENEOUS = frozenset(
         "broadcast_in_dim", "reshape", "rev", "slice", "split", "squeeze", "stack", "tile",
         "transpose", "unstack",
     }
-    | CALLS | LOOPS
+    | OVERWRITING | ADDING | CALLS | LOOPS
 )  # fmt: skip
 """Primitives that give twice as much of twice as much, or twice as much for each operand."""
 
@@ -83,6 +90,8 @@ class Scales(Unknowns):
         self, name: str, params: dict[str, Any], operands: Sequence[Value]
     ) -> list[Value]:
         """The operands of a primitive with the powers that its rule may see."""
+        if not keeps_zeros(name, operands):
+            operands = [without_zeros(value) for value in operands]
         if (name in _COMPARISONS and any(value.is_zero for value in operands)) or name == "sign":
             return [unsigned(value) for value in operands]
         power = Fraction(params["y"]) if name == "integer_pow" else _POWERS.get(name)
@@ -94,7 +103,7 @@ class Scales(Unknowns):
             return [positive(value) for value in operands]
         if name == "div":
             return [operands[0], _raised(operands[1], Fraction(-1))]
-        return list(operands)
+        return without_indices(name, operands)
 
     def scalings(self, leaves: Mapping[str, Value]) -> "list[Scaling]":
         """Independent ways to scale a unit, each a power for all places that it is listed at."""

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
 from onebasin.symmetry.discovery.labels import Flat, frozen_like, resolve
+from onebasin.symmetry.discovery.parity import with_zeros
 from onebasin.symmetry.discovery.rules.reduction import forget, with_frozen
 from onebasin.symmetry.discovery.rules.shape import taken
 from onebasin.symmetry.discovery.values import Value, flat
@@ -17,6 +20,8 @@ def concatenate(analysis: Analysis, equation: Equation, operands: list[Value]) -
 def join(analysis: Analysis, values: Sequence[Value], axis: int) -> Value:
     """Values one after another along an axis."""
     values = [value for value in values if value.shape[axis]]
+    if analysis.unknowns is not None:
+        values = [with_zeros(value) for value in values]
     for other in range(values[0].ndim):
         if other != axis:
             values = analysis.align(values, [other] * len(values))
@@ -100,12 +105,9 @@ def pad(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[V
         if axis in spread:
             continue
         value = taken(analysis, value, axis, max(-low, 0), value.shape[axis] - max(-high, 0))
-        has_signs = analysis.unknowns is not None and operands[1].is_zero
         before, after = (
-            _zeros_beside(value, axis, max(size, 0), segment)
-            if has_signs
-            else flat([*value.shape[:axis], max(size, 0), *value.shape[axis + 1 :]])
-            for size, segment in ((low, 0), (high, len(value.cuts[axis]) - 1))
+            _padding([*value.shape[:axis], max(size, 0), *value.shape[axis + 1 :]], operands[1])
+            for size in (low, high)
         )
         value = join(analysis, [before, value, after], axis)
     if spread:
@@ -113,15 +115,9 @@ def pad(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[V
     return [value]
 
 
-def _zeros_beside(value: Value, axis: int, size: int, segment: int) -> Value:
-    """Zeros before or after a segment of an axis. They have any sign, so that of the segment."""
-    cuts = (*value.cuts[:axis], (size,), *value.cuts[axis + 1 :])
-    blocks = {
-        (*key[:axis], 0, *key[axis + 1 :]): (*runs[:axis], resolve([Flat(size)]), *runs[axis + 1 :])
-        for key, runs in value.blocks.items()
-        if key[axis] == segment
-    }
-    return Value(cuts, blocks)
+def _padding(shape: Sequence[int], padded: Value) -> Value:
+    zeros = np.broadcast_to(np.float32(0), shape) if padded.is_zero else None
+    return flat(shape)._replace(known=zeros)
 
 
 def tile(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
