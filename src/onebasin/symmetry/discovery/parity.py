@@ -88,7 +88,7 @@ def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) ->
     if name == "integer_pow":
         odd, even = params["y"] % 2 == 1, params["y"] % 2 == 0
     elif name == "convert_element_type":
-        odd = np.dtype(params["new_dtype"]).kind not in "bu"
+        odd = np.dtype(params["new_dtype"]).kind not in "biu"  # whole numbers saturate unevenly
     elif name == "pad":
         odd = operands[1].is_zero
     if even:

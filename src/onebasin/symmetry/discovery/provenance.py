@@ -19,7 +19,7 @@ _ONE_TO_ONE = frozenset(
 )
 """Primitives that hand on the entries of one param, each at most once but for repeated axes."""
 
-_INCREASING = frozenset({"copy", "exp", "neg", "stop_gradient", "reduce_precision"})
+_INCREASING = frozenset({"copy", "exp", "neg", "stop_gradient"})
 """Functions under which entries that differ still do."""
 
 
@@ -57,11 +57,12 @@ def _distinct(
         return frozenset(order.index(axis) for axis in operands[0].distinct)
     if name == "reshape":
         return _of_reshaped(operands[0], shape)
-    if name == "convert_element_type" and not jnp.issubdtype(params["new_dtype"], jnp.floating):
-        return frozenset()
-    if name in _INCREASING or name == "convert_element_type":
-        return operands[0].distinct
-    return frozenset()
+    if name == "convert_element_type":
+        # In half precision, many numbers are rounded to one.
+        is_fine = jnp.issubdtype(params["new_dtype"], jnp.floating)
+        is_fine = is_fine and jnp.finfo(params["new_dtype"]).bits >= 32
+        return operands[0].distinct if is_fine else frozenset()
+    return operands[0].distinct if name in _INCREASING else frozenset()
 
 
 def _of_product(params: dict[str, Any], one: Value, other: Value) -> frozenset[int]:
