@@ -42,7 +42,10 @@ def balance(
         symmetry.check_simple("Balancing scales")
     symmetry.check(params, num_batch_axes)
     shapes = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf)[num_batch_axes:], leaf.dtype), params
+        lambda leaf: jax.ShapeDtypeStruct(
+            np.shape(leaf)[num_batch_axes:], jax.dtypes.canonicalize_dtype(leaf.dtype)
+        ),
+        params,
     )
     scalings = [powers for some in scalings_of(symmetry, shapes).values() for powers in some]
     wide = jax.tree.map(
