@@ -7,7 +7,7 @@ DEMO ?= demo-run
 N ?= 1000
 SEED ?= 0
 
-.PHONY: demo test test-fast test-adapters fuzz check bench docs lock clean
+.PHONY: demo test test-fast test-long test-adapters fuzz check bench docs lock clean
 
 $(VENV)/.ready: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "onebasin needs Python 3.11 or later. Got " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
@@ -19,11 +19,14 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 demo: $(VENV)/.ready  ## From embedded data to a report on every weight (two to three minutes).
 	$(BIN)/onebasin run digits --out $(DEMO)
 
-test: $(VENV)/.ready  ## All tests.
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(VENV)/.ready  ## All tests but those that take minutes each.
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
 
 test-fast: $(VENV)/.ready  ## Tests that take less than ten seconds each.
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not long"
+
+test-long: $(VENV)/.ready  ## Tests that take minutes each, before a release.
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 fuzz: $(VENV)/.ready  ## find_symmetry tried on N random programs, on others with another SEED.
 	FUZZ_PROGRAMS=$(N) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -n 2 -v tests/fuzz
@@ -57,4 +60,4 @@ lock: $(VENV)/.ready  ## Compile requirements.txt anew from pyproject.toml.
 		--extra test --extra check pyproject.toml --output-file requirements.txt
 
 clean:
-	rm -rf .venv .venv-* site demo-run
+	rm -rf .venv .venv-* .jax_cache site demo-run

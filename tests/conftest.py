@@ -1,10 +1,23 @@
 """What holds under every test: signatures are checked, ranks never promote, keys are fixed."""
 
-from jaxtyping import install_import_hook
+import os
+from pathlib import Path
+
+# Compiling takes most of the tests' time: what one process has compiled, all others read.
+_COMPILED = {
+    "JAX_COMPILATION_CACHE_DIR": str(Path(__file__).parents[1] / ".jax_cache"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
+for _name, _value in _COMPILED.items():
+    os.environ.setdefault(_name, _value)
+
+from jaxtyping import install_import_hook  # noqa: E402
 
 # Before anything of onebasin is imported: its signatures are checked as it runs.
 install_import_hook("onebasin", "beartype.beartype")
 
+import gc  # noqa: E402
 from collections import Counter  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 
@@ -27,6 +40,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             totals.update(dict(report.user_properties).get("counted", {}))
     for what, number in totals.items():
         terminalreporter.write_line(f"{number:>9,} {what}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _little_memory() -> Iterator[None]:
+    """What a module has traced is forgotten behind it: else every test is slower than the last."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture

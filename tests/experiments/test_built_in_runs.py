@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -25,6 +26,9 @@ from onebasin.report.findings import Findings
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
 from onebasin.store.run_directory import RunDirectory
+
+_LONG = {"vit", "lstm"}
+"""Kinds that `make test-long` runs: they compile longest, and have no step that the others lack."""
 
 KINDS = {
     "convnet": ["network.width=3", "network.depth=1"],
@@ -53,7 +57,11 @@ def config_of(kind: str, *changes: str):
     return tiny_config("digits", *SMALL, f"network.kind={kind}", *KINDS[kind], *changes)
 
 
-@pytest.fixture(scope="module", params=KINDS)
+def _marked(kind: str) -> Any:
+    return pytest.param(kind, marks=[pytest.mark.long] if kind in _LONG else [])
+
+
+@pytest.fixture(scope="module", params=map(_marked, KINDS))
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """A run of each kind of network; tests leave it as it is."""
     return take_all_steps(tmp_path_factory.mktemp(request.param) / "run", config_of(request.param))
