@@ -76,27 +76,40 @@ class Samples(eqx.Module):
         return Samples(jax.tree.map(take, self.params), jax.tree.map(take, self.stats))
 
     def mean(self) -> Params:
-        """The mean of each weight over chains and draws, accumulated in float64."""
-        return jax.tree.map(_mean, self.draws())
+        """The mean of each weight over chains and draws, summed in float64.
+
+        It is given in at least float32.
+        """
+        return jax.tree.map(mean_of, self.draws())
 
     def std(self) -> Params:
-        """The standard deviation of each weight (ddof = 1), accumulated in float64."""
+        """The standard deviation of each weight (ddof = 1), summed in float64.
+
+        It is given in at least float32.
+        """
         return jax.tree.map(_std, self.draws())
 
 
-def _mean(leaf: Float[Array, "draw *shape"]) -> Float[np.ndarray, "*shape"]:
+def mean_of(leaf: Shaped[Array, "draw *shape"]) -> Float[np.ndarray, "*shape"]:
+    """The mean over draws of one array of numbers."""
     # np.asarray twice: JAX would not accumulate in float64, and a scalar leaf's mean is no array.
-    return np.asarray(np.mean(np.asarray(leaf), axis=0, dtype=np.float64)).astype(leaf.dtype)
+    mean = np.mean(np.asarray(leaf), axis=0, dtype=np.float64)
+    return np.asarray(mean, _dtype_of_moments(leaf))
 
 
-def _std(leaf: Float[Array, "draw *shape"]) -> Float[np.ndarray, "*shape"]:
+def _dtype_of_moments(leaf: Shaped[Array, "..."]) -> np.dtype:
+    """Half precision would round a moment by more than its error, and integers cut it off."""
+    return np.result_type(leaf.dtype, np.float32)
+
+
+def _std(leaf: Shaped[Array, "draw *shape"]) -> Float[np.ndarray, "*shape"]:
     if leaf.shape[0] < 2:
         raise ValueError(
             f"A standard deviation needs at least 2 draws. Got {leaf.shape[0]}. "
             "Draw more, or use the draw itself as a point estimate."
         )
     std = np.std(np.asarray(leaf), axis=0, dtype=np.float64, ddof=1)
-    return np.asarray(std).astype(leaf.dtype)
+    return np.asarray(std, _dtype_of_moments(leaf))
 
 
 def concatenate_draws(parts: list[Samples]) -> Samples:

@@ -12,6 +12,7 @@ from hypothesis import given
 
 from onebasin import _trees
 from onebasin.alignment.align import Alignment, align
+from onebasin.alignment.reference import Round
 from onebasin.gaussian import DiagonalGaussian, summarize
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
@@ -92,37 +93,48 @@ def test_an_alignment_that_has_converged_moves_no_draw_again() -> None:
 
 
 def test_the_mean_is_told_to_progress_each_round_until_no_draw_moves() -> None:
-    told: list[tuple[int, int]] = []
     samples = strategies.random_samples(NETWORK, 0, num_chains=2, num_draws=20)
-    align(samples, NETWORK.symmetry, tolerance=0.0, progress=lambda *args: told.append(args))
-    rounds, moved = zip(*told, strict=True)
-    assert rounds == tuple(range(1, len(told) + 1))
-    assert len(told) > 1
-    assert moved[-1] == 0
-    assert all(0 < count <= 40 for count in moved[:-1])
+    rounds = whole_rounds(samples, tolerance=0.0)
+    assert [told.number for told in rounds] == list(range(len(rounds)))
+    assert len(rounds) > 2
+    assert rounds[-1].num_moved == 0
+    assert all(0 < told.num_moved <= 40 for told in rounds[:-1])
+
+
+@pytest.mark.parametrize("reference", ["first", "mean", "chains", "params"])
+def test_with_every_reference_progress_is_told_of_all_draws_chunk_by_chunk(reference) -> None:
+    samples = strategies.random_samples(NETWORK, 0, num_chains=2, num_draws=20)
+    told: list[Round] = []
+    given = samples.draw(0, 0) if reference == "params" else reference
+    align(samples, NETWORK.symmetry, reference=given, progress=told.append)
+    assert told[0].number == 0
+    assert told[0].num_matched < told[0].num_draws  # the machine has two cores or more
+    assert told[-1].num_matched == told[-1].num_draws == 40
 
 
 def test_draws_that_moved_in_the_last_allowed_round_are_not_converged() -> None:
     samples = strategies.random_samples(NETWORK, 0, num_chains=2, num_draws=20)
-    told: list[int] = []
-    alignment = align(
-        samples, NETWORK.symmetry, max_rounds=1, progress=lambda _, moved: told.append(moved)
-    )
-    assert told == [(~alignment.converged).sum()]
-    assert told[0] > 0
+    alignment = align(samples, NETWORK.symmetry, max_rounds=1)
+    last = whole_rounds(samples, max_rounds=1)[-1]
+    assert last.number == 1
+    assert last.num_moved == (~alignment.converged).sum() > 0
 
 
-def test_a_round_that_gains_less_than_the_tolerance_is_the_last() -> None:
+def test_a_round_that_gains_less_than_the_tolerance_is_the_last_and_has_converged() -> None:
     samples = strategies.random_samples(NETWORK, 0, num_chains=2, num_draws=20)
-    told: list[int] = []
-    alignment = align(
-        samples, NETWORK.symmetry, tolerance=1e9, progress=lambda _, moved: told.append(moved)
-    )
-    one_round = align(samples, NETWORK.symmetry, max_rounds=1)
-    assert len(told) == 1
-    assert told[0] > 0
-    assert_same(alignment.permutation, one_round.permutation)
-    assert alignment.converged.sum() == 40 - told[0]
+    alignment = align(samples, NETWORK.symmetry, tolerance=1e9)
+    last = whole_rounds(samples, tolerance=1e9)[-1]
+    assert last.number == 1
+    assert last.num_moved > 0
+    assert_same(alignment.permutation, align(samples, NETWORK.symmetry, max_rounds=1).permutation)
+    assert alignment.converged.all()
+
+
+def whole_rounds(samples: Samples, **options) -> list[Round]:
+    """What progress is told at the end of each round."""
+    told: list[Round] = []
+    align(samples, NETWORK.symmetry, **options, progress=told.append)
+    return [now for now in told if now.num_matched == now.num_draws]
 
 
 def test_an_unknown_rule_is_refused() -> None:
@@ -148,7 +160,7 @@ def test_samples_that_are_not_finite_are_refused_by_leaf_and_draw(bad: float) ->
     samples = make_samples()
     samples.params["hidden_1"]["kernel"][1, 2, 0, 0] = bad
     samples.params["hidden_1"]["kernel"][1, 3, 1, 1] = bad
-    with pytest.raises(ValueError, match=r"in hidden_1/kernel of draw 6 and 1 others"):
+    with pytest.raises(ValueError, match=r"hidden_1/kernel at chain 1, draw 2, and 1 more"):
         align(samples, NETWORK.symmetry)
 
 

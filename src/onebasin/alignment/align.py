@@ -21,6 +21,7 @@ from onebasin.alignment.matching import Matching
 from onebasin.alignment.reference import (
     Problem,
     Reference,
+    Round,
     Rounds,
     match_to,
     match_to_mean,
@@ -40,9 +41,10 @@ class Alignment(eqx.Module):
     """The permutation of every draw that brings it into the reference's basin.
 
     `objective` is the matching's objective of each draw (for most the inner product of target
-    and permuted features), `converged` whether no group would move any more; neither says that
-    the optimum is global where several layers are matched. `reference` is what draws were
-    brought to: params of a network.
+    and permuted features), `converged` whether no group of it would move any more, given what it
+    was matched to; neither says that the optimum is global where several layers are matched. A
+    draw that still moved when `max_rounds` ended an iterated mean has not converged. `reference`
+    is what draws were brought to: params of a network.
     """
 
     permutation: Permutation
@@ -126,7 +128,7 @@ def align(
     start: Alignment | None = None,
     max_rounds: int = 200,
     tolerance: float = 1e-4,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[Round], None] | None = None,
     apply: Callable[..., Any] | None = None,
     inputs: Any = None,
 ) -> Alignment:
@@ -135,11 +137,11 @@ def align(
     `reference` is "first" (first draw), "densest" (largest `lp`), a network's params, or
     "mean": start at the densest draw (or the first, where `lp` is not known), match all draws
     to the mean features of the aligned ones, and repeat until no draw moves, a round raises the
-    mean objective by less than a share `tolerance`, or `max_rounds`. "chains" iterates to that
-    mean within each chain first, then over the chains' means, then over all draws. With `start`,
-    an earlier alignment of the samples, the mean iterates from its permutations. A draw that
-    still moved in the last round counts as not converged. `progress(round, moved)` is told how
-    many moved.
+    mean objective by less than a share `tolerance` of what permutations can change of it, or
+    `max_rounds`. "chains" iterates to that mean within each chain first, then over the chains'
+    means, then over all draws. With `start`, an earlier alignment of the samples, the mean iterates
+    from its permutations. `progress` is told, chunk by chunk of draws, how far each `Round` is.
+    Draws are matched in float32 or finer, whatever their precision.
 
     A symmetry that knows its function, as found ones do, is tried on it at the first draw, once:
     what changes the function is left out, with a warning. With `apply` and `inputs` (a tuple of
@@ -165,7 +167,7 @@ def align(
         found, features, network = match_to_mean(problem, begin, rounds)
     else:
         network = starting_point(samples, symmetry, reference)
-        found, features = match_to(problem, network)
+        found, features = match_to(problem, network, rounds)
         if isinstance(reference, str) and reference == "mean":
             found, features, network = match_to_mean(problem, found.permutation, rounds)
     return Alignment(
@@ -202,12 +204,13 @@ def _flat_start(
 
 def _finite_draws(samples: Samples) -> Params:
     """All draws along one axis, on the host."""
-    draws = _trees.to_host(samples.draws())
-    for name, leaf in _trees.named_leaves(draws).items():
-        bad = ~np.isfinite(leaf).reshape(leaf.shape[0], -1).all(axis=1)
-        if bad.any():
+    for name, leaf in _trees.named_leaves(_trees.to_host(samples.params)).items():
+        bad = np.argwhere(~np.isfinite(leaf).reshape(*leaf.shape[:2], -1).all(axis=-1))
+        if len(bad):
+            chain, draw = bad[0]
             raise ValueError(
-                f"Samples to align must be finite. Got NaN or infinity in {name} of draw "
-                f"{int(bad.argmax())} and {int(bad.sum()) - 1} others. Drop divergent draws."
+                f"Samples to align must be finite. Got NaN or infinity in {name} at chain {chain}, "
+                f"draw {draw}{f', and {len(bad) - 1} more' * (len(bad) > 1)}. "
+                "Drop divergent draws."
             )
-    return draws
+    return _trees.to_host(samples.draws())

@@ -33,12 +33,12 @@ def chains_start(
     for chain in range(samples.num_chains):
         alone = samples.chains(chain)
         problem = Problem(symmetry, matching, _trees.to_host(alone.draws()))
-        begin, _ = match_to(problem, starting_point(alone, symmetry, "mean"))
+        begin, _ = match_to(problem, starting_point(alone, symmetry, "mean"), rounds)
         found, _, mean = match_to_mean(problem, begin.permutation, rounds)
         own.append(found.permutation)
         means.append(mean)
     problem = Problem(symmetry, matching, _trees.stack(means))
-    begin, _ = match_to(problem, means[0])
+    begin, _ = match_to(problem, means[0], rounds)
     between, _, _ = match_to_mean(problem, begin.permutation, rounds)
     repeated = {g: np.repeat(p, samples.num_draws, axis=0) for g, p in between.permutation.items()}
     within = {group: np.concatenate([p[group] for p in own]) for group in own[0]}

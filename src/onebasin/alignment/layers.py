@@ -1,4 +1,4 @@
-"""A start for matching: group after group, each by the arrays whose other axes are matched already.
+"""A second start for matching: group after group, by the arrays that are matched already elsewhere.
 
 From the inputs inward and from the outputs back, as a person would match two networks by hand.
 Coordinate descent from there and from no permutation at all end in different local optima.
@@ -6,19 +6,41 @@ Coordinate descent from there and from no permutation at all end in different lo
 
 from collections.abc import Mapping
 
+import jax
 import numpy as np
 
 from onebasin import _trees
 from onebasin._types import Permutation
-from onebasin.alignment.matching import Features, propose
+from onebasin.alignment.gains import has_gained, touched
+from onebasin.alignment.matching import Features, Match, is_exact, match, propose
 from onebasin.symmetry.axes import Symmetry
+
+
+def match_from_both_starts(
+    symmetry: Symmetry, target: Features, features: Features, start: Permutation
+) -> Match:
+    """The better of two local optima of each draw: from a start, and from one layer by layer.
+
+    Where one pass is exact there is one optimum.
+    """
+    found = match(symmetry, target, features, start)
+    if is_exact(symmetry):
+        return found
+    other = match(symmetry, target, features, layer_by_layer(symmetry, target, features))
+    targets = _trees.named_leaves(symmetry.unfold(target))
+    leaves = touched(symmetry, found.permutation, _trees.named_leaves(symmetry.unfold(features, 1)))
+    better = has_gained(symmetry, targets, leaves, found.permutation, other.permutation)
+
+    def choose(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.where(better.reshape(-1, *[1] * (a.ndim - 1)), b, a)
+
+    return jax.tree.map(choose, found, other)
 
 
 def layer_by_layer(symmetry: Symmetry, target: Features, features: Features) -> Permutation:
     """Permutations of every draw: groups in the order of how much of them is matched already."""
     leaves = _trees.named_leaves(symmetry.unfold(features, 1))
-    whole = _trees.named_leaves(symmetry.unfold(target))
-    targets = {name: np.asarray(leaf, leaves[name].dtype) for name, leaf in whole.items()}
+    targets = _trees.named_leaves(symmetry.unfold(target))
     energy = {
         name: float(np.square(leaf, dtype=np.float64).sum()) for name, leaf in targets.items()
     }
@@ -30,7 +52,7 @@ def layer_by_layer(symmetry: Symmetry, target: Features, features: Features) -> 
         group = max(left, key=lambda group: share[group])
         names = usable[group] or [n for n, axes in symmetry.leaves.items() if group in axes.names]
         few = {name: leaves[name] for name in names}
-        found = {**found, **propose(symmetry, group, targets, few, found).permutation}
+        found = {**found, **propose(symmetry, group, targets, few, found)}
         settled.add(group)
     return found
 

@@ -19,8 +19,9 @@ from jaxtyping import Bool, Float
 from onebasin import _trees
 from onebasin._types import Params, Permutation
 from onebasin.alignment.assignment import assign
+from onebasin.alignment.gains import has_gained, touched
 from onebasin.alignment.outer_matching import match_outer, to_front
-from onebasin.alignment.sign_matching import best_signs, value
+from onebasin.alignment.sign_matching import best_signs
 from onebasin.symmetry.axes import Place, Symmetry
 from onebasin.symmetry.permutation import permute_leaf
 
@@ -66,17 +67,17 @@ def match(
 ) -> Match:
     """Match draws to a target by coordinate descent over the groups, in the features' precision.
 
-    The objective never decreases from `start`. One pass is exact for one group.
+    The objective never decreases from `start`: what a group gains is summed in float64 over what it
+    moves, so that nothing else can hide it. One pass is exact for one group.
 
     Raises: ValueError for non-finite features.
     Source: Ainsworth et al. (2022), arXiv 2209.04836, algorithm 1.
     """
     leaves = _trees.named_leaves(symmetry.unfold(features, 1))
-    whole = _trees.named_leaves(symmetry.unfold(target))
-    targets = {name: np.asarray(leaf, leaves[name].dtype) for name, leaf in whole.items()}
+    targets = _trees.named_leaves(symmetry.unfold(target))
     current = {group: np.array(p) for group, p in start.items()}
     num_draws = next(iter(leaves.values())).shape[0]
-    exact = len(symmetry.sizes) == 1 and len(symmetry.signs) <= 1 and not _is_repeated(symmetry)
+    exact = is_exact(symmetry)
     active = np.arange(num_draws)
     for _ in range(max_sweeps):
         moved = np.zeros(len(active), bool)
@@ -95,21 +96,17 @@ def match(
     return Match(current, converged)
 
 
-def _is_repeated(symmetry: Symmetry) -> bool:
-    """Whether some array lists the same units on two axes, which makes matching quadratic."""
+def differs(one: Permutation, other: Permutation) -> Bool[np.ndarray, " draw"]:
+    """Which draws one permutation moves otherwise than another, in the groups of the first."""
+    each = [(p != other[name]).reshape(len(p), -1).any(axis=-1) for name, p in one.items()]
+    return np.any(each, axis=0)
+
+
+def is_exact(symmetry: Symmetry) -> bool:
+    """Whether one pass finds the optimum: one group, one sign, and no array lists units twice."""
     named = [[n for n in axes.names if n is not None] for axes in symmetry.leaves.values()]
-    return any(len(set(names)) < len(names) for names in named)
-
-
-class Proposal(NamedTuple):
-    """New permutations of a group and those nested in it, and how similar that makes draws.
-
-    `before` and `after` are None where only the objective can tell.
-    """
-
-    permutation: Permutation
-    before: Float[np.ndarray, " draw"] | None = None
-    after: Float[np.ndarray, " draw"] | None = None
+    is_repeated = any(len(set(names)) < len(names) for names in named)
+    return len(symmetry.sizes) <= 1 and len(symmetry.signs) <= 1 and not is_repeated
 
 
 def propose(
@@ -118,19 +115,18 @@ def propose(
     targets: dict[str, np.ndarray],
     leaves: dict[str, np.ndarray],
     current: Permutation,
-) -> Proposal:
-    """The best permutation of a group with all others as they are, by these leaves alone."""
+) -> Permutation:
+    """The best permutation of a group with all others as they are, by these leaves alone.
+
+    It comes with those of its signs and of the groups that are nested in it.
+    """
     if any(group in parents for parents in symmetry.nested.values()):
-        return Proposal(match_outer(symmetry, group, targets, leaves, current))
+        return match_outer(symmetry, group, targets, leaves, current)
     places = [place for place in symmetry.places(group) if place.leaf in leaves]
-    parts = _similarities(places, symmetry, targets, leaves, current)
-    signed = best_signs(parts)
+    signed = best_signs(_similarities(places, symmetry, targets, leaves, current))
     units = assign(signed.similarity.reshape(-1, *signed.similarity.shape[-2:]))
     units = units.reshape(signed.similarity.shape[:-1])
-    found = {group: units, **signed.at(units)}
-    if len({place.leaf for place in places}) < len(places):
-        return Proposal(found)
-    return Proposal(found, *(value(parts, p[group], p) for p in (current, found)))
+    return {group: units, **signed.at(units)}
 
 
 def _improve_group(
@@ -141,13 +137,14 @@ def _improve_group(
     current: Permutation,
 ) -> tuple[Permutation, Bool[np.ndarray, " draw"]]:
     """A better permutation of a group, and of those nested in it, and which draws gain by it."""
-    proposed, before, after = propose(symmetry, group, targets, leaves, current)
-    if before is None or after is None:
-        both = (current, {**current, **proposed})
-        before, after = (_objective(symmetry, targets, leaves, p) for p in both)
-    # A smaller gain is rounding: taking it could cycle for ever.
-    smallest = 8 * np.finfo(next(iter(leaves.values())).dtype).eps
-    gained = after - before > smallest * np.maximum(np.abs(before), np.abs(after))
+    proposed = propose(symmetry, group, targets, leaves, current)
+    moves = differs(proposed, current)
+    gained = np.zeros(len(moves), bool)
+    if moves.any():
+        before = {name: p[moves] for name, p in current.items()}
+        after = {**before, **{name: p[moves] for name, p in proposed.items()}}
+        moved = {name: leaf[moves] for name, leaf in touched(symmetry, proposed, leaves).items()}
+        gained[moves] = has_gained(symmetry, targets, moved, before, after)
     return proposed, gained
 
 
@@ -161,7 +158,8 @@ def _similarities(
     """Inner products of target units with draw units over all places, other axes being aligned.
 
     Of a nested group they are those inside of each unit that it is nested in. Places that take
-    different signs are kept apart.
+    different signs are kept apart. Without a sign they are right up to a number for each draw unit,
+    which every permutation takes once.
     """
     units: dict[tuple[str, ...], list[np.ndarray]] = {}
     target: dict[tuple[str, ...], list[np.ndarray]] = {}
@@ -175,7 +173,11 @@ def _similarities(
         axes = [*(names.index(parent) for parent in symmetry.nested.get(group, ())), place.axis]
         own = tuple(name for name, axis in flips if axis == place.axis)
         units.setdefault(own, []).append(to_front(np.asarray(leaf), axes, 1))
-        target.setdefault(own, []).append(to_front(targets[place.leaf], axes, 0))
+        one = np.asarray(targets[place.leaf], np.float64)
+        if not own:
+            # What all units share adds the same to every permutation, and would cost digits.
+            one = one - one.mean(axis=place.axis, keepdims=True)
+        target.setdefault(own, []).append(to_front(one.astype(leaf.dtype), axes, 0))
     return {
         own: _products(np.concatenate(target[own], axis=-1), np.concatenate(units[own], axis=-1))
         for own in units

@@ -12,14 +12,18 @@ from threadpoolctl import threadpool_limits
 
 from onebasin import _trees
 from onebasin._types import Params, Permutation
-from onebasin.alignment.layers import layer_by_layer
-from onebasin.alignment.matching import Features, Match, Matching, match, objective
-from onebasin.samples import Samples
+from onebasin.alignment.gains import movable_part
+from onebasin.alignment.layers import match_from_both_starts
+from onebasin.alignment.matching import Features, Match, Matching, differs, match, objective
+from onebasin.samples import Samples, mean_of
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import permute
 
 Reference: TypeAlias = Literal["first", "densest", "mean", "chains"] | Params
 """A rule that picks what draws are aligned to, or the params of a network."""
+
+Rule: TypeAlias = Callable[[Symmetry, Features, Features, Permutation], Match]
+"""How draws are matched: from a symmetry, a target, their features and where they start."""
 
 _CHUNK_BYTES = 32 * 2**20
 
@@ -48,26 +52,37 @@ def starting_point(samples: Samples, symmetry: Symmetry, reference: Reference) -
     return _trees.to_host(samples.draw(0, 0))
 
 
+class Round(NamedTuple):
+    """How far a round of alignment is, as `align` tells it after every chunk of draws.
+
+    Round 0 matches all draws to the first reference; later ones match them to their mean. Of
+    `num_draws` draws `num_matched` are matched in this round, and `num_moved` of those got another
+    permutation than they had.
+    """
+
+    number: int
+    num_matched: int
+    num_draws: int
+    num_moved: int
+
+
 class Rounds(NamedTuple):
     """When an iteration ends, and who is told of each of its rounds."""
 
     max_rounds: int
     tolerance: float
-    progress: Callable[[int, int], None] | None = None
+    progress: Callable[[Round], None] | None = None
 
 
-def match_to(problem: "Problem", network: Params) -> tuple[Match, Features]:
+def match_to(problem: "Problem", network: Params, rounds: Rounds) -> tuple[Match, Features]:
     """Match all draws to a network; gives the match and the network's features.
 
-    Where several groups are matched, each draw takes the better of two local optima: from where
-    it is, and from a start layer by layer.
+    Where one pass is not exact, each draw takes the better of two local optima: from where it is,
+    and from a start layer by layer.
     """
     features = problem.features_of(network)
     target = problem.matching.target(features)
-    found = problem.match(target, problem.identity)
-    if len(problem.symmetry.sizes) > 1:
-        other = problem.match(target, problem.layer_by_layer(target))
-        found = problem.better(features, found, other)
+    found, _ = problem.matched(target, problem.identity, match_from_both_starts, 0, rounds)
     return found, features
 
 
@@ -80,20 +95,17 @@ def match_to_mean(
     """
     found = Match(start, np.ones(problem.num_draws, bool))
     total, moved = problem.sum_features(start), np.ones(problem.num_draws, bool)
-    for round_ in range(rounds.max_rounds):
-        features = problem.mean_features(total)
+    for number in range(1, rounds.max_rounds + 1):
+        target = problem.matching.target(problem.mean_features(total))
         previous, before = found.permutation, total
-        found = problem.match(problem.matching.target(features), previous)
-        moved = np.zeros(problem.num_draws, bool)
-        for group, p in previous.items():
-            moved |= (found.permutation[group] != p).reshape(len(p), -1).any(axis=-1)
+        found, moved = problem.matched(target, previous, match, number, rounds)
         total = problem.moved_sum(total, moved, previous, found.permutation)
-        if rounds.progress is not None:
-            rounds.progress(round_ + 1, int(moved.sum()))
-        reached, left = (problem.mean_objective(features, t) for t in (total, before))
-        if not moved.any() or reached - left <= rounds.tolerance * abs(reached):
+        part = movable_part(problem.matching.symmetry(problem.symmetry), target)
+        gain = part(jax.tree.map(np.subtract, total, before))
+        if not moved.any() or gain <= rounds.tolerance * abs(part(total)):
             break
-    found = found._replace(converged=found.converged & ~moved)
+    else:
+        found = found._replace(converged=found.converged & ~moved)
     return found, problem.mean_features(total), problem.mean(found)
 
 
@@ -120,36 +132,30 @@ class Problem(NamedTuple):
 
     def features_of(self, params: Params) -> Features:
         """The features of one network."""
-        single = self.matching.features(jax.tree.map(lambda leaf: leaf[None], params))
+        single = self.matching.features(_in_float32(jax.tree.map(lambda leaf: leaf[None], params)))
         return jax.tree.map(lambda leaf: np.asarray(leaf[0], np.float64), single)
 
-    def match(self, target: Features, start: Permutation) -> Match:
-        """Match every draw to a target."""
+    def matched(
+        self, target: Features, start: Permutation, rule: Rule, number: int, rounds: Rounds
+    ) -> tuple[Match, Bool[np.ndarray, " draw"]]:
+        """Match every draw to a target by a rule; gives the matches and which draws moved."""
         symmetry = self.matching.symmetry(self.symmetry)
 
-        def one(rows: slice) -> Match:
+        def one(rows: slice) -> tuple[Match, Bool[np.ndarray, " draw"]]:
             first = {group: p[rows] for group, p in start.items()}
-            return match(symmetry, target, self._features(rows), first)
+            found = rule(symmetry, target, self._features(rows), first)
+            has_moved = differs(found.permutation, first) if first else ~found.converged
+            return found, has_moved
 
-        return jax.tree.map(lambda *parts: np.concatenate(parts), *self._over_chunks(one))
+        def told(part: tuple[Match, Bool[np.ndarray, " draw"]]) -> None:
+            nonlocal num_matched, num_moved
+            num_matched, num_moved = num_matched + len(part[1]), num_moved + int(part[1].sum())
+            if rounds.progress is not None:
+                rounds.progress(Round(number, num_matched, self.num_draws, num_moved))
 
-    def layer_by_layer(self, target: Features) -> Permutation:
-        """Where matching may start: permutations found group after group."""
-        symmetry = self.matching.symmetry(self.symmetry)
-        parts = self._over_chunks(
-            lambda rows: layer_by_layer(symmetry, target, self._features(rows))
-        )
+        num_matched = num_moved = 0
+        parts = self._over_chunks(one, told)
         return jax.tree.map(lambda *some: np.concatenate(some), *parts)
-
-    def better(self, mean_features: Features, one: Match, other: Match) -> Match:
-        """The better of two matches to the same features, draw by draw."""
-        values = (self.objective(mean_features, match.permutation) for match in (one, other))
-        is_other = np.less(*values)
-
-        def choose(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-            return np.where(is_other.reshape(-1, *[1] * (a.ndim - 1)), b, a)
-
-        return jax.tree.map(choose, one, other)
 
     def objective(
         self, mean_features: Features, permutation: Permutation
@@ -164,11 +170,6 @@ class Problem(NamedTuple):
 
         values = np.concatenate(self._over_chunks(one))
         return values + self.matching.constant(mean_features)
-
-    def mean_objective(self, mean_features: Features, total: Features) -> float:
-        """The mean objective of permuted draws, given the sum of their features."""
-        inner = _trees.inner(self.matching.target(mean_features), total) / self.num_draws
-        return inner + self.matching.constant(mean_features)
 
     def sum_features(self, permutation: Permutation) -> Features:
         """The sum over draws of their permuted features, in float64."""
@@ -204,21 +205,33 @@ class Problem(NamedTuple):
     def mean(self, found: Match) -> Params:
         """The mean network of the matched draws."""
         aligned = permute(self.symmetry, found.permutation, self.draws)
-        return jax.tree.map(
-            lambda leaf: np.asarray(np.mean(leaf, axis=0, dtype=np.float64), leaf.dtype), aligned
-        )
+        return jax.tree.map(mean_of, aligned)
 
     def _features(self, rows: slice) -> Features:
-        return self.matching.features(jax.tree.map(lambda leaf: leaf[rows], self.draws))
+        draws = jax.tree.map(lambda leaf: leaf[rows], self.draws)
+        return self.matching.features(_in_float32(draws))
 
-    def _over_chunks(self, function: Callable[[slice], Any]) -> list[Any]:
+    def _over_chunks(
+        self, function: Callable[[slice], Any], told: Callable[[Any], None] = lambda part: None
+    ) -> list[Any]:
         """Results chunk by chunk; BLAS and the solver leave other threads free to run."""
+        parts: list[Any] = []
         # BLAS threads of its own in every thread would only get in each other's way.
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(function, self._chunks()))
+            for part in pool.map(function, self._chunks()):
+                parts.append(part)
+                told(part)
+        return parts
 
     def _chunks(self) -> Iterator[slice]:
         draw_bytes = sum(leaf[0].nbytes for leaf in jax.tree.leaves(self.draws))
         size = max(1, _CHUNK_BYTES // max(1, draw_bytes))
         size = min(size, max(1, -(-self.num_draws // (os.cpu_count() or 1))))
         return (slice(first, first + size) for first in range(0, self.num_draws, size))
+
+
+def _in_float32(params: Params) -> Params:
+    """Params in at least float32: sums of half precision are too coarse to tell units apart."""
+    return jax.tree.map(
+        lambda leaf: np.asarray(leaf, np.result_type(leaf.dtype, np.float32)), params
+    )

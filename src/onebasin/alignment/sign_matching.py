@@ -48,18 +48,6 @@ def best_signs(parts: Parts) -> Signed:
     return Signed(_total(parts, signs), signs)
 
 
-def value(
-    parts: Parts, units: Int[Array, "draw *around units"], signs: Permutation
-) -> Float[np.ndarray, " draw"]:
-    """How similar matched units are, all together."""
-    total = sum(
-        _matched(part, units).astype(np.float64) * _product(own, signs)
-        for own, part in parts.items()
-    )
-    whole = np.asarray(total)
-    return whole.reshape(len(whole), -1).sum(axis=-1)
-
-
 def _total(parts: Parts, signs: Mapping[str, np.ndarray]) -> np.ndarray:
     if len(parts) == 1 and () in parts:
         return parts[()]

@@ -13,7 +13,7 @@ from onebasin.alignment.align import Alignment, align
 from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.matching import Matching
 from onebasin.alignment.mixed_matching import mixed_matching
-from onebasin.alignment.reference import Reference
+from onebasin.alignment.reference import Reference, Round
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.analysis.predictive import Predictive, predict
 from onebasin.data import Dataset, load_dataset
@@ -73,7 +73,7 @@ class Setup(NamedTuple):
         self,
         samples: Samples,
         reference: Reference,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Callable[[Round], None] | None = None,
     ) -> Alignment:
         """Align draws as the config says; "gaussian" relabels from the iterated mean of weights."""
         # Without statistics the draws are no networks to try a symmetry on.

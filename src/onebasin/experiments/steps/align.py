@@ -7,7 +7,7 @@ import numpy as np
 
 from onebasin._types import Params
 from onebasin.alignment.align import Alignment
-from onebasin.alignment.reference import Reference
+from onebasin.alignment.reference import Reference, Round
 from onebasin.analysis.predictive import network_outputs
 from onebasin.analysis.transpositions import transpositions_between_chains, transpositions_by_lag
 from onebasin.experiments.setup import Monitor, Setup
@@ -59,11 +59,9 @@ def one_draw(params: Params) -> Samples:
 
 
 def _align(setup: Setup, samples: Samples, reference: Reference, monitor: Monitor) -> Alignment:
-    num_draws = samples.num_chains * samples.num_draws
-
-    def listen(round_: int, moved: int) -> None:
-        details = f"round {round_}: {moved} of {num_draws} draws moved"
-        monitor("aligning", 1 - moved / num_draws, details)
+    def listen(now: Round) -> None:
+        details = f"round {now.number}: {now.num_moved} of {now.num_draws} draws moved"
+        monitor("aligning", now.num_matched / now.num_draws, details)
 
     return setup.align(samples, reference, listen)
 

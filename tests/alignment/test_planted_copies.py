@@ -1,0 +1,158 @@
+"""Copies under random joint elements come back exactly, whatever no permutation changes."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import strategies
+
+from onebasin import Samples, align, find_symmetry, mlp, permute, random_permutation, rms, summarize
+from onebasin._types import Params
+
+NUM_COPIES, INPUTS, OUTPUTS = 100, 5, 3
+SEQUENCES = np.ones((2, 4, INPUTS), np.float32)
+
+
+def elman(params: Params, states: tuple, x: jax.Array) -> tuple:
+    (hidden,) = states
+    return (jnp.tanh(x @ params["in"] + hidden @ params["mix"] + params["bias"][None]),)
+
+
+def gru(params: Params, states: tuple, x: jax.Array) -> tuple:
+    (hidden,) = states
+    inward = jnp.split(x @ params["in"] + params["bias"][None], 3, axis=-1)
+    across = jnp.split(hidden @ params["mix"], 3, axis=-1)
+    reset, update = (jax.nn.sigmoid(a + b) for a, b in zip(inward[:2], across[:2], strict=True))
+    candidate = jnp.tanh(inward[2] + reset * across[2])
+    return ((1 - update) * candidate + update * hidden,)
+
+
+def lstm(params: Params, states: tuple, x: jax.Array) -> tuple:
+    hidden, cell = states
+    gates = x @ params["in"] + hidden @ params["mix"] + params["bias"][None]
+    enter, forget, leave, candidate = jnp.split(gates, 4, axis=-1)
+    cell = jax.nn.sigmoid(forget) * cell + jax.nn.sigmoid(enter) * jnp.tanh(candidate)
+    return jax.nn.sigmoid(leave) * jnp.tanh(cell), cell
+
+
+CELLS = {"elman": (elman, 1, 1), "gru": (gru, 3, 1), "lstm": (lstm, 4, 2)}
+
+
+def recurrent(name: str, units: int) -> tuple[Callable, Params]:
+    """A recurrent network, and weights in float32."""
+    cell, num_gates, num_states = CELLS[name]
+    rng = np.random.default_rng(units)
+    shapes = {
+        "in": (INPUTS, num_gates * units),
+        "mix": (units, num_gates * units),
+        "bias": (num_gates * units,),
+        "out": (units, OUTPUTS),
+        "out_bias": (OUTPUTS,),
+    }
+    params = {
+        leaf: (rng.standard_normal(shape) / np.sqrt(shape[0] if len(shape) > 1 else 1)).astype("f4")
+        for leaf, shape in shapes.items()
+    }
+
+    def apply(params: Params, x: jax.Array) -> jax.Array:
+        empty = (jnp.zeros((x.shape[0], units), params["in"].dtype),) * num_states
+        step = lambda states, row: (cell(params, states, row), None)
+        states, _ = jax.lax.scan(step, empty, x.swapaxes(0, 1))
+        return states[0] @ params["out"] + params["out_bias"][None]
+
+    return apply, params
+
+
+def copies(symmetry, params: Params) -> Samples:
+    planted = random_permutation(jax.random.key(1), symmetry, 1, NUM_COPIES)
+    repeat = lambda leaf: np.broadcast_to(leaf, (1, NUM_COPIES, *leaf.shape))
+    return Samples(permute(symmetry, planted, jax.tree.map(repeat, params)))
+
+
+@pytest.mark.parametrize("units", [32, 64])
+@pytest.mark.parametrize("name", CELLS)
+def test_copies_of_a_recurrent_network_come_back_whatever_its_output_bias(name, units) -> None:
+    apply, params = recurrent(name, units)
+    symmetry = find_symmetry(apply, params, SEQUENCES)
+    halves = (None, "in", "mix", "bias", "out")
+    for bias, half in [(0, None), (1e3, None), *((2e5, half) for half in halves)]:
+        network = {**params, "out_bias": (params["out_bias"] + bias).astype("f4")}
+        if half is not None:
+            network[half] = network[half].astype("f2")
+        samples = copies(symmetry, network)
+        found = align(samples, symmetry, reference=network)
+        assert found.converged.all()
+        assert_same_as(network, found.apply(samples).params)
+
+
+def assert_same_as(network: Params, copies: Params) -> None:
+    for name, leaf in network.items():
+        np.testing.assert_array_equal(copies[name], np.broadcast_to(leaf, copies[name].shape))
+
+
+# ---- what no permutation changes
+
+
+NETWORK = mlp(3, (16,), 2)
+
+
+@pytest.fixture
+def samples() -> Samples:
+    return strategies.random_samples(NETWORK, 0, num_chains=2, num_draws=50)
+
+
+@pytest.mark.parametrize(
+    ("layer", "leaf", "constant"),
+    [("out", "bias", 1e3), ("out", "bias", 1e6), ("hidden_0", "bias", 1e3), ("out", "kernel", 1e3)],
+)
+def test_a_constant_does_not_change_which_units_are_alike(samples, layer, leaf, constant) -> None:
+    """Also not one that all units share; in float64, which holds both."""
+    wide = Samples(jax.tree.map(lambda leaf: leaf.astype(np.float64), samples.params))
+    moved = jax.tree.map(np.copy, wide.params)
+    moved[layer][leaf] += constant
+    expected, found = (align(one, NETWORK.symmetry) for one in (wide, Samples(moved)))
+    np.testing.assert_array_equal(found.permutation["hidden_0"], expected.permutation["hidden_0"])
+
+
+def test_in_float32_a_large_output_bias_changes_no_std_of_hidden_weights(samples) -> None:
+    moved = jax.tree.map(np.copy, samples.params)
+    moved["out"]["bias"] += np.float32(2e5)
+    expected, found = (
+        summarize(align(one, NETWORK.symmetry).apply(one)).std["hidden_0"]
+        for one in (samples, Samples(moved))
+    )
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_draws_of_half_precision_are_matched_as_the_same_numbers_in_float32(samples, dtype) -> None:
+    coarse = jax.tree.map(lambda leaf: leaf.astype(jnp.dtype(dtype)), samples.params)
+    fine = jax.tree.map(lambda leaf: leaf.astype(np.float32), coarse)
+    found, expected = (align(Samples(one), NETWORK.symmetry) for one in (coarse, fine))
+    jax.tree.map(np.testing.assert_array_equal, found.permutation, expected.permutation)
+    summary = summarize(found.apply(Samples(coarse)))
+    assert {leaf.dtype for leaf in jax.tree.leaves((summary.mean, summary.std))} == {
+        np.dtype("float32")
+    }
+    assert rms(summary.std) == rms(summarize(expected.apply(Samples(fine))).std)
+
+
+def test_products_of_half_precision_do_not_overflow(samples) -> None:
+    large = jax.tree.map(lambda leaf: (leaf * 400).astype(np.float16), samples.params)
+    found = align(Samples(large), NETWORK.symmetry)
+    assert np.isfinite(found.objective).all()
+    assert rms(summarize(found.apply(Samples(large))).std) < 0.95 * rms(Samples(large).std())
+
+
+def test_a_swap_of_two_units_is_undone_beside_one_array_of_half_precision() -> None:
+    network = mlp(3, (256,), 2)
+    params = strategies.make_case(network, 0).params
+    params["hidden_0"]["bias"] = params["hidden_0"]["bias"].astype(np.float16)
+    swap = np.arange(256)
+    swap[[3, 7]] = 7, 3
+    swapped = permute(network.symmetry, {"hidden_0": swap}, params)
+    samples = Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None, None], swapped))
+    found = align(samples, network.symmetry, reference=params)
+    np.testing.assert_array_equal(found.permutation["hidden_0"][0, 0], swap)

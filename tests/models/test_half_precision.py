@@ -1,0 +1,29 @@
+"""Built-in networks in half precision: copies under random joint elements come back exactly."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from networks import BUILT_IN, BuiltIn, random_params
+
+from onebasin import Samples, align, permute, random_permutation
+
+NUM_COPIES = 100
+
+
+@pytest.mark.filterwarnings("ignore:verify")
+@pytest.mark.parametrize("built_in", BUILT_IN, ids=repr)
+def test_copies_in_half_precision_come_back(built_in: BuiltIn) -> None:
+    network = built_in.network
+    for dtype in ("float16", "bfloat16"):
+        params = jax.tree.map(
+            lambda leaf, dtype=dtype: leaf.astype(jnp.dtype(dtype)), random_params(network, 3)
+        )
+        planted = random_permutation(jax.random.key(1), network.symmetry, 1, NUM_COPIES)
+        repeat = lambda leaf: np.broadcast_to(leaf, (1, NUM_COPIES, *leaf.shape))
+        samples = Samples(permute(network.symmetry, planted, jax.tree.map(repeat, params)))
+        found = align(samples, network.symmetry, reference=params)
+        assert found.converged.all()
+        back = found.apply(samples).params
+        same = lambda copies, leaf: bool((np.asarray(copies) == np.asarray(leaf)).all())
+        assert jax.tree.all(jax.tree.map(same, back, params))
