@@ -44,6 +44,15 @@ def test_a_module_says_what_lives_in_it(path):
     assert ast.get_docstring(ast.parse(path.read_text()))
 
 
+def test_text_is_read_and_written_with_an_encoding():
+    """Else it is that of the machine, and what one wrote another cannot read."""
+    for path in FILES:
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(".read_text"):
+                assert call.args or call.keywords, f"{path}:{call.lineno}"
+            assert not (isinstance(call, ast.Attribute) and ast.unparse(call) == "path.write_text")
+
+
 def test_no_pickle_is_ever_loaded():
     for path in FILES:
         text = path.read_text()

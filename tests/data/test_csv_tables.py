@@ -117,7 +117,10 @@ def test_an_empty_target_is_named(write):
         ("a,b\n", None, "Got 1 rows in all"),
         ("a;b\n1;2\n", None, "at least 2 columns.*commas"),
         (",a,b\n0,1,2\n", None, "Got none for column 1.*index=False"),
-        ("1,2\n3,4\n", None, "must be column names. Got numbers, '1' first"),
+        ("1,2\n3,4\n", None, "must be column names. Got '1' for column 1"),
+        ("5.1,3.5,setosa\n4.9,3,setosa\n7,3.2,virginica\n", None, "Got '5.1' for column 1"),
+        ("no,0.5,2\nyes,0.25,1\nno,1,3\n", 0, "Got '0.5' for column 2.*Add a header"),
+        ("1,2,no\n2,5,yes\n3,4,no\n", None, "Got '1' for column 1.*Add a header"),
         ("a,a,b\n1,2,3\n", None, "must differ. Got 'a' more than once"),
         ("a,goal\n1,2\n", "gaol", "Got 'gaol'. Did you mean 'goal'"),
         ("a,goal\n1,2\n", 2, r"must be a column in \[-2, 1\].*Got 2"),
@@ -127,6 +130,18 @@ def test_an_empty_target_is_named(write):
 def test_a_table_that_is_none_is_refused(write, text, target, message):
     with pytest.raises(DataError, match=message):
         load_dataset(write(text), target=target)
+
+
+@pytest.mark.parametrize("header", ["0,1,goal", "1,2,goal", "1990,1991,goal", "goal,7,8"])
+def test_columns_may_be_counted(write, header):
+    text = table(lambda i: "no" if i % 2 else "yes", header=header)
+    if header.startswith("goal"):
+        text = "\n".join(",".join(line.split(",")[::-1]) for line in text.splitlines())
+        text = text.replace("8,7,goal", header)
+    target = header.split(",").index("goal")
+    dataset = load_dataset(write(text), target=target)
+    assert dataset.class_names == ("no", "yes")
+    assert sum(map(len, (dataset.train, dataset.validation, dataset.test))) == 20
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,20 @@ def test_an_archive_keeps_its_official_test_set(tmp_path, monkeypatch, name):
     assert rows_of(dataset.test.inputs) == rows_of(scaled)
 
 
+@pytest.mark.parametrize("file", ["fashion_mnist.npz", "FashionMNIST.npz", "fashionmnist.NPZ"])
+def test_an_archive_is_found_however_its_name_is_spelled(tmp_path, file):
+    write_archive(tmp_path / "made.npz", make_images())
+    (tmp_path / "made.npz").rename(tmp_path / file)
+    assert len(load_dataset("fashion-mnist", folder=tmp_path).test) == 20
+
+
+@pytest.mark.parametrize("folder", ["fashion_mnist", "FashionMNIST/raw"])
+def test_idx_files_are_found_where_other_libraries_put_them(tmp_path, folder):
+    (tmp_path / folder).mkdir(parents=True)
+    write_idx_files(tmp_path / folder, make_images())
+    assert len(load_dataset("fashion-mnist", folder=tmp_path).test) == 20
+
+
 @pytest.mark.parametrize("ending", ["", ".gz"])
 @pytest.mark.parametrize("subfolder", ["", "mnist"])
 def test_idx_files_are_found_in_the_folder_and_below(tmp_path, ending, subfolder):

@@ -53,6 +53,13 @@ def test_folders_are_made_and_nothing_but_the_file_is_left(tmp_path: Path) -> No
     assert load_tensors(path)[0]["a"].tolist() == [0]
 
 
+def test_others_may_read_what_they_may_read_of_any_new_file(tmp_path: Path) -> None:
+    save_tensors(tmp_path / "t.safetensors", {"a": np.ones(1)}, {})
+    (tmp_path / "plain").touch()
+    modes = [(tmp_path / name).stat().st_mode for name in ("t.safetensors", "plain")]
+    assert modes[0] == modes[1]
+
+
 def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "t.safetensors"
     save_tensors(path, {"a": np.ones(1)}, {})

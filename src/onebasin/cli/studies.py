@@ -47,5 +47,5 @@ def frontier(
     with progress() as monitor:
         rows = run_frontier(load_config(config, changes or ()), seeds, folder, steps, monitor)
     draw_frontier(rows, folder)
-    typer.echo((folder / "frontier.md").read_text())
+    typer.echo((folder / "frontier.md").read_text("utf-8"))
     typer.echo(f"Table: {folder / 'frontier.csv'}, figures: frontier.png, path.png")

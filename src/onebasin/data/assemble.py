@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from onebasin.data.checks import DataError, check_examples
 from onebasin.data.dataset import Dataset, Source, Split, Task
-from onebasin.data.images import pixels, pooled_shape
+from onebasin.data.images import largest_pixel, pixels, pooled_shape
 from onebasin.data.splits import SplitOptions, split_official, split_rows
 from onebasin.data.targets import Encoded, encode_targets
 
@@ -27,7 +27,8 @@ def assemble(
     encoded = _check_and_encode(source, task)
     image_shape = pooled_shape(source.inputs.shape, pool)
     inputs, targets = _split(source, encoded, options)
-    features = [_features(part, pool) for part in inputs]
+    largest = 1.0 if image_shape is None else largest_pixel(*inputs)
+    features = [_features(part, pool, largest) for part in inputs]
     standardizes = image_shape is None if standardize is None else standardize
     num_features = features[0].shape[1]
     input_mean, input_std = np.zeros(num_features), np.ones(num_features)
@@ -91,9 +92,9 @@ def _split(
     )
 
 
-def _features(inputs: Array, pool: int) -> Float[np.ndarray, "examples features"]:
+def _features(inputs: Array, pool: int, largest: float) -> Float[np.ndarray, "examples features"]:
     # Tables stay in float64 until they are standardized: years or prices lose digits in float32.
-    return pixels(inputs, pool) if inputs.ndim == 3 else inputs.astype(np.float64)
+    return pixels(inputs, pool, largest) if inputs.ndim == 3 else inputs.astype(np.float64)
 
 
 def _fit(train: Float[np.ndarray, "examples ..."]) -> tuple[Array, Array]:

@@ -9,21 +9,31 @@ from numpy.typing import NDArray
 from onebasin.data.checks import DataError, check_count
 
 
-def pixels(images: NDArray[Any], pool: int) -> Float[np.ndarray, "examples features"]:
+def pixels(
+    images: NDArray[Any], pool: int, largest: float
+) -> Float[np.ndarray, "examples features"]:
     """Each image as a float32 row, row by row of pixels, averaged over pool x pool blocks.
 
-    Images of dtype uint8 are divided by 255; others are taken as they are.
+    Pixels are divided by the largest that there can be.
     """
     if pool > 1:
         examples, height, width = images.shape
         blocks = images.reshape(examples, height // pool, pool, width // pool, pool)
-        images = blocks.mean(axis=(2, 4), dtype=np.float32) / _largest(images)
-        return images.reshape(examples, -1).astype(np.float32)
-    return images.reshape(len(images), -1).astype(np.float32) / _largest(images)
+        images = blocks.mean(axis=(2, 4), dtype=np.float32)
+        return images.reshape(examples, -1) / np.float32(largest)
+    return images.reshape(len(images), -1).astype(np.float32) / np.float32(largest)
 
 
-def _largest(images: NDArray[Any]) -> np.float32:
-    return np.float32(255 if images.dtype == np.uint8 else 1)
+def largest_pixel(*images: NDArray[Any]) -> float:
+    """The largest that a pixel of these images can be: 255, or 1 where they are scaled already.
+
+    What is of dtype uint8 reaches 255. Of other dtypes it takes pixels above 1, none of them
+    negative and none above 255: anything else has a scale of its own and stays as it is.
+    """
+    if all(part.dtype == np.uint8 for part in images):
+        return 255.0
+    lowest, highest = min(part.min() for part in images), max(part.max() for part in images)
+    return 255.0 if lowest >= 0 and 1 < highest <= 255 else 1.0
 
 
 def pooled_shape(shape: tuple[int, ...], pool: int) -> tuple[int, int] | None:

@@ -51,10 +51,12 @@ def read_digit_images(name: str, folder: Path | None) -> Source:
 
 
 def _read_folder(name: str, folder: Path) -> Source | None:
-    archive = folder / f"{name}.npz"
-    if archive.is_file():
-        return read_official(archive, name)
-    for place in (folder / name, folder):
+    of_name = [path for path in sorted(folder.iterdir()) if _letters(path.stem) == _letters(name)]
+    for path in of_name:
+        if path.suffix.lower() == ".npz" and path.is_file():
+            return read_official(path, name)
+    # torchvision keeps its files in FashionMNIST/raw.
+    for place in (*of_name, *(path / "raw" for path in of_name), folder):
         found = {file: path for file in _IDX_FILES if (path := _find_idx(place, file))}
         if found:
             missing = [file for file in _IDX_FILES if file not in found]
@@ -66,6 +68,11 @@ def _read_folder(name: str, folder: Path) -> Source | None:
             arrays = [read_idx(found[file]) for file in _IDX_FILES]
             return Source(name, arrays[0], arrays[1], official_test=(arrays[2], arrays[3]))
     return None
+
+
+def _letters(name: str) -> str:
+    """A name as it is said: fashion-mnist, fashion_mnist and FashionMNIST are one."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _find_idx(folder: Path, file: str) -> Path | None:

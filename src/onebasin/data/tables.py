@@ -92,10 +92,11 @@ def _check_header(table: _Table) -> None:
             f"Every column of {table.file} must have a name. Got none for column "
             f"{columns.index('') + 1}. Name it; an index that pandas wrote goes with index=False."
         )
-    if all(_number(column) is not None for column in columns):
+    number = next((i for i, column in enumerate(columns) if _number(column) is not None), None)
+    if number is not None and not _are_names(table):
         raise DataError(
-            f"The first row of {table.file} must be column names. Got numbers, "
-            f"{columns[0]!r} first. Add a header row."
+            f"The first row of {table.file} must be column names. Got {columns[number]!r} for "
+            f"column {number + 1}, which looks like data. Add a header row."
         )
     repeated = [column for column in columns if columns.count(column) > 1]
     if repeated:
@@ -103,6 +104,20 @@ def _check_header(table: _Table) -> None:
             f"Column names of {table.file} must differ. Got {repeated[0]!r} more than once. "
             "Rename one."
         )
+
+
+def _are_names(table: _Table) -> bool:
+    """Whether a first row with numbers in it holds names: columns may be counted, as years are.
+
+    It does not if its text is a value of that column further down.
+    """
+    columns = table.columns
+    numbers = [column for column in columns if _number(column) is not None]
+    texts = [i for i, column in enumerate(columns) if _number(column) is None]
+    first = int(numbers[0]) if _INTEGER.fullmatch(numbers[0]) else 0
+    is_counted = numbers == [str(first + i) for i in range(len(numbers))]
+    is_seen = any(len(row) > i and row[i] == columns[i] for row in table.rows for i in texts)
+    return is_counted and bool(texts) and not is_seen
 
 
 def _check_widths(table: _Table) -> None:

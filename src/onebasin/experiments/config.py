@@ -150,7 +150,7 @@ def _base(name_or_path: str) -> dict[str, Any]:
             f"Got {name_or_path!r}, which is neither.{hint}"
         )
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"A config file must be TOML. Got {path}: {error}.") from None
 

@@ -47,6 +47,7 @@ def take_step(run: RunDirectory, step: str, setup: Setup, monitor: Monitor = sil
                 f"The step {step} needs what {earlier} writes. Got {run.path}, where it has not "
                 f"been taken. Run `onebasin {earlier}` on it first."
             )
+    versions = _versions()  # before the work, which a missing one must not cost
     run.forget(*order[order.index(step) :])
     begin = time.perf_counter()
     found = STEPS[step](run, setup, monitor)
@@ -55,7 +56,7 @@ def take_step(run: RunDirectory, step: str, setup: Setup, monitor: Monitor = sil
             "schema": SCHEMA,
             "seed": setup.config.seed,
             "config": setup.config.model_dump(mode="json"),
-            "versions": _versions(),
+            "versions": versions,
             **found,
             "seconds": {step: round(time.perf_counter() - begin, 3)},
         }
@@ -75,6 +76,11 @@ def take_steps(run: RunDirectory, setup: Setup, monitor: Monitor = silent) -> No
 
 
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {
-        name: importlib.metadata.version(name) for name in _LIBRARIES
-    }
+    return {"python": platform.python_version()} | {name: _version(name) for name in _LIBRARIES}
+
+
+def _version(library: str) -> str:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"  # run from its source, or under another name

@@ -121,7 +121,7 @@ def _join(out: Path) -> None:
 def _read(folder: Path) -> dict[str, Any]:
     path = folder / _CLAIMS
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text("utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise StoreError(f"{path} must be JSON. Got: {error}. Pass --again.") from error
 

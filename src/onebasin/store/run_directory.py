@@ -78,7 +78,7 @@ class RunDirectory:
     def config(self) -> dict[str, Any]:
         """The resolved config as written."""
         try:
-            return tomllib.loads((self.path / _CONFIG).read_text())
+            return tomllib.loads((self.path / _CONFIG).read_text("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise StoreError(f"{self.path / _CONFIG} must be TOML. Got: {error}.") from error
 
@@ -89,7 +89,7 @@ class RunDirectory:
         if not path.exists():
             return {}
         try:
-            return json.loads(path.read_text())
+            return json.loads(path.read_text("utf-8"))
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise StoreError(
                 f"{path} must be JSON. Got: {error}. Delete it and repeat the steps."

@@ -40,7 +40,7 @@ def read_table(path: Path | str) -> list[Row]:
     Raises: StoreError where the file is missing or its rows differ in length.
     """
     try:
-        lines = list(csv.reader(Path(path).read_text().splitlines()))
+        lines = list(csv.reader(Path(path).read_text("utf-8").splitlines()))
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"A table must be a CSV file. Got {path}: {error}.") from error
     if not lines or any(len(line) != len(lines[0]) for line in lines):

@@ -26,7 +26,10 @@ def save_tensors(
     arrays = {name: arrays[name].reshape(np.shape(leaf)) for name, leaf in tensors.items()}
     partial = path.with_name(path.name + ".partial")
     try:
+        partial.touch()
+        mode = partial.stat().st_mode  # as any new file; the format's writer lets nobody else read
         save_file(arrays, partial, header)
+        partial.chmod(mode)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -49,7 +49,7 @@ def _seed(config: RunConfig, path: Path, num_steps: int, monitor: Monitor) -> Fo
     run = (RunDirectory.resume if exists else RunDirectory.create)(path, values)
     file = path / _SEED_FILE
     if file.exists():
-        return json.loads(file.read_text())
+        return json.loads(file.read_text("utf-8"))
     setup = set_up(config)
     draw_hmc(run, setup, monitor)
     samples = load_samples(run.samples("hmc"), setup.template)

@@ -86,7 +86,7 @@ def prune(folder: Path, scale: Scale, monitor: Monitor) -> Findings:
 def _kept_or_measured(folder: Path, cell: Cell) -> tuple[list[Row], Row]:
     file = folder / f"{cell.data}-{cell.pool}-{cell.width}-{cell.seed}.json"
     if file.exists():
-        found = json.loads(file.read_text())
+        found = json.loads(file.read_text("utf-8"))
         if found["cell"] == cell._asdict():
             return found["curves"], found["about"]
     curves, about = measure(cell, fit(cell))
