@@ -1,10 +1,12 @@
 """Predictive distributions of classes: scores against scikit-learn, and how far two lie apart."""
 
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import jax
 import numpy as np
 import pytest
+import scipy.special
 import sklearn.metrics
 import strategies
 from hypothesis import given, strategies as st
@@ -26,8 +28,7 @@ def make_predictive(
     seed: int, num_draws: int = 3, num_examples: int = 6, num_classes: int = 4
 ) -> CategoricalPredictive:
     logits = np.random.default_rng(seed).normal(0, 2, (num_draws, num_examples, num_classes))
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return CategoricalPredictive(exponentials / exponentials.sum(axis=-1, keepdims=True))
+    return CategoricalPredictive(scipy.special.log_softmax(logits, axis=-1))
 
 
 predictives = st.builds(make_predictive, strategies.seeds, st.integers(1, 4))
@@ -63,13 +64,35 @@ def test_the_brier_score_is_scikit_learns(predictive, targets) -> None:
     assert predictive.scores(targets)["brier"] == pytest.approx(expected, rel=1e-10)
 
 
-def test_a_certain_and_right_predictive_scores_best_and_a_certain_wrong_one_stays_finite() -> None:
-    certain = CategoricalPredictive(np.array([[[1.0, 0.0], [0.0, 1.0]]]))
+def test_a_certain_and_right_predictive_scores_best_and_a_certain_wrong_one_worst() -> None:
+    certain = CategoricalPredictive(np.array([[[0.0, -np.inf], [-np.inf, 0.0]]]))
     right = certain.scores(np.array([0, 1]))
     assert right == {"accuracy": 1.0, "nll": 0.0, "brier": 0.0, "ece": 0.0}
     wrong = certain.scores(np.array([1, 0]))
     assert (wrong["accuracy"], wrong["brier"], wrong["ece"]) == (0.0, 2.0, 1.0)
-    assert 700 < wrong["nll"] < np.inf
+    assert wrong["nll"] == np.inf
+
+
+@pytest.mark.parametrize("gap", [10.0, 150.0, 3000.0])
+def test_a_gap_between_logits_counts_for_what_it_is(gap: float) -> None:
+    """Also where the probability itself is too small for any float."""
+    model = two_logits()
+    draws = {"out": {"kernel": np.zeros((4, 1, 2), np.float32), "bias": np.zeros((4, 2), "f4")}}
+    draws["out"]["bias"][:, 1] = gap
+    found = predict(model, draws, np.zeros((5, 1), np.float32))
+    assert found.scores(np.zeros(5, int))["nll"] == pytest.approx(gap, rel=1e-4)
+
+
+def test_the_log_density_of_a_mean_is_that_of_the_least_surprised_draw_at_far_targets() -> None:
+    """Of two draws that take a class to be improbable by 200 and 900 nats."""
+    logs = np.array([[[-200.0, 0.0]], [[-900.0, 0.0]]])
+    nll = CategoricalPredictive(logs).scores(np.zeros(1, int))["nll"]
+    assert nll == pytest.approx(200 + np.log(2), rel=1e-12)
+
+
+def two_logits():
+    train = SimpleNamespace(inputs=np.zeros((2, 1), np.float32), targets=np.array([0, 1]))
+    return posterior(mlp(1, (), 2), train)
 
 
 def ece_by_hand(probs: np.ndarray, targets: np.ndarray, num_bins: int = 15) -> float:
@@ -133,7 +156,8 @@ def test_no_event_differs_in_probability_by_more_than_the_total_variation(p, q, 
 
 
 def test_disjoint_predictives_lie_one_apart() -> None:
-    p, q = (CategoricalPredictive(np.array([[row]])) for row in ([1.0, 0.0], [0.0, 1.0]))
+    rows = [0.0, -np.inf], [-np.inf, 0.0]
+    p, q = (CategoricalPredictive(np.array([[row]])) for row in rows)
     assert p.total_variation(q) == 1
     assert p.agreement(q) == 0
 

@@ -96,7 +96,7 @@ def make_inputs(num_inputs: int) -> np.ndarray:
 def test_on_one_input_it_is_the_cross_entropy_to_the_reference(float64: None) -> None:
     model, inputs = classifier(), make_inputs(1)
     reference, draws = probs_by_hand(draws_of(model, 2), inputs), draws_of(model, 3)
-    match = predictive_match(model, inputs, CategoricalPredictive(reference))
+    match = predictive_match(model, inputs, CategoricalPredictive(np.log(reference)))
     expected = (reference.mean(axis=0) * np.log(probs_by_hand(draws, inputs).mean(axis=0))).sum()
     assert float(match(draws, KEY)) == pytest.approx(expected, rel=1e-10)
 
@@ -107,7 +107,7 @@ def test_random_batches_estimate_the_sum_over_inputs_without_bias(
 ) -> None:
     model, inputs = classifier(), make_inputs(5)
     reference, draws = probs_by_hand(draws_of(model, 2), inputs), draws_of(model, 3)
-    match = predictive_match(model, inputs, CategoricalPredictive(reference), batch_size)
+    match = predictive_match(model, inputs, CategoricalPredictive(np.log(reference)), batch_size)
     estimates = np.asarray(jax.vmap(lambda k: match(draws, k))(jax.random.split(KEY, 2000)))
     expected = (reference.mean(axis=0) * np.log(probs_by_hand(draws, inputs).mean(axis=0))).sum()
     error = estimates.std(ddof=1) / np.sqrt(len(estimates))
@@ -151,7 +151,7 @@ def mixture_by_hand(params) -> MixturePredictive:
 @pytest.mark.parametrize("num_predicted", [1, 6])
 def test_a_reference_on_other_inputs_is_refused(num_predicted: int) -> None:
     model = classifier()
-    reference = CategoricalPredictive(np.full((1, num_predicted, 3), 1 / 3))
+    reference = CategoricalPredictive(np.full((1, num_predicted, 3), -np.log(3)))
     message = rf"must be predicted on the 5 inputs\. Got {num_predicted}\."
     with pytest.raises(ValueError, match=message):
         predictive_match(model, make_inputs(5).astype(np.float32), reference)

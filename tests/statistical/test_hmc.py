@@ -6,6 +6,8 @@ import numpy as np
 import oracles
 import pytest
 import scipy.stats
+from blackjax.adaptation.staged_adaptation import build_schedule
+from blackjax.adaptation.step_size import dual_averaging_adaptation
 
 from onebasin.inference.hmc import hmc
 from onebasin.inference.sample import sample
@@ -108,3 +110,24 @@ def test_divergent_trajectories_are_told_and_refused() -> None:
         samples.params,
         positions,
     )
+
+
+def test_step_sizes_are_those_of_dual_averaging_begun_anew_behind_every_window() -> None:
+    """The oracle averages the acceptance rates that were told, by BlackJAX's own adaptation."""
+    num_warmup, target = 300, 0.8
+    method = hmc(logdensity, num_steps=3, step_size=0.1, num_warmup=num_warmup, adapt_mass=True)
+    step = jax.jit(method.step)
+    state = method.init(jax.tree.map(lambda leaf: leaf[0], exact_draws(5, 1)), jax.random.key(0))
+    init, update, final = dual_averaging_adaptation(target)
+    averaging, expected = init(0.1), 0.1
+    schedule = np.asarray(build_schedule(num_warmup))
+    assert schedule[:, 1].sum() >= 2  # windows end before the last step, or nothing is tried
+    for number in range(num_warmup + 1):
+        state, stats = step(jax.random.key(number), state)
+        assert float(stats["step_size"]) == pytest.approx(float(expected), rel=1e-5), number
+        if number < num_warmup:
+            averaging = update(averaging, stats["acceptance_rate"])
+            expected = np.exp(averaging.log_step_size)
+            if schedule[number, 1] or number == num_warmup - 1:
+                expected = final(averaging)
+                averaging = init(expected)

@@ -4,7 +4,8 @@ Regression's mixtures of Gaussians live in `mixture`; both answer to the same na
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -20,40 +21,49 @@ _CHUNK = 64
 _CALIBRATION_BINS = 15
 
 
-class CategoricalPredictive(NamedTuple):
-    """Class probabilities of every draw; the predictive is their mean over draws."""
+class CategoricalPredictive:
+    """The mean over draws of class probabilities, whose logarithms in nats are held."""
 
-    draw_probs: Float[np.ndarray, "draw batch classes"]
+    def __init__(self, draw_log_probs: Float[np.ndarray, "draw batch classes"]):
+        self.draw_log_probs = draw_log_probs
 
     @property
     def num_draws(self) -> int:
         """The number of draws that are averaged."""
-        return len(self.draw_probs)
+        return len(self.draw_log_probs)
 
-    @property
+    @cached_property
+    def draw_probs(self) -> Float[np.ndarray, "draw batch classes"]:
+        """The probabilities that every draw gives."""
+        return np.exp(self.draw_log_probs)
+
+    @cached_property
     def probs(self) -> Float[np.ndarray, "batch classes"]:
         """The predictive probabilities."""
         return self.draw_probs.mean(axis=0, dtype=np.float64)
 
     def take(self, rows: Int[np.ndarray, " rows"]) -> "CategoricalPredictive":
         """The predictive of some draws alone."""
-        return CategoricalPredictive(self.draw_probs[rows])
+        return CategoricalPredictive(self.draw_log_probs[rows])
 
     def at(self, examples: slice) -> "CategoricalPredictive":
         """The predictive of some examples alone."""
-        return CategoricalPredictive(self.draw_probs[:, examples])
+        return CategoricalPredictive(self.draw_log_probs[:, examples])
 
     def scores(self, targets: Int[Array, " batch"]) -> dict[str, float]:
         r"""Accuracy, negative log likelihood in nats, Brier score and calibration error.
 
-        Brier: $\sum_k (p_k - 1[y = k])^2$, the mean over examples (0 to 2).
+        The likelihood is $\log \tfrac1S \sum_s p_s(y)$, summed in log space: it is as exact for a
+        class that all draws take to be all but impossible. Brier: $\sum_k (p_k - 1[y = k])^2$, the
+        mean over examples (0 to 2).
         """
         probs, targets = self.probs, np.asarray(targets)
         truth = np.eye(probs.shape[1])[targets]
-        chosen = np.maximum(probs[np.arange(len(targets)), targets], np.finfo(np.float64).tiny)
+        chosen = self.draw_log_probs[:, np.arange(len(targets)), targets].astype(np.float64)
+        log_density = np.logaddexp.reduce(chosen, axis=0) - np.log(self.num_draws)
         return {
             "accuracy": float((probs.argmax(axis=1) == targets).mean()),
-            "nll": float(-np.log(chosen).mean()),
+            "nll": float(-log_density.mean()),
             "brier": float(((probs - truth) ** 2).sum(axis=1).mean()),
             "ece": expected_calibration_error(probs, targets),
         }
@@ -114,6 +124,7 @@ def _outputs(
 ) -> tuple[Array, Array]:
     noise = posterior.noise_std(params)
     outputs = posterior.apply(posterior.recalibrate(params) if recalibrates else params, inputs)
+    posterior.likelihood.check_outputs(outputs.shape)
     return outputs, jnp.asarray(jnp.nan if noise is None else noise, outputs.dtype)
 
 
@@ -167,7 +178,7 @@ def predict(
     """
     outputs, noise = network_outputs(posterior, draws, inputs, recalibrates)
     if posterior.likelihood.name == "categorical":
-        return CategoricalPredictive(np.asarray(jax.nn.softmax(outputs, axis=-1)))
+        return CategoricalPredictive(np.asarray(jax.nn.log_softmax(outputs, axis=-1)))
     return MixturePredictive(
         outputs[..., 0].astype(np.float64) * target_std + target_mean,
         noise.astype(np.float64) * target_std,

@@ -41,8 +41,9 @@ def load_dataset(
     and `num_test` are exact. An official test set is kept, and `test` then ignored. Inputs of
     tables are standardized on train and images scaled from [0, 255] to [0, 1], unless
     `standardize` says otherwise; targets of a regression always are. In a .csv, `target` is a
-    column, the last one unless named. A .npz holds inputs and targets (or x and y), or one table; there `target` is a
-    column of the table, or names the array of targets or a table, whose last column it then is.
+    column, the last one unless named. A .npz holds inputs and targets (or x and y), or one table;
+    there `target` is a column of the table, or names the array of targets or a table, whose last
+    column it then is.
     Without a `task`, whole numbers or text of at most 50 distinct values are classes.
     Misleads: where a class has one row, or a part fewer rows than classes, the split is not
     stratified and train may lack a class.

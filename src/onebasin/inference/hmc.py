@@ -163,8 +163,10 @@ def _end_window(settings: _Settings, state: HMCState) -> HMCState:
     _, _, final_mass = _blackjax().mass_matrix_adaptation(is_diagonal_matrix=True)
     init, _, final = _blackjax().dual_averaging_adaptation(settings.target_acceptance)
     mass = final_mass(state.mass_adaptation)
+    step_size = final(state.dual_averaging)
     return state._replace(
         mass_adaptation=mass,
         inverse_mass=mass.inverse_mass_matrix.astype(state.inverse_mass.dtype),
-        dual_averaging=init(final(state.dual_averaging)),
+        dual_averaging=init(step_size),
+        step_size=step_size.astype(state.step_size.dtype),
     )

@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float, Num
 
 from onebasin._types import Array
@@ -17,6 +18,43 @@ class Likelihood(NamedTuple):
 
     name: Literal["categorical", "gaussian"]
     noise_std: float | Literal["inferred"] | None = None
+
+    def check_outputs(self, shape: tuple[int, ...]) -> None:
+        """Refuse outputs that this likelihood cannot read.
+
+        Raises: ValueError for the shape of outputs that is none of (batch, classes) or (batch, 1).
+        """
+        is_right = len(shape) == 2 and (shape[1] > 1) == (self.name == "categorical")
+        if not is_right:
+            wanted = (
+                "(batch, classes), the logits of two classes or more"
+                if self.name == "categorical"
+                else "(batch, 1), the mean of each target"
+            )
+            raise ValueError(
+                f"Under a {self.name} likelihood a network must put out {wanted}. Got outputs of "
+                f"shape {shape}. Give it another last layer, or name the other likelihood."
+            )
+
+    def check_targets(self, targets: Num[Array, " batch"], num_outputs: int) -> None:
+        """Refuse targets of classes that the network has no output for, or that are no classes.
+
+        Raises: ValueError.
+        """
+        if self.name != "categorical":
+            return
+        targets = np.asarray(targets)
+        if not np.issubdtype(targets.dtype, np.integer):
+            raise ValueError(
+                "Under a categorical likelihood targets must be classes, as whole numbers. "
+                f"Got {targets.dtype}. Cast them, or take the gaussian likelihood."
+            )
+        bad = targets[(targets < 0) | (targets >= num_outputs)]
+        if len(bad):
+            raise ValueError(
+                f"Classes must lie in [0, {num_outputs - 1}], one for each output of the network. "
+                f"Got {bad[0]} among {len(targets)} targets. Count classes from 0."
+            )
 
     def log_prob(
         self,

@@ -197,14 +197,24 @@ def posterior(
     "out": 0.5}` or `{"kernel": 1.0, "bias": 0.1}`; every array must match exactly one name.
     `noise_std` (in the targets' units) only matters to the gaussian likelihood.
 
-    Raises: ValueError for stds that are not positive or names that match no or two arrays.
+    Raises: ValueError for stds that are not positive, names that match no or two arrays, outputs
+    or targets that do not suit the likelihood; TypeError for data without inputs and targets.
     """
     kind = check_likelihood(likelihood, noise_std)
     template = jax.eval_shape(network.init, jax.random.key(0))
     stds = _prior_stds(prior_std, template)
     if kind.noise_std == "inferred":
         stds = {"log_noise_std": jnp.ones(()), "network": stds}
+    if not isinstance(train, Examples):
+        raise TypeError(
+            "Training data must have `inputs` and `targets`, as `load_dataset(...).train` has. "
+            f"Got {type(train).__name__}. Hand over types.SimpleNamespace(inputs=X, targets=y)."
+        )
     inputs, targets = jnp.asarray(train.inputs), jnp.asarray(train.targets)
+    outputs = jax.eval_shape(network.apply, template, inputs).shape
+    kind.check_outputs(outputs)
+    _check_targets_fit(inputs.shape, targets.shape)
+    kind.check_targets(targets, outputs[1])
     symmetry = network.symmetry
     if symmetry.function is None:
         symmetry = claimed_of(symmetry, network.apply, *inputs.shape[1:], is_declared=True)
@@ -212,6 +222,14 @@ def posterior(
         axes = {"log_noise_std": Axes(), "network": symmetry.axes}
         symmetry = claimed_inside(symmetry, axes, "network")
     return Posterior(inputs, targets, stds, _Config(network, kind, symmetry))
+
+
+def _check_targets_fit(inputs: tuple[int, ...], targets: tuple[int, ...]) -> None:
+    if targets != inputs[:1]:
+        raise ValueError(
+            f"Targets must be one number for each of the {inputs[0]} inputs. Got targets of shape "
+            f"{targets}. Flatten a column of targets with targets[:, 0]."
+        )
 
 
 def _prior_stds(prior_std: float | Mapping[str, float], template: Params) -> Params:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import numpy as np
 
 from onebasin._types import Params
 from onebasin.experiments.methods import ensemble_of, final_gaussian, hmc_of, tell, vi_of
@@ -35,7 +36,7 @@ def draw_hmc(run: RunDirectory, setup: Setup, monitor: Monitor) -> None:
     chosen = setup.config.hmc
     positions = _starts(setup, monitor)
     writer = SampleWriter(run.samples("hmc"))
-    sample(
+    drawn = sample(
         hmc_of(setup),
         setup.key("hmc"),
         positions,
@@ -44,7 +45,23 @@ def draw_hmc(run: RunDirectory, setup: Setup, monitor: Monitor) -> None:
         progress=tell(monitor, f"HMC, {chosen.num_chains} chains"),
         on_chunk=lambda drawn: writer.append(with_statistics(setup.posterior, drawn)),
     )
+    _check_moved(drawn)
     writer.finish()
+
+
+def _check_moved(drawn: Samples) -> None:
+    """Refuse draws of which none differs from the first one of its chain.
+
+    Raises: ValueError.
+    """
+    stays = lambda leaf: bool((np.asarray(leaf) == np.asarray(leaf)[:, :1]).all())
+    if drawn.num_draws > 1 and all(map(stays, jax.tree.leaves(drawn.params))):
+        stats = drawn.stats
+        raise ValueError(
+            "Some chain of HMC must move. Got chains that all stayed where they began, with an "
+            f"acceptance rate of {np.mean(stats['acceptance_rate']):.2g} at a step size of "
+            f"{np.mean(stats['step_size']):.2g}. Lower hmc.step_size, or give it more hmc.warmup."
+        )
 
 
 def _starts(setup: Setup, monitor: Monitor) -> Params:
