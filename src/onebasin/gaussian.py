@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
+from onebasin._arguments import check_key
 from onebasin._types import Array, Key, Params
 from onebasin.samples import Samples
 from onebasin.store.errors import StoreError
@@ -104,6 +105,7 @@ class LowRankGaussian(eqx.Module):
 
     def sample(self, key: Key, num_draws: int) -> Params:
         """Independent draws of all weights; every leaf leads with the draw."""
+        check_key(key)
         key_factor, key_residual = jax.random.split(key)
         dtype = jax.tree.leaves(self.mean)[0].dtype
         z = _noise(key_factor, num_draws, np.empty(self.rank, dtype))
@@ -233,6 +235,7 @@ def _signal_to_noise(mean: Array, std: Array) -> Array:
 
 
 def _noise(key: Key, num_draws: int, like: Params) -> Params:
+    check_key(key)
     leaves, structure = jax.tree.flatten(like)
     keys = jax.random.split(key, len(leaves))
     shapes = [(num_draws, *np.shape(leaf)) for leaf in leaves]

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from onebasin import _trees
+from onebasin._arguments import check_arrays
 from onebasin._types import Array, Params
 
 
@@ -21,7 +22,8 @@ class Samples(eqx.Module):
     `stats` uses ArviZ's names (`lp`, `diverging`, `acceptance_rate`, `energy`, `step_size`).
     `last_state` is what the sampler needs to go on from the last draw; None where it is unknown.
 
-    Raises: ValueError where leading axes differ between leaves, or a leaf is complex.
+    Raises: ValueError where leading axes differ between leaves, there is no draw, or a leaf is
+    complex; TypeError for leaves that are no arrays of NumPy or JAX.
     """
 
     params: Params
@@ -29,6 +31,7 @@ class Samples(eqx.Module):
     last_state: Any = None
 
     def __check_init__(self):
+        check_arrays("Samples", (self.params, dict(self.stats)))
         leading = {
             name: tuple(np.shape(leaf)[:2])
             for name, leaf in _trees.named_leaves(self.params).items()
@@ -38,6 +41,10 @@ class Samples(eqx.Module):
             raise ValueError(
                 "Every leaf of samples must lead with the same (chain, draw) axes. "
                 f"Got {leading}. Stack draws along axis 1 and chains along axis 0."
+            )
+        if 0 in next(iter(leading.values())):
+            raise ValueError(
+                f"Samples must hold a draw. Got (chain, draw) {next(iter(leading.values()))}."
             )
         for name, leaf in _trees.named_leaves(self.params).items():
             if np.iscomplexobj(leaf):

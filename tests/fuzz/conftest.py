@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import jax
-import jaxtyping
 import pytest
 
 
@@ -12,11 +11,3 @@ def ranks_promote() -> Iterator[None]:
     """Programs are written as networks are by their authors."""
     with jax.numpy_rank_promotion("allow"):
         yield
-
-
-@pytest.fixture
-def unchecked() -> Iterator[None]:
-    """Signatures are not checked: that takes most of the time, and other tests do it."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from onebasin import _trees
+from onebasin._arguments import check_is
 from onebasin._types import Array, Params, Permutation
 from onebasin.alignment.chains import chains_start
 from onebasin.alignment.declared import declared_of, tried
@@ -149,8 +150,9 @@ def align(
     changes the function, and a warning tells what it leaves out.
 
     Raises: ValueError where samples or start do not fit the symmetry, samples hold NaN, or a
-    declared symmetry changes its function.
+    declared symmetry changes its function; TypeError for other things than these.
     """
+    _check_types(samples, symmetry, matching)
     matching = weight_matching() if matching is None else matching
     symmetry.check(samples.params, num_batch_axes=2)
     draws = _finite_draws(samples)
@@ -178,6 +180,13 @@ def align(
         symmetry,
         matching.name,
     )
+
+
+def _check_types(samples: Samples, symmetry: Symmetry, matching: Matching | None) -> None:
+    check_is("samples", samples, Samples, "Wrap params that lead with (chain, draw) in Samples.")
+    check_is("symmetry", symmetry, Symmetry, "find_symmetry(apply, params, inputs) gives one.")
+    if matching is not None:
+        check_is("matching", matching, Matching, "weight_matching() makes one, and others beside.")
 
 
 def _flat_start(

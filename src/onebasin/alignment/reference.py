@@ -41,13 +41,15 @@ def starting_point(samples: Samples, symmetry: Symmetry, reference: Reference) -
             'reference must be "first", "densest", "mean", "chains" or the params of a network. '
             f"Got {reference!r}."
         )
-    if "lp" in samples.stats and reference != "first":
-        flat = int(np.nanargmax(samples.stats["lp"]))
+    lp = samples.stats.get("lp")
+    if lp is not None and reference != "first" and not np.isnan(lp).all():
+        flat = int(np.nanargmax(lp))
         return _trees.to_host(samples.draw(flat // samples.num_draws, flat % samples.num_draws))
     if reference == "densest":
         raise ValueError(
-            'reference="densest" needs the log density of every draw in samples.stats["lp"]. '
-            f'Got statistics {sorted(samples.stats)}. Add it, or take reference="mean".'
+            'reference="densest" needs the log density of every draw in samples.stats["lp"]. Got '
+            f"{'NaN alone' if lp is not None else f'statistics {sorted(samples.stats)}'}. "
+            'Add it, or take reference="mean".'
         )
     return _trees.to_host(samples.draw(0, 0))
 

@@ -8,7 +8,7 @@ import optax
 from jax.tree_util import Partial
 
 from onebasin._types import Array, Key, Params
-from onebasin.inference.method import Method, Stats, StochasticLogDensity
+from onebasin.inference.method import Method, Stats, StochasticLogDensity, check_stochastic
 
 
 class EnsembleState(NamedTuple):
@@ -30,9 +30,11 @@ def deep_ensemble(
     for one. `logdensity(params, key)` may be exact or an estimate from a random batch.
     Statistics: lp (of the last batch).
 
-    Raises: ValueError for num_steps below 1.
+    Raises: ValueError for num_steps below 1;
+    TypeError for a log density that does not take params and a key.
     Source: Lakshminarayanan et al. (2017), arXiv 1612.01474.
     """
+    check_stochastic(logdensity)
     if num_steps < 1:
         raise ValueError(f"num_steps must be an int in the range [1, inf). Got {num_steps}.")
     optimizer = optax.adam(1e-3) if optimizer is None else optimizer

@@ -9,6 +9,7 @@ from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
 from onebasin import _trees
+from onebasin._arguments import check_takes
 from onebasin._types import Array, Key, LogDensity, Params
 from onebasin.inference.method import Method, Stats
 
@@ -78,9 +79,13 @@ def hmc(
     of each weight in Stan's expanding windows. With `num_warmup=0` both stay fixed.
     Statistics: lp, energy, acceptance_rate, diverging, step_size.
 
-    Raises: ValueError for values out of range.
+    Raises: ValueError for values out of range; TypeError for a log density that takes other
+    arguments than params.
     Source: Neal (2011), arXiv 1206.1901; Hoffman and Gelman (2014), algorithm 5.
     """
+    check_takes(
+        "logdensity", logdensity, ("params",), "HMC needs it exact: fix the key of an estimate."
+    )
     _check(num_steps, step_size, num_warmup, target_acceptance)
     settings = _Settings(num_steps, step_size, num_warmup, target_acceptance, adapt_mass)
     return Method(

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from onebasin._arguments import check_key, check_takes
 from onebasin._types import Array, Key, Params
 from onebasin.gaussian import DiagonalGaussian
 
@@ -20,6 +21,15 @@ Stats = Mapping[str, Any]
 
 StochasticLogDensity = Callable[[Params, Key], Float[Array, ""]]
 """A log density or an unbiased estimate of it from a random batch, in nats."""
+
+
+def check_stochastic(logdensity: StochasticLogDensity) -> None:
+    """Refuse a log density that does not take a key.
+
+    Raises: TypeError.
+    """
+    hint = "Of one on all data make `lambda params, key: logdensity(params)`."
+    check_takes("logdensity", logdensity, ("params", "key"), hint)
 
 
 class Method(NamedTuple):
@@ -42,4 +52,5 @@ class Method(NamedTuple):
 
 def inits(init: Callable[[Key], Params], key: Key, num_chains: int) -> Params:
     """Starting positions for `sample`: `init` at one key for each chain, stacked."""
+    check_key(key)
     return jax.tree.map(jnp.asarray, jax.vmap(init)(jax.random.split(key, num_chains)))

@@ -14,6 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Int
 
 from onebasin import _trees
+from onebasin._arguments import check_is, check_key
 from onebasin._types import Array, Key, Params
 from onebasin.inference.method import Method, State, Stats
 from onebasin.samples import Samples, concatenate_draws
@@ -82,6 +83,8 @@ def sample(
 
     Raises: ValueError for counts below 1, or positions that are not finite or disagree in chains.
     """
+    check_is("method", method, Method, "Call hmc(logdensity) or another builder of one.")
+    check_key(key)
     _check(positions, num_draws, thin, num_chunks)
     num_chains = int(np.shape(jax.tree.leaves(positions)[0])[0])
     num_slots = -(-num_draws // num_chunks)

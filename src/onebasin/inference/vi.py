@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from onebasin import _trees
 from onebasin._types import Array, Key, Params
 from onebasin.gaussian import DiagonalGaussian
-from onebasin.inference.method import Method, Stats, StochasticLogDensity
+from onebasin.inference.method import Method, Stats, StochasticLogDensity, check_stochastic
 
 DrawsObjective: TypeAlias = Callable[[Params, Key], Float[Array, ""]]
 """What a fit maximizes, a function of several draws (leaves lead with the draw) and a key."""
@@ -60,9 +60,11 @@ def mean_field_vi(
     come from $q$. It underestimates variances where weights are correlated.
     Statistics: elbo (up to the posterior's constant).
 
-    Raises: ValueError for counts below 1 or an init_std that is not positive.
+    Raises: ValueError for counts below 1 or an init_std that is not positive;
+    TypeError for a log density that does not take params and a key.
     Source: Kingma and Welling (2014), arXiv 1312.6114; Blundell et al. (2015), arXiv 1505.05424.
     """
+    check_stochastic(logdensity)
     if not 0 < init_std < float("inf"):
         raise ValueError(f"init_std must be positive. Got {init_std}.")
     settings = _check(num_steps, num_particles, optimizer)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Float, Num
 
 from onebasin import _trees
+from onebasin._arguments import check_is
 from onebasin._types import Array, Key, Params
 from onebasin.models.likelihood import Likelihood, check_likelihood
 from onebasin.models.network import Network, claimed_inside, claimed_of
@@ -205,11 +206,8 @@ def posterior(
     stds = _prior_stds(prior_std, template)
     if kind.noise_std == "inferred":
         stds = {"log_noise_std": jnp.ones(()), "network": stds}
-    if not isinstance(train, Examples):
-        raise TypeError(
-            "Training data must have `inputs` and `targets`, as `load_dataset(...).train` has. "
-            f"Got {type(train).__name__}. Hand over types.SimpleNamespace(inputs=X, targets=y)."
-        )
+    hint = "Take load_dataset(...).train or types.SimpleNamespace(inputs=X, targets=y)."
+    check_is("train", train, Examples, hint)
     inputs, targets = jnp.asarray(train.inputs), jnp.asarray(train.targets)
     outputs = jax.eval_shape(network.apply, template, inputs).shape
     kind.check_outputs(outputs)

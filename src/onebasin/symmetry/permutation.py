@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Int, Integer
 
 from onebasin import _trees
+from onebasin._arguments import check_arrays
 from onebasin._types import Array, Params, Permutation
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.notation import group_of, is_sign
@@ -32,6 +33,7 @@ def permute(symmetry: Symmetry, permutation: Permutation, params: Params) -> Par
     entries that are no permutations. Values that JAX traces are not looked at.
     Source: Ainsworth et al. (2022), arXiv 2209.04836, section 2.
     """
+    check_arrays("params", params)
     moves, batch = check_of(symmetry, permutation)
     if not moves:
         return params

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
+from onebasin._arguments import check_key
 from onebasin._types import Key, Permutation
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.notation import is_sign
@@ -41,6 +42,7 @@ def random_permutation(
 
     Raises: ValueError for a NoT outside [0, units - 1] or an unknown group.
     """
+    check_key(key)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     if num_transpositions is None:
         still = symmetry.identity(*batch)

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from onebasin import _trees
+from onebasin._arguments import check_arrays, check_takes
 from onebasin._types import Params
 from onebasin.symmetry.axes import Axes, Blocks, Function, Place, Sign, Symmetry
 from onebasin.symmetry.claims import verify_found
@@ -46,6 +47,9 @@ def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Sy
     ValueError for a function that has or uses no params, or whose shapes depend on the values of
     arrays.
     """
+    check_takes("apply", apply, ("params", *(f"input {n}" for n, _ in enumerate(inputs))), "")
+    check_arrays("params", params)
+    check_arrays("inputs", inputs)
     _check(params)
     walked = walk(apply, params, *inputs)
     frozen = frozen_axes(walked)
