@@ -1,5 +1,7 @@
 """Setup: data, network, posterior and keys from a config alone."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -70,6 +72,22 @@ def test_activations_are_matched_on_as_many_inputs_as_asked_for(name: str) -> No
     setup = set_up(tiny_config(name, "alignment.matching=activations", "alignment.num_inputs=11"))
     features = setup.matching.features(zero_draws(setup))
     assert {group: leaf.shape for group, leaf in features.items()} == {"hidden_0": (1, 11, 6)}
+
+
+def test_matching_by_activations_is_traced_once_for_all_that_ask_for_it() -> None:
+    setup = set_up(tiny_config("digits", "alignment.matching=activations"))
+    config, traced = setup.posterior.config, []
+
+    def put_out(params, inputs):
+        traced.append(inputs.shape)
+        return config.network.activations(params, inputs)
+
+    network = config.network._replace(activations=put_out)
+    model = dataclasses.replace(setup.posterior, config=config._replace(network=network))
+    setup, draws = setup._replace(posterior=model), zero_draws(setup)
+    for _ in range(3):
+        setup.matching.features(draws)
+    assert len(traced) == 1
 
 
 def test_mixed_matching_adds_weights_and_the_mean_over_inputs_of_activations(

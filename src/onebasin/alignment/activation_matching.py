@@ -20,25 +20,31 @@ def activation_matching(
 
     `activations(params)` returns one array for each group of the symmetry, evaluated on inputs
     of your choice, neither centred nor scaled. Weights that no input exercises are not seen.
-    Where the symmetry has signs, what a unit puts out must flip with it, as behind tanh.
+    Where the symmetry has signs, what a unit puts out must flip with it, as behind tanh. It is
+    compiled once for all matchings of one function, or of one `jax.tree_util.Partial` but for the
+    arrays in it.
 
     Source: Ainsworth et al. (2022), arXiv 2209.04836, section 3.1.
     """
-    batched = eqx.filter_jit(jax.vmap(activations))
     return Matching(
         name="activations",
         symmetry=_activation_symmetry,
-        features=lambda params: _padded(batched, params),
+        features=lambda params: _padded(activations, params),
         target=lambda mean_features: mean_features,
     )
 
 
-def _padded(batched: Callable[[Params], Features], params: Params) -> Features:
+@eqx.filter_jit
+def _of_draws(activations: Callable[[Params], Features], params: Params) -> Features:
+    return jax.vmap(activations)(params)
+
+
+def _padded(activations: Callable[[Params], Features], params: Params) -> Features:
     # Counts of draws vary from round to round; powers of two keep the compiled programs few.
     num_draws = jax.tree.leaves(params)[0].shape[0]
     rows = np.minimum(np.arange(1 << (num_draws - 1).bit_length()), num_draws - 1)
-    activations = batched(jax.tree.map(lambda leaf: leaf[rows], params))
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[:num_draws], activations)
+    found = _of_draws(activations, jax.tree.map(lambda leaf: leaf[rows], params))
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:num_draws], found)
 
 
 def _activation_symmetry(symmetry: Symmetry) -> Symmetry:

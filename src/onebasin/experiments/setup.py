@@ -6,8 +6,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+from jax.tree_util import Partial
 
-from onebasin._types import Key, Params
+from onebasin._types import Array, Key, Params
 from onebasin.alignment.activation_matching import activation_matching
 from onebasin.alignment.align import Alignment, align
 from onebasin.alignment.gaussian_matching import gaussian_matching
@@ -55,15 +56,12 @@ class Setup(NamedTuple):
         if chosen.matching in ("weights", "gaussian"):
             return weight_matching()
         inputs = jnp.asarray(self.dataset.train.inputs[: chosen.num_inputs])
-        put_out = self.posterior.network.activations
-        if put_out is None:
+        if self.posterior.network.activations is None:
             raise ValueError(
                 f"Matching by {chosen.matching} needs a network that says what its units put out. "
                 f'Got a {self.config.network.kind}. Set alignment.matching to "weights".'
             )
-        activations = activation_matching(
-            lambda params: put_out(self.posterior.network_params(params), inputs)
-        )
+        activations = activation_matching(Partial(_put_out, self.posterior, inputs))
         if chosen.matching == "activations":
             return activations
         # The mean over inputs is of the size of the weights' inner product, their sum is not.
@@ -104,6 +102,13 @@ class Setup(NamedTuple):
         if data.task == "classification":
             return data.test.targets
         return data.test.targets * data.target_std + data.target_mean
+
+
+def _put_out(posterior: Posterior, inputs: Array, params: Params) -> dict[str, Array]:
+    """What units put out. A function of its own, so that it is compiled once for all matchings."""
+    activations = posterior.network.activations
+    assert activations is not None
+    return activations(posterior.network_params(params), inputs)
 
 
 def set_up(config: RunConfig) -> Setup:
