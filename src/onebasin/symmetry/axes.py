@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from onebasin import _trees
+from onebasin._collections import statistics_in, without_statistics
 from onebasin._types import Params, Permutation
 from onebasin.symmetry import layout
 from onebasin.symmetry.notation import (
@@ -129,6 +130,20 @@ class Symmetry:
         roles = {below(one, leaf): said for one in prefixes for leaf, said in self.roles.items()}
         function = self.function and self.function.within(prefixes[0])
         return dataclasses.replace(self, axes=axes, signs=signs, roles=roles, function=function)
+
+    @cached_property
+    def of_weights(self) -> "Symmetry":
+        """The same groups of the weights alone, as matchings see them: no running statistics."""
+        held = statistics_in(self.axes, is_axes)
+        if not held:
+            return self
+        is_kept = lambda place: self.pieces[place.leaf].leaf not in held
+        signs = {
+            name: sign._replace(places=tuple(filter(is_kept, sign.places)))
+            for name, sign in self.signs.items()
+        }
+        axes = without_statistics(self.axes)
+        return dataclasses.replace(self, axes=axes, signs=signs, function=None)
 
     @cached_property
     def named(self) -> dict[str, Axes | Blocks]:
