@@ -16,6 +16,7 @@ from onebasin._types import Params
 
 WEIGHTS = "weights"
 STATISTICS = "statistics"
+COUNTER = "num_batches_tracked"
 
 
 def collected(weights: Any, statistics: Any) -> Params:
@@ -32,15 +33,54 @@ def has_collections(node: Any) -> bool:
 
 def statistics_in(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> frozenset[str]:
     """The paths of the leaves that are statistics."""
+    collections = _collections(tree, is_leaf)
+    return frozenset(
+        _trees.path_name(path)
+        for path, at in collections.items()
+        if any(path[place] == DictKey(STATISTICS) for place in at)
+    )
+
+
+def own_names(tree: Any) -> dict[str, str]:
+    """The paths of all leaves, each with the same path without the keys of its collections."""
+    return {
+        _trees.path_name(path): _trees.path_name(
+            [entry for place, entry in enumerate(path) if place not in at]
+        )
+        for path, at in _collections(tree).items()
+    }
+
+
+def arranged(params: Params, like: Any) -> Params:
+    """Params by their own names, as a state_dict has them, in the collections of another tree.
+
+    PyTorch's counters of batches are left out. Params that are no such dict stay as they are.
+    """
+    leaves, paths = _trees.named_leaves(params), own_names(like)
+    if leaves.keys() == paths.keys():
+        return params
+    counted = [name for name in leaves if name.endswith(COUNTER) and name not in paths]
+    named = {name: leaf for name, leaf in leaves.items() if name not in counted}
+    if named.keys() != set(paths.values()):
+        return params
+    return _trees.rebuild({path: named[name] for path, name in paths.items()}, like)
+
+
+def _collections(
+    tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> dict[tuple[Any, ...], list[int]]:
+    """The path of every leaf, and where on it are keys of collections."""
     paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(tree, is_leaf=is_leaf)]
-    entries = [(path[:at], path[at]) for path in paths for at in range(len(path))]
-    nodes = {above for above, entry in entries if entry == DictKey(WEIGHTS)}
-    is_statistic = [
-        any(path[at] == DictKey(STATISTICS) and path[:at] in nodes for at in range(len(path)))
-        for path in paths
+    above = [
+        {path[:at] for path in paths for at, entry in enumerate(path) if entry == DictKey(key)}
+        for key in (WEIGHTS, STATISTICS)
     ]
-    names = _trees.named_leaves(tree, is_leaf)
-    return frozenset(name for name, is_one in zip(names, is_statistic, strict=True) if is_one)
+    nodes = set.intersection(*above)
+    keys = DictKey(WEIGHTS), DictKey(STATISTICS)
+    return {
+        path: [at for at, entry in enumerate(path) if entry in keys and path[:at] in nodes]
+        for path in paths
+    }
 
 
 def without_statistics(tree: Any) -> Any:

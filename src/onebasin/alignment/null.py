@@ -23,6 +23,7 @@ def null_draws(key: Key, samples: Samples, symmetry: Symmetry) -> Samples:
     that mean and do not vary. Every draw has the same `lp`, for noise has no density.
     """
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    samples = Samples(symmetry.arranged(samples.params), samples.stats)
     pieces = symmetry.unfold(samples.params, 2)
     statistics = statistics_in(samples.params)
     noise: dict[str, np.ndarray] = {}
@@ -62,8 +63,8 @@ def _exchangeable(
     """Mean and std of every position over all draws and all units that may take it."""
     exchanged = tuple(axis + 2 for axis, group in enumerate(axes.names) if group is not None)
     pooled = (0, 1, *exchanged)
-    mean = leaf.mean(axis=pooled, keepdims=True, dtype=np.float64)
-    std = leaf.std(axis=pooled, keepdims=True, dtype=np.float64)
+    mean = np.asarray(leaf.mean(axis=pooled, keepdims=True, dtype=np.float64))
+    std = np.asarray(leaf.std(axis=pooled, keepdims=True, dtype=np.float64))
     if flips:  # either sign may take the position
         mean, std = np.zeros_like(mean), np.hypot(mean, std)
     return mean, std

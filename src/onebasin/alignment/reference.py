@@ -30,8 +30,9 @@ def starting_point(samples: Samples, symmetry: Symmetry, reference: Reference) -
     Raises: ValueError for an unknown rule, a network that does not fit, or `densest` without lp.
     """
     if not isinstance(reference, str):
-        symmetry.check(reference)
-        return _trees.to_host(reference)
+        network = symmetry.arranged(reference)
+        symmetry.check(network)
+        return _trees.to_host(network)
     if reference not in ("first", "densest", "mean", "chains"):
         raise ValueError(
             'reference must be "first", "densest", "mean", "chains" or the params of a network. '

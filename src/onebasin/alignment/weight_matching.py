@@ -46,8 +46,8 @@ def weight_matching(importance: Params | None = None) -> Matching:
 def _check_names(scales: dict[str, np.ndarray], names: Iterable[str]) -> None:
     if set(scales) != set(names):
         raise ValueError(
-            f"Importances must have one leaf for each of the params, {sorted(names)}. "
-            f"Got {sorted(scales)}."
+            "Importances must have one leaf for each of the params. "
+            f"{_trees.difference(scales, names)}"
         )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from onebasin import _trees
-from onebasin._collections import statistics_in, without_statistics
+from onebasin._collections import arranged, statistics_in, without_statistics
 from onebasin._types import Params, Permutation
 from onebasin.symmetry import layout
 from onebasin.symmetry.notation import (
@@ -244,6 +244,10 @@ class Symmetry:
         units, each = self.sizes[group], math.prod(self.around(group))
         num_signs = sum(sign.group == group for sign in self.signs.values())
         return each * (math.lgamma(units + 1) / math.log(10) + units * num_signs * math.log10(2))
+
+    def arranged(self, params: Params) -> Params:
+        """Params as the symmetry lists them; those of a PyTorch state_dict are brought there."""
+        return arranged(params, self.axes)
 
     def check(self, params: Params, num_batch_axes: int = 0) -> None:
         """Raise ValueError where params (behind batch axes) do not fit this symmetry."""
