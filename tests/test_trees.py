@@ -53,7 +53,7 @@ def test_rebuilding_puts_leaves_back_into_modules_and_lists_of_more_than_ten() -
 
 @pytest.mark.parametrize("leaves", [{"a": 1}, {"a": 1, "b": 2, "c": 3}])
 def test_rebuilding_refuses_leaves_that_are_not_those_of_the_tree(leaves: dict) -> None:
-    with pytest.raises(ValueError, match=r"leaves must be those of .*\['a', 'b'\]"):
+    with pytest.raises(ValueError, match="must be those of .*(Missing: 'b'|Unexpected: 'c')"):
         _trees.rebuild(leaves, like={"a": 0, "b": 0})
 
 

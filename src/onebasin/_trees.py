@@ -4,7 +4,7 @@ Nothing here knows of networks, symmetries or samples.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,6 +13,9 @@ from jax.tree_util import DictKey, FlattenedIndexKey, GetAttrKey, SequenceKey
 from jaxtyping import Shaped
 
 from onebasin._types import Array, Params
+
+_MOST_NAMES = 5
+"""How many of a kind an error tells."""
 
 
 def _entry_name(entry: Any) -> str:
@@ -30,7 +33,12 @@ def _entry_name(entry: Any) -> str:
 def named_leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> dict[str, Any]:
     """The leaves of a tree by path, like `hidden_0/kernel`, in JAX's leaf order."""
     paths = jax.tree_util.tree_leaves_with_path(tree, is_leaf=is_leaf)
-    return {"/".join(map(_entry_name, path)): leaf for path, leaf in paths}
+    return {path_name(path): leaf for path, leaf in paths}
+
+
+def path_name(path: Sequence[Any]) -> str:
+    """The name of a path of JAX's keys, like `hidden_0/kernel`."""
+    return "/".join(map(_entry_name, path))
 
 
 def nest(leaves: Mapping[str, Any]) -> Any:
@@ -47,6 +55,14 @@ def nest(leaves: Mapping[str, Any]) -> Any:
     return tree
 
 
+def merge(first: Any, second: Any) -> Any:
+    """Nested dicts with the leaves of both; where both have one, that of the second."""
+    if not (isinstance(first, dict) and isinstance(second, dict)):
+        return second
+    shared = {key: merge(first[key], second[key]) for key in first.keys() & second.keys()}
+    return {**first, **second, **shared}
+
+
 def rebuild(leaves: Mapping[str, Any], like: Any = None) -> Any:
     """A tree shaped like `like` from leaves by path; nested dicts where `like` is None.
 
@@ -57,10 +73,23 @@ def rebuild(leaves: Mapping[str, Any], like: Any = None) -> Any:
     names = list(named_leaves(like))
     if set(names) != set(leaves):
         raise ValueError(
-            f"The leaves must be those of the given tree, {sorted(names)}. Got {sorted(leaves)}. "
+            f"The leaves must be those of the given tree. {difference(leaves, names)} "
             "Were they saved for another network?"
         )
     return jax.tree.unflatten(jax.tree.structure(like), [leaves[name] for name in names])
+
+
+def difference(found: Iterable[str], wanted: Iterable[str]) -> str:
+    """Which names are missing and which are not wanted, a few of each."""
+    given, known = list(found), list(wanted)
+    both = {"Missing": sorted({*known} - {*given}), "Unexpected": sorted({*given} - {*known})}
+    parts = (
+        f"{what}: {', '.join(map(repr, names[:_MOST_NAMES]))}"
+        + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")
+        for what, names in both.items()
+        if names
+    )
+    return "".join(f"{part}. " for part in parts).rstrip()
 
 
 def stack(trees: Sequence[Any]) -> Any:

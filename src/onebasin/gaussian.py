@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from onebasin import _trees
 from onebasin._arguments import check_key
+from onebasin._collections import map_statistics, with_statistics_of, without_statistics
 from onebasin._types import Array, Key, Params
 from onebasin.samples import Samples
 from onebasin.store.errors import StoreError
@@ -25,7 +26,8 @@ class DiagonalGaussian(eqx.Module):
     r"""An independent Gaussian for every weight, $\mathcal N(w; \mu, \mathrm{diag}(\sigma^2))$.
 
     `mean` is $\mu$ and `std` is $\sigma$, in the units of the weights. Of samples that were
-    not aligned it says nothing about any weight.
+    not aligned it says nothing about any weight. Running statistics are a point mass at their
+    mean, so that draws compute; renew them by `recalibrate` for draws that predict well.
 
     Source: Xiao, Liu and Bamler (2024), arXiv 2401.00611, section 4.
     """
@@ -59,8 +61,9 @@ class DiagonalGaussian(eqx.Module):
         r"""$\sum_i \log \mathcal N(w_i; \mu_i, \sigma_i^2)$ in nats.
 
         A weight with std 0 is a point mass: it adds 0 where the weight equals its mean, else -inf.
+        Running statistics add nothing.
         """
-        terms = jax.tree.map(_log_prob, params, self.mean, self.std)
+        terms = jax.tree.map(_log_prob, *map(without_statistics, (params, self.mean, self.std)))
         return jnp.stack(jax.tree.leaves(terms)).sum()
 
     def save(self, path: Path | str, **metadata: Any) -> None:
@@ -123,11 +126,12 @@ class LowRankGaussian(eqx.Module):
         r"""The log density in nats, by the Woodbury identity on the rank-sized capacitance.
 
         With $C = I + B^\top \Sigma^{-1} B$: $\log|BB^\top + \Sigma| = \log|\Sigma| + \log|C|$.
-        Minus infinity or NaN where a residual std is 0.
+        Minus infinity or NaN where a residual std is 0. Running statistics add nothing.
         """
-        flat = lambda tree: jnp.concatenate([leaf.reshape(-1) for leaf in jax.tree.leaves(tree)])
+        weights = lambda tree: jax.tree.leaves(without_statistics(tree))
+        flat = lambda tree: jnp.concatenate([leaf.reshape(-1) for leaf in weights(tree)])
         factor = jnp.concatenate(
-            [leaf.reshape(self.rank, -1) for leaf in jax.tree.leaves(self.factor)], axis=1
+            [leaf.reshape(self.rank, -1) for leaf in weights(self.factor)], axis=1
         )
         std = flat(self.std)
         white = (flat(params) - flat(self.mean)) / std
@@ -155,6 +159,8 @@ def summarize(samples: Samples, rank: int = 0) -> DiagonalGaussian | LowRankGaus
     $B$ holds the `rank` largest principal components of the centred draws, scaled by their
     standard deviations; the residual std keeps each weight's total variance what it was.
     A std is meaningful only where the samples share one basin, and beside the null floor.
+    Running statistics are a point mass at their mean: they follow from the weights, and draws
+    that vary them would have negative variances.
 
     Raises: ValueError for fewer than 2 draws or a rank outside [0, draws - 1].
     Source: Xiao, Liu and Bamler (2024), arXiv 2401.00611, section 4.
@@ -162,19 +168,26 @@ def summarize(samples: Samples, rank: int = 0) -> DiagonalGaussian | LowRankGaus
     num_draws = samples.num_chains * samples.num_draws
     if not 0 <= rank < max(num_draws, 2):
         raise ValueError(f"rank must lie in [0, {num_draws - 1}] (draws - 1). Got {rank}.")
-    mean, std = samples.mean(), samples.std()
+    mean, std = samples.mean(), map_statistics(np.zeros_like, samples.std())
     if rank == 0:
         return DiagonalGaussian(mean, std)
-    draws = _trees.ravel_batch(samples.draws()).astype(np.float64)
+    draws = _trees.ravel_batch(without_statistics(samples.draws())).astype(np.float64)
     centred = draws - draws.mean(axis=0)
     factor = _principal_factor(centred, rank)
     variance = (centred**2).sum(axis=0) / (num_draws - 1)
     # Rounding may leave a variance a hair below its factor's share.
     residual = np.sqrt(np.maximum(variance - (factor**2).sum(axis=0), 0.0))
-    like = lambda flat: jax.tree.map(
-        lambda leaf, old: leaf.astype(old.dtype), _trees.unravel_batch(flat, mean), mean
+    return LowRankGaussian(mean, shaped_like(mean, factor), shaped_like(mean, residual))
+
+
+def shaped_like(mean: Params, flat: Float[np.ndarray, "*batch weights"]) -> Params:
+    """A quantity of all weights in one row as a tree like their mean; that of statistics is 0."""
+    weights = without_statistics(mean)
+    zeros = jax.tree.map(lambda x: np.zeros((*flat.shape[:-1], *np.shape(x)), x.dtype), mean)
+    found = jax.tree.map(
+        lambda leaf, old: leaf.astype(old.dtype), _trees.unravel_batch(flat, weights), weights
     )
-    return LowRankGaussian(mean, like(factor), like(residual))
+    return with_statistics_of(zeros, found)
 
 
 def _principal_factor(

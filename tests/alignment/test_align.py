@@ -148,7 +148,7 @@ def test_the_densest_draw_needs_lp() -> None:
 
 
 def test_a_reference_of_another_network_is_refused() -> None:
-    with pytest.raises(ValueError, match="one Axes for each leaf of the params"):
+    with pytest.raises(ValueError, match="the leaves that the symmetry lists"):
         align(make_samples(), NETWORK.symmetry, reference=strategies.make_case(DEEPER, 0).params)
 
 
@@ -165,7 +165,7 @@ def test_samples_that_are_not_finite_are_refused_by_leaf_and_draw(bad: float) ->
 
 
 def test_samples_of_another_network_are_refused() -> None:
-    with pytest.raises(ValueError, match="one Axes for each leaf of the params"):
+    with pytest.raises(ValueError, match="the leaves that the symmetry lists"):
         align(make_samples(), DEEPER.symmetry)
 
 

@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 import strategies
 
-from onebasin import Samples, align, find_symmetry, mlp, permute, random_permutation, rms, summarize
+from onebasin import (
+    Axes,
+    Samples,
+    Symmetry,
+    align,
+    find_symmetry,
+    mlp,
+    permute,
+    random_permutation,
+    rms,
+    summarize,
+)
 from onebasin._types import Params
 
 NUM_COPIES, INPUTS, OUTPUTS = 100, 5, 3
@@ -137,6 +148,26 @@ def test_draws_of_half_precision_are_matched_as_the_same_numbers_in_float32(samp
         np.dtype("float32")
     }
     assert rms(summary.std) == rms(summarize(expected.apply(Samples(fine))).std)
+
+
+def test_integers_travel_with_their_units_and_say_nothing_of_them(samples) -> None:
+    """Also where they are the first leaf, and larger than every weight."""
+    axes = {"0 count": Axes("hidden_0"), **NETWORK.symmetry.axes}
+    numbers = np.broadcast_to(np.arange(16) * 1000, (2, 50, 16))
+    counted = {"0 count": numbers, **samples.params}
+    expected = align(samples, NETWORK.symmetry)
+    found = align(Samples(counted), Symmetry.of(axes, Samples(counted).draw(0, 0)))
+    units = found.permutation["hidden_0"]
+    np.testing.assert_array_equal(units, expected.permutation["hidden_0"])
+    aligned = found.apply(Samples(counted))
+    np.testing.assert_array_equal(aligned.params["0 count"], 1000 * units)
+    assert aligned.mean()["0 count"].dtype == np.float64
+
+
+def test_means_of_integers_are_not_cut_off() -> None:
+    counts = Samples({"n": np.array([[[4], [5]]])})
+    assert counts.mean()["n"] == 4.5
+    assert counts.std()["n"] == pytest.approx(np.sqrt(0.5))
 
 
 def test_products_of_half_precision_do_not_overflow(samples) -> None:

@@ -98,5 +98,5 @@ def test_an_importance_that_does_not_fit_is_refused(layer, name, value, message)
 
 def test_an_importance_of_another_network_is_refused() -> None:
     samples = strategies.random_samples(mlp(3, (4, 4), 2), 0, 1, 2)
-    with pytest.raises(ValueError, match=r"one leaf for each of the params, .*hidden_1"):
+    with pytest.raises(ValueError, match=r"one leaf for each of the params\. .*hidden_1"):
         align(samples, mlp(3, (4, 4), 2).symmetry, weight_matching(random_importance(0)))

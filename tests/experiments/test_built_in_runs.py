@@ -12,11 +12,11 @@ import scipy.special
 from tiny_runs import take_all_steps, tiny_config
 
 from onebasin import _trees
-from onebasin.alignment.align import align
+from onebasin._collections import map_statistics, statistics_in
 from onebasin.experiments.networks import network_name
 from onebasin.experiments.run import open_setup
 from onebasin.experiments.setup import Setup, set_up
-from onebasin.experiments.statistics import never_pruned, with_statistics, without_statistics
+from onebasin.experiments.statistics import with_statistics
 from onebasin.experiments.steps.summarize import load_alignment
 from onebasin.gaussian import load_gaussian
 from onebasin.models import resnet20
@@ -107,7 +107,7 @@ def test_every_page_leaves_out_the_figures_of_a_dense_first_layer(
     html = run.report.read_text()
     assert network_name(setup.config.network, setup.dataset) in html
     assert "Between ensemble members" in html
-    assert ("statistics recomputed" in html) == bool(setup.posterior.statistics)
+    assert ("statistics recomputed" in html) == bool(statistics_in(setup.template))
 
 
 def loss_and_error(network: Network, params, data) -> tuple[float, float]:
@@ -124,7 +124,7 @@ def test_barriers_are_those_of_networks_averaged_by_hand(
 ) -> None:
     network, found = setup.posterior.network, run.results["connectivity"]
     inputs = setup.dataset.train.inputs[:512]
-    for when, recomputes in itertools.product(members, {False, bool(network.statistics)}):
+    for when, recomputes in itertools.product(members, {False, network.recalibrate is not None}):
         each = [members[when].draw(member, 0) for member in range(3)]
         barriers = []
         for one, other in itertools.combinations(each, 2):
@@ -149,7 +149,7 @@ def test_barriers_with_recomputed_statistics_are_those_of_batchnorm_alone(
     run: RunDirectory, setup: Setup
 ) -> None:
     both = {"before", "after"}
-    again = {f"{when}_recomputed" for when in both} if setup.posterior.statistics else set()
+    again = {f"{when}_recomputed" for when in both} if statistics_in(setup.template) else set()
     assert set(run.results["connectivity"]) == both | again
     assert bool(again) == (setup.config.network.kind == "resnet20")
 
@@ -171,7 +171,7 @@ def test_draws_are_stored_with_the_statistics_that_they_predict_with(
 @with_batchnorm
 def test_what_is_said_of_weights_leaves_statistics_out(run: RunDirectory, setup: Setup) -> None:
     arrays = set(run.results["null_floor"]["by_array"])
-    assert arrays == set(_trees.named_leaves(setup.template)) - setup.posterior.statistics
+    assert arrays == set(_trees.named_leaves(setup.template)) - statistics_in(setup.template)
     findings = Findings(run, setup)
     assert set(_trees.named_leaves(findings.gaussian("compact").std)) == arrays
     assert findings.num_weights == sum(
@@ -188,6 +188,8 @@ def test_gaussians_hold_statistics_that_could_be(run: RunDirectory, setup: Setup
         variances = [leaf for path, leaf in means.items() if path.endswith("var")]
         assert all((leaf >= 0).all() for leaf in variances), name
         assert any((leaf > 0).any() for leaf in variances), name
+        stds = _trees.named_leaves(gaussian.std)
+        assert not any(stds[path].any() for path in statistics_in(gaussian.std)), name
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +206,7 @@ def random_samples(setup: Setup, seed: int) -> Samples:
 def test_predictions_do_not_depend_on_the_statistics_that_draws_come_with(resnet: Setup) -> None:
     draws = random_samples(resnet, 0)
     other = with_statistics(resnet.posterior, draws)
-    zeros = without_statistics(resnet.posterior, draws)
+    zeros = Samples(map_statistics(np.zeros_like, draws.params))
     expected = resnet.predict(draws.draws()).probs
     assert (np.ptp(expected, axis=1) > 1e-3).any()
     assert np.isfinite(expected).all()
@@ -215,20 +217,10 @@ def test_predictions_do_not_depend_on_the_statistics_that_draws_come_with(resnet
 def test_weights_are_matched_without_statistics(resnet: Setup) -> None:
     samples = random_samples(resnet, 1)
     found = resnet.align(samples, "first")
-    bare = without_statistics(resnet.posterior, samples)
-    expected = align(bare, resnet.posterior.symmetry, reference="first")
+    others = Samples(map_statistics(lambda leaf: 1e6 * leaf, samples.params))
+    expected = resnet.align(others, "first")
     jax.tree.map(np.testing.assert_array_equal, found.permutation, expected.permutation)
-    with_all = align(samples, resnet.posterior.symmetry, reference="first")
-    different = jax.tree.map(lambda a, b: (a != b).any(), found.permutation, with_all.permutation)
-    assert any(jax.tree.leaves(different))
-
-
-def test_statistics_are_never_pruned_and_weights_keep_their_order(resnet: Setup) -> None:
-    scores = random_samples(resnet, 2).draw(0, 0)
-    found = _trees.named_leaves(never_pruned(resnet.posterior, scores))
-    for name, leaf in _trees.named_leaves(scores).items():
-        is_statistic = name in resnet.posterior.statistics
-        np.testing.assert_array_equal(found[name], np.inf if is_statistic else leaf)
+    assert any((p != np.arange(p.shape[-1])).any() for p in found.permutation.values())
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from networks import BUILT_IN, BuiltIn, random_inputs, random_params
 
 from onebasin import _trees
+from onebasin._collections import map_statistics, statistics_in
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.discovery.find import find_symmetry
 from onebasin.symmetry.permutation import permute
@@ -19,7 +20,7 @@ from onebasin.symmetry.verify import verify
 pytestmark = pytest.mark.usefixtures("quick_to_compile")
 every_network = pytest.mark.parametrize("net", BUILT_IN, ids=repr)
 with_statistics = pytest.mark.parametrize(
-    "net", [net for net in BUILT_IN if net.network.statistics], ids=repr
+    "net", [net for net in BUILT_IN if net.network.recalibrate is not None], ids=repr
 )
 
 
@@ -145,7 +146,8 @@ def test_networks_compute_in_the_dtype_of_their_params(net: BuiltIn) -> None:
 def test_statistics_are_there_with_all_that_keeps_them(net: BuiltIn) -> None:
     network = net.network
     assert (network.recalibrate is None) == (network.batch_apply is None)
-    assert (network.recalibrate is None) == (not network.statistics)
+    params = jax.eval_shape(network.init, jax.random.key(0))
+    assert (network.recalibrate is None) == (not statistics_in(params))
 
 
 @with_statistics
@@ -155,7 +157,7 @@ def test_recalibration_writes_the_statistics_and_nothing_else(net: BuiltIn, floa
     assert jax.tree.structure(found) == jax.tree.structure(params)
     before, after = _trees.named_leaves(params), _trees.named_leaves(found)
     changed = {name for name in before if (before[name] != after[name]).any()}
-    assert changed == net.network.statistics
+    assert changed == statistics_in(params)
     assert all((after[name] >= 0).all() for name in changed if name.endswith("var"))
 
 
@@ -173,11 +175,7 @@ def test_recalibrated_networks_compute_on_their_inputs_what_they_do_in_training(
 @with_statistics
 def test_training_reads_no_statistics(net: BuiltIn, float64: None) -> None:
     params, inputs = random_params(net.network, 0), random_inputs(net)
-    nothing = {
-        name: np.full_like(leaf, np.nan) if name in net.network.statistics else leaf
-        for name, leaf in _trees.named_leaves(params).items()
-    }
-    others = _trees.rebuild(nothing, params)
+    others = map_statistics(lambda leaf: np.full_like(leaf, np.nan), params)
     for compute in map(jax.jit, (net.network.batch_apply, net.network.recalibrate)):
         jax.tree.map(
             np.testing.assert_array_equal, compute(others, inputs), compute(params, inputs)
@@ -200,13 +198,14 @@ def test_recalibrating_and_permuting_may_trade_places(
 def test_a_statistic_is_the_mean_and_the_variance_of_what_is_normalized(net: BuiltIn) -> None:
     # The first norm sees what the first convolution puts out, here in NumPy, pixel by pixel.
     params, inputs = random_params(net.network, 0), random_inputs(net)
-    kernel, (height, across) = params["stem"]["conv"]["kernel"], net.image_shape
+    kernel = params["weights"]["stem"]["conv"]["kernel"]
+    height, across = net.image_shape
     framed = np.pad(inputs.reshape(-1, height, across), ((0, 0), (1, 1), (1, 1)))
     seen = np.stack([
         np.einsum("bhw,hwc->bc", framed[:, row : row + 3, column : column + 3], kernel[:, :, 0])
         for row in range(height) for column in range(across)
     ])  # fmt: skip
     with jax.enable_x64(True):
-        found = jax.jit(net.network.recalibrate)(params, inputs)["stem"]["norm"]
+        found = jax.jit(net.network.recalibrate)(params, inputs)["statistics"]["stem"]["norm"]
     np.testing.assert_allclose(found["mean"], seen.mean(axis=(0, 1)), rtol=0, atol=1e-12)
     np.testing.assert_allclose(found["var"], seen.var(axis=(0, 1)), rtol=1e-10)

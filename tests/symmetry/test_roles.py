@@ -23,7 +23,10 @@ BUILT_IN = {
     "convnet": (convnet((4, 4), 2, 3), {"conv_1/kernel": (R, R, R, M), "out/kernel": (R, M)}),
     "resnet20": (
         resnet20((4, 4), 2, 2),
-        {"stem/conv/kernel": (R, R, R, M), "stage_1/block_0/norm_1/var": (M,)},
+        {
+            "weights/stem/conv/kernel": (R, R, R, M),
+            "statistics/stage_1/block_0/norm_1/var": (M,),
+        },
     ),
     "lstm": (lstm((4, 4), 2, 3), {"cell/recurrent": (R, M, M), "cell/bias": (M, M)}),
     "vit": (

@@ -154,6 +154,7 @@ def align(
     """
     _check_types(samples, symmetry, matching)
     matching = weight_matching() if matching is None else matching
+    samples = Samples(symmetry.arranged(samples.params), samples.stats, samples.last_state)
     symmetry.check(samples.params, num_batch_axes=2)
     draws = _finite_draws(samples)
     first = jax.tree.map(lambda leaf: leaf[0], draws)

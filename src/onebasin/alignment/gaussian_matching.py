@@ -4,9 +4,11 @@ import jax
 import numpy as np
 
 from onebasin import _trees
+from onebasin._collections import without_statistics
 from onebasin._types import Array, Params
 from onebasin.alignment.matching import Features, Matching
 from onebasin.gaussian import DiagonalGaussian
+from onebasin.symmetry.axes import Symmetry
 
 
 def gaussian_matching(given: DiagonalGaussian | None = None, floor: float = 1e-3) -> Matching:
@@ -27,6 +29,7 @@ def gaussian_matching(given: DiagonalGaussian | None = None, floor: float = 1e-3
     if not 0 < floor < float("inf"):
         raise ValueError(f"floor must be positive and finite. Got {floor}. Try 1e-3.")
     if given is not None:
+        given = DiagonalGaussian(*map(without_statistics, (given.mean, given.std)))
         _check(given)
 
     def moments(mean_features: Features) -> tuple[Params, Params, float]:
@@ -37,11 +40,20 @@ def gaussian_matching(given: DiagonalGaussian | None = None, floor: float = 1e-3
 
     return Matching(
         name="gaussian",
-        symmetry=lambda s: s.within({"mean": s.axes, "square": s.axes}, ["mean"]),
-        features=lambda params: {"mean": params, "square": jax.tree.map(lambda w: w * w, params)},
+        symmetry=lambda symmetry: _of_both(symmetry.of_weights),
+        features=lambda params: _with_squares(without_statistics(params)),
         target=lambda mean_features: _target(*moments(mean_features)[:2]),
         constant=lambda mean_features: _constant(*moments(mean_features)),
     )
+
+
+def _of_both(symmetry: Symmetry) -> Symmetry:
+    """The symmetry of weights and their squares: a square has no sign."""
+    return symmetry.within({"mean": symmetry.axes, "square": symmetry.axes}, ["mean"])
+
+
+def _with_squares(weights: Params) -> Features:
+    return {"mean": weights, "square": jax.tree.map(lambda w: w * w, weights)}
 
 
 def _moments(mean_features: Features, floor: float) -> tuple[Params, Params, float]:

@@ -5,11 +5,12 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
+from onebasin._collections import statistics_in, without_statistics
 from onebasin._types import Array, Key, Params
 from onebasin.alignment.align import align
 from onebasin.alignment.matching import Matching
 from onebasin.alignment.reference import Reference
-from onebasin.gaussian import DiagonalGaussian
+from onebasin.gaussian import DiagonalGaussian, summarize
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Axes, Symmetry
 
@@ -18,17 +19,20 @@ def null_draws(key: Key, samples: Samples, symmetry: Symmetry) -> Samples:
     r"""As many draws as `samples` has, whose units are independent noise and share nothing.
 
     Each weight is independent normal with the mean and std that its position has over all draws
-    and *all units that may take it*, in both signs where they may flip. Every draw has the same
-    `lp`, for noise has no density.
+    and *all units that may take it*, in both signs where they may flip. Running statistics have
+    that mean and do not vary. Every draw has the same `lp`, for noise has no density.
     """
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    samples = Samples(symmetry.arranged(samples.params), samples.stats)
     pieces = symmetry.unfold(samples.params, 2)
-    noise = {
-        name: _exchangeable_noise(
-            rng, np.asarray(leaf), symmetry.leaves[name], bool(symmetry.flips(name))
-        )
-        for name, leaf in _trees.named_leaves(pieces).items()
-    }
+    statistics = statistics_in(samples.params)
+    noise: dict[str, np.ndarray] = {}
+    for name, leaf in _trees.named_leaves(pieces).items():
+        flips = bool(symmetry.flips(name))
+        mean, std = _exchangeable(np.asarray(leaf), symmetry.leaves[name], flips)
+        is_fixed = symmetry.pieces[name].leaf in statistics
+        draws = 0.0 if is_fixed else std * rng.standard_normal(leaf.shape, np.float32)
+        noise[name] = np.asarray(np.broadcast_to(mean + draws, leaf.shape), leaf.dtype)
     lp = np.zeros((samples.num_chains, samples.num_draws), np.float32)
     params = symmetry.fold(_trees.rebuild(noise, pieces), samples.params, 2)
     return Samples(params, {"lp": lp})
@@ -50,22 +54,23 @@ def null_floor(
     """
     noise = null_draws(key, samples, symmetry)
     aligned = align(noise, symmetry, matching, reference).apply(noise)
-    return DiagonalGaussian(aligned.mean(), aligned.std())
+    return summarize(aligned)
 
 
-def _exchangeable_noise(
-    rng: np.random.Generator, leaf: Float[Array, "chain draw *shape"], axes: Axes, flips: bool
-) -> Float[np.ndarray, "chain draw *shape"]:
+def _exchangeable(
+    leaf: Float[Array, "chain draw *shape"], axes: Axes, flips: bool
+) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+    """Mean and std of every position over all draws and all units that may take it."""
     exchanged = tuple(axis + 2 for axis, group in enumerate(axes.names) if group is not None)
     pooled = (0, 1, *exchanged)
-    mean = leaf.mean(axis=pooled, keepdims=True, dtype=np.float64)
-    std = leaf.std(axis=pooled, keepdims=True, dtype=np.float64)
+    mean = np.asarray(leaf.mean(axis=pooled, keepdims=True, dtype=np.float64))
+    std = np.asarray(leaf.std(axis=pooled, keepdims=True, dtype=np.float64))
     if flips:  # either sign may take the position
         mean, std = np.zeros_like(mean), np.hypot(mean, std)
-    noise = rng.standard_normal(leaf.shape, np.float32)
-    return np.asarray(mean + std * noise, leaf.dtype)
+    return mean, std
 
 
 def rms(tree: Params) -> float:
-    """The root mean square of a per-weight quantity over all weights."""
-    return float(np.sqrt((_trees.ravel_batch(tree, 0).astype(np.float64) ** 2).mean()))
+    """The root mean square of a per-weight quantity over all weights, statistics left out."""
+    flat = _trees.ravel_batch(without_statistics(tree), 0).astype(np.float64)
+    return float(np.sqrt((flat**2).mean()))

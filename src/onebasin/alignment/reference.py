@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 from threadpoolctl import threadpool_limits
 
 from onebasin import _trees
-from onebasin._types import Params, Permutation
+from onebasin._types import Array, Params, Permutation
 from onebasin.alignment.gains import movable_part
 from onebasin.alignment.layers import match_from_both_starts
 from onebasin.alignment.matching import Features, Match, Matching, differs, match, objective
@@ -34,8 +35,9 @@ def starting_point(samples: Samples, symmetry: Symmetry, reference: Reference) -
     Raises: ValueError for an unknown rule, a network that does not fit, or `densest` without lp.
     """
     if not isinstance(reference, str):
-        symmetry.check(reference)
-        return _trees.to_host(reference)
+        network = symmetry.arranged(reference)
+        symmetry.check(network)
+        return _trees.to_host(network)
     if reference not in ("first", "densest", "mean", "chains"):
         raise ValueError(
             'reference must be "first", "densest", "mean", "chains" or the params of a network. '
@@ -134,7 +136,7 @@ class Problem(NamedTuple):
 
     def features_of(self, params: Params) -> Features:
         """The features of one network."""
-        single = self.matching.features(_in_float32(jax.tree.map(lambda leaf: leaf[None], params)))
+        single = self._features_of(jax.tree.map(lambda leaf: leaf[None], params))
         return jax.tree.map(lambda leaf: np.asarray(leaf[0], np.float64), single)
 
     def matched(
@@ -210,8 +212,10 @@ class Problem(NamedTuple):
         return jax.tree.map(mean_of, aligned)
 
     def _features(self, rows: slice) -> Features:
-        draws = jax.tree.map(lambda leaf: leaf[rows], self.draws)
-        return self.matching.features(_in_float32(draws))
+        return self._features_of(jax.tree.map(lambda leaf: leaf[rows], self.draws))
+
+    def _features_of(self, draws: Params) -> Features:
+        return jax.tree.map(_in_float32, self.matching.features(jax.tree.map(_widened, draws)))
 
     def _over_chunks(
         self, function: Callable[[slice], Any], told: Callable[[Any], None] = lambda part: None
@@ -232,8 +236,16 @@ class Problem(NamedTuple):
         return (slice(first, first + size) for first in range(0, self.num_draws, size))
 
 
-def _in_float32(params: Params) -> Params:
-    """Params in at least float32: sums of half precision are too coarse to tell units apart."""
-    return jax.tree.map(
-        lambda leaf: np.asarray(leaf, np.result_type(leaf.dtype, np.float32)), params
-    )
+def _widened(leaf: Array) -> np.ndarray:
+    """Half precision in float32: sums and squares of it are too coarse to tell units apart."""
+    leaf = np.asarray(leaf)
+    is_half = jnp.issubdtype(leaf.dtype, jnp.floating) and leaf.dtype.itemsize < 4
+    return leaf.astype(np.float32) if is_half else leaf
+
+
+def _in_float32(feature: Array) -> np.ndarray:
+    """A feature in float32 or finer; integers travel with their units and say nothing of them."""
+    feature = _widened(feature)
+    if np.issubdtype(feature.dtype, np.floating):
+        return feature
+    return np.zeros(feature.shape, np.float32)

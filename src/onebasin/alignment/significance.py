@@ -8,6 +8,7 @@ from jaxtyping import Float
 from scipy.stats import false_discovery_control
 
 from onebasin import _trees
+from onebasin._collections import map_statistics
 from onebasin._types import Params
 from onebasin.symmetry.axes import Axes, Symmetry
 
@@ -17,7 +18,8 @@ def std_significance(std: Params, null_stds: Sequence[Params], symmetry: Symmetr
 
     $p = (1 + \#\{s' \le s\}) / (1 + \#s')$ for the std $s$ of aligned samples, over the stds
     $s'$ of several null floors (`null_floor(key, ...).std`, a key each), pooled over the units
-    that may take the weight's position. NaN where no unit moves: there is nothing to test.
+    that may take the weight's position. NaN where no unit moves, and for running statistics:
+    there is nothing to test.
 
     The smallest p is 1 / (1 + replicates x units pooled). Draws of the null are independent:
     autocorrelated chains have smaller stds for that alone, so thin them to their effective size.
@@ -41,7 +43,8 @@ def std_significance(std: Params, null_stds: Sequence[Params], symmetry: Symmetr
         )
         for name, leaf in _trees.named_leaves(pieces).items()
     }
-    return symmetry.fold(_trees.rebuild(found, pieces), std)
+    p_values = symmetry.fold(_trees.rebuild(found, pieces), std)
+    return map_statistics(lambda leaf: np.full_like(leaf, np.nan), p_values)
 
 
 def _p_values(

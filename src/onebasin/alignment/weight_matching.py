@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from onebasin import _trees
+from onebasin._collections import without_statistics
 from onebasin._types import Array, Params
 from onebasin.alignment.matching import Features, Matching
 from onebasin.symmetry.axes import Symmetry
@@ -16,7 +17,8 @@ def weight_matching(importance: Params | None = None) -> Matching:
     $\max_p \langle c \odot W_a, P_p(W_b) \rangle$ over every leaf, with `importance` $c$: a tree
     like the params whose leaves (numbers will do) broadcast to them. It must be the same for all
     units, so that the distance $\sum c\, (W_a - P_p(W_b))^2$ is what is minimized. Without
-    it, large output weights dominate where scales differ between layers.
+    it, large output weights dominate where scales differ between layers. Running statistics are
+    no weights and are left out.
 
     Raises: ValueError for an importance that is negative, does not fit or differs between units.
     Source: Ainsworth et al. (2022), arXiv 2209.04836, section 3.2.
@@ -24,18 +26,19 @@ def weight_matching(importance: Params | None = None) -> Matching:
     if importance is None:
         return Matching(
             name="weights",
-            symmetry=lambda symmetry: symmetry,
-            features=lambda params: params,
+            symmetry=lambda symmetry: symmetry.of_weights,
+            features=without_statistics,
             target=lambda mean_features: mean_features,
         )
-    scales = {n: np.asarray(c, np.float64) for n, c in _trees.named_leaves(importance).items()}
+    importances = _trees.named_leaves(without_statistics(importance))
+    scales = {name: np.asarray(scale, np.float64) for name, scale in importances.items()}
     for name, scale in scales.items():
         if not (np.isfinite(scale).all() and (scale >= 0).all()):
             raise ValueError(f"Importances must be finite and not negative. Got {name}: {scale}.")
     return Matching(
         name="weighted weights",
-        symmetry=lambda symmetry: _check(scales, symmetry),
-        features=lambda params: params,
+        symmetry=lambda symmetry: _check(scales, symmetry.of_weights),
+        features=without_statistics,
         target=lambda mean_features: _scaled(scales, mean_features),
     )
 
@@ -43,8 +46,8 @@ def weight_matching(importance: Params | None = None) -> Matching:
 def _check_names(scales: dict[str, np.ndarray], names: Iterable[str]) -> None:
     if set(scales) != set(names):
         raise ValueError(
-            f"Importances must have one leaf for each of the params, {sorted(names)}. "
-            f"Got {sorted(scales)}."
+            "Importances must have one leaf for each of the params. "
+            f"{_trees.difference(scales, names)}"
         )
 
 

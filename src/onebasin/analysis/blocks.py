@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from onebasin import _trees
+from onebasin._collections import statistics_in
 from onebasin._types import Key, Params
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Role, Symmetry
@@ -19,7 +20,7 @@ class UnitBlocks(NamedTuple):
     (w_n - \mu) / \sqrt{N - 1}$ with its own $z \sim \mathcal N(0, I)$. A weight between two hidden
     layers belongs to the unit that it helps to make, not to the one that it reads; weights of no
     unit are a block of their own. Held as the draws themselves: the covariances would take
-    `num_numbers` numbers for each weight.
+    `num_numbers` numbers for each weight. Running statistics are a point mass at their mean.
 
     Raises: ValueError where an array lists two groups and the roles of its axes are not known.
     """
@@ -34,7 +35,8 @@ class UnitBlocks(NamedTuple):
         mean = self.aligned.mean()
         axes = unit_axes(self.symmetry, mean)
         for name, leaf in _trees.named_leaves(self.symmetry.unfold(mean)).items():
-            totals[self._group(name, axes[name])] += int(np.size(leaf))
+            if not self._is_fixed(name):
+                totals[self._group(name, axes[name])] += int(np.size(leaf))
         counts = {group: self.symmetry.sizes.get(group or "", 1) for group in totals}
         stored = 0
         for group, total in totals.items():
@@ -44,6 +46,9 @@ class UnitBlocks(NamedTuple):
 
     def _group(self, leaf: str, axis: int | None) -> str | None:
         return None if axis is None else str(self.symmetry.leaves[leaf].names[axis])
+
+    def _is_fixed(self, leaf: str) -> bool:
+        return self.symmetry.pieces[leaf].leaf in statistics_in(self.aligned.params)
 
     def sample(self, key: Key, num_draws: int) -> Params:
         """Independent draws of all weights; every leaf leads with the draw."""
@@ -63,6 +68,10 @@ class UnitBlocks(NamedTuple):
         found: dict[str, np.ndarray] = {}
         for name, leaf in draws.items():
             group = self._group(name, axes[name])
+            if self._is_fixed(name):
+                mean = np.asarray(leaf).mean(axis=0, dtype=np.float64).astype(leaf.dtype)
+                found[name] = np.broadcast_to(mean, (num_draws, *mean.shape))
+                continue
             found[name] = _combine(leaf, axes[name], alone if group is None else noise[group])
         return self.symmetry.fold(_trees.rebuild(found, pieces), given, 1)
 

@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float, Int
 
+from onebasin._collections import without_statistics
 from onebasin._types import Array, Params
 from onebasin.models.network import Network
 
@@ -59,9 +60,10 @@ def _rise(values: np.ndarray, fractions: np.ndarray) -> Float[np.ndarray, "*batc
 
 
 def weight_distance(a: Params, b: Params) -> float:
-    """The Euclidean distance between two networks' weights, in float64."""
+    """The Euclidean distance between two networks' weights, in float64, statistics left out."""
     squares = jax.tree.map(
-        lambda x, y: float(((np.asarray(x, np.float64) - np.asarray(y)) ** 2).sum()), a, b
+        lambda x, y: float(((np.asarray(x, np.float64) - np.asarray(y)) ** 2).sum()),
+        *map(without_statistics, (a, b)),
     )
     return float(np.sqrt(sum(jax.tree.leaves(squares))))
 

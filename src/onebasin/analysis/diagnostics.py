@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
+from onebasin._collections import without_statistics
 from onebasin.samples import Samples
 
 _MAX_QUANTITIES = 200
@@ -52,7 +53,7 @@ def weight_convergence(samples: Samples) -> dict[str, float | None]:
 
     Before alignment they say how chains wander between copies, not how they mix in function.
     """
-    return convergence(_trees.ravel_batch(samples.params, num_batch_axes=2))
+    return convergence(_trees.ravel_batch(without_statistics(samples.params), num_batch_axes=2))
 
 
 def sampler_health(samples: Samples) -> dict[str, float | int | None]:

@@ -2,11 +2,11 @@
 
 import warnings
 
-import jax
 import numpy as np
 
 from onebasin import _trees
-from onebasin.gaussian import LowRankGaussian
+from onebasin._collections import without_statistics
+from onebasin.gaussian import LowRankGaussian, shaped_like
 from onebasin.samples import Samples
 
 
@@ -31,12 +31,10 @@ def factor_analysis(
     from sklearn.exceptions import ConvergenceWarning
 
     mean = samples.mean()
-    draws = _trees.ravel_batch(samples.draws()).astype(np.float64)
+    draws = _trees.ravel_batch(without_statistics(samples.draws())).astype(np.float64)
     model = FactorAnalysis(rank, max_iter=max_iterations, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # said in the docstring
         model.fit(draws)
-    like = lambda flat: jax.tree.map(
-        lambda leaf, old: np.asarray(leaf, old.dtype), _trees.unravel_batch(flat, mean), mean
-    )
-    return LowRankGaussian(mean, like(model.components_), like(np.sqrt(model.noise_variance_)))
+    factor, std = model.components_, np.sqrt(model.noise_variance_)
+    return LowRankGaussian(mean, shaped_like(mean, factor), shaped_like(mean, std))

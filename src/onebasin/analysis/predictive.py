@@ -116,7 +116,9 @@ def recalibrated(posterior: Posterior, draws: Params) -> Params:
 
     Draws of a network without statistics come back as they are.
     """
-    return _of_every_draw(_recalibrated, posterior, draws) if posterior.statistics else draws
+    if posterior.network.recalibrate is None:
+        return draws
+    return _of_every_draw(_recalibrated, posterior, draws)
 
 
 def _outputs(

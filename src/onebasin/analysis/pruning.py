@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from onebasin import _trees
+from onebasin._collections import map_statistics, with_statistics_of, without_statistics
 from onebasin._types import Array, Key, Params
 from onebasin.gaussian import DiagonalGaussian
 
@@ -20,7 +21,8 @@ def prune(params: Params, scores: Params, keep: float) -> Params:
     """Params with only a share `keep` of all weights left, those with the highest scores.
 
     Layers compete with each other; ties are broken by position. Scores say what to keep: pass
-    the negated std, the signal-to-noise ratio or the magnitude.
+    the negated std, the signal-to-noise ratio or the magnitude. Running statistics are no
+    weights: they all stay and are not counted, whether or not there are scores for them.
 
     Raises: ValueError for a share outside (0, 1] or scores that are NaN or of another shape.
     """
@@ -35,13 +37,16 @@ def pruned_copies(params: Params, scores: Params, keeps: tuple[float, ...] = KEE
             raise ValueError(
                 f"keep must lie in (0, 1]. Got {keep}. For ten per cent pass keep=0.1."
             )
-    ranks = _ranks(params, scores)
+    weights = _trees.to_host(without_statistics(params))
+    ranks = _ranks(weights, without_statistics(scores))
     # A product like .55 * 100 lies a hair above the whole number that is meant.
     counts = [math.ceil(keep * ranks.size * (1 - 1e-12)) for keep in keeps]
-    kept = _trees.unravel_batch(ranks < np.array(counts)[:, None], params)
-    return jax.tree.map(
-        lambda leaf, mask: np.where(mask, leaf, np.zeros_like(leaf)), _trees.to_host(params), kept
+    kept = _trees.unravel_batch(ranks < np.array(counts)[:, None], weights)
+    pruned = jax.tree.map(
+        lambda leaf, mask: np.where(mask, leaf, np.zeros_like(leaf)), weights, kept
     )
+    repeated = lambda leaf: np.repeat(np.asarray(leaf)[None], len(keeps), axis=0)
+    return with_statistics_of(map_statistics(repeated, params), pruned)
 
 
 def _ranks(params: Params, scores: Params) -> Int[np.ndarray, " weights"]:
@@ -72,19 +77,20 @@ def pruning_scores(
     $\tfrac12 F_{ii} w_i^2$ of zeroing a weight. The std is the Gaussian's, the weights are the
     params': the two must share a basin. Where the std is that of a posterior that is Gaussian,
     half the square of |weight| / std is the loss increase after all others were re-fitted.
+    Running statistics get no scores.
 
     Source: Blundell et al. (2015), arXiv 1505.05424, section 3.5, for signal to noise; LeCun et
     al. (1989), Optimal Brain Damage, for the increase; Hassibi and Stork (1992) after re-fitting.
     """
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-    params = _trees.to_host(params)
+    params, std = (_trees.to_host(without_statistics(x)) for x in (params, gaussian.std))
     return {
-        "std": jax.tree.map(lambda std: -np.asarray(std), gaussian.std),
-        "signal-to-noise": _trees.to_host(DiagonalGaussian(params, gaussian.std).signal_to_noise),
+        "std": jax.tree.map(np.negative, std),
+        "signal-to-noise": _trees.to_host(DiagonalGaussian(params, std).signal_to_noise),
         "magnitude": jax.tree.map(np.abs, params),
         "random": jax.tree.map(lambda leaf: rng.random(np.shape(leaf)), params),
     } | {
-        name: jax.tree.map(_loss_increase, curvature, params)
+        name: jax.tree.map(_loss_increase, without_statistics(curvature), params)
         for name, curvature in curvatures.items()
     }
 

@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
+from onebasin._collections import statistics_in, without_statistics
 from onebasin._types import Array, Params
 from onebasin.symmetry.axes import Axes, Symmetry
 
@@ -15,6 +16,8 @@ def average_over_units(symmetry: Symmetry, tree: Params) -> Params:
     What is left differs by array, input and output alone, and no permutation changes it: the
     control for every claim that alignment found something in single units.
     """
+    if not statistics_in(tree):
+        symmetry = symmetry.of_weights
     symmetry.check(tree)
     pieces = symmetry.unfold(tree)
     means = {
@@ -37,6 +40,7 @@ def variance_shares(symmetry: Symmetry, tree: Params) -> dict[str, float]:
     over hidden units; "units": the rest, which is all that a permutation can move. Zeros where
     the quantity does not vary.
     """
+    tree = without_statistics(tree)
     flat = lambda tree: _trees.ravel_batch(tree, 0).astype(np.float64)
     whole = flat(tree)
     arrays = flat(jax.tree.map(lambda leaf: np.full(np.shape(leaf), np.mean(leaf)), tree))

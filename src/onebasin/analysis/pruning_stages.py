@@ -4,6 +4,7 @@ import jax
 import numpy as np
 
 from onebasin import _trees
+from onebasin._collections import map_statistics, with_statistics_of, without_statistics
 from onebasin._types import Key, Params
 from onebasin.analysis.pruning_fisher import fisher_diagonal
 from onebasin.models.posterior import Posterior
@@ -33,14 +34,17 @@ def staged_scores(
     for name, share in {"ratio": ratio, "least": least}.items():
         if not 0 < share < 1:
             raise ValueError(f"{name} must lie in (0, 1). Got {share}. For 70 per cent pass 0.7.")
-    params, size = _trees.to_host(params), _trees.size(params)
+    whole, params = params, _trees.to_host(without_statistics(params))
+    size = _trees.size(params)
+    all_stay = map_statistics(lambda leaf: np.ones(np.shape(leaf), np.float32), whole)
     order, keep = np.arange(size), 1.0
     num_kept, stage = size, 0
     while keep > least:
         kept = np.zeros(size, np.float32)
         kept[order[:num_kept]] = 1
-        masked = _masked(draws, _trees.unravel_batch(kept, params))
+        masked = _masked(draws, with_statistics_of(all_stay, _trees.unravel_batch(kept, params)))
         curvature = fisher_diagonal(posterior, masked, jax.random.fold_in(key, stage), num_probes)
+        curvature = without_statistics(curvature)
         increase = _trees.ravel_batch(curvature, 0) * _trees.ravel_batch(params, 0) ** 2
         # Those that left stay where they are in the order, behind all that are left.
         best_first = np.argsort(-increase[order[:num_kept]], kind="stable")

@@ -6,6 +6,7 @@ from typing import TypeAlias, TypeVar
 import equinox as eqx
 
 from onebasin import _trees
+from onebasin._collections import without_statistics
 from onebasin._types import Key, Params
 from onebasin.analysis.predictive import Predictive
 from onebasin.gaussian import DiagonalGaussian, LowRankGaussian
@@ -21,11 +22,13 @@ SCALES: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 def temper(gaussian: G, scale: float | Mapping[str, float]) -> G:
     """The same Gaussian with its std (the residual std, at low rank) times a factor.
 
-    A mapping holds one factor for each array by its path, such as `hidden_0/kernel`.
+    A mapping holds one factor for each array of weights by its path, such as `hidden_0/kernel`.
+    Running statistics have no std to scale.
     """
-    leaves = _trees.named_leaves(gaussian.std)
-    scales = scale if isinstance(scale, Mapping) else dict.fromkeys(leaves, scale)
-    std = {name: leaf * leaf.dtype.type(scales[name]) for name, leaf in leaves.items()}
+    leaves, weights = map(_trees.named_leaves, (gaussian.std, without_statistics(gaussian.std)))
+    scales = scale if isinstance(scale, Mapping) else dict.fromkeys(weights, scale)
+    scaled = {name: leaf * leaf.dtype.type(scales[name]) for name, leaf in weights.items()}
+    std = {**leaves, **scaled}
     return eqx.tree_at(lambda g: g.std, gaussian, _trees.rebuild(std, gaussian.std))
 
 
@@ -64,7 +67,7 @@ def fit_temperatures(
     Judged as by `fit_temperature`; coordinate descent finds a local optimum.
     """
     common = fit_temperature(gaussian, predict, reference, key, num_draws, scales)
-    found = dict.fromkeys(_trees.named_leaves(gaussian.std), common)
+    found = dict.fromkeys(_trees.named_leaves(without_statistics(gaussian.std)), common)
     for _ in range(num_sweeps):
         for name in found:
             tried = {scale: temper(gaussian, found | {name: scale}) for scale in scales}

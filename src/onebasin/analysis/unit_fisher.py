@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from onebasin import _trees
+from onebasin._collections import with_statistics_of, without_statistics
 from onebasin._types import Array, Key, Params
 from onebasin.models.posterior import Posterior
 from onebasin.symmetry.axes import Role, Symmetry
@@ -32,7 +33,8 @@ def unit_fisher(
     $F_u = \sum_n g_{nu} g_{nu}^\top$, where $g_{nu}$ is the gradient of
     $\log p(\tilde y_n | f_w(x_n))$ to the incoming weights of unit $u$, and $\tilde y_n$ is drawn
     from the network's own prediction; the mean over `num_probes` such draws. Weights are those
-    of `unit_rows`, or of them those that are `kept`.
+    of `unit_rows`, or of them those that are `kept`. Running statistics are renewed first and
+    then held: an example alone has none of its own.
 
     Raises: ValueError for num_probes below 1, or an array of which no axis is known to make units.
     Source: Martens (2020), arXiv 1412.1193, section 5, in blocks.
@@ -42,7 +44,7 @@ def unit_fisher(
     layers = unit_layers(params, posterior.symmetry)
     if kept is None:
         kept = {layer: np.ones(w.shape, bool) for layer, w in unit_rows(params, layers).items()}
-    params = jax.tree.map(jnp.asarray, params)
+    params = posterior.recalibrate(jax.tree.map(jnp.asarray, params))
     total = {n: [np.zeros((k.sum(), k.sum())) for k in some] for n, some in kept.items()}
     for probe in range(num_probes):
         targets = posterior.drawn_targets(params, jax.random.fold_in(key, probe))
@@ -93,14 +95,13 @@ def unit_layers(params: Params, symmetry: Symmetry) -> Layers:
 
     An array lists units along the axes that make them, all of these together; without any it is
     of a single unit. Arrays of one module with as many units are one layer if any of them reads
-    units: else, as in a norm, each is a layer of its own, for libraries keep a norm's statistics
-    in different places.
+    units: else, as in a norm, each is a layer of its own. Running statistics are of no layer.
 
     Raises: ValueError for an array of which no axis is known to make units.
     """
     roles = roles_of(symmetry, params)
     modules: dict[str, list[_Array]] = {}
-    for name, leaf in _trees.named_leaves(params).items():
+    for name, leaf in _trees.named_leaves(without_statistics(params)).items():
         array = _array(name, np.shape(leaf), roles[name])
         module = re.sub(r"[/.]?[^/.]*$", "", name)
         modules.setdefault(f"{module} ({array.num_units})", []).append(array)
@@ -141,7 +142,7 @@ def from_unit_rows(
         ends = np.cumsum([math.prod(array.shape) // array.num_units for array in arrays])
         for array, part in zip(arrays, np.split(rows[layer], ends[:-1], axis=1), strict=True):
             found[array.leaf] = array.from_rows(part).astype(leaves[array.leaf].dtype)
-    return _trees.rebuild(found, like)
+    return with_statistics_of(like, _trees.rebuild(found, without_statistics(like)))
 
 
 @eqx.filter_jit
@@ -149,7 +150,8 @@ def _unit_gradients(
     posterior: Posterior, layers: Layers, params: Params, inputs: Array, targets: Array
 ) -> dict[str, Float[Array, "units examples weights"]]:
     def log_likelihood(params: Params, x: Array, y: Array) -> Array:
-        return posterior.log_likelihood(params, x[None], y[None])[0]
+        outputs = posterior.apply(params, x[None])
+        return posterior.likelihood.log_prob(outputs, y[None], posterior.noise_std(params))[0]
 
     gradients = jax.vmap(jax.grad(log_likelihood), (None, 0, 0))(params, inputs, targets)
     leaves = _trees.named_leaves(gradients)

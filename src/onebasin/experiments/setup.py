@@ -20,10 +20,8 @@ from onebasin.analysis.predictive import Predictive, predict
 from onebasin.data import Dataset, load_dataset
 from onebasin.experiments.config import RunConfig
 from onebasin.experiments.networks import network_of
-from onebasin.experiments.statistics import without_statistics
 from onebasin.models.posterior import Posterior, posterior
 from onebasin.samples import Samples
-from onebasin.symmetry.claims import verify_once
 
 Monitor: TypeAlias = Callable[[str, float, str], None]
 """Told what is being done, the fraction that is done, and details in words."""
@@ -74,9 +72,7 @@ class Setup(NamedTuple):
         progress: Callable[[Round], None] | None = None,
     ) -> Alignment:
         """Align draws as the config says; "gaussian" relabels from the iterated mean of weights."""
-        # Without statistics the draws are no networks to try a symmetry on.
-        symmetry = verify_once(self.posterior.symmetry, samples.draw(0, 0))
-        samples = without_statistics(self.posterior, samples)
+        symmetry = self.posterior.symmetry
         found = align(samples, symmetry, self.matching, reference, progress=progress)
         iterated = isinstance(reference, str) and reference in ("mean", "chains")
         if self.config.alignment.matching != "gaussian" or not iterated:

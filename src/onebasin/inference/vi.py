@@ -11,6 +11,7 @@ from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
 from onebasin import _trees
+from onebasin._collections import map_statistics, without_statistics
 from onebasin._types import Array, Key, Params
 from onebasin.gaussian import DiagonalGaussian
 from onebasin.inference.method import Method, Stats, StochasticLogDensity, check_stochastic
@@ -94,7 +95,8 @@ def refine(
 
     Raises: ValueError for counts below 1, a negative entropy or pull, or stds that are 0.
     """
-    if min(float(jnp.min(leaf)) for leaf in jax.tree.leaves(anchor.std)) <= 0:
+    stds = jax.tree.leaves(without_statistics(anchor.std))
+    if min(float(jnp.min(leaf)) for leaf in stds) <= 0:
         raise ValueError(
             "The anchor of a refinement must have a positive std for every weight. Got 0. "
             "Replace zeros by the smallest std that you want to tell apart."
@@ -138,7 +140,8 @@ def _method(settings: _Settings, problem: _Problem) -> Method:
 
 
 def _gaussian(state: VIState) -> DiagonalGaussian:
-    return DiagonalGaussian(state.mean, jax.tree.map(jnp.exp, state.log_std))
+    std = jax.tree.map(jnp.exp, state.log_std)
+    return DiagonalGaussian(state.mean, map_statistics(jnp.zeros_like, std))
 
 
 def _init(settings: _Settings, problem: _Problem, position: Params, key: Key) -> VIState:
@@ -177,6 +180,7 @@ def _step(
 
 
 def _entropy(log_std: Params) -> Array:
+    log_std = without_statistics(log_std)
     total = sum((leaf.sum() for leaf in jax.tree.leaves(log_std)), jnp.zeros(()))
     return total + 0.5 * _trees.size(log_std) * jnp.log(2 * jnp.pi * jnp.e)
 
@@ -188,5 +192,6 @@ def _divergence(q: DiagonalGaussian, anchor: DiagonalGaussian) -> Array:
         squares = (std**2 + (mean - other_mean) ** 2) / (2 * other_std**2)
         return (jnp.log(other_std / std) + squares - 0.5).sum()
 
-    terms = jax.tree.map(one, q.mean, q.std, anchor.mean, anchor.std)
+    trees = q.mean, q.std, anchor.mean, anchor.std
+    terms = jax.tree.map(one, *map(without_statistics, trees))
     return sum(jax.tree.leaves(terms), jnp.zeros(()))

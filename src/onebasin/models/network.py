@@ -23,10 +23,12 @@ class Network(NamedTuple):
       built-in network knows `apply`, so that `align` tries it once, and so does that of the
       `posterior` of any network: one that you declare yourself is refused there if it is wrong.
     - `batch_apply(params, inputs)` is how the network is trained, where that is not `apply`: it
-      normalizes by the batch at hand and reads none of the `statistics`.
+      normalizes by the batch at hand and reads no statistics.
     - `recalibrate(params, inputs)` gives params whose statistics are those of these inputs, so
-      that `apply` and `batch_apply` agree on them. Other weights stay as they are.
-    - `statistics` are the paths of the leaves that `recalibrate` writes.
+      that `apply` and `batch_apply` agree on them. Weights stay as they are.
+
+    Params of a network that keeps running statistics are two collections,
+    `{"weights": ..., "statistics": ...}`; those that `from_torch` and the like give are.
     """
 
     init: Callable[[Key], Params]
@@ -40,7 +42,6 @@ class Network(NamedTuple):
         Callable[[Params, Float[Array, "batch features"]], Float[Array, "batch outputs"]] | None
     ) = None
     recalibrate: Callable[[Params, Float[Array, "batch features"]], Params] | None = None
-    statistics: frozenset[str] = frozenset()
 
 
 _NUM_INPUTS = 4

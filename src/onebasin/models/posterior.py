@@ -11,6 +11,7 @@ from jaxtyping import Float, Num
 
 from onebasin import _trees
 from onebasin._arguments import check_is
+from onebasin._collections import statistics_in
 from onebasin._types import Array, Key, Params
 from onebasin.models.likelihood import Likelihood, check_likelihood
 from onebasin.models.network import Network, claimed_inside, claimed_of
@@ -122,12 +123,6 @@ class Posterior(eqx.Module):
         found = self.network.recalibrate(self.network_params(params), inputs)
         return {**params, "network": found} if self._infers_noise else found
 
-    @property
-    def statistics(self) -> frozenset[str]:
-        """The paths of the params that `recalibrate` writes: what follows from the weights."""
-        prefix = "network/" if self._infers_noise else ""
-        return frozenset(f"{prefix}{name}" for name in self.network.statistics)
-
     def noise_std(self, params: Params) -> Float[Array, ""] | None:
         """The std of the targets around the outputs, in the targets' units; None for classes."""
         if self._infers_noise:
@@ -195,7 +190,8 @@ def posterior(
     """The posterior of a network's weights on training data.
 
     `prior_std` is one number, or one for each kind of layer or array by name: `{"hidden": 1.0,
-    "out": 0.5}` or `{"kernel": 1.0, "bias": 0.1}`; every array must match exactly one name.
+    "out": 0.5}` or `{"kernel": 1.0, "bias": 0.1}`; every array must match exactly one name, but
+    running statistics none: their prior changes nothing, and is 1 unless a name says otherwise.
     `noise_std` (in the targets' units) only matters to the gaussian likelihood.
 
     Raises: ValueError for stds that are not positive, names that match no or two arrays, outputs
@@ -243,9 +239,12 @@ def _prior_stds(prior_std: float | Mapping[str, float], template: Params) -> Par
             f"prior_std must name layers or arrays. Got {sorted(unused)}; "
             f"known are {sorted(set().union(*kinds.values()) - {''})}."
         )
-    stds = {}
+    stds, statistics = {}, statistics_in(template)
     for name, leaf in leaves.items():
         matching = sorted(set(given) & kinds[name])
+        if name in statistics and not matching:
+            stds[name] = jnp.ones(leaf.shape, leaf.dtype)
+            continue
         if len(matching) != 1:
             raise ValueError(
                 f"Exactly one name in prior_std must match each array. Got {matching} for {name}."

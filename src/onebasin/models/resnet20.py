@@ -8,6 +8,7 @@ import jax
 from jaxtyping import Float
 
 from onebasin import _trees
+from onebasin._collections import STATISTICS, WEIGHTS, collected, has_collections
 from onebasin._types import Array, Key, Params
 from onebasin.models.layers import check_counts, conv, conv_init, dense, dense_init, images
 from onebasin.models.network import Network, claimed_of
@@ -67,8 +68,8 @@ def resnet20(
     The first block of a later stage halves the image, and its shortcut is a 1 x 1 convolution
     (option B of the source). The channels that a stage adds up are one group of its symmetry,
     those inside of each block another; behind each BatchNorm a channel flips with its scale. With
-    `norm="batch"` the running statistics of each norm are leaves of the params, which
-    `batch_apply` ignores and `recalibrate` writes; `norm="layer"` has none.
+    `norm="batch"` params are `{"weights": ..., "statistics": ...}`: the means and variances of
+    all norms, which `batch_apply` ignores and `recalibrate` writes; `norm="layer"` has none.
 
     Raises: ValueError for an unknown norm or a size below 1.
     Source: He et al. (2016), arXiv 1512.03385, section 4.2.
@@ -97,11 +98,25 @@ def _resnet20(shape: _Shape) -> Network:
         None,
         claimed_of(symmetry, apply, num_pixels),
         batch_apply=_outputs(shape, by_batch),
-        recalibrate=lambda params, x: _forward(shape, by_batch, params, x)[1],
-        statistics=frozenset(
-            name for name in _trees.named_leaves(params) if name.rpartition("/")[2] in _STATISTICS
+        recalibrate=lambda params, x: _in_collections(
+            _forward(shape, by_batch, _together(params), x)[1]
         ),
     )
+
+
+def _in_collections(tree: Any) -> Any:
+    """Anything shaped like the params, statistics apart from weights."""
+    leaves = _trees.named_leaves(tree)
+    kept = {name for name in leaves if name.rpartition("/")[2] in _STATISTICS}
+    parts = [{n: x for n, x in leaves.items() if (n in kept) is apart} for apart in (False, True)]
+    return collected(*map(_trees.nest, parts))
+
+
+def _together(params: Params) -> Any:
+    """The scale, bias and statistics of each norm in one dict."""
+    if not has_collections(params):
+        return params
+    return _trees.merge(params[WEIGHTS], params[STATISTICS])
 
 
 def _init(shape: _Shape, key: Key) -> Params:
@@ -117,7 +132,7 @@ def _init(shape: _Shape, key: Key) -> Params:
     for block, k in zip(blocks, jax.random.split(key_blocks, len(blocks)), strict=True):
         stage = params.setdefault(f"stage_{block.stage}", {})
         stage[f"block_{block.block}"] = _block_init(block, shape.kind, k)
-    return params
+    return _in_collections(params)
 
 
 def _block_init(block: _Block, kind: Kind, key: Key) -> Params:
@@ -138,7 +153,7 @@ def _block_init(block: _Block, kind: Kind, key: Key) -> Params:
 
 def _outputs(shape: _Shape, norm: Norm) -> Callable[[Params, Array], Array]:
     def apply(params: Params, x: Float[Array, "batch features"]) -> Float[Array, "batch outputs"]:
-        return _forward(shape, norm, params, x)[0]
+        return _forward(shape, norm, _together(params), x)[0]
 
     return apply
 
@@ -189,7 +204,7 @@ def _axes(shape: _Shape) -> Any:
             own["shortcut"] = {"conv": _kernel(before, stage), "norm": _norm(stage, shape.kind)}
         axes.setdefault(stage, {})[f"block_{block.block}"] = own
         before = stage
-    return axes
+    return _in_collections(axes)
 
 
 def _kernel(before: str | None, after: str) -> dict[str, Axes]:
@@ -214,5 +229,6 @@ def _signs(shape: _Shape) -> list[Sign]:
 
 
 def _flip(group: str, conv: str, norm: str) -> Sign:
-    places = (Place(f"{conv}/kernel", 3), Place(f"{norm}/mean", 0), Place(f"{norm}/scale", 0))
+    weights = Place(f"{WEIGHTS}/{conv}/kernel", 3), Place(f"{WEIGHTS}/{norm}/scale", 0)
+    places = (Place(f"{STATISTICS}/{norm}/mean", 0), *weights)
     return Sign(group, places)

@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
+from onebasin._collections import without_statistics
 from onebasin._types import Params
 from onebasin.experiments.networks import network_name
 from onebasin.experiments.run import STEPS
 from onebasin.experiments.setup import Setup
-from onebasin.experiments.statistics import gaussian_of_weights, weights_alone
 from onebasin.gaussian import DiagonalGaussian, load_gaussian
 from onebasin.store.errors import StoreError
 from onebasin.store.run_directory import RunDirectory
@@ -64,14 +64,15 @@ class Findings:
     @property
     def num_weights(self) -> int:
         """The number of weights, an inferred noise included."""
-        return _trees.size(weights_alone(self.setup.posterior, self.setup.template))
+        return _trees.size(without_statistics(self.setup.template))
 
     def gaussian(self, name: str) -> DiagonalGaussian:
         """A diagonal Gaussian of the run's weights by its file's name."""
         if name not in self._gaussians:
             found, _ = load_gaussian(self.run.compact(name), self.setup.template)
             assert isinstance(found, DiagonalGaussian)
-            self._gaussians[name] = gaussian_of_weights(self.setup.posterior, found)
+            weights = map(without_statistics, (found.mean, found.std))
+            self._gaussians[name] = DiagonalGaussian(*weights)
         return self._gaussians[name]
 
     def first_layer(self, params: Params) -> Float[np.ndarray, "inputs units"]:

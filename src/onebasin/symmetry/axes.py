@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from onebasin import _trees
+from onebasin._collections import arranged, statistics_in, without_statistics
 from onebasin._types import Params, Permutation
 from onebasin.symmetry import layout
 from onebasin.symmetry.notation import (
@@ -131,6 +132,20 @@ class Symmetry:
         return dataclasses.replace(self, axes=axes, signs=signs, roles=roles, function=function)
 
     @cached_property
+    def of_weights(self) -> "Symmetry":
+        """The same groups of the weights alone, as matchings see them: no running statistics."""
+        held = statistics_in(self.axes, is_axes)
+        if not held:
+            return self
+        is_kept = lambda place: self.pieces[place.leaf].leaf not in held
+        signs = {
+            name: sign._replace(places=tuple(filter(is_kept, sign.places)))
+            for name, sign in self.signs.items()
+        }
+        axes = without_statistics(self.axes)
+        return dataclasses.replace(self, axes=axes, signs=signs, function=None)
+
+    @cached_property
     def named(self) -> dict[str, Axes | Blocks]:
         """The Axes or Blocks of every leaf of the params, by path."""
         return _trees.named_leaves(self.axes, is_axes)
@@ -229,6 +244,10 @@ class Symmetry:
         units, each = self.sizes[group], math.prod(self.around(group))
         num_signs = sum(sign.group == group for sign in self.signs.values())
         return each * (math.lgamma(units + 1) / math.log(10) + units * num_signs * math.log10(2))
+
+    def arranged(self, params: Params) -> Params:
+        """Params as the symmetry lists them; those of a PyTorch state_dict are brought there."""
+        return arranged(params, self.axes)
 
     def check(self, params: Params, num_batch_axes: int = 0) -> None:
         """Raise ValueError where params (behind batch axes) do not fit this symmetry."""

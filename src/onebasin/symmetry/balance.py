@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
+from onebasin._collections import statistics_in
 from onebasin._types import Array, Params
 from onebasin.symmetry.axes import Place, Symmetry
 from onebasin.symmetry.scalings import Powers, scalings_of
@@ -28,7 +29,7 @@ def balance(
     group until no $|\log s_i|$ exceeds `tolerance`. A unit with a zero norm stays. Units may have
     more than one scale, as in front of BatchNorm and behind it: `scalings_of` finds all of them
     in the function that the symmetry is declared of, whatever the layout of arrays. The result has
-    the least norm of all params that are scaled so.
+    the least norm of all weights that are scaled so; running statistics go along.
 
     It takes an activation with $f(s x) = s f(x)$, s > 0, as relu. A Gaussian prior is not
     invariant: posterior draws so scaled are draws of the posterior over functions, no longer of the
@@ -53,24 +54,30 @@ def balance(
     )
     unfolded = symmetry.unfold(wide, num_batch_axes)
     leaves = _trees.named_leaves(unfolded)
+    held = statistics_in(params)
+    statistics = {name for name, piece in symmetry.pieces.items() if piece.leaf in held}
     for _ in range(max_rounds):
-        steps = [_balance(leaves, powers, num_batch_axes) for powers in scalings]
+        steps = [_balance(leaves, powers, statistics, num_batch_axes) for powers in scalings]
         if max(steps, default=0.0) <= tolerance:
             break
     balanced = symmetry.fold(_trees.rebuild(leaves, unfolded), wide, num_batch_axes)
     return jax.tree.map(lambda new, old: np.asarray(new, old.dtype), balanced, params)
 
 
-def _balance(leaves: dict[str, np.ndarray], powers: Powers, num_batch_axes: int) -> float:
+def _balance(
+    leaves: dict[str, np.ndarray], powers: Powers, statistics: set[str], num_batch_axes: int
+) -> float:
     r"""Scale every unit to the least norm, and give the largest $|\log s|$ that this took.
 
     The squared norm is $\sum_j n_j s^{2 p_j}$ with the squared norms $n_j$ at powers $p_j$. It is
     least where $\sum_j p_j n_j s^{2 p_j}$ is 0: where terms of either sign have one power, a
-    Newton step on the logarithm of their ratio is exact; else it is one of many.
+    Newton step on the logarithm of their ratio is exact; else it is one of many. Statistics are
+    scaled, but are no weights and not in the norm.
     """
-    squares = {place: _square_norms(leaves, place, num_batch_axes) for place in powers}
+    counted = {place: power for place, power in powers.items() if place.leaf not in statistics}
+    squares = {place: _square_norms(leaves, place, num_batch_axes) for place in counted}
     up, down = (
-        [(abs(p), squares[place]) for place, p in powers.items() if sign * p > 0]
+        [(abs(p), squares[place]) for place, p in counted.items() if sign * p > 0]
         for sign in (1, -1)
     )
     growing, falling = (np.sum([p * n for p, n in side], axis=0) for side in (up, down))

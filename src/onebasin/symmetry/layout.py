@@ -57,8 +57,8 @@ def sizes_of(
     named = _trees.named_leaves(axes, is_axes)
     if list(named) != list(leaves):
         raise ValueError(
-            "A symmetry must have one Axes for each leaf of the params. "
-            f"Got Axes at {sorted(named)} for leaves {sorted(leaves)}."
+            "The params must have the leaves that the symmetry lists, one Axes for each. "
+            f"{_trees.difference(leaves, named) or f'Got the order {list(leaves)}.'}"
         )
     shapes = {name: np.shape(leaf)[num_batch_axes:] for name, leaf in leaves.items()}
     return dict(sorted(sizes(named, shapes, known).items()))

@@ -26,7 +26,8 @@ def permute(symmetry: Symmetry, permutation: Permutation, params: Params) -> Par
     Where the symmetry has signs, that unit is then multiplied by its own, `permutation[name][i]`.
     Batch axes that lead the permutation lead every leaf as well. Groups that it leaves out stay
     where they are; a symmetry without signs leaves those of a permutation aside, as a standard
-    deviation has none. NumPy leaves stay on the host. For one hidden layer:
+    deviation has none. NumPy leaves stay on the host. A PyTorch state_dict of arrays comes back in
+    the collections of `from_torch`. For one hidden layer:
     $W_1[p, :],\ b_1[p],\ W_2[:, p]$, each times $s$ if it has signs.
 
     Raises: ValueError where params do not fit the symmetry, for unknown groups or signs, and for
@@ -34,6 +35,7 @@ def permute(symmetry: Symmetry, permutation: Permutation, params: Params) -> Par
     Source: Ainsworth et al. (2022), arXiv 2209.04836, section 2.
     """
     check_arrays("params", params)
+    params = symmetry.arranged(params)
     moves, batch = check_of(symmetry, permutation)
     if not moves:
         return params

@@ -62,6 +62,7 @@ def verify(
         >>> alignment = ob.align(samples, verified.symmetry)
     """
     key = jax.random.key(0) if key is None else key
+    params = symmetry.arranged(params)
     trial = begin(apply, [Values(params, inputs)])
     if trial is None:
         raise ValueError(

@@ -114,8 +114,22 @@ def plain_conv() -> Layout:
         x = jax.nn.relu(norm(p["norm2"], x))
         return jnp.tensordot(x, p["out"]["kernel"], 3) + p["out"]["bias"]
 
-    params = _trees.nest({name: np.zeros(shape, np.float32) for name, shape in CONV.items()})
-    return Layout(apply, params, {name: Array(name) for name in CONV})
+    return in_collections(apply, CONV)
+
+
+def in_collections(apply: Callable[..., Any], shapes: dict[str, tuple[int, ...]]) -> Layout:
+    """A plain function of nested dicts as one of params whose statistics are apart."""
+    paths = {
+        name: f"{'statistics' if name.endswith(('mean', 'var')) else 'weights'}/{name}"
+        for name in shapes
+    }
+    params = {paths[name]: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    together = lambda p: _trees.merge(p["weights"], p["statistics"])
+    return Layout(
+        lambda p, x: apply(together(p), x),
+        _trees.nest(params),
+        {name: Array(path) for name, path in paths.items()},
+    )
 
 
 def torch_dense() -> Layout:
@@ -160,11 +174,18 @@ def torch_conv() -> Layout:
             x = self.norm1(self.conv1(x.reshape(-1, 1, SIDE, SIDE))).relu()
             return self.out(self.norm2(self.conv2(x)).relu().flatten(1))
 
-    arrays = {f"conv{at}/kernel": Array(f"conv{at}.weight", (3, 2, 0, 1)) for at in (1, 2)}
-    names = {"scale": "weight", "shift": "bias", "mean": "running_mean", "var": "running_var"}
-    arrays |= {f"{n}/{k}": Array(f"{n}.{name}") for n in NORMS for k, name in names.items()}
-    arrays |= {"conv2/bias": Array("conv2.bias"), "out/bias": Array("out.bias")}
-    arrays["out/kernel"] = Array("out.weight", (3, 2, 0, 1), (CLASSES, CHANNELS[1] * SIDE**2))
+    kernel = lambda at: Array(f"weights/conv{at}.weight", (3, 2, 0, 1))
+    arrays = {f"conv{at}/kernel": kernel(at) for at in (1, 2)}
+    for n in NORMS:
+        arrays |= {
+            f"{n}/scale": Array(f"weights/{n}.weight"),
+            f"{n}/shift": Array(f"weights/{n}.bias"),
+            f"{n}/mean": Array(f"statistics/{n}.running_mean"),
+            f"{n}/var": Array(f"statistics/{n}.running_var"),
+        }
+    arrays |= {"conv2/bias": Array("weights/conv2.bias"), "out/bias": Array("weights/out.bias")}
+    flat = (CLASSES, CHANNELS[1] * SIDE**2)
+    arrays["out/kernel"] = Array("weights/out.weight", (3, 2, 0, 1), flat)
     return _of_torch(ConvNet(), SIDE**2, arrays)
 
 
@@ -223,20 +244,22 @@ def equinox_conv() -> Layout:
 
     module, state = eqx.nn.make_with_state(ConvNet)()
     apply, params = ob.from_equinox(eqx.nn.inference_mode(module), state)
-    kept = sorted(name for name in _trees.named_leaves(params) if name.startswith("state/"))
-    arrays = {f"conv{at}/kernel": Array(f"module/conv{at}/weight", (3, 2, 0, 1)) for at in (1, 2)}
+    kept = sorted(name for name in _trees.named_leaves(params) if name.startswith("statistics/"))
+    arrays = {
+        f"conv{at}/kernel": Array(f"weights/module/conv{at}/weight", (3, 2, 0, 1)) for at in (1, 2)
+    }
     for at, norm in enumerate(NORMS):
         mean, var = kept[2 * at : 2 * at + 2]
         arrays |= {
-            f"{norm}/scale": Array(f"module/{norm}/weight"),
-            f"{norm}/shift": Array(f"module/{norm}/bias"),
+            f"{norm}/scale": Array(f"weights/module/{norm}/weight"),
+            f"{norm}/shift": Array(f"weights/module/{norm}/bias"),
             f"{norm}/mean": Array(mean),
             f"{norm}/var": Array(var),
         }
-    arrays["conv2/bias"] = Array("module/conv2/bias", None, (CHANNELS[1], 1, 1))
-    arrays["out/bias"] = Array("module/out/bias")
+    arrays["conv2/bias"] = Array("weights/module/conv2/bias", None, (CHANNELS[1], 1, 1))
+    arrays["out/bias"] = Array("weights/module/out/bias")
     flat = (CLASSES, CHANNELS[1] * SIDE**2)
-    arrays["out/kernel"] = Array("module/out/weight", (3, 2, 0, 1), flat)
+    arrays["out/kernel"] = Array("weights/module/out/weight", (3, 2, 0, 1), flat)
     return Layout(apply, params, arrays)
 
 
@@ -276,15 +299,17 @@ def flax_conv() -> Layout:
 
     module = ConvNet()
     variables = module.init(jax.random.key(0), np.zeros((1, SIDE**2), np.float32))
-    arrays = {name: Array(f"params/{name}") for name in CONV if not name.startswith("norm")}
+    arrays = {name: Array(f"weights/params/{name}") for name in CONV if not name.startswith("norm")}
     for norm in NORMS:
         arrays |= {
-            f"{norm}/scale": Array(f"params/{norm}/scale"),
-            f"{norm}/shift": Array(f"params/{norm}/bias"),
-            f"{norm}/mean": Array(f"batch_stats/{norm}/mean"),
-            f"{norm}/var": Array(f"batch_stats/{norm}/var"),
+            f"{norm}/scale": Array(f"weights/params/{norm}/scale"),
+            f"{norm}/shift": Array(f"weights/params/{norm}/bias"),
+            f"{norm}/mean": Array(f"statistics/batch_stats/{norm}/mean"),
+            f"{norm}/var": Array(f"statistics/batch_stats/{norm}/var"),
         }
-    arrays["out/kernel"] = Array("params/out/kernel", None, (CHANNELS[1] * SIDE**2, CLASSES))
+    arrays["out/kernel"] = Array(
+        "weights/params/out/kernel", None, (CHANNELS[1] * SIDE**2, CLASSES)
+    )
     return Layout(*ob.from_flax(module, variables), arrays)
 
 

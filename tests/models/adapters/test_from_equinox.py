@@ -86,13 +86,13 @@ def test_statistics_move_with_their_units(convnet, images, key):
     expected = jax.vmap(lambda x: module(x, state)[0])(images)
     np.testing.assert_allclose(apply(params, images), expected, rtol=1e-6)
 
-    params["module"] = trials.randomized(params["module"])
+    params["weights"] = trials.randomized(params["weights"])
     symmetry = ob.find_symmetry(apply, params, images)
     assert trials.groups(symmetry) == trials.alone(5, 7)
     trials.assert_proved(symmetry, apply, params, images)
     moved = ob.permute(symmetry, ob.random_permutation(key, symmetry), params)
-    assert trials.unmoved(params, moved) == {"module/dense/1/bias"}
-    assert len(jax.tree.leaves(params["state"])) == 2
+    assert trials.unmoved(params, moved) == {"weights/module/dense/1/bias"}
+    assert len(jax.tree.leaves(params["statistics"])) == 2
 
 
 def test_one_example_needs_no_batch(convnet, images):

@@ -67,8 +67,9 @@ def test_an_nnx_module_in_evaluation_mode(module, key):
     assert trials.groups(symmetry) == trials.alone(5, 7)
     trials.assert_proved(symmetry, apply, params, IMAGES)
     moved = ob.permute(symmetry, ob.random_permutation(key, symmetry), params)
-    assert trials.unmoved(params, moved) == {"dense/1/bias"}
-    assert set(params["norm"]) == {"mean", "var", "scale", "bias"}
+    assert trials.unmoved(params, moved) == {"weights/dense/1/bias"}
+    assert set(params["weights"]["norm"]) == {"scale", "bias"}
+    assert set(params["statistics"]["norm"]) == {"mean", "var"}
 
 
 def test_a_linen_module_with_its_variables(variables, key):
@@ -81,8 +82,8 @@ def test_a_linen_module_with_its_variables(variables, key):
     assert trials.groups(symmetry) == trials.alone(5, 7)
     trials.assert_proved(symmetry, apply, params, IMAGES)
     moved = ob.permute(symmetry, ob.random_permutation(key, symmetry), params)
-    assert trials.unmoved(params, moved) == {"params/Dense_1/bias"}
-    assert set(params["batch_stats"]["BatchNorm_0"]) == {"mean", "var"}
+    assert trials.unmoved(params, moved) == {"weights/params/Dense_1/bias"}
+    assert set(params["statistics"]["batch_stats"]["BatchNorm_0"]) == {"mean", "var"}
 
 
 def test_keywords_are_handed_to_the_call_and_name_the_method(module, variables):

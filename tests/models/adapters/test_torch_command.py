@@ -51,8 +51,9 @@ def onebasin(tmp_path):
 def test_the_symmetry_of_a_module_is_printed(onebasin):
     done = onebasin("--torch", "my_nets:convnet", "--input", "2,3,8,8")
     assert done.returncode == 0, done.stderr
-    places = "0.bias:0, 0.weight:0, 1.bias:0, 1.running_mean:0, 1.running_var:0, 1.weight:0"
-    assert f"{places}, 4.weight:1" in done.stdout
+    statistics = "statistics/1.running_mean:0, statistics/1.running_var:0"
+    weights = ("0.bias:0", "0.weight:0", "1.bias:0", "1.weight:0", "4.weight:1")
+    assert f"{statistics}, {', '.join(f'weights/{x}' for x in weights)}" in done.stdout
     assert "weight settings compute the same function." in done.stdout
 
 

@@ -11,7 +11,6 @@ from onebasin.alignment.reference import Reference, Round
 from onebasin.analysis.predictive import network_outputs
 from onebasin.analysis.transpositions import transpositions_between_chains, transpositions_by_lag
 from onebasin.experiments.setup import Monitor, Setup
-from onebasin.experiments.statistics import without_statistics
 from onebasin.gaussian import load_gaussian
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
@@ -35,7 +34,6 @@ def align_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str
     monitor("counting transpositions", 0.5, "")
     baseline_mean, baseline_std = random_num_transpositions(setup.posterior.symmetry)
     symmetry, matching = setup.posterior.symmetry, setup.matching
-    weights = without_statistics(setup.posterior, samples)
     return {
         "alignment": {
             "matching": found.matching,
@@ -45,8 +43,8 @@ def align_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str
             "max_function_change": max(changes),
         },
         "transpositions": {
-            "between_chains": transpositions_between_chains(weights, symmetry, matching),
-            "by_lag": transpositions_by_lag(weights, symmetry, matching),
+            "between_chains": transpositions_between_chains(samples, symmetry, matching),
+            "by_lag": transpositions_by_lag(samples, symmetry, matching),
             "baseline_mean": baseline_mean,
             "baseline_std": baseline_std,
         },

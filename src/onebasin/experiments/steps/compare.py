@@ -15,7 +15,6 @@ from onebasin.analysis.compare import (
 )
 from onebasin.experiments.judge import Judge, Scores
 from onebasin.experiments.setup import Monitor, Setup
-from onebasin.experiments.statistics import gaussian_of_weights
 from onebasin.experiments.steps.connectivity import connectivity
 from onebasin.gaussian import DiagonalGaussian, LowRankGaussian, load_gaussian
 from onebasin.store.draws import load_samples
@@ -70,7 +69,7 @@ def _load(run: RunDirectory, setup: Setup, name: str) -> DiagonalGaussian | LowR
 def _weights(run: RunDirectory, setup: Setup, name: str) -> DiagonalGaussian:
     found = _load(run, setup, name)
     assert isinstance(found, DiagonalGaussian)
-    return gaussian_of_weights(setup.posterior, found)
+    return found
 
 
 def _comparison(run: RunDirectory, setup: Setup) -> Mapping[str, Scores]:

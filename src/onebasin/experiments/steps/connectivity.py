@@ -34,7 +34,7 @@ def connectivity(run: RunDirectory, setup: Setup) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for when, samples in {"before": members, "after": aligned}.items():
         found[when] = _barriers(setup, samples.draws(), recalibrates=False)
-        if setup.posterior.statistics:
+        if setup.posterior.network.recalibrate is not None:
             found[f"{when}_recomputed"] = _barriers(setup, samples.draws(), recalibrates=True)
     return found
 

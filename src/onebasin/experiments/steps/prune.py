@@ -10,7 +10,6 @@ from onebasin.analysis.intervals import bootstrap_interval, t_interval
 from onebasin.analysis.predictive import Predictive
 from onebasin.analysis.pruning import pruned_copies, pruning_scores
 from onebasin.experiments.setup import Monitor, Setup
-from onebasin.experiments.statistics import never_pruned
 from onebasin.experiments.steps.summarize import load_alignment
 from onebasin.gaussian import DiagonalGaussian, load_gaussian
 from onebasin.samples import Samples
@@ -72,7 +71,7 @@ def _scores(
     if isinstance(params, dict) and "log_noise_std" in params:
         keep = np.asarray(np.inf, np.float32)
         scores = {name: {**tree, "log_noise_std": keep} for name, tree in scores.items()}
-    return {name: never_pruned(setup.posterior, tree) for name, tree in scores.items()}
+    return scores
 
 
 def _curve(setup: Setup, params: Params, scores: Params) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from onebasin import _trees
+from onebasin._collections import without_statistics
 from onebasin._types import Params
 from onebasin.alignment.align import Alignment
 from onebasin.alignment.null import null_draws, rms
@@ -15,7 +16,6 @@ from onebasin.analysis.tempering import fit_temperature, temper
 from onebasin.experiments.methods import tell
 from onebasin.experiments.refinement import Refinement, fit_inputs, refined
 from onebasin.experiments.setup import Monitor, Setup
-from onebasin.experiments.statistics import weights_alone
 from onebasin.gaussian import DiagonalGaussian, LowRankGaussian, load_gaussian, summarize
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
@@ -39,14 +39,13 @@ def summarize_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict
     null = _null(setup, samples)
     null.save(run.compact("null"))
     monitor("diagnostics", 0.7, "R-hat and effective sample sizes")
-    alone = lambda tree: weights_alone(setup.posterior, tree)
     return {
-        "null_floor": _floor(*map(alone, (compact.std, null.std, direct.std))),
+        "null_floor": _floor(*map(without_statistics, (compact.std, null.std, direct.std))),
         "low_rank": low_ranks,
         "diagnostics": {
             "sampler": sampler_health(samples),
-            "weights_unaligned": weight_convergence(Samples(alone(samples.params))),
-            "weights_aligned": weight_convergence(Samples(alone(aligned.params))),
+            "weights_unaligned": weight_convergence(samples),
+            "weights_aligned": weight_convergence(aligned),
             "predictions": _prediction_convergence(setup, samples),
         },
     }

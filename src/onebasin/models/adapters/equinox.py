@@ -1,41 +1,87 @@
 """from_equinox: Equinox modules as functions of their weights."""
 
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 
 from onebasin import _trees
+from onebasin._collections import STATISTICS, WEIGHTS, collected, map_statistics
 from onebasin._types import Params
+from onebasin.models.adapters.adapted import Adapted
+from onebasin.models.adapters.equinox_statistics import (
+    axis_name_of,
+    in_training,
+    kept_by_norms,
+    measured,
+    renewed,
+)
 
 
-def from_equinox(
-    module: Any, state: Any = None, *, batched: bool = True
-) -> tuple[Callable[..., Any], Params]:
+def from_equinox(module: Any, state: Any = None, *, batched: bool = True) -> tuple[Adapted, Params]:
     """An Equinox module as `apply(params, *inputs)` and its inexact arrays.
 
     Inputs and outputs lead with a batch, over which a call of the module on one example is mapped;
     `batched=False` calls it on inputs as they are. A module with a state, as
-    `eqx.nn.make_with_state` gives both, has params `{"module": ..., "state": ...}`: running
-    statistics move with the units they belong to. What a call does to the state is left out.
+    `eqx.nn.make_with_state` gives both, has params `{"module": ..., "state": ...}`. With BatchNorm
+    these are the `"weights"`, and beside them are the `"statistics"`, the part of the state that
+    `apply.recalibrate` renews. What a call does to the state is left out.
 
     Raises: TypeError for what is no module; ValueError for dropout or BatchNorm in training mode,
     or a missing state.
     """
     _check(module, state)
-    whole = module if state is None else {"module": module, "state": state}
-    params, rest = eqx.partition(whole, eqx.is_inexact_array)
+    if state is None:
+        weights, rest = eqx.partition(module, eqx.is_inexact_array)
 
-    def apply(params: Params, *inputs: Any) -> Any:
-        combined = eqx.combine(params, rest)
-        if state is None:
-            call = combined
-        else:
-            call = lambda *one: combined["module"](*one, combined["state"])[0]
+        def stateless(params: Params, *inputs: Any) -> Any:
+            call = eqx.combine(params, rest)
+            return (jax.vmap(call) if batched else call)(*inputs)
+
+        return Adapted(stateless), weights
+    return _with_state(module, state, batched)
+
+
+def _with_state(module: Any, state: Any, batched: bool) -> tuple[Adapted, Params]:
+    statistics, others = kept_by_norms(module, state)
+    weights, rest = eqx.partition({"module": module, "state": others}, eqx.is_inexact_array)
+    params = collected(weights, statistics)
+    keeps_statistics = params is not weights
+
+    def whole(params: Params) -> tuple[Any, Any]:
+        if not keeps_statistics:
+            combined = eqx.combine(params, rest)
+            return combined["module"], combined["state"]
+        combined = eqx.combine(params[WEIGHTS], rest)
+        return combined["module"], eqx.combine(combined["state"], params[STATISTICS])
+
+    def evaluate(params: Params, *inputs: Any) -> Any:
+        module, state = whole(params)
+        call = lambda *one: module(*one, state)[0]
         return (jax.vmap(call) if batched else call)(*inputs)
 
-    return apply, params
+    def by_batch(params: Params, inputs: Any) -> tuple[Any, Any]:
+        # Old statistics have no weight in the new ones, but zero times NaN is NaN.
+        module, state = whole(map_statistics(jnp.zeros_like, params))
+        training = in_training(module)
+
+        def call(*one: Any) -> tuple[Any, Any]:
+            outputs, after = training(*one, state)
+            return outputs, measured(training, after)
+
+        if not batched:
+            return call(*inputs)
+        return jax.vmap(call, out_axes=(0, None), axis_name=axis_name_of(module))(*inputs)
+
+    def recalibrate(params: Params, *inputs: Any) -> Params:
+        module, state = whole(params)
+        found = renewed(module, state, by_batch(params, inputs)[1])
+        return {**params, STATISTICS: kept_by_norms(module, found)[0]}
+
+    if not keeps_statistics:
+        return Adapted(evaluate), params
+    return Adapted(evaluate, lambda p, *inputs: by_batch(p, inputs)[0], recalibrate), params
 
 
 def _check(module: Any, state: Any) -> None:

@@ -1,27 +1,31 @@
 """from_flax: modules of Flax, NNX or Linen, as functions of their weights."""
 
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 
 from onebasin import _trees
+from onebasin._collections import STATISTICS, WEIGHTS, collected, has_collections
 from onebasin._types import Params
+from onebasin.models.adapters.adapted import Adapted
+from onebasin.models.adapters.flax_statistics import by_batch_linen, by_batch_nnx
 from onebasin.models.adapters.written import check_nothing_written, unread, written_leaves
+
+_LINEN = "batch_stats"
+"""The collection in which Linen's modules keep their running statistics."""
 
 _HINT = "Call module.eval() first; what draws random numbers in evaluation too must go."
 
 
-def from_flax(
-    module: Any, variables: Any = None, **keywords: Any
-) -> tuple[Callable[..., Any], Params]:
+def from_flax(module: Any, variables: Any = None, **keywords: Any) -> tuple[Adapted, Params]:
     """A Flax module as `apply(params, *inputs)` and its inexact arrays.
 
-    An NNX module holds its arrays itself; a Linen module needs the `variables` that `init` gave.
-    Params hold all collections, so that statistics of BatchNorm move with the units they
-    belong to; other arrays are closed over. `keywords`, such as `train=False` or Linen's
-    `method`, are handed to every call.
+    An NNX module holds its arrays itself; a Linen module needs the `variables` that `init` gave,
+    all collections of them. With running statistics, which are NNX's `BatchStat` and Linen's
+    `batch_stats`, params are `{"weights": ..., "statistics": ...}`, and `apply.recalibrate`
+    renews those of BatchNorm. Other arrays are closed over. `keywords`, such as `train=False` or
+    Linen's `method`, are handed to every call.
 
     Raises: TypeError for what is no module; ValueError for variables that are missing or not
     wanted. `apply` raises ValueError for a call that changes statistics or draws random numbers.
@@ -46,22 +50,39 @@ def from_flax(
     return _from_linen(module, variables, keywords)
 
 
-def _from_nnx(module: Any, keywords: dict[str, Any]) -> tuple[Callable[..., Any], Params]:
+def _from_nnx(module: Any, keywords: dict[str, Any]) -> tuple[Adapted, Params]:
     from flax import nnx  # pyright: ignore[reportMissingImports]  # an extra
 
     graph, state = nnx.split(module)
-    params, rest = eqx.partition(nnx.to_pure_dict(state), eqx.is_inexact_array)
+    kept, others = nnx.split_state(state, nnx.BatchStat, ...)
+    statistics = eqx.filter(nnx.to_pure_dict(kept), eqx.is_inexact_array)
+    weights, rest = eqx.partition(nnx.to_pure_dict(others), eqx.is_inexact_array)
     counters = set(_trees.named_leaves(nnx.to_pure_dict(nnx.state(module, nnx.RngCount))))
 
-    def call(arrays: Any, inputs: Any) -> tuple[Any, Any]:
+    def call(arrays: Any, inputs: Any, by_batch: bool = False) -> tuple[Any, Any]:
         fresh = jax.tree.map(lambda leaf: leaf, state)  # a copy, for what is replaced is in place
         nnx.replace_by_pure_dict(fresh, arrays)
         merged = nnx.merge(graph, fresh)
+        if by_batch:
+            by_batch_nnx(merged)
         outputs = merged(*inputs, **keywords)
         return outputs, nnx.to_pure_dict(nnx.state(merged))
 
-    def apply(params: Params, *inputs: Any) -> Any:
-        arrays = eqx.combine(params, rest)
+    def all_arrays(params: Params) -> Any:
+        if not has_collections(params):
+            return eqx.combine(params, rest)
+        return _trees.merge(eqx.combine(params[WEIGHTS], rest), params[STATISTICS])
+
+    def batch_apply(params: Params, *inputs: Any) -> Any:
+        return call(all_arrays(params), inputs, by_batch=True)[0]
+
+    def recalibrate(params: Params, *inputs: Any) -> Params:
+        after = _trees.named_leaves(call(all_arrays(params), inputs, by_batch=True)[1])
+        found = {name: after[name] for name in _trees.named_leaves(params[STATISTICS])}
+        return {**params, STATISTICS: _trees.rebuild(found, params[STATISTICS])}
+
+    def evaluate(params: Params, *inputs: Any) -> Any:
+        arrays = all_arrays(params)
         outputs, after = call(arrays, inputs)
         written = written_leaves(arrays, after)
         if counters.intersection(written):
@@ -79,24 +100,43 @@ def _from_nnx(module: Any, keywords: dict[str, Any]) -> tuple[Callable[..., Any]
             {name: leaves[name] for name in counters},
         )
 
-    return apply, params
+    params = collected(weights, statistics)
+    if not has_collections(params):
+        return Adapted(evaluate), params
+    return Adapted(evaluate, batch_apply, recalibrate), params
 
 
-def _from_linen(
-    module: Any, variables: Any, keywords: dict[str, Any]
-) -> tuple[Callable[..., Any], Params]:
+def _from_linen(module: Any, variables: Any, keywords: dict[str, Any]) -> tuple[Adapted, Params]:
     from flax import core, errors  # pyright: ignore[reportMissingImports]  # an extra
 
     plain = core.unfreeze(core.meta.unbox(variables))
-    params, rest = eqx.partition(plain, eqx.is_inexact_array)
+    statistics = eqx.filter({k: v for k, v in plain.items() if k == _LINEN}, eqx.is_inexact_array)
+    others = {name: part for name, part in plain.items() if name != _LINEN}
+    weights, rest = eqx.partition(others, eqx.is_inexact_array)
 
-    def apply(params: Params, *inputs: Any) -> Any:
+    def all_variables(params: Params) -> Any:
+        if not has_collections(params):
+            return eqx.combine(params, rest)
+        return {**eqx.combine(params[WEIGHTS], rest), **params[STATISTICS]}
+
+    def by_batch(params: Params, inputs: Any) -> tuple[Any, Any]:
+        with by_batch_linen():
+            return module.apply(all_variables(params), *inputs, mutable=[_LINEN], **keywords)
+
+    def recalibrate(params: Params, *inputs: Any) -> Params:
+        found = {**params[STATISTICS], **core.unfreeze(by_batch(params, inputs)[1])}
+        return {**params, STATISTICS: found}
+
+    def evaluate(params: Params, *inputs: Any) -> Any:
         try:
-            return module.apply(eqx.combine(params, rest), *inputs, **keywords)
+            return module.apply(all_variables(params), *inputs, **keywords)
         except (errors.ModifyScopeVariableError, errors.InvalidRngError) as error:
             raise ValueError(
                 f"A module must be called as in evaluation. Got: {error} "
                 "Hand from_flax the keyword that its call takes, such as train=False."
             ) from error
 
-    return apply, params
+    params = collected(weights, statistics)
+    if not has_collections(params):
+        return Adapted(evaluate), params
+    return Adapted(evaluate, lambda p, *inputs: by_batch(p, inputs)[0], recalibrate), params

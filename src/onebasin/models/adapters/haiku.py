@@ -6,19 +6,29 @@ from typing import Any
 
 import equinox as eqx
 
+from onebasin import _trees
+from onebasin._collections import STATISTICS, WEIGHTS, collected, has_collections
 from onebasin._types import Params
+from onebasin.models.adapters.adapted import Adapted
 from onebasin.models.adapters.written import check_nothing_written, written_leaves
+
+_AVERAGES = "/~/mean_ema", "/~/var_ema"
+"""How Haiku's BatchNorm calls the modules that keep its statistics."""
+
+_AVERAGE = "average"
+"""What it reads of them in evaluation; the rest is for computing it."""
 
 
 def from_haiku(
     transformed: Any, params: Params, state: Any = None, **keywords: Any
-) -> tuple[Callable[..., Any], Params]:
+) -> tuple[Adapted, Params]:
     """What `hk.transform` gives as `apply(params, *inputs)` and its inexact arrays.
 
     What `hk.transform_with_state` gives needs the `state` too; its params are
-    `{"params": ..., "state": ...}`, so that statistics of BatchNorm move with the units they
-    belong to. No random key is handed over. `keywords`, such as `is_training=False`, are handed to
-    every call.
+    `{"params": ..., "state": ...}`. With BatchNorm these are the `"weights"`, and beside them are
+    the `"statistics"`: its averages, which `apply.recalibrate` renews. What it keeps to compute
+    them is closed over. No random key is handed over. `keywords`, such as `is_training=False`, are
+    handed to every call.
 
     Raises: TypeError for what is not transformed; ValueError for a state that is missing or not
     wanted. `apply` raises ValueError for a call that changes the state.
@@ -36,22 +46,77 @@ def from_haiku(
             "from_haiku takes a state with what hk.transform_with_state gives, and none otherwise. "
             f"Got {'none' if keeps_state else 'one'}. Hand over what init gave."
         )
-    whole = {"params": params, "state": state} if keeps_state else params
-    weights, rest = eqx.partition(whole, eqx.is_inexact_array)
     # hk.without_apply_rng leaves the key out.
     key = (None,) if "rng" in inspect.signature(transformed.apply).parameters else ()
+    if not keeps_state:
+        weights, rest = eqx.partition(params, eqx.is_inexact_array)
 
-    def apply(params: Params, *inputs: Any) -> Any:
-        arrays = eqx.combine(params, rest)
-        if not keeps_state:
-            return transformed.apply(arrays, *key, *inputs, **keywords)
-        outputs, after = transformed.apply(
-            arrays["params"], arrays["state"], *key, *inputs, **keywords
-        )
+        def stateless(params: Params, *inputs: Any) -> Any:
+            return transformed.apply(eqx.combine(params, rest), *key, *inputs, **keywords)
+
+        return Adapted(stateless), weights
+
+    def call(arrays: Any, inputs: Any) -> tuple[Any, Any]:
+        return transformed.apply(arrays["params"], arrays["state"], *key, *inputs, **keywords)
+
+    return _with_state(call, params, state)
+
+
+def _with_state(
+    call: Callable[[Any, Any], tuple[Any, Any]], params: Params, state: Any
+) -> tuple[Adapted, Params]:
+    kept = {name for name in state if name.endswith(_AVERAGES)}
+    averages = {name: {_AVERAGE: state[name][_AVERAGE]} for name in kept}
+    closed = {
+        name: {k: v for k, v in arrays.items() if k != _AVERAGE}
+        for name, arrays in state.items()
+        if name in kept
+    }
+    others = {name: dict(arrays) for name, arrays in state.items() if name not in kept}
+    weights, rest = eqx.partition({"params": params, "state": others}, eqx.is_inexact_array)
+
+    def all_arrays(params: Params) -> Any:
+        if not has_collections(params):
+            return eqx.combine(params, rest)
+        arrays = _trees.merge(eqx.combine(params[WEIGHTS], rest), {"state": closed})
+        return _trees.merge(arrays, params[STATISTICS])
+
+    def by_batch(params: Params, inputs: Any) -> tuple[Any, Any]:
+        import haiku  # pyright: ignore[reportMissingImports]  # an extra
+
+        with haiku.intercept_methods(_training):
+            return call(all_arrays(params), inputs)
+
+    def recalibrate(params: Params, *inputs: Any) -> Params:
+        after = by_batch(params, inputs)[1]
+        found = {name: {_AVERAGE: after[name][_AVERAGE]} for name in kept}
+        return {**params, STATISTICS: {"state": found}}
+
+    def evaluate(params: Params, *inputs: Any) -> Any:
+        arrays = all_arrays(params)
+        outputs, after = call(arrays, inputs)
         check_nothing_written(
             written_leaves(arrays["state"], after),
             "Hand from_haiku its keyword, such as is_training=False.",
         )
         return outputs
 
-    return apply, weights
+    found = collected(weights, {"state": averages} if averages else {})
+    if not averages:
+        return Adapted(evaluate), found
+    return Adapted(evaluate, lambda p, *inputs: by_batch(p, inputs)[0], recalibrate), found
+
+
+def _training(next_call: Any, args: Any, keywords: Any, context: Any) -> Any:
+    """BatchNorm as in training; its averages become what it measured last."""
+    import haiku  # pyright: ignore[reportMissingImports]  # an extra
+
+    module, is_call = context.module, context.method_name == "__call__"
+    if is_call and isinstance(module, haiku.BatchNorm):
+        bound = inspect.signature(context.orig_method).bind(*args, **keywords)
+        bound.arguments["is_training"] = True
+        return next_call(*bound.args, **bound.kwargs)
+    if is_call and module.module_name.endswith(_AVERAGES):
+        haiku.set_state(_AVERAGE, args[0])
+        return args[0]
+    return next_call(*args, **keywords)

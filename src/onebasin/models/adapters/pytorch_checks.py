@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from onebasin import _trees
 from onebasin._types import Params
 
 _TOLERANCE = 1e-4
@@ -121,24 +122,32 @@ def _in_64_bits(array: Any) -> np.ndarray:
 
 def _tolerance(params: Params) -> float:
     """What rounding may make of a function that is the same: half precision rounds more."""
-    coarsest = max((float(jnp.finfo(leaf.dtype).eps) for leaf in params.values()), default=0.0)
+    coarsest = max(
+        (float(jnp.finfo(leaf.dtype).eps) for leaf in jax.tree.leaves(params)), default=0.0
+    )
     return max(_TOLERANCE, 16 * coarsest)
 
 
-def check_fits(params: Params, weights: Mapping[str, Any]) -> None:
-    """Refuse params with other names or shapes than the weights of a module, or complex ones.
+def check_names(params: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
+    """Refuse params with other names than the weights of a module.
 
     Raises: ValueError.
     """
-    missing = sorted(set(weights) - set(params))
-    unexpected = sorted(set(params) - set(weights))
+    missing, unexpected = sorted(weights.keys() - params), sorted(params.keys() - weights)
     if missing or unexpected:
         near = difflib.get_close_matches(unexpected[0], missing, 1) if unexpected else []
-        hint = f" Did you mean {near[0]!r}?" if near else " Are they of another module?"
+        hint = f"Did you mean {near[0]!r}?" if near else "Are they of another module?"
         raise ValueError(
             "Params must have the names that from_torch gives the weights of the module. "
-            f"Missing: {missing}. Unexpected: {unexpected}.{hint}"
+            f"{_trees.difference(params, weights)} {hint}"
         )
+
+
+def check_fits(params: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
+    """Refuse params with other shapes than the weights of a module, or complex ones.
+
+    Raises: ValueError.
+    """
     for name, tensor in weights.items():
         if np.shape(params[name]) != tuple(tensor.shape):
             raise ValueError(

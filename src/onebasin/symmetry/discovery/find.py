@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from onebasin import _trees
 from onebasin._arguments import check_arrays, check_takes
+from onebasin._collections import own_names, statistics_in
 from onebasin._types import Params
 from onebasin.symmetry.axes import Axes, Blocks, Function, Place, Sign, Symmetry
 from onebasin.symmetry.claims import verify_found
@@ -50,6 +51,7 @@ def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Sy
     check_takes("apply", apply, ("params", *(f"input {n}" for n, _ in enumerate(inputs))), "")
     check_arrays("params", params)
     check_arrays("inputs", inputs)
+    params = getattr(apply, "arranged", lambda params: params)(params)
     _check(params)
     walked = walk(apply, params, *inputs)
     frozen = frozen_axes(walked)
@@ -83,7 +85,7 @@ def _check(params: Params) -> None:
 def symmetry_of(walked: Walked, params: Params) -> Symmetry:
     """The symmetry that a walk has found, shaped like the params."""
     nested = nesting(walked)
-    names = _names(walked, nested)
+    names = _names(walked, nested, params)
     axes = {leaf: _axes(value, names) for leaf, value in walked.leaves.items()}
     free = [label for label in names if label.frozen is None]
     symmetry = Symmetry(
@@ -135,12 +137,15 @@ def _is_of_nested(sign: Sign, every: list[Sign], symmetry: Symmetry) -> bool:
     return len(independent([*map(bits, nested), bits(sign)])) == len(independent(map(bits, nested)))
 
 
-def _names(walked: Walked, nested: dict[Label, list[Label]]) -> dict[Label, str]:
+def _names(walked: Walked, nested: dict[Label, list[Label]], params: Params) -> dict[Label, str]:
     """A name for each label that moves or holds one that does: of the layer that it belongs to."""
+    statistics, own = statistics_in(params), own_names(params)
+    weights_first = dict(sorted(walked.leaves.items(), key=lambda item: item[0] in statistics))
     wanted = set(nested).union(*nested.values())
     names: dict[Label, str] = {}
     taken: dict[str, int] = {}
-    for leaf, run in _by_ownership(walked.leaves):
+    for path, run in _by_ownership(weights_first):
+        leaf = own[path]
         for label in smallest(run):
             if label in wanted and label not in names:
                 # PyTorch's names have dots where others have slashes.

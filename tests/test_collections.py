@@ -1,0 +1,62 @@
+"""Collections: what is a statistic is known from the structure of a tree alone."""
+
+import numpy as np
+from jax.tree_util import tree_structure
+
+from onebasin import _trees
+from onebasin._collections import (
+    collected,
+    map_statistics,
+    own_names,
+    statistics_in,
+    with_statistics_of,
+    without_statistics,
+)
+
+PARAMS = {
+    "network": {
+        "weights": {"0.weight": np.ones((2, 3)), "1.weight": np.ones(2)},
+        "statistics": {"1.running_mean": np.full(2, 5.0)},
+    },
+    "log_noise_std": np.zeros(()),
+}
+STATISTIC = "network/statistics/1.running_mean"
+
+
+def test_statistics_are_found_anywhere_in_a_tree() -> None:
+    assert statistics_in(PARAMS) == {STATISTIC}
+    twice = {"mean": PARAMS, "parts": [PARAMS]}
+    assert statistics_in(twice) == {f"mean/{STATISTIC}", f"parts/0/{STATISTIC}"}
+
+
+def test_a_layer_by_one_of_the_names_alone_is_no_collection() -> None:
+    for tree in ({"statistics": {"w": np.ones(2)}}, {"weights": np.ones(2), "w": np.ones(2)},
+                 {"a": {"statistics": np.ones(2)}, "weights": np.ones(2)}):  # fmt: skip
+        assert not statistics_in(tree)
+        assert tree_structure(without_statistics(tree)) == tree_structure(tree)
+        assert list(own_names(tree).values()) == list(_trees.named_leaves(tree))
+
+
+def test_what_is_left_are_the_weights_by_their_paths() -> None:
+    left = _trees.named_leaves(without_statistics(PARAMS))
+    assert left.keys() == _trees.named_leaves(PARAMS).keys() - {STATISTIC}
+
+
+def test_statistics_come_back_to_weights_with_or_without_their_own() -> None:
+    for tree in (without_statistics(PARAMS), map_statistics(np.zeros_like, PARAMS)):
+        found = with_statistics_of(PARAMS, tree)
+        assert tree_structure(found) == tree_structure(PARAMS)
+        assert found["network"]["statistics"]["1.running_mean"][0] == 5
+
+
+def test_arrays_have_names_of_their_own_in_both_collections() -> None:
+    own = own_names(PARAMS)
+    assert own[STATISTIC] == "network/1.running_mean"
+    assert own["network/weights/0.weight"] == "network/0.weight"
+    assert own["log_noise_std"] == "log_noise_std"
+
+
+def test_weights_without_statistics_are_params_as_they_are() -> None:
+    weights = {"w": np.ones(2)}
+    assert collected(weights, {}) is weights
+    assert collected(weights, {"m": np.ones(2)}).keys() == {"weights", "statistics"}
