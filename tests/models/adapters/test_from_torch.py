@@ -2,6 +2,7 @@
 
 import copy
 from collections import Counter
+from importlib.util import find_spec
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("torchax")
+if find_spec("torchax") is None:  # importing it would change PyTorch for all of the process
+    pytest.skip("needs torchax", allow_module_level=True)
 
 import torch_modules as nets  # noqa: E402
 import trials  # noqa: E402

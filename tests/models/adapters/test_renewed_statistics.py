@@ -2,6 +2,7 @@
 
 import copy
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import equinox as eqx
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("torchax")
+if find_spec("torchax") is None:  # importing it would change PyTorch for all of the process
+    pytest.skip("needs torchax", allow_module_level=True)
 pytest.importorskip("flax")
 hk = pytest.importorskip("haiku")
 

@@ -1,6 +1,7 @@
 """Networks with BatchNorm: whichever library they are of, the same is made of them."""
 
 from functools import cache
+from importlib.util import find_spec
 
 import jax
 import normalized_networks as networks
@@ -9,7 +10,8 @@ import pytest
 import same_networks as nets
 
 pytest.importorskip("torch")
-pytest.importorskip("torchax")
+if find_spec("torchax") is None:  # importing it would change PyTorch for all of the process
+    pytest.skip("needs torchax", allow_module_level=True)
 pytest.importorskip("flax")
 pytest.importorskip("haiku")
 

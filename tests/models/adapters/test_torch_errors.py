@@ -1,12 +1,14 @@
 """What from_torch and to_torch refuse, and how they say so."""
 
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("torchax")
+if find_spec("torchax") is None:  # importing it would change PyTorch for all of the process
+    pytest.skip("needs torchax", allow_module_level=True)
 
 import torch_modules as nets  # noqa: E402
 from torch import nn  # noqa: E402
@@ -30,7 +32,7 @@ class Computed(nn.Module):
 
 
 def test_what_is_no_module_is_refused():
-    with pytest.raises(TypeError, match=r"takes a torch\.nn\.Module\. Got function"):
+    with pytest.raises(TypeError, match=r"torch\.nn\.Module is wanted\. Got function\. Wrap"):
         from_torch(lambda x: x, ROW)
 
 
@@ -59,8 +61,26 @@ def test_modes_that_change_nothing_need_not_be_left():
 
 def test_a_random_module_is_refused():
     module = Computed(lambda x: x + torch.rand_like(x))
-    with pytest.raises(ValueError, match=r"what PyTorch gives, within 0\.0001.*random"):
+    with pytest.raises(ValueError, match=r"the same outputs whenever it is called.*random"):
         from_torch(module, ROW)
+
+
+def test_an_operation_that_torchax_computes_otherwise_is_not_called_random():
+    module = nn.ConvTranspose2d(4, 4, 3, groups=2).eval()
+    with pytest.raises(ValueError, match=r"within 0\.0001.*torchax computes some operation"):
+        from_torch(module, torch.ones(1, 4, 5, 5))
+
+
+@pytest.mark.parametrize("script", [torch.jit.script, lambda m: torch.jit.trace(m, ROW)])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_scripted_modules_are_refused(script):
+    with pytest.raises(TypeError, match=r"must be Python code.*Got a scripted or traced one"):
+        from_torch(script(nn.Linear(3, 2)), ROW)
+
+
+def test_a_swapped_pair_is_refused():
+    with pytest.raises(TypeError, match=r"wanted\. Got dict\. Its place.*to_torch\(params, module"):
+        to_torch(nn.Linear(3, 2), _linear())
 
 
 def test_what_torchax_cannot_run_is_refused():

@@ -1,10 +1,13 @@
 """Pooling of PyTorch, in one to three dimensions: channels move, unless a window spans them."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("torchax")
+if find_spec("torchax") is None:  # importing it would change PyTorch for all of the process
+    pytest.skip("needs torchax", allow_module_level=True)
 
 import torch_modules as nets  # noqa: E402
 from torch import nn  # noqa: E402

@@ -1,13 +1,15 @@
 """A whole state_dict, counters of batches included, is taken where from_torch's params are."""
 
 import copy
+from importlib.util import find_spec
 
 import jax
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("torchax")
+if find_spec("torchax") is None:  # importing it would change PyTorch for all of the process
+    pytest.skip("needs torchax", allow_module_level=True)
 
 from torch import nn  # noqa: E402
 

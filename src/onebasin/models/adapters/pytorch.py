@@ -20,9 +20,11 @@ from onebasin.models.adapters.pytorch_checks import (
     check_fits,
     check_has_weights,
     check_names,
+    check_not_random,
     check_same_outputs,
     numpy_array,
     outputs_as,
+    plain_module,
 )
 from onebasin.models.adapters.pytorch_environment import jax_environment, running
 from onebasin.models.adapters.pytorch_statistics import ByBatch, statistics_in_module
@@ -36,25 +38,24 @@ def from_torch(module: Any, *example_inputs: Any, **keywords: Any) -> tuple[Adap
     they are `{"weights": ..., "statistics": ...}`, and `apply.recalibrate` renews the statistics.
     Integers and what is not saved are closed over as they are now. `apply` takes and gives arrays,
     and hands `keywords` to every call. It takes a whole state_dict of arrays as well. On the
-    example inputs it must give what PyTorch gives.
+    example inputs it must give what PyTorch gives. Of a module that `torch.compile` or DataParallel
+    wraps, it is that module.
 
     Raises: ImportError without torchax; TypeError for what is no module; ValueError for a module in
     training mode or without weights, or one that torchax cannot run or runs otherwise.
     """
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
-    if not isinstance(module, torch.nn.Module):
-        raise TypeError(
-            f"from_torch takes a torch.nn.Module. Got {type(module).__name__}. For a function, "
-            "wrap it in a module that holds its weights."
-        )
+    module = plain_module(module, "Wrap a function in a module that holds its weights.")
     check_evaluation_mode(module)
     check_has_weights(module, _weights(module))
     environment = jax_environment()
     inputs = jax.tree.map(_own_tensor, example_inputs)
     arrays = jax.tree.map(numpy_array, inputs)
     with torch.no_grad():
-        expected = outputs_as(numpy_array, module(*inputs, **keywords))
+        call = lambda: outputs_as(numpy_array, module(*inputs, **keywords))
+        expected = call()
+        check_not_random(expected, call())
     apply = _function(copy.deepcopy(module), keywords, environment)
     params = _params(module)
     check_same_outputs(apply, params, arrays, expected)
@@ -73,8 +74,9 @@ def to_torch(params: Params, module: Any) -> Any:
     """
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
-    weights = _weights(module)
-    params = _by_name(params, module)
+    inner = plain_module(module, "Its place is behind params: to_torch(params, module).")
+    weights = _weights(inner)
+    params = _by_name(params, inner)
     check_fits(params, weights)
     with torch.no_grad():
         for name, tensor in weights.items():

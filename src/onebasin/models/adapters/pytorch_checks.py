@@ -86,6 +86,45 @@ def check_has_weights(module: Any, weights: Mapping[str, Any]) -> None:
         )
 
 
+def plain_module(module: Any, hint: str) -> Any:
+    """The module inside of those that compile it or run it on several devices.
+
+    Raises: TypeError for what is no module, with a hint, and for one that is no Python code.
+    """
+    import torch  # pyright: ignore[reportMissingImports]  # an extra
+
+    if not isinstance(module, torch.nn.Module):
+        raise TypeError(f"A torch.nn.Module is wanted. Got {type(module).__name__}. {hint}")
+    parallel = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
+    while True:
+        if isinstance(module, parallel):
+            module = module.module
+        elif isinstance(getattr(module, "_orig_mod", None), torch.nn.Module):
+            module = module._orig_mod
+        else:
+            break
+    if isinstance(module, torch.jit.ScriptModule):
+        raise TypeError(
+            "A module must be Python code, which JAX can trace. Got a scripted or traced one, "
+            f"{type(module).__name__}. Hand over the module that it was made from."
+        )
+    return module
+
+
+def check_not_random(first: Any, again: Any) -> None:
+    """Refuse a module that gives other outputs when it is called again.
+
+    Raises: ValueError.
+    """
+    change = _change(again, first)
+    if change > 0:
+        raise ValueError(
+            "A module must give the same outputs whenever it is called. Got others by "
+            f"{change:.2g} of the largest when it was called again. Is it random, or does it "
+            "change as it is called? What makes it so must go."
+        )
+
+
 def check_same_outputs(
     apply: Callable[..., Any], params: Params, inputs: Any, expected: Any
 ) -> None:
@@ -102,18 +141,23 @@ def check_same_outputs(
             "Tensors that are neither parameters nor buffers nor attributes, and operations "
             "that torchax does not have, must go."
         ) from error
-    pairs = list(zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True))
-    wide = [(_in_64_bits(a), _in_64_bits(b)) for a, b in pairs]
-    sizes = [np.abs(b[np.isfinite(b)]).max(initial=0.0) for _, b in wide]
-    gaps = [np.where(a == b, 0.0, np.abs(a - b)).max(initial=0.0) for a, b in wide]
-    change = float(np.max([0.0, *gaps])) / (max(sizes, default=0.0) or 1.0)
-    tolerance = _tolerance(params)
+    change, tolerance = _change(found, expected), _tolerance(params)
     if not change <= tolerance:  # NaN fails too
         raise ValueError(
             f"apply must give what PyTorch gives, within {tolerance:g} of the largest output. Got "
-            f"a difference of {change:.2g}. Is the module random, or does it change as it is "
-            "called?"
+            f"a difference of {change:.2g}: torchax computes some operation of the module "
+            "otherwise. Try its parts one by one, and write that operation in another way."
         )
+
+
+def _change(found: Any, expected: Any) -> float:
+    """The largest difference between outputs, as a share of the largest output."""
+    pairs = list(zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True))
+    wide = [(_in_64_bits(a), _in_64_bits(b)) for a, b in pairs]
+    sizes = [np.abs(b[np.isfinite(b)]).max(initial=0.0) for _, b in wide]
+    same = lambda a, b: (a == b) | (np.isnan(a) & np.isnan(b))
+    gaps = [np.where(same(a, b), 0.0, np.abs(a - b)).max(initial=0.0) for a, b in wide]
+    return float(np.max([0.0, *gaps])) / (max(sizes, default=0.0) or 1.0)
 
 
 def _in_64_bits(array: Any) -> np.ndarray:

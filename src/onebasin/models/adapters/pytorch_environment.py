@@ -19,19 +19,16 @@ def jax_environment() -> Any:
 
     Raises: ImportError without torchax.
     """
-    import torch  # pyright: ignore[reportMissingImports]  # an extra
-
-    attention = torch.backends.mha
-    was_fast = attention.get_fastpath_enabled()
     try:
-        from torchax.tensor import Environment  # pyright: ignore[reportMissingImports]  # an extra
+        with _without_traces():
+            from torchax.tensor import (
+                Environment,  # pyright: ignore[reportMissingImports]  # an extra
+            )
     except ImportError as error:
         raise ImportError(
             f"from_torch needs torchax. Got: {error}. Install it with "
             "`pip install 'onebasin[torch]'`."
         ) from error
-    finally:
-        attention.set_fastpath_enabled(was_fast)  # torchax turns it off for all of the process
 
     class Folding(Environment):  # pyright: ignore[reportUntypedBaseClass]  # where it is missing
         def dispatch(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -41,6 +38,28 @@ def jax_environment() -> Any:
                 return super().dispatch(func, types, args, kwargs)
 
     return Folding()
+
+
+@contextmanager
+def _without_traces() -> Generator[None]:
+    """What torchax does to a process when it is imported is not done.
+
+    It makes JAX PyTorch's accelerator, for good, with which torch.compile fails for any module, and
+    turns a fast path of attention off. Nothing of it is needed: without a name of its own the
+    device is `privateuseone`. Who uses torchax as well must import it first, and gets all of it.
+    """
+    import torch  # pyright: ignore[reportMissingImports]  # an extra
+
+    attention = torch.backends.mha
+    was_fast = attention.get_fastpath_enabled()
+    kept = torch.utils.rename_privateuse1_backend, torch._register_device_module
+    torch.utils.rename_privateuse1_backend = lambda name: None
+    torch._register_device_module = lambda name, module: None
+    try:
+        yield
+    finally:
+        torch.utils.rename_privateuse1_backend, torch._register_device_module = kept
+        attention.set_fastpath_enabled(was_fast)
 
 
 def _is_traced(leaf: Any) -> bool:
@@ -70,5 +89,5 @@ def running(environment: Any) -> Generator[None]:
         stack.enter_context(torch.no_grad())
         stack.enter_context(environment)
         # Tensors that the module makes without a device must be JAX's too.
-        stack.enter_context(torch.device("jax"))
+        stack.enter_context(torch.device("privateuseone"))
         yield
