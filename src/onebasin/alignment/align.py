@@ -154,8 +154,7 @@ def align(
     """
     _check_types(samples, symmetry, matching)
     matching = weight_matching() if matching is None else matching
-    samples = Samples(symmetry.arranged(samples.params), samples.stats, samples.last_state)
-    symmetry.check(samples.params, num_batch_axes=2)
+    samples = _fitting(samples, symmetry)
     draws = _finite_draws(samples)
     first = jax.tree.map(lambda leaf: leaf[0], draws)
     symmetry = tried(declared_of(symmetry, apply, inputs), first)
@@ -210,6 +209,13 @@ def _flat_start(
             f"Got {tuple(start.converged.shape)}. Align these samples first."
         )
     return {g: np.asarray(p).reshape(-1, *p.shape[2:]) for g, p in start.permutation.items()}
+
+
+def _fitting(samples: Samples, symmetry: Symmetry) -> Samples:
+    """The samples as the symmetry lists their params."""
+    params = symmetry.arranged(samples.params)
+    symmetry.check(params, num_batch_axes=2)
+    return Samples(params, samples.stats)
 
 
 def _finite_draws(samples: Samples) -> Params:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from onebasin._collections import arranged
+from onebasin._collections import STATISTICS, arranged, has_collections
 from onebasin._types import Params
 
 
@@ -37,3 +37,18 @@ class Adapted:
     def __call__(self, params: Params, *inputs: Any) -> Any:
         """The outputs in evaluation mode."""
         return self.evaluate(params, *inputs)
+
+
+def adapted(
+    params: Params,
+    evaluate: Callable[..., Any],
+    by_batch: Callable[[Params, Any], tuple[Any, Any]],
+) -> Adapted:
+    """A function of params like these; `by_batch(params, inputs)` gives outputs and statistics."""
+    if not has_collections(params):
+        return Adapted(evaluate)
+
+    def recalibrate(params: Params, *inputs: Any) -> Params:
+        return {**params, STATISTICS: by_batch(params, inputs)[1]}
+
+    return Adapted(evaluate, lambda params, *inputs: by_batch(params, inputs)[0], recalibrate)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from onebasin import _trees
 from onebasin._collections import STATISTICS, WEIGHTS, collected, map_statistics
 from onebasin._types import Params
-from onebasin.models.adapters.adapted import Adapted
+from onebasin.models.adapters.adapted import Adapted, adapted
 from onebasin.models.adapters.equinox_statistics import (
     axis_name_of,
     in_training,
@@ -70,18 +70,13 @@ def _with_state(module: Any, state: Any, batched: bool) -> tuple[Adapted, Params
             outputs, after = training(*one, state)
             return outputs, measured(training, after)
 
-        if not batched:
-            return call(*inputs)
-        return jax.vmap(call, out_axes=(0, None), axis_name=axis_name_of(module))(*inputs)
+        if batched:
+            call = jax.vmap(call, out_axes=(0, None), axis_name=axis_name_of(module))
+        outputs, found = call(*inputs)
+        module, state = whole(params)  # the call has used up the other state
+        return outputs, kept_by_norms(module, renewed(module, state, found))[0]
 
-    def recalibrate(params: Params, *inputs: Any) -> Params:
-        module, state = whole(params)
-        found = renewed(module, state, by_batch(params, inputs)[1])
-        return {**params, STATISTICS: kept_by_norms(module, found)[0]}
-
-    if not keeps_statistics:
-        return Adapted(evaluate), params
-    return Adapted(evaluate, lambda p, *inputs: by_batch(p, inputs)[0], recalibrate), params
+    return adapted(params, evaluate, by_batch), params
 
 
 def _check(module: Any, state: Any) -> None:

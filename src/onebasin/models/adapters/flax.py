@@ -1,5 +1,7 @@
 """from_flax: modules of Flax, NNX or Linen, as functions of their weights."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -8,7 +10,7 @@ import jax
 from onebasin import _trees
 from onebasin._collections import STATISTICS, WEIGHTS, collected, has_collections
 from onebasin._types import Params
-from onebasin.models.adapters.adapted import Adapted
+from onebasin.models.adapters.adapted import Adapted, adapted
 from onebasin.models.adapters.flax_statistics import by_batch_linen, by_batch_nnx
 from onebasin.models.adapters.written import check_nothing_written, unread, written_leaves
 
@@ -59,51 +61,60 @@ def _from_nnx(module: Any, keywords: dict[str, Any]) -> tuple[Adapted, Params]:
     weights, rest = eqx.partition(nnx.to_pure_dict(others), eqx.is_inexact_array)
     counters = set(_trees.named_leaves(nnx.to_pure_dict(nnx.state(module, nnx.RngCount))))
 
-    def call(arrays: Any, inputs: Any, by_batch: bool = False) -> tuple[Any, Any]:
-        fresh = jax.tree.map(lambda leaf: leaf, state)  # a copy, for what is replaced is in place
-        nnx.replace_by_pure_dict(fresh, arrays)
-        merged = nnx.merge(graph, fresh)
-        if by_batch:
-            by_batch_nnx(merged)
-        outputs = merged(*inputs, **keywords)
-        return outputs, nnx.to_pure_dict(nnx.state(merged))
+    call = partial(_call_nnx, graph, state, keywords)
 
     def all_arrays(params: Params) -> Any:
         if not has_collections(params):
             return eqx.combine(params, rest)
         return _trees.merge(eqx.combine(params[WEIGHTS], rest), params[STATISTICS])
 
-    def batch_apply(params: Params, *inputs: Any) -> Any:
-        return call(all_arrays(params), inputs, by_batch=True)[0]
-
-    def recalibrate(params: Params, *inputs: Any) -> Params:
-        after = _trees.named_leaves(call(all_arrays(params), inputs, by_batch=True)[1])
-        found = {name: after[name] for name in _trees.named_leaves(params[STATISTICS])}
-        return {**params, STATISTICS: _trees.rebuild(found, params[STATISTICS])}
+    def by_batch(params: Params, inputs: Any) -> tuple[Any, Any]:
+        outputs, after = call(all_arrays(params), inputs, by_batch=True)
+        leaves = _trees.named_leaves(after)
+        found = {name: leaves[name] for name in _trees.named_leaves(params[STATISTICS])}
+        return outputs, _trees.rebuild(found, params[STATISTICS])
 
     def evaluate(params: Params, *inputs: Any) -> Any:
         arrays = all_arrays(params)
         outputs, after = call(arrays, inputs)
         written = written_leaves(arrays, after)
         if counters.intersection(written):
-            harmless = idle(arrays, inputs)
+            harmless = _idle(call, arrays, inputs, counters)
             written = [name for name in written if name not in harmless]
         check_nothing_written(written, _HINT)
         return outputs
 
-    def idle(arrays: Any, inputs: Any) -> set[str]:
-        """Counters of random keys that no output depends on, such as those for zeros."""
-        leaves = _trees.named_leaves(arrays)
-        merged = lambda counts: _trees.rebuild({**leaves, **counts}, arrays)
-        return unread(
-            lambda counts: call(merged(counts), inputs)[0],
-            {name: leaves[name] for name in counters},
-        )
-
     params = collected(weights, statistics)
-    if not has_collections(params):
-        return Adapted(evaluate), params
-    return Adapted(evaluate, batch_apply, recalibrate), params
+    return adapted(params, evaluate, by_batch), params
+
+
+def _call_nnx(
+    graph: Any,
+    state: Any,
+    keywords: dict[str, Any],
+    arrays: Any,
+    inputs: Any,
+    by_batch: bool = False,
+) -> tuple[Any, Any]:
+    """The outputs of a module with these arrays, and its arrays after the call."""
+    from flax import nnx  # pyright: ignore[reportMissingImports]  # an extra
+
+    fresh = jax.tree.map(lambda leaf: leaf, state)  # a copy, for what is replaced is in place
+    nnx.replace_by_pure_dict(fresh, arrays)
+    merged = nnx.merge(graph, fresh)
+    if by_batch:
+        by_batch_nnx(merged)
+    outputs = merged(*inputs, **keywords)
+    return outputs, nnx.to_pure_dict(nnx.state(merged))
+
+
+def _idle(call: Callable[..., Any], arrays: Any, inputs: Any, counters: set[str]) -> set[str]:
+    """Counters of random keys that no output depends on, such as those for zeros."""
+    leaves = _trees.named_leaves(arrays)
+    merged = lambda counts: _trees.rebuild({**leaves, **counts}, arrays)
+    return unread(
+        lambda counts: call(merged(counts), inputs)[0], {name: leaves[name] for name in counters}
+    )
 
 
 def _from_linen(module: Any, variables: Any, keywords: dict[str, Any]) -> tuple[Adapted, Params]:
@@ -121,11 +132,9 @@ def _from_linen(module: Any, variables: Any, keywords: dict[str, Any]) -> tuple[
 
     def by_batch(params: Params, inputs: Any) -> tuple[Any, Any]:
         with by_batch_linen():
-            return module.apply(all_variables(params), *inputs, mutable=[_LINEN], **keywords)
-
-    def recalibrate(params: Params, *inputs: Any) -> Params:
-        found = {**params[STATISTICS], **core.unfreeze(by_batch(params, inputs)[1])}
-        return {**params, STATISTICS: found}
+            arrays = all_variables(params)
+            outputs, found = module.apply(arrays, *inputs, mutable=[_LINEN], **keywords)
+        return outputs, {**params[STATISTICS], **core.unfreeze(found)}
 
     def evaluate(params: Params, *inputs: Any) -> Any:
         try:
@@ -137,6 +146,4 @@ def _from_linen(module: Any, variables: Any, keywords: dict[str, Any]) -> tuple[
             ) from error
 
     params = collected(weights, statistics)
-    if not has_collections(params):
-        return Adapted(evaluate), params
-    return Adapted(evaluate, lambda p, *inputs: by_batch(p, inputs)[0], recalibrate), params
+    return adapted(params, evaluate, by_batch), params

@@ -9,7 +9,7 @@ import equinox as eqx
 from onebasin import _trees
 from onebasin._collections import STATISTICS, WEIGHTS, collected, has_collections
 from onebasin._types import Params
-from onebasin.models.adapters.adapted import Adapted
+from onebasin.models.adapters.adapted import Adapted, adapted
 from onebasin.models.adapters.written import check_nothing_written, written_leaves
 
 _AVERAGES = "/~/mean_ema", "/~/var_ema"
@@ -65,14 +65,7 @@ def from_haiku(
 def _with_state(
     call: Callable[[Any, Any], tuple[Any, Any]], params: Params, state: Any
 ) -> tuple[Adapted, Params]:
-    kept = {name for name in state if name.endswith(_AVERAGES)}
-    averages = {name: {_AVERAGE: state[name][_AVERAGE]} for name in kept}
-    closed = {
-        name: {k: v for k, v in arrays.items() if k != _AVERAGE}
-        for name, arrays in state.items()
-        if name in kept
-    }
-    others = {name: dict(arrays) for name, arrays in state.items() if name not in kept}
+    averages, closed, others = _split(state)
     weights, rest = eqx.partition({"params": params, "state": others}, eqx.is_inexact_array)
 
     def all_arrays(params: Params) -> Any:
@@ -85,12 +78,8 @@ def _with_state(
         import haiku  # pyright: ignore[reportMissingImports]  # an extra
 
         with haiku.intercept_methods(_training):
-            return call(all_arrays(params), inputs)
-
-    def recalibrate(params: Params, *inputs: Any) -> Params:
-        after = by_batch(params, inputs)[1]
-        found = {name: {_AVERAGE: after[name][_AVERAGE]} for name in kept}
-        return {**params, STATISTICS: {"state": found}}
+            outputs, after = call(all_arrays(params), inputs)
+        return outputs, {"state": _split(after)[0]}
 
     def evaluate(params: Params, *inputs: Any) -> Any:
         arrays = all_arrays(params)
@@ -101,10 +90,20 @@ def _with_state(
         )
         return outputs
 
-    found = collected(weights, {"state": averages} if averages else {})
-    if not averages:
-        return Adapted(evaluate), found
-    return Adapted(evaluate, lambda p, *inputs: by_batch(p, inputs)[0], recalibrate), found
+    found = collected(weights, {"state": averages})
+    return adapted(found, evaluate, by_batch), found
+
+
+def _split(state: Any) -> tuple[Any, Any, Any]:
+    """What BatchNorm reads, what it computes that with, and what others keep."""
+    kept = {name: arrays for name, arrays in state.items() if name.endswith(_AVERAGES)}
+    averages = {name: {_AVERAGE: arrays[_AVERAGE]} for name, arrays in kept.items()}
+    closed = {
+        name: {key: array for key, array in arrays.items() if key != _AVERAGE}
+        for name, arrays in kept.items()
+    }
+    others = {name: dict(arrays) for name, arrays in state.items() if name not in kept}
+    return averages, closed, others
 
 
 def _training(next_call: Any, args: Any, keywords: Any, context: Any) -> Any:
