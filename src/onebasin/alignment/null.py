@@ -5,27 +5,31 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
-from onebasin._types import Array, Key, Params
+from onebasin._types import Key, Params
 from onebasin.alignment.align import align
+from onebasin.alignment.autoregression import fit_autoregression
 from onebasin.alignment.matching import Matching
 from onebasin.alignment.reference import Reference
 from onebasin.gaussian import DiagonalGaussian
 from onebasin.samples import Samples
-from onebasin.symmetry.axes import Axes, Symmetry
+from onebasin.symmetry.axes import Symmetry
 
 
 def null_draws(key: Key, samples: Samples, symmetry: Symmetry) -> Samples:
-    r"""As many draws as `samples` has, whose units are independent noise and share nothing.
+    r"""As many draws as `samples` has, as autocorrelated, whose units share nothing.
 
-    Each weight is independent normal with the mean and std that its position has over all draws
-    and *all units that may take it*, in both signs where they may flip. Every draw has the same
-    `lp`, for noise has no density.
+    Each weight is independent normal noise with the mean and std that its position has over all
+    draws and *all units that may take it*, in both signs where they may flip. Within a chain the
+    noise of a position is the autoregression that fits the sum of the weights of these units (of
+    their squares, where they may flip): no relabelling of units changes a sum over them, and the
+    sum of independent units has the autocorrelation of each. Every draw has the same `lp`, for
+    noise has no density.
     """
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     pieces = symmetry.unfold(samples.params, 2)
     noise = {
         name: _exchangeable_noise(
-            rng, np.asarray(leaf), symmetry.leaves[name], bool(symmetry.flips(name))
+            rng, np.asarray(leaf), exchanged_axes(symmetry, name), bool(symmetry.flips(name))
         )
         for name, leaf in _trees.named_leaves(pieces).items()
     }
@@ -53,17 +57,34 @@ def null_floor(
     return DiagonalGaussian(aligned.mean(), aligned.std())
 
 
+def exchanged_axes(symmetry: Symmetry, leaf: str) -> tuple[int, ...]:
+    """The axes of an array of `Symmetry.leaves` whose entries may take each other's places.
+
+    A group of one unit moves nothing, but may flip.
+    """
+    least = 1 if symmetry.flips(leaf) else 2
+    return tuple(
+        axis
+        for axis, group in enumerate(symmetry.leaves[leaf].names)
+        if isinstance(group, str) and symmetry.sizes.get(group, 0) >= least
+    )
+
+
 def _exchangeable_noise(
-    rng: np.random.Generator, leaf: Float[Array, "chain draw *shape"], axes: Axes, flips: bool
+    rng: np.random.Generator,
+    leaf: Float[np.ndarray, "chain draw *shape"],
+    exchanged: tuple[int, ...],
+    flips: bool,
 ) -> Float[np.ndarray, "chain draw *shape"]:
-    exchanged = tuple(axis + 2 for axis, group in enumerate(axes.names) if group is not None)
+    exchanged = tuple(axis + 2 for axis in exchanged)
     pooled = (0, 1, *exchanged)
     mean = leaf.mean(axis=pooled, keepdims=True, dtype=np.float64)
     std = leaf.std(axis=pooled, keepdims=True, dtype=np.float64)
+    centered = leaf - mean  # sums of large equal numbers would drown in their rounding
     if flips:  # either sign may take the position
-        mean, std = np.zeros_like(mean), np.hypot(mean, std)
-    noise = rng.standard_normal(leaf.shape, np.float32)
-    return np.asarray(mean + std * noise, leaf.dtype)
+        mean, std, centered = np.zeros_like(mean), np.hypot(mean, std), np.square(leaf, dtype=float)
+    process = fit_autoregression(centered.sum(axis=exchanged, keepdims=True), flips)
+    return np.asarray(mean + std * process.sample(rng, leaf.shape), leaf.dtype)
 
 
 def rms(tree: Params) -> float:
