@@ -1,7 +1,7 @@
 """Significance: which stds of aligned samples are smaller than alignment alone would make them."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -168,27 +168,15 @@ def compare_with_nulls(
             f"std_significance needs at least {_LEAST_NULLS} alignments of noise. "
             f"Got {len(null_stds)}. Leave num_nulls out to take as many as the level needs."
         )
-    stds, sizes, null_sizes = (_pieces(tree, symmetry) for tree in (std, ess, null_ess))
-    nulls = [_pieces(tree, symmetry) for tree in null_stds]
-    scores = {
-        name: _scores(
-            stds[name],
-            sizes[name],
-            null_sizes[name],
-            np.stack([null[name] for null in nulls]).astype(np.float64),
-            exchanged_axes(symmetry, name),
-        )
-        for name in stds
-    }
+    scores = _all_scores(std, ess, null_ess, null_stds, symmetry)
     pool = np.sort(np.concatenate([score.null for score in scores.values()]))
     _check_pool(len(pool), len(null_stds), level)
     whole = lambda leaves: symmetry.fold(
         _trees.rebuild({n: leaves(score) for n, score in scores.items()}, symmetry.unfold(std)), std
     )
     p_values = whole(lambda score: _p_values(score.observed, pool))
-    told = lambda p, size: np.where(size < LEAST_ESS, np.nan, p)
     return Significance(
-        jax.tree.map(told, p_values, ess),
+        jax.tree.map(lambda p, size: np.where(size < LEAST_ESS, np.nan, p), p_values, ess),
         whole(lambda score: ~np.isnan(score.observed)),
         ess,
         std,
@@ -203,6 +191,23 @@ class _Scores(NamedTuple):
     observed: Float[np.ndarray, "*shape"]
     null: Float[np.ndarray, " null"]
     floor: Float[np.ndarray, "*shape"]
+
+
+def _all_scores(
+    std: Params, ess: Params, null_ess: Params, null_stds: Sequence[Params], symmetry: Symmetry
+) -> dict[str, _Scores]:
+    stds, sizes, null_sizes = (_pieces(tree, symmetry) for tree in (std, ess, null_ess))
+    nulls = [_pieces(tree, symmetry) for tree in null_stds]
+    return {
+        name: _scores(
+            stds[name],
+            sizes[name],
+            null_sizes[name],
+            np.stack([null[name] for null in nulls]).astype(np.float64),
+            exchanged_axes(symmetry, name),
+        )
+        for name in stds
+    }
 
 
 def _scores(
