@@ -43,6 +43,13 @@ def test_noise_has_the_autocorrelations_of_its_process_from_the_first_draw_on() 
     np.testing.assert_allclose(expected[:, 1], 0.5 ** np.arange(6))
 
 
+def test_a_weight_that_is_a_scalar_has_a_process_of_its_own() -> None:
+    found = fit_autoregression(chains(0.9)[..., 0])
+    assert found.correlation_time == pytest.approx(19, rel=0.5)
+    noise = found.sample(np.random.default_rng(0), (200, 100))
+    assert (noise[:, 1:] * noise[:, :-1]).mean() == pytest.approx(0.9, abs=0.05)
+
+
 @pytest.mark.parametrize("num_draws", [1, 2, 3, 5])
 def test_chains_too_short_for_an_autocorrelation_have_none(num_draws: int) -> None:
     series = np.random.default_rng(0).standard_normal((50, num_draws, 2))

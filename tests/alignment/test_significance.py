@@ -113,7 +113,7 @@ def test_of_a_network_whose_units_never_move_there_is_nothing_to_tell(key) -> No
     assert "moves no weight" in found.cannot_tell
 
 
-AXES = {"mix": Axes("a", None, "b"), "still": Axes(None)}
+AXES = {"mix": Axes("a", None, "b"), "still": Axes(None), "scalar": Axes()}
 
 
 def unaligned(rng: np.random.Generator, scale: float = 1.0) -> Samples:
@@ -121,6 +121,7 @@ def unaligned(rng: np.random.Generator, scale: float = 1.0) -> Samples:
         {
             "mix": scale * rng.standard_normal((2, 150, 2, 3, 4)),
             "still": rng.standard_normal((2, 150, 2)),
+            "scalar": rng.standard_normal((2, 150)),
         }
     )
 
@@ -148,6 +149,7 @@ def test_a_p_value_ranks_a_std_among_null_stds_standardized_by_position(seed) ->
         assert found.p_values["mix"][i, j, k] == pytest.approx(expected, abs=1.5 / len(pool))
         assert found.floor["mix"][i, j, k] == pytest.approx(pools[j].mean())
     assert np.isnan(found.p_values["still"]).all()
+    assert np.isnan(found.p_values["scalar"])
     assert found.num_null_stds == len(pool) == 17 * 24
 
 

@@ -5,11 +5,13 @@ one unit. What no relabelling changes is a sum over all units that may take a po
 independent units that share an autocorrelation has that autocorrelation too.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
+_PerPosition: TypeAlias = Float[np.ndarray, "*positions"] | np.floating
+"""NumPy makes a number of an array without axes, as a weight that is a scalar has them."""
 _LARGEST_REFLECTION = 0.9999  # a chain that never moves has 1, which is not stationary
 
 
@@ -23,7 +25,7 @@ class Autoregression(NamedTuple):
     reflections: Float[np.ndarray, "order *positions"]
 
     @property
-    def correlation_time(self) -> Float[np.ndarray, "*positions"]:
+    def correlation_time(self) -> _PerPosition:
         r"""$1 + 2 \sum_k \rho_k$: so many draws tell as much of a mean as one independent draw."""
         coefficients, variance = self._white()
         for reflection in self.reflections:
@@ -127,9 +129,9 @@ def _yule_walker(
 
 def _next_order(
     coefficients: Float[np.ndarray, "order *positions"],
-    variance: Float[np.ndarray, "*positions"],
-    reflection: Float[np.ndarray, "*positions"],
-) -> tuple[Float[np.ndarray, "_ *positions"], Float[np.ndarray, "*positions"]]:
+    variance: _PerPosition,
+    reflection: _PerPosition,
+) -> tuple[Float[np.ndarray, "_ *positions"], _PerPosition]:
     """Coefficients and innovation variance of one order more (Durbin and Levinson)."""
     kept = coefficients - reflection * coefficients[::-1]
-    return np.concatenate([kept, reflection[None]]), variance * (1 - reflection**2)
+    return np.concatenate([kept, np.asarray(reflection)[None]]), variance * (1 - reflection**2)

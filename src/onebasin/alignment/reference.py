@@ -3,12 +3,13 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import numpy as np
 from jaxtyping import Bool, Float
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from onebasin import _trees
 from onebasin._types import Params, Permutation
@@ -46,6 +47,12 @@ def starting_point(samples: Samples, symmetry: Symmetry, reference: Reference) -
             f'Got statistics {sorted(samples.stats)}. Add it, or take reference="mean".'
         )
     return _trees.to_host(samples.draw(0, 0))
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The BLAS libraries of the process. Looking for them takes longer than matching 100 draws."""
+    return ThreadpoolController()
 
 
 class Rounds(NamedTuple):
@@ -214,7 +221,7 @@ class Problem(NamedTuple):
     def _over_chunks(self, function: Callable[[slice], Any]) -> list[Any]:
         """Results chunk by chunk; BLAS and the solver leave other threads free to run."""
         # BLAS threads of its own in every thread would only get in each other's way.
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
             return list(pool.map(function, self._chunks()))
 
     def _chunks(self) -> Iterator[slice]:

@@ -219,7 +219,7 @@ def _scores(
 ) -> _Scores:
     """Of an array of which no axis is exchanged, observed scores are NaN and null ones none."""
     if not exchanged:
-        return _Scores(np.full(std.shape, np.nan), np.zeros(0), nulls.mean(axis=0))
+        return _Scores(np.full(std.shape, np.nan), np.zeros(0), np.asarray(nulls.mean(axis=0)))
     pooled = (0, *(axis + 1 for axis in exchanged))
     mean, variance = (
         f(nulls, axis=pooled, keepdims=True) for f in (np.mean, partial(np.var, ddof=1))
