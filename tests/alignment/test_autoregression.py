@@ -58,6 +58,22 @@ def test_chains_too_short_for_an_autocorrelation_have_none(num_draws: int) -> No
     assert found.sample(np.random.default_rng(0), (50, num_draws, 2)).shape == (50, num_draws, 2)
 
 
+@pytest.mark.parametrize("is_squared", [False, True])
+@pytest.mark.parametrize("kind", ["0.99", "0.999", "one way", "a wave"])
+def test_noise_of_chains_that_hardly_mix_does_not_explode(kind: str, is_squared: bool) -> None:
+    steps = np.random.default_rng(0).standard_normal((4, 300, 40))
+    series = {
+        "0.99": chains(0.99),
+        "0.999": chains(0.999),
+        "one way": np.abs(steps).cumsum(axis=1),
+        "a wave": np.sin(0.1 * np.arange(300)[:, None] + steps[:, :1]),
+    }[kind]
+    process = fit_autoregression(series**2 if is_squared else series, is_squared)
+    assert (process.correlation_time >= 0).all()
+    noise = process.sample(np.random.default_rng(0), (200, 300, 40))
+    np.testing.assert_allclose(noise.std(axis=0), 1, atol=0.3)
+
+
 def test_chains_that_stand_still_are_white_or_finite() -> None:
     still = np.broadcast_to(np.arange(3.0)[:, None, None], (3, 60, 2))
     for series in (still, np.zeros((3, 60, 2))):

@@ -13,6 +13,7 @@ from jaxtyping import Float
 _PerPosition: TypeAlias = Float[np.ndarray, "*positions"] | np.floating
 """NumPy makes a number of an array without axes, as a weight that is a scalar has them."""
 _LARGEST_REFLECTION = 0.9999  # a chain that never moves has 1, which is not stationary
+_LEAST_VARIANCE = 1e-4  # of innovations
 
 
 class Autoregression(NamedTuple):
@@ -107,15 +108,22 @@ def _autocorrelations(
 def _yule_walker(
     correlations: Float[np.ndarray, "lag *positions"], num_values: int | None = None
 ) -> Autoregression:
-    """By Durbin's and Levinson's recursion; without `num_values` of the largest order."""
+    """By Durbin's and Levinson's recursion; without `num_values` of the largest order.
+
+    The recursion stops where it predicts all but a share of 1e-4: sample autocorrelations of chains
+    that hardly move fit no process, and higher orders would explode.
+    """
     positions = correlations.shape[1:]
     coefficients, variance = np.zeros((0, *positions)), np.ones(positions)
     reflections, criteria = [], [np.zeros(positions)]
+    is_open = np.ones(positions, bool)
     for lag in range(1, len(correlations)):
         explained = (coefficients * correlations[lag - 1 : 0 : -1]).sum(axis=0)
-        reflection = np.clip(
-            (correlations[lag] - explained) / variance, -_LARGEST_REFLECTION, _LARGEST_REFLECTION
-        )
+        wanted = (correlations[lag] - explained) / variance
+        reflection = np.clip(wanted, -_LARGEST_REFLECTION, _LARGEST_REFLECTION)
+        is_open &= variance * (1 - reflection**2) >= _LEAST_VARIANCE
+        reflection = np.where(is_open, reflection, 0.0)
+        is_open &= reflection == wanted
         coefficients, variance = _next_order(coefficients, variance, reflection)
         reflections.append(reflection)
         criteria.append((num_values or 0) * np.log(variance) + 2 * lag)

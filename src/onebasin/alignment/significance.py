@@ -136,15 +136,17 @@ def std_significance(
     return compare_with_nulls(alignment.apply(samples), nulls(), symmetry, level)
 
 
-def num_null_draws(samples: Samples, symmetry: Symmetry, level: float = 0.05) -> int:
-    """How often noise has to be aligned for p-values down to a level: 20, more for few weights.
+def num_null_draws(
+    samples: Samples, symmetry: Symmetry, level: float = 0.05, at_least: int = _NUM_NULLS
+) -> int:
+    """How often noise has to be aligned for p-values down to a level: more for few weights.
 
     Raises: ValueError for a level that is not in (0, 1).
     """
     _check_rate("level", level)
     pieces = _pieces(samples.draw(0, 0), symmetry)
     num_tested = sum(leaf.size for name, leaf in pieces.items() if exchanged_axes(symmetry, name))
-    return max(_NUM_NULLS, math.ceil(_LEAST_NULL_STDS / level / max(num_tested, 1)))
+    return max(at_least, math.ceil(_LEAST_NULL_STDS / level / max(num_tested, 1)))
 
 
 def compare_with_nulls(

@@ -10,7 +10,7 @@ from onebasin import _trees
 from onebasin.alignment.align import Alignment, align
 from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.null import null_draws, rms
-from onebasin.alignment.significance import compare_with_nulls
+from onebasin.alignment.significance import compare_with_nulls, num_null_draws
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.analysis.importance import fisher_importance
 from onebasin.experiments.judge import Scores
@@ -25,7 +25,7 @@ LIKELIHOOD = "compact"
 """The row of the relabelling by likelihood, which everything else begins at."""
 WITHOUT_SIGNS = "compact-without-signs"
 """The row of the same relabelling by permutations alone, where units may flip."""
-_NUM_NULLS = 5  # of thousands of weights each: p-values from .0001 on
+_NUM_NULLS = 5  # or more: those of thousands of weights allow p-values from .0001 on
 _NUM_INPUTS = 128  # of activations: more cost much, for each null floor is matched too
 
 
@@ -79,7 +79,8 @@ def significance(setup: Setup, way: Way, aligned: Samples) -> Scores:
 
     No share where most weights have too small an effective sample size to tell.
     """
-    keys = jax.random.split(setup.key("null"), _NUM_NULLS)
+    number = num_null_draws(way.samples, way.symmetry, at_least=_NUM_NULLS)
+    keys = jax.random.split(setup.key("null"), number)
     noises = [null_draws(key, way.samples, way.symmetry) for key in keys]
     nulls = [way.align(noise).apply(noise) for noise in noises]
     found = compare_with_nulls(aligned, nulls, way.symmetry)
