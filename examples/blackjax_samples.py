@@ -54,6 +54,8 @@ def main() -> None:
         "null floor": floor,
     }.items():
         print(f"{name:>10}: root mean square std of a weight {ob.rms(gaussian.std):.3f}")
+    found = ob.std_significance(jax.random.key(2), samples, symmetry)
+    print("   verdict:", found.cannot_tell or f"{found.share():.0%} of the stds are significant")
 
 
 if __name__ == "__main__":

@@ -30,4 +30,5 @@ def test_samples_drawn_elsewhere_are_summarized(capsys, monkeypatch):
         "unaligned",
         "aligned",
         "null floor",
+        "verdict",
     ]

@@ -14,6 +14,7 @@ from onebasin.alignment.null import (
     rms as rms,
 )
 from onebasin.alignment.significance import (
+    Significance as Significance,
     significant_share as significant_share,
     std_significance as std_significance,
 )

@@ -82,8 +82,8 @@ def test_the_null_floor_and_significance_have_the_shape_of_the_params() -> None:
     floor = null_floor(jax.random.key(0), samples, FOUND)
     shapes = lambda tree: jax.tree.map(np.shape, tree)
     assert shapes(floor.std) == shapes(std)
-    p_values = std_significance(std, [floor.std], FOUND)
-    assert shapes(p_values) == shapes(std)
+    found = std_significance(jax.random.key(0), samples, FOUND, num_nulls=3)
+    assert shapes(found.p_values) == shapes(found.ess) == shapes(found.tested) == shapes(std)
     assert rms(std) < 0.2 < rms(floor.std)
 
 

@@ -6,7 +6,7 @@ import pytest
 import strategies
 
 from onebasin.alignment.align import align
-from onebasin.alignment.null import null_floor, rms
+from onebasin.alignment.null import null_draws, null_floor, rms
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
 from onebasin.symmetry.permutation import permute
@@ -111,3 +111,56 @@ def test_the_densest_draw_of_noise_is_any_draw_of_it(key, network, samples) -> N
         for reference in ("densest", "first")
     )
     jax.tree.map(np.testing.assert_array_equal, densest, first)
+
+
+def autocorrelated(network, correlation: float, seed: int = 0) -> Samples:
+    """Draws that share nothing, of chains whose positions differ in mean, std and speed."""
+    rng = np.random.default_rng(seed)
+
+    def leaf(like: jax.ShapeDtypeStruct) -> np.ndarray:
+        draws = rng.standard_normal((4, 300, *like.shape))
+        for draw in range(1, 300):
+            draws[:, draw] *= np.sqrt(1 - correlation**2)
+            draws[:, draw] += correlation * draws[:, draw - 1]
+        rows = np.arange(like.shape[0]).reshape(-1, *[1] * (len(like.shape) - 1))
+        return ((1 + rows) * (draws + 3)).astype(np.float32)
+
+    return Samples(jax.tree.map(leaf, jax.eval_shape(network.init, jax.random.key(0))))
+
+
+def lag_1(samples: Samples) -> float:
+    """The autocorrelation of hidden weights about the mean of their input, pooled over units."""
+    draws = samples.params["hidden_0"]["kernel"].astype(np.float64)
+    draws = draws - draws.mean(axis=(0, 1, 3), keepdims=True)
+    products = (draws[:, 1:] * draws[:, :-1]).mean(axis=(0, 1, 3)) / draws.var(axis=(0, 1, 3))
+    return float(products.mean())
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("correlation", [0.0, 0.6, 0.9])
+@pytest.mark.parametrize("is_relabelled", [False, True])
+def test_the_noise_is_as_autocorrelated_as_the_draws_however_their_units_are_labelled(
+    key, activation: str, correlation: float, is_relabelled: bool
+) -> None:
+    network = mlp(2, (8,), 1, activation=activation)
+    samples = autocorrelated(network, correlation)
+    if activation == "tanh":  # signs leave no mean over the units that may take a position
+        scale = lambda leaf: (leaf - leaf.mean((0, 1))).astype(np.float32)
+        samples = Samples(jax.tree.map(scale, samples.params))
+    given = samples
+    if is_relabelled:
+        permutation = random_permutation(key, network.symmetry, 4, 300)
+        given = Samples(permute(network.symmetry, permutation, samples.params))
+        assert lag_1(given) < 0.3
+    noise = null_draws(key, given, network.symmetry)
+    assert lag_1(noise) == pytest.approx(correlation, abs=0.09 if correlation < 0.8 else 0.03)
+
+
+def test_weights_of_one_network_may_mix_at_different_speeds(key, network) -> None:
+    quick, slow = (autocorrelated(network, c).params["hidden_0"]["kernel"] for c in (0.0, 0.9))
+    params = autocorrelated(network, 0.5).params
+    params["hidden_0"]["kernel"] = np.stack([quick[:, :, 0], slow[:, :, 1]], axis=2)
+    noise = null_draws(key, Samples(params), network.symmetry).params["hidden_0"]["kernel"]
+    noise = noise - noise.mean(axis=(0, 1, 3), keepdims=True)
+    lags = (noise[:, 1:] * noise[:, :-1]).mean(axis=(0, 1, 3)) / noise.var(axis=(0, 1, 3))
+    np.testing.assert_allclose(lags, [0, 0.9], atol=0.06)

@@ -127,6 +127,9 @@ def test_every_std_stands_beside_its_null_floor(run: RunDirectory) -> None:
     assert found["std"] > 0
     assert found["null_std"] > 0
     assert 0 <= found["share_below"] <= 1
+    assert 0 <= found["ess_median"] <= NUM_CHAINS * NUM_DRAWS
+    assert 0 <= found["undecided_share"] <= 1
+    assert all("ess_median" in scores for scores in found["by_array"].values())
     names = {"hidden_0/kernel", "hidden_0/bias", "out/kernel", "out/bias"}
     if "network" in open_setup(run).template:
         names = {f"network/{name}" for name in names} | {"log_noise_std"}

@@ -5,34 +5,44 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
+from onebasin._arguments import check_key
 from onebasin._collections import statistics_in, without_statistics
-from onebasin._types import Array, Key, Params
+from onebasin._types import Key, Params
 from onebasin.alignment.align import align
+from onebasin.alignment.autoregression import fit_autoregression
 from onebasin.alignment.matching import Matching
 from onebasin.alignment.reference import Reference
 from onebasin.gaussian import DiagonalGaussian, summarize
 from onebasin.samples import Samples
-from onebasin.symmetry.axes import Axes, Symmetry
+from onebasin.symmetry.axes import Symmetry
 
 
 def null_draws(key: Key, samples: Samples, symmetry: Symmetry) -> Samples:
-    r"""As many draws as `samples` has, whose units are independent noise and share nothing.
+    r"""As many draws as `samples` has, as autocorrelated, whose units share nothing.
 
-    Each weight is independent normal with the mean and std that its position has over all draws
-    and *all units that may take it*, in both signs where they may flip. Running statistics have
-    that mean and do not vary. Every draw has the same `lp`, for noise has no density.
+    Each weight is independent normal noise with the mean and std that its position has over all
+    draws and *all units that may take it*, in both signs where they may flip. Within a chain the
+    noise of a position is the autoregression that fits the sum of the weights of these units (of
+    their squares, where they may flip): no relabelling of units changes a sum over them, and the
+    sum of independent units has the autocorrelation of each. Running statistics have that mean and
+    do not vary. Every draw has the same `lp`, for noise has no density.
     """
+    check_key(key)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     samples = Samples(symmetry.arranged(samples.params), samples.stats)
     pieces = symmetry.unfold(samples.params, 2)
     statistics = statistics_in(samples.params)
     noise: dict[str, np.ndarray] = {}
     for name, leaf in _trees.named_leaves(pieces).items():
+        exchanged = tuple(axis + 2 for axis in exchanged_axes(symmetry, name))
         flips = bool(symmetry.flips(name))
-        mean, std = _exchangeable(np.asarray(leaf), symmetry.leaves[name], flips)
-        is_fixed = symmetry.pieces[name].leaf in statistics
-        draws = 0.0 if is_fixed else std * rng.standard_normal(leaf.shape, np.float32)
-        noise[name] = np.asarray(np.broadcast_to(mean + draws, leaf.shape), leaf.dtype)
+        mean, std = _pooled_moments(np.asarray(leaf), (0, 1, *exchanged), flips)
+        if symmetry.pieces[name].leaf not in statistics:
+            centered = leaf - mean  # sums of large equal numbers would drown in their rounding
+            sums = np.square(leaf, dtype=np.float64) if flips else centered
+            process = fit_autoregression(sums.sum(axis=exchanged, keepdims=True), flips)
+            mean = mean + std * process.sample(rng, leaf.shape)
+        noise[name] = np.asarray(np.broadcast_to(mean, leaf.shape), leaf.dtype)
     lp = np.zeros((samples.num_chains, samples.num_draws), np.float32)
     params = symmetry.fold(_trees.rebuild(noise, pieces), samples.params, 2)
     return Samples(params, {"lp": lp})
@@ -57,12 +67,23 @@ def null_floor(
     return summarize(aligned)
 
 
-def _exchangeable(
-    leaf: Float[Array, "chain draw *shape"], axes: Axes, flips: bool
+def exchanged_axes(symmetry: Symmetry, leaf: str) -> tuple[int, ...]:
+    """The axes of an array of `Symmetry.leaves` whose entries may take each other's places.
+
+    A group of one unit moves nothing, but may flip.
+    """
+    least = 1 if symmetry.flips(leaf) else 2
+    return tuple(
+        axis
+        for axis, group in enumerate(symmetry.leaves[leaf].names)
+        if isinstance(group, str) and symmetry.sizes.get(group, 0) >= least
+    )
+
+
+def _pooled_moments(
+    leaf: Float[np.ndarray, "chain draw *shape"], pooled: tuple[int, ...], flips: bool
 ) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
     """Mean and std of every position over all draws and all units that may take it."""
-    exchanged = tuple(axis + 2 for axis, group in enumerate(axes.names) if group is not None)
-    pooled = (0, 1, *exchanged)
     mean = np.asarray(leaf.mean(axis=pooled, keepdims=True, dtype=np.float64))
     std = np.asarray(leaf.std(axis=pooled, keepdims=True, dtype=np.float64))
     if flips:  # either sign may take the position

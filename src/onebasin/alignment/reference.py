@@ -3,13 +3,14 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from onebasin import _trees
 from onebasin._types import Array, Params, Permutation
@@ -54,6 +55,12 @@ def starting_point(samples: Samples, symmetry: Symmetry, reference: Reference) -
             'Add it, or take reference="mean".'
         )
     return _trees.to_host(samples.draw(0, 0))
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The BLAS libraries of the process. Looking for them takes longer than matching 100 draws."""
+    return ThreadpoolController()
 
 
 class Round(NamedTuple):
@@ -223,7 +230,7 @@ class Problem(NamedTuple):
         """Results chunk by chunk; BLAS and the solver leave other threads free to run."""
         parts: list[Any] = []
         # BLAS threads of its own in every thread would only get in each other's way.
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
             for part in pool.map(function, self._chunks()):
                 parts.append(part)
                 told(part)

@@ -1,89 +1,288 @@
 """Significance: which stds of aligned samples are smaller than alignment alone would make them."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import false_discovery_control
 
 from onebasin import _trees
-from onebasin._collections import map_statistics
-from onebasin._types import Params
-from onebasin.symmetry.axes import Axes, Symmetry
+from onebasin._collections import without_statistics
+from onebasin._types import Key, Params
+from onebasin.alignment.align import align
+from onebasin.alignment.effective_size import LEAST_ESS, std_ess
+from onebasin.alignment.matching import Matching
+from onebasin.alignment.null import exchanged_axes, null_draws
+from onebasin.alignment.reference import Reference
+from onebasin.samples import Samples
+from onebasin.symmetry.axes import Symmetry
+
+_NUM_NULLS = 20
+_LEAST_NULLS = 3
+_LEAST_NULL_STDS = 20  # null stds for each rejection that chance may bring, at the level asked for
 
 
-def std_significance(std: Params, null_stds: Sequence[Params], symmetry: Symmetry) -> Params:
-    r"""The p-value of each weight: how probable so small a std is under alignment alone.
+class Significance(eqx.Module):
+    """How probable so small a std is if draws share nothing, for each weight.
 
-    $p = (1 + \#\{s' \le s\}) / (1 + \#s')$ for the std $s$ of aligned samples, over the stds
-    $s'$ of several null floors (`null_floor(key, ...).std`, a key each), pooled over the units
-    that may take the weight's position. NaN where no unit moves, and for running statistics:
-    there is nothing to test.
-
-    The smallest p is 1 / (1 + replicates x units pooled). Draws of the null are independent:
-    autocorrelated chains have smaller stds for that alone, so thin them to their effective size.
-    A small p says that units differ from noise, not that the weight is well determined.
-
-    Raises: ValueError without a null std, or where trees do not fit the symmetry.
-    Source: Phipson and Smyth (2010), arXiv 1603.05766.
+    `p_values` is NaN where nothing can be told: where `ess`, the effective sample size of the
+    weight for its std, is below 50, and where `tested` is False because no unit can move. `std` is
+    that of the aligned samples and `floor` the mean of the null stds of the weight's position.
+    Each p-value is a rank among `num_null_stds` null stds.
     """
-    if not null_stds:
+
+    p_values: Params
+    tested: Params
+    ess: Params
+    std: Params
+    floor: Params
+    num_null_stds: int = eqx.field(static=True)
+
+    @property
+    def undecided_share(self) -> float:
+        """The share of the tested weights whose effective sample size is too small to tell.
+
+        NaN where no weight is tested.
+        """
+        ess = _trees.ravel_batch(self.ess, 0)[_trees.ravel_batch(self.tested, 0)]
+        return float(np.mean(ess < LEAST_ESS)) if len(ess) else float("nan")
+
+    @property
+    def cannot_tell(self) -> str:
+        """Why there is no answer for the weights together; empty if there is one."""
+        ess = _trees.ravel_batch(self.ess, 0)[_trees.ravel_batch(self.tested, 0)]
+        if not len(ess):
+            return "Cannot tell: the symmetry moves no weight that varies."
+        if self.undecided_share <= 0.5:
+            return ""
+        return (
+            f"Cannot tell: {self.undecided_share:.0%} of the weights that may move have an "
+            f"effective sample size below {LEAST_ESS} (median {np.median(ess):.0f}). "
+            "Draw longer chains, or more of them."
+        )
+
+    def share(self, false_discovery_rate: float = 0.05) -> float:
+        """`significant_share` of the p-values; NaN where `cannot_tell` says why.
+
+        Raises: ValueError for a rate that is not in (0, 1), or too small for the null stds.
+        """
+        least = _LEAST_NULL_STDS / max(self.num_null_stds, 1)
+        if self.num_null_stds and 0 < false_discovery_rate < least:
+            raise ValueError(
+                f"false_discovery_rate must be at least 20 / {self.num_null_stds} null stds, "
+                f"{least:.2g}. Got {false_discovery_rate}. "
+                "Pass it to std_significance as level, which then takes more null draws."
+            )
+        share = significant_share(self.p_values, false_discovery_rate)
+        return float("nan") if self.cannot_tell else share
+
+
+def std_significance(
+    key: Key,
+    samples: Samples,
+    symmetry: Symmetry,
+    matching: Matching | None = None,
+    reference: Reference = "mean",
+    *,
+    num_nulls: int | None = None,
+    level: float = 0.05,
+    progress: Callable[[int, int], None] | None = None,
+) -> Significance:
+    r"""How probable so small a std of each aligned weight is, if draws share nothing.
+
+    Aligns the samples, and as many draws of noise that is as autocorrelated (`null_draws`),
+    `num_nulls` times over. A std $s$ is held against the null stds of its position,
+    $z = (s - \bar s') / d$, with $d$ their standard deviation, widened by
+    $\sqrt{n' / n}$ if the weight's effective sample size $n$ is below that of the noise, $n'$.
+    With $z'$ of all null stds of all positions, $p = (1 + \#\{z' \le z\}) / (1 + \#z')$.
+
+    A small p says that units differ from noise, not that the weight is well determined. The null
+    assumes weights that are independent of each other.
+
+    Args:
+        key: Fixes the noise.
+        samples: Draws that are not aligned yet, of chains in their own order, not shuffled.
+        symmetry: Which units may move.
+        matching: As in `align`.
+        reference: As in `align`.
+        num_nulls: How often noise is aligned. Default: 20, or more for a network so small that
+            these have fewer than 20 / `level` stds.
+        level: The smallest false discovery rate or p-value that is to be read off.
+        progress: Told how many of how many alignments of noise are done.
+
+    Raises: ValueError if `num_nulls` is too small for `level`, or as `align` and `null_draws` do.
+
+    Example:
+        >>> found = ob.std_significance(jax.random.key(0), samples, symmetry)
+        >>> print(found.cannot_tell or f"{found.share():.0%} of stds are significant")
+
+    Source: Phipson and Smyth (2010), arXiv 1603.05766, for p. The pooled z is ours.
+    """
+    alignment = align(samples, symmetry, matching, reference)
+    symmetry = alignment.symmetry  # without what a trial has dropped
+    number = num_null_draws(samples, symmetry, level) if num_nulls is None else num_nulls
+
+    def nulls() -> Iterator[Samples]:
+        for done, one in enumerate(jax.random.split(key, number), 1):
+            noise = null_draws(one, samples, symmetry)
+            yield align(noise, symmetry, matching, reference).apply(noise)
+            if progress is not None:
+                progress(done, number)
+
+    return compare_with_nulls(alignment.apply(samples), nulls(), symmetry, level)
+
+
+def num_null_draws(
+    samples: Samples, symmetry: Symmetry, level: float = 0.05, at_least: int = _NUM_NULLS
+) -> int:
+    """How often noise has to be aligned for p-values down to a level: more for few weights.
+
+    Raises: ValueError for a level that is not in (0, 1).
+    """
+    _check_rate("level", level)
+    weights = symmetry.of_weights
+    pieces = _pieces(without_statistics(symmetry.arranged(samples.draw(0, 0))), weights)
+    num_tested = sum(leaf.size for name, leaf in pieces.items() if exchanged_axes(weights, name))
+    return max(at_least, math.ceil(_LEAST_NULL_STDS / level / max(num_tested, 1)))
+
+
+def compare_with_nulls(
+    aligned: Samples, aligned_nulls: Iterable[Samples], symmetry: Symmetry, level: float = 0.05
+) -> Significance:
+    """`std_significance` of samples and of `null_draws` that were aligned in any one way.
+
+    Raises: ValueError where trees do not fit the symmetry, or for too few null draws.
+    """
+    _check_rate("level", level)
+    symmetry.check(aligned.params, 2)
+    ess, std = std_ess(aligned), aligned.std()
+    null_ess, null_stds = ess, list[Params]()
+    for noise in aligned_nulls:
+        symmetry.check(noise.params, 2)
+        # The first is as good as any: it counts by its median over the units of a position.
+        null_ess = null_ess if null_stds else std_ess(noise)
+        null_stds.append(noise.std())
+    if len(null_stds) < _LEAST_NULLS:
         raise ValueError(
-            "std_significance needs at least one null std. Got none. "
-            "Pass [null_floor(key, ...).std for key in jax.random.split(key, 5)]."
+            f"std_significance needs at least {_LEAST_NULLS} alignments of noise. "
+            f"Got {len(null_stds)}. Leave num_nulls out to take as many as the level needs."
         )
-    for tree in (std, *null_stds):
-        symmetry.check(tree)
-    pieces = symmetry.unfold(std)
-    nulls = [_trees.named_leaves(symmetry.unfold(tree)) for tree in null_stds]
-    found = {
-        name: _p_values(
-            np.asarray(leaf), np.stack([null[name] for null in nulls]), symmetry.leaves[name]
+    scores = _all_scores(std, ess, null_ess, null_stds, symmetry)
+    pool = np.sort(np.concatenate([score.null for score in scores.values()]))
+    _check_pool(len(pool), len(null_stds), level)
+    whole = lambda leaves: symmetry.fold(
+        _trees.rebuild({n: leaves(score) for n, score in scores.items()}, symmetry.unfold(std)), std
+    )
+    p_values = whole(lambda score: _p_values(score.observed, pool))
+    return Significance(
+        jax.tree.map(lambda p, size: np.where(size < LEAST_ESS, np.nan, p), p_values, ess),
+        whole(lambda score: ~np.isnan(score.observed)),
+        ess,
+        std,
+        whole(lambda score: score.floor),
+        len(pool),
+    )
+
+
+class _Scores(NamedTuple):
+    """Standardized stds of one array, those of its null, and the mean null std."""
+
+    observed: Float[np.ndarray, "*shape"]
+    null: Float[np.ndarray, " null"]
+    floor: Float[np.ndarray, "*shape"]
+
+
+def _all_scores(
+    std: Params, ess: Params, null_ess: Params, null_stds: Sequence[Params], symmetry: Symmetry
+) -> dict[str, _Scores]:
+    stds, sizes, null_sizes = (_pieces(tree, symmetry) for tree in (std, ess, null_ess))
+    nulls = [_pieces(tree, symmetry) for tree in null_stds]
+    return {
+        name: _scores(
+            stds[name],
+            sizes[name],
+            null_sizes[name],
+            np.stack([null[name] for null in nulls]).astype(np.float64),
+            exchanged_axes(symmetry, name),
         )
-        for name, leaf in _trees.named_leaves(pieces).items()
+        for name in stds
     }
-    p_values = symmetry.fold(_trees.rebuild(found, pieces), std)
-    return map_statistics(lambda leaf: np.full_like(leaf, np.nan), p_values)
+
+
+def _scores(
+    std: Float[np.ndarray, "*shape"],
+    ess: Float[np.ndarray, "*shape"],
+    null_ess: Float[np.ndarray, "*shape"],
+    nulls: Float[np.ndarray, "replicate *shape"],
+    exchanged: tuple[int, ...],
+) -> _Scores:
+    """Of an array of which no axis is exchanged, observed scores are NaN and null ones none."""
+    if not exchanged:
+        return _Scores(np.full(std.shape, np.nan), np.zeros(0), np.asarray(nulls.mean(axis=0)))
+    pooled = (0, *(axis + 1 for axis in exchanged))
+    mean, variance = (
+        f(nulls, axis=pooled, keepdims=True) for f in (np.mean, partial(np.var, ddof=1))
+    )
+    varies = variance[0] > 0
+    # More autocorrelation than the noise has, once aligned, makes a std stray further.
+    noise_size = np.median(null_ess, axis=exchanged, keepdims=True)
+    widening = np.sqrt(np.maximum(1.0, noise_size / np.maximum(ess, 1.0)))
+    scale = np.sqrt(np.where(varies, variance[0], 1.0)) * widening
+    observed = np.where(varies, (std - mean[0]) / scale, np.nan)
+    # Each null std is standardized by the others, as a std of samples is by all.
+    count = nulls.size // mean.size
+    away = nulls - mean
+    rest = ((count - 1) * variance - away**2 * count / (count - 1)) / (count - 2)
+    varies = np.broadcast_to(varies & (rest > 0), nulls.shape)
+    null = away[varies] * (count / (count - 1)) / np.sqrt(rest[varies])
+    return _Scores(observed, null, np.broadcast_to(mean[0], std.shape))
 
 
 def _p_values(
-    std: Float[np.ndarray, "*shape"], nulls: Float[np.ndarray, "replicate *shape"], axes: Axes
+    observed: Float[np.ndarray, "*shape"], pool: Float[np.ndarray, " null"]
 ) -> Float[np.ndarray, "*shape"]:
-    exchanged = [axis for axis, group in enumerate(axes.names) if group is not None]
-    if not exchanged:
-        return np.full(std.shape, np.nan)
-    last = range(-len(exchanged), 0)
-    kept = np.moveaxis(std, exchanged, last)
-    fixed_shape = kept.shape[: std.ndim - len(exchanged)]
-    rows = kept.reshape(*fixed_shape, -1)
-    pooled = np.moveaxis(
-        nulls, [0, *(axis + 1 for axis in exchanged)], [-len(exchanged) - 1, *last]
-    )
-    sorted_nulls = np.sort(pooled.reshape(*fixed_shape, -1), axis=-1)
-    counts = np.empty(rows.shape)
-    for index in np.ndindex(fixed_shape):
-        counts[index] = np.searchsorted(sorted_nulls[index], rows[index], side="right")
-    p_values = (1 + counts) / (1 + sorted_nulls.shape[-1])
-    return np.moveaxis(p_values.reshape(kept.shape), last, exchanged)
+    counts = np.searchsorted(pool, observed, side="right")
+    return np.where(np.isnan(observed), np.nan, (1 + counts) / (1 + len(pool)))
+
+
+def _pieces(tree: Params, symmetry: Symmetry) -> dict[str, np.ndarray]:
+    return {
+        name: np.asarray(leaf) for name, leaf in _trees.named_leaves(symmetry.unfold(tree)).items()
+    }
+
+
+def _check_pool(num_stds: int, num_nulls: int, level: float) -> None:
+    """Raise where p-values are too coarse: what is found then depends on their steps."""
+    needed = math.ceil(_LEAST_NULL_STDS / level)
+    if 0 < num_stds < needed:
+        raise ValueError(
+            f"p-values down to {level} need 20 / {level} = {needed} null stds. Got {num_stds} of "
+            f"{num_nulls} alignments of noise. Take num_nulls={-(-needed * num_nulls // num_stds)}."
+        )
 
 
 def significant_share(p_values: Params, false_discovery_rate: float = 0.05) -> float:
-    """The share of the tested weights that are significant at a false discovery rate.
+    """The share of the weights with a p-value that are significant at a false discovery rate.
 
-    NaN where no weight was tested. Weights of a unit depend on each other; the procedure holds
-    its rate under positive dependence.
+    NaN where no weight has one. `Significance.share` also knows when there are too few.
+    Weights of a unit depend on each other; the procedure holds its rate under positive dependence.
 
     Raises: ValueError for a rate outside (0, 1).
     Source: Benjamini and Hochberg (1995), J. R. Statist. Soc. B 57, section 3.1.
     """
-    if not 0 < false_discovery_rate < 1:
-        raise ValueError(
-            f"false_discovery_rate must lie in (0, 1). Got {false_discovery_rate}. "
-            "For five per cent pass 0.05."
-        )
+    _check_rate("false_discovery_rate", false_discovery_rate)
     flat = _trees.ravel_batch(jax.tree.map(np.asarray, p_values), 0)
     tested = flat[~np.isnan(flat)]
     if not len(tested):
         return float("nan")
     return float((false_discovery_control(tested) <= false_discovery_rate).mean())
+
+
+def _check_rate(name: str, rate: float) -> None:
+    if not 0 < rate < 1:
+        raise ValueError(f"{name} must lie in (0, 1). Got {rate}. For five per cent pass 0.05.")

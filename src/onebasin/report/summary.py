@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from onebasin.alignment.effective_size import LEAST_ESS
 from onebasin.report.findings import Findings
 from onebasin.report.numbers import counted, fixed, listed, percent, significant, whole
 from onebasin.report.representations import Rivals, label, present, rivals
 
 _LARGEST_RHAT = 1.01
 _LEAST_BFMI = 0.3
+_MOST_UNDECIDED = 0.5
 _ROUNDING = 1e-4
 _HIGHER_IS_BETTER = ("accuracy",)
 _REFERENCES = {
@@ -136,11 +138,21 @@ def _transpositions(findings: Findings) -> str:
 
 def _null_floor(findings: Findings) -> str:
     found = findings.results["null_floor"]
-    return (
+    undecided, size = found["undecided_share"], whole(found["ess_median"])
+    words = (
         f"The std of a weight (root mean square over all) is {fixed(found['unaligned_std'])} "
-        f"before alignment and {fixed(found['std'])} after; draws that share nothing come to "
-        f"{fixed(found['null_std'])} by the same alignment. {percent(found['share_below'])} of "
-        "weights lie below their floor, where about half would by chance."
+        f"before alignment and {fixed(found['std'])} after; draws that share nothing, but are as "
+        f"autocorrelated, come to {fixed(found['null_std'])} by the same alignment. "
+    )
+    if undecided > _MOST_UNDECIDED:
+        return words + (
+            "Whether that says something of the posterior, these draws cannot tell: "
+            f"{percent(undecided, 0)} of the aligned stds have an effective sample size below "
+            f"{LEAST_ESS} (median {size})."
+        )
+    return words + (
+        f"{percent(found['share_below'])} of weights lie below their floor; about half would if "
+        f"all were such noise. The median effective sample size of an aligned std is {size}."
     )
 
 

@@ -77,10 +77,11 @@ def floor_table(findings: Findings) -> Table:
     for name, scores in found["by_array"].items():
         moves = "" if findings.is_permuted(name) else "never moves"
         rows.append((name.removeprefix("network/"), *_floor_cells(scores), moves))
-    header = ("Array", "Not aligned", "Aligned", "Null floor", "Aligned / floor", "")
+    header = ("Array", "Not aligned", "Aligned", "Null floor", "Aligned / floor", "ESS", "")
     note = (
         "Root mean squares over weights, in units of the weights. The null floor is the std of "
-        "draws that share nothing, aligned the same way."
+        "draws that share nothing, as autocorrelated and aligned the same way. ESS: the median "
+        "effective sample size of an aligned std. Below 50 a ratio tells nothing."
     )
     return Table("Stds and their null floor", header, rows, note)
 
@@ -88,7 +89,8 @@ def floor_table(findings: Findings) -> Table:
 def _floor_cells(scores: Mapping[str, float]) -> tuple[str, ...]:
     std, floor = scores["std"], scores["null_std"]
     ratio = std / floor if floor > 0 else None
-    return fixed(scores["unaligned_std"]), fixed(std), fixed(floor), fixed(ratio)
+    found = (scores["unaligned_std"], std, floor, ratio)
+    return *map(fixed, found), whole(scores["ess_median"])
 
 
 def convergence_table(findings: Findings) -> Table:

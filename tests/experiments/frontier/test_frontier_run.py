@@ -93,9 +93,13 @@ def test_held_out_draws_and_significance_are_scored_where_they_are_defined(rows)
     for score in ("held_out_draws", "held_out_chain"):
         held_out = {name for name, row in rows.items() if row[score] is not None}
         assert held_out == {"direct", "compact-by-weights", "compact"}
-    for score in ("significant_share", "null_std"):
+    for score in ("std_ess", "null_std"):
         assert {name for name, row in rows.items() if row[score] is not None} == WAYS
-    assert 0 <= rows["compact"]["significant_share"] <= 1
+
+
+def test_so_few_draws_cannot_tell_which_stds_are_significant(rows: dict[str, Row]) -> None:
+    assert 0 < rows["compact"]["std_ess"] < 50
+    assert all(row["significant_share"] is None for row in rows.values())
 
 
 def test_the_more_a_refinement_is_pulled_the_less_it_moves(rows: dict[str, Row]) -> None:

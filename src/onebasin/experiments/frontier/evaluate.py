@@ -51,7 +51,7 @@ def evaluate_seed(setup: Setup, samples: Samples, num_steps: int, monitor: Monit
         table[name] |= scores
     for number, (name, way) in enumerate(basin.ways.items()):
         monitor("null floor", number / len(basin.ways), name)
-        table[name] |= significance(setup, way, basin.in_basin[name].std())
+        table[name] |= significance(setup, way, basin.in_basin[name])
     return table
 
 

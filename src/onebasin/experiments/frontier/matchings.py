@@ -6,11 +6,11 @@ from typing import Literal, NamedTuple, TypeAlias
 import jax
 import numpy as np
 
-from onebasin._types import Params
+from onebasin import _trees
 from onebasin.alignment.align import Alignment, align
 from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.null import null_draws, rms
-from onebasin.alignment.significance import significant_share, std_significance
+from onebasin.alignment.significance import compare_with_nulls, num_null_draws
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.analysis.importance import fisher_importance
 from onebasin.experiments.judge import Scores
@@ -25,7 +25,7 @@ LIKELIHOOD = "compact"
 """The row of the relabelling by likelihood, which everything else begins at."""
 WITHOUT_SIGNS = "compact-without-signs"
 """The row of the same relabelling by permutations alone, where units may flip."""
-_NUM_NULLS = 3
+_NUM_NULLS = 5  # or more: those of thousands of weights allow p-values from .0001 on
 _NUM_INPUTS = 128  # of activations: more cost much, for each null floor is matched too
 
 
@@ -74,16 +74,22 @@ def relabelled(samples: Samples, symmetry: Symmetry) -> tuple[Alignment, Alignme
     )
 
 
-def significance(setup: Setup, way: Way, std: Params) -> Scores:
-    """Of aligned stds: their size, the null floor's, its noise's, and the share below it."""
-    keys = jax.random.split(setup.key("null"), _NUM_NULLS)
+def significance(setup: Setup, way: Way, aligned: Samples) -> Scores:
+    """Of aligned stds: their size, the null floor's, its noise's, and the share below it.
+
+    No share where most weights have too small an effective sample size to tell.
+    """
+    number = num_null_draws(way.samples, way.symmetry, at_least=_NUM_NULLS)
+    keys = jax.random.split(setup.key("null"), number)
     noises = [null_draws(key, way.samples, way.symmetry) for key in keys]
-    floors = [way.align(noise).apply(noise).std() for noise in noises]
+    nulls = [way.align(noise).apply(noise) for noise in noises]
+    found = compare_with_nulls(aligned, nulls, way.symmetry)
     return {
-        "std": rms(std),
-        "null_std": float(np.mean([rms(floor) for floor in floors])),
+        "std": rms(found.std),
+        "null_std": float(np.mean([rms(null.std()) for null in nulls])),
         "noise_std": float(np.mean([rms(noise.std()) for noise in noises])),
-        "significant_share": significant_share(std_significance(std, floors, way.symmetry)),
+        "std_ess": float(np.median(_trees.ravel_batch(found.ess, 0))),
+        "significant_share": None if found.cannot_tell else found.share(),
     }
 
 

@@ -22,12 +22,13 @@ METRICS = {
     "std": "std",
     "null_std": "null floor",
     "noise_std": "std of its noise",
+    "std_ess": "ESS of a std",
     "significant_share": "significant",
     "moved": "moved",
 }
 """Columns by the names of the scores, in their order, with their headings."""
 
-_DIGITS = {"elbo": 0, "held_out_draws": 4, "held_out_chain": 4, "rmse": 2}
+_DIGITS = {"elbo": 0, "held_out_draws": 4, "held_out_chain": 4, "rmse": 2, "std_ess": 0}
 
 
 def rows_of(seeds: Sequence[dict[str, Any]]) -> list[Row]:

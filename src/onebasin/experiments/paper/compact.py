@@ -28,6 +28,7 @@ from onebasin.store.draws import load_samples
 from onebasin.store.tables import Row
 
 _SCORES = ("accuracy", "nll", "agreement", "total_variation")
+_FLOOR = ("std", "null_std", "unaligned_std", "share_below", "ess_median")
 _REPRESENTATIONS = (
     "hmc", "hmc-chain", "direct", "compact", "compact-mean", "vi", "ensemble", "compact-ensemble",
     "kept-1", "kept-2", "kept-4",
@@ -65,7 +66,7 @@ def _health(run: FinishedRun) -> Row:
         "acceptance_rate": found["sampler"]["acceptance_rate"],
         "num_divergent": found["sampler"]["num_divergent"],
         **found["predictions"],
-        **{name: floor[name] for name in ("std", "null_std", "unaligned_std", "share_below")},
+        **{name: floor[name] for name in _FLOOR},
     }
 
 

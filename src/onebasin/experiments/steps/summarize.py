@@ -9,6 +9,7 @@ from onebasin import _trees
 from onebasin._collections import without_statistics
 from onebasin._types import Params
 from onebasin.alignment.align import Alignment
+from onebasin.alignment.effective_size import LEAST_ESS, std_ess
 from onebasin.alignment.null import null_draws, rms
 from onebasin.analysis.compare import permute_gaussian
 from onebasin.analysis.diagnostics import convergence, sampler_health, weight_convergence
@@ -40,7 +41,9 @@ def summarize_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict
     null.save(run.compact("null"))
     monitor("diagnostics", 0.7, "R-hat and effective sample sizes")
     return {
-        "null_floor": _floor(*map(without_statistics, (compact.std, null.std, direct.std))),
+        "null_floor": _floor(
+            *map(without_statistics, (compact.std, null.std, direct.std, std_ess(aligned)))
+        ),
         "low_rank": low_ranks,
         "diagnostics": {
             "sampler": sampler_health(samples),
@@ -109,26 +112,29 @@ def _summarize_others(run: RunDirectory, setup: Setup) -> None:
 
 
 def _null(setup: Setup, samples: Samples) -> DiagonalGaussian:
-    """The null floor: draws that share nothing, aligned in the same steps as samples are."""
+    """The null floor: draws that share nothing, as autocorrelated, aligned in the same steps."""
     noise = null_draws(setup.key("null"), samples, setup.posterior.symmetry)
     return summarize(setup.align(noise, setup.config.alignment.reference).apply(noise))
 
 
-def _floor(compact: Params, null: Params, direct: Params) -> dict[str, Any]:
-    """What three trees of stds say of each other."""
-    floors = _trees.named_leaves(null)
-    unaligned = _trees.named_leaves(direct)
+def _floor(compact: Params, null: Params, direct: Params, ess: Params) -> dict[str, Any]:
+    """What three trees of stds say of each other, and how many draws each aligned one is worth."""
+    floors, unaligned, sizes = (_trees.named_leaves(tree) for tree in (null, direct, ess))
     below = jax.tree.map(lambda std, floor: std < floor, compact, null)
+    all_sizes = _trees.ravel_batch(ess, 0)
     return {
         "std": rms(compact),
         "null_std": rms(null),
         "unaligned_std": rms(direct),
         "share_below": float(_trees.ravel_batch(below, 0).mean()),
+        "ess_median": float(np.median(all_sizes)),
+        "undecided_share": float((all_sizes < LEAST_ESS).mean()),
         "by_array": {
             name: {
                 "std": rms(std),
                 "null_std": rms(floors[name]),
                 "unaligned_std": rms(unaligned[name]),
+                "ess_median": float(np.median(sizes[name])),
             }
             for name, std in _trees.named_leaves(compact).items()
         },

@@ -50,15 +50,16 @@ def _without_traces() -> Generator[None]:
     """
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
-    attention = torch.backends.mha
+    whole: Any = torch  # what torchax calls is private to PyTorch
+    attention, utils = torch.backends.mha, whole.utils
     was_fast = attention.get_fastpath_enabled()
-    kept = torch.utils.rename_privateuse1_backend, torch._register_device_module
-    torch.utils.rename_privateuse1_backend = lambda name: None
-    torch._register_device_module = lambda name, module: None
+    kept = utils.rename_privateuse1_backend, whole._register_device_module
+    utils.rename_privateuse1_backend = lambda name: None
+    whole._register_device_module = lambda name, module: None
     try:
         yield
     finally:
-        torch.utils.rename_privateuse1_backend, torch._register_device_module = kept
+        utils.rename_privateuse1_backend, whole._register_device_module = kept
         attention.set_fastpath_enabled(was_fast)
 
 

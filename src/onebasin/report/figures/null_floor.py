@@ -9,10 +9,11 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure, SubFigure
 
 from onebasin import _trees
+from onebasin.alignment.effective_size import LEAST_ESS
 from onebasin.report.figures.exhibit import Exhibit
 from onebasin.report.figures.theme import Theme, count_bar, new_figure
 from onebasin.report.findings import Findings, flat
-from onebasin.report.numbers import percent
+from onebasin.report.numbers import percent, whole
 
 _LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _MOST_ARRAYS = 24
@@ -20,27 +21,35 @@ _MOST_ARRAYS = 24
 
 def null_floor(findings: Findings) -> Exhibit:
     """Stds of aligned weights against their null floor: all weights, and array by array."""
-    below = findings.results["null_floor"]["share_below"]
-    hmc = findings.setup.config.hmc
-    draws = hmc.num_chains * hmc.num_draws
-    error = np.sqrt(1 / draws)
+    found = findings.results["null_floor"]
+    below, size = found["share_below"], found["ess_median"]
     return Exhibit(
         "null-floor",
         "Stds beside the null floor",
         "The std of every aligned weight against its null floor, and the ratio of the two by "
         "array, before and after alignment.",
         "Alignment finds likeness even in draws that share nothing, and shrinks their stds. The "
-        "null floor is the std of such draws, aligned the same way. Above, each weight's aligned "
-        "std against its floor; below, their ratio for each array: the dot is the median, the "
+        "null floor is the std of such draws, as autocorrelated and aligned the same way. Above, "
+        "each weight's aligned std against its floor; below, their ratio for each array: the dot "
+        "is the median, the "
         f"thick line holds half of the weights and the thin one 90 %. {_shown_in_words(findings)}",
         f"Only a std below its floor says something about the weight: here {percent(below)} of "
-        "all weights, where about half would be by chance. A ratio below 1 that is as low before "
-        "alignment does not come from alignment. Arrays whose units never move have a floor equal "
-        "to their own spread.",
-        f"With {draws:,} draws, the ratio of two stds strays by at least {percent(error, 0)} on "
-        "its own, and by more where draws are correlated: single weights a little below 1 prove "
-        "nothing. The noise of the floor has independent weights.",
+        "all weights, and about half would be if all were such noise. A ratio below 1 that is as "
+        "low before alignment does not come from alignment. Arrays whose units never move have a "
+        "floor equal to their own spread.",
+        f"{_limits(size)} The noise of the floor has independent weights.",
         lambda theme: _draw(findings, theme),
+    )
+
+
+def _limits(size: float) -> str:
+    """How far the ratio of two stds of an effective sample size can be trusted."""
+    draws = f"The median effective sample size of an aligned std is {whole(size)}"
+    if size < LEAST_ESS:
+        return f"{draws}, below {LEAST_ESS}: these draws cannot tell what lies below its floor."
+    return (
+        f"{draws}, so the ratio of two strays by {percent(np.sqrt(1 / size), 0)} on its own: "
+        "single weights a little below 1 prove nothing."
     )
 
 
