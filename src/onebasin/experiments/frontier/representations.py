@@ -108,7 +108,7 @@ def chosen_and_shared_std(count: int) -> Builder:
     """Chosen draws, aligned, and around each the compact std, times a factor for each array."""
 
     def build(basin: Basin) -> Representation:
-        reference, std = basin.fit_reference, basin.aligned.std()
+        reference, std = basin.fit_reference, summarize(basin.aligned).std
         around = lambda networks: GaussianMixture(networks.mean, as_draws(std))
         key = basin.setup.key(f"shared-{count}")
         fit = lambda whole: (whole, basin.predict, reference, key, _FIT_DRAWS)
