@@ -152,9 +152,8 @@ def align(
     Raises: ValueError where samples or start do not fit the symmetry, samples hold NaN, or a
     declared symmetry changes its function; TypeError for other things than these.
     """
-    _check_types(samples, symmetry, matching)
     matching = weight_matching() if matching is None else matching
-    samples = _fitting(samples, symmetry)
+    samples = _fitting(samples, symmetry, matching)
     draws = _finite_draws(samples)
     first = jax.tree.map(lambda leaf: leaf[0], draws)
     symmetry = tried(declared_of(symmetry, apply, inputs), first)
@@ -182,13 +181,6 @@ def align(
     )
 
 
-def _check_types(samples: Samples, symmetry: Symmetry, matching: Matching | None) -> None:
-    check_is("samples", samples, Samples, "Wrap params that lead with (chain, draw) in Samples.")
-    check_is("symmetry", symmetry, Symmetry, "find_symmetry(apply, params, inputs) gives one.")
-    if matching is not None:
-        check_is("matching", matching, Matching, "weight_matching() makes one, and others beside.")
-
-
 def _flat_start(
     start: Alignment, symmetry: Symmetry, reference: Reference, shape: tuple[int, int]
 ) -> Permutation:
@@ -211,11 +203,17 @@ def _flat_start(
     return {g: np.asarray(p).reshape(-1, *p.shape[2:]) for g, p in start.permutation.items()}
 
 
-def _fitting(samples: Samples, symmetry: Symmetry) -> Samples:
-    """The samples as the symmetry lists their params."""
-    params = symmetry.arranged(samples.params)
-    symmetry.check(params, num_batch_axes=2)
-    return Samples(params, samples.stats)
+def _fitting(samples: Samples, symmetry: Symmetry, matching: Matching) -> Samples:
+    """The samples as the symmetry lists their params.
+
+    Raises: TypeError for arguments of other types; ValueError for samples that do not fit.
+    """
+    check_is("samples", samples, Samples, "Wrap params that lead with (chain, draw) in Samples.")
+    check_is("symmetry", symmetry, Symmetry, "find_symmetry(apply, params, inputs) gives one.")
+    check_is("matching", matching, Matching, "weight_matching() makes one, and others beside.")
+    samples = Samples(symmetry.arranged(samples.params), samples.stats, samples.last_state)
+    symmetry.check(samples.params, num_batch_axes=2)
+    return samples
 
 
 def _finite_draws(samples: Samples) -> Params:
