@@ -21,16 +21,16 @@ def jax_environment() -> Any:
     """
     try:
         with _without_traces():
-            from torchax.tensor import (
-                Environment,  # pyright: ignore[reportMissingImports]  # an extra
-            )
+            import torchax.tensor  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError as error:
         raise ImportError(
             f"from_torch needs torchax. Got: {error}. Install it with "
             "`pip install 'onebasin[torch]'`."
         ) from error
 
-    class Folding(Environment):  # pyright: ignore[reportUntypedBaseClass]  # where it is missing
+    environment: Any = torchax.tensor.Environment
+
+    class Folding(environment):  # pyright: ignore[reportUntypedBaseClass]  # where it is missing
         def dispatch(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
             with ExitStack() as stack:
                 if not any(map(_is_traced, jax.tree.leaves((args, kwargs)))):
