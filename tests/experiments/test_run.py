@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tiny_runs import take_all_steps, tiny_config
 
+from onebasin.alignment.null import null_draws, rms
 from onebasin.experiments.config import RunConfig, check_config
 from onebasin.experiments.run import SCHEMA, STEPS, open_setup, take_step, take_steps
 from onebasin.experiments.setup import set_up
@@ -293,8 +294,12 @@ def test_draws_may_be_relabelled_by_likelihood_and_their_null_floor_with_them(
     found = other.results["alignment"]
     assert (found["matching"], found["reference"]) == ("gaussian", "chains")
     assert found["max_function_change"] < 1e-4
-    floors = [results["null_floor"]["null_std"] for results in (other.results, run.results)]
-    assert floors[0] != floors[1]
+    # Draws so few hardly move, and neither does their noise: other steps might align it alike.
+    setup = open_setup(other)
+    samples = load_samples(other.samples("hmc"), setup.template)
+    noise = null_draws(setup.key("null"), samples, setup.posterior.symmetry)
+    aligned = setup.align(noise, "chains").apply(noise)
+    assert other.results["null_floor"]["null_std"] == pytest.approx(rms(aligned.std()))
 
 
 @the_other_is_enough
