@@ -102,7 +102,8 @@ def std_significance(
     With $z'$ of all null stds of all positions, $p = (1 + \#\{z' \le z\}) / (1 + \#z')$.
 
     A small p says that units differ from noise, not that the weight is well determined. The null
-    assumes weights that are independent of each other.
+    assumes weights that are independent of each other, and of independent signs where they may
+    flip: units with the same mean weights up to one sign are no noise.
 
     Args:
         key: Fixes the noise.
