@@ -18,7 +18,7 @@ from onebasin.models.mlp import mlp
 from onebasin.models.network import Network
 from onebasin.samples import Samples
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("unchecked")]
 
 NUM_SEEDS = int(os.environ.get("ONEBASIN_NULL_SEEDS", "2"))
 IS_FULL = NUM_SEEDS > 2

@@ -15,7 +15,7 @@ from onebasin.store.errors import StoreError
 from onebasin.store.run_directory import RunDirectory
 from onebasin.store.tables import Row, read_table
 
-pytestmark = pytest.mark.slow  # two runs are made for these tests
+pytestmark = pytest.mark.long  # two runs are made for these tests
 
 NUM_SEEDS, NUM_STEPS = 2, 5
 MARKS = {"hmc", "hmc-chain", "kept-1", "kept-2", "kept-4", "kept-8"}

@@ -18,7 +18,7 @@ from onebasin.experiments.paper.prune_scores import (
     scores_misaligned,
 )
 
-pytestmark = pytest.mark.slow  # a study is made for these tests
+pytestmark = pytest.mark.long  # a study is made for these tests
 
 
 @pytest.fixture(scope="module")
