@@ -18,7 +18,7 @@ from onebasin.store.tables import read_table
 ONEBASIN = Path(sys.executable).with_name("onebasin")
 EXPERIMENTS = list(experiments_in(Path()))
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long  # all experiments are made for these tests
 
 
 def onebasin(*arguments: object) -> subprocess.CompletedProcess[str]:
