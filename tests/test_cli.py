@@ -89,6 +89,7 @@ def test_a_run_writes_everything_it_promises(finished_run):
     assert not list(finished_run.rglob("*.partial"))
 
 
+@pytest.mark.long
 def test_the_steps_one_at_a_time_find_what_a_run_finds(finished_run, tmp_path):
     out = tmp_path / "steps"
     assert onebasin("sample", "digits", "--out", out, *TINY).returncode == 0

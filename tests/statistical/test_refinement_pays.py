@@ -25,7 +25,7 @@ from onebasin.inference.sample import sample
 from onebasin.models.posterior import Posterior
 from onebasin.samples import Samples
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 # Small, but a posterior that is sampled: chains agree in what they predict.
 CHANGES = [
