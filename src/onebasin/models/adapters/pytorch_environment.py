@@ -28,7 +28,10 @@ def jax_environment() -> Any:
             "`pip install 'onebasin[torch]'`."
         ) from error
 
-    environment: Any = torchax.tensor.Environment
+    # Tensors ask for their device by the name that PyTorch was not told.
+    tensors: Any = torchax.tensor
+    tensors.Tensor.device = property(lambda tensor: _device())
+    environment: Any = tensors.Environment
 
     class Folding(environment):  # pyright: ignore[reportUntypedBaseClass]  # where it is missing
         def dispatch(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -38,6 +41,12 @@ def jax_environment() -> Any:
                 return super().dispatch(func, types, args, kwargs)
 
     return Folding()
+
+
+def _device() -> Any:
+    import torch  # pyright: ignore[reportMissingImports]  # an extra
+
+    return torch.device("privateuseone", 0)
 
 
 @contextmanager
@@ -90,5 +99,5 @@ def running(environment: Any) -> Generator[None]:
         stack.enter_context(torch.no_grad())
         stack.enter_context(environment)
         # Tensors that the module makes without a device must be JAX's too.
-        stack.enter_context(torch.device("privateuseone"))
+        stack.enter_context(_device())
         yield
