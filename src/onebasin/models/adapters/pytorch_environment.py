@@ -19,21 +19,21 @@ def jax_environment() -> Any:
 
     Raises: ImportError without torchax.
     """
+    import torch  # pyright: ignore[reportMissingImports]  # an extra
+
+    attention = torch.backends.mha
+    was_fast = attention.get_fastpath_enabled()
     try:
-        with _without_traces():
-            import torchax.tensor  # pyright: ignore[reportMissingImports]  # an extra
+        from torchax.tensor import Environment  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError as error:
         raise ImportError(
             f"from_torch needs torchax. Got: {error}. Install it with "
             "`pip install 'onebasin[torch]'`."
         ) from error
+    finally:
+        attention.set_fastpath_enabled(was_fast)  # torchax turns it off for all of the process
 
-    # Tensors ask for their device by the name that PyTorch was not told.
-    tensors: Any = torchax.tensor
-    tensors.Tensor.device = property(lambda tensor: _device())
-    environment: Any = tensors.Environment
-
-    class Folding(environment):  # pyright: ignore[reportUntypedBaseClass]  # where it is missing
+    class Folding(Environment):  # pyright: ignore[reportUntypedBaseClass]  # where it is missing
         def dispatch(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
             with ExitStack() as stack:
                 if not any(map(_is_traced, jax.tree.leaves((args, kwargs)))):
@@ -41,35 +41,6 @@ def jax_environment() -> Any:
                 return super().dispatch(func, types, args, kwargs)
 
     return Folding()
-
-
-def _device() -> Any:
-    import torch  # pyright: ignore[reportMissingImports]  # an extra
-
-    return torch.device("privateuseone", 0)
-
-
-@contextmanager
-def _without_traces() -> Generator[None]:
-    """What torchax does to a process when it is imported is not done.
-
-    It makes JAX PyTorch's accelerator, for good, with which torch.compile fails for any module, and
-    turns a fast path of attention off. Nothing of it is needed: without a name of its own the
-    device is `privateuseone`. Who uses torchax as well must import it first, and gets all of it.
-    """
-    import torch  # pyright: ignore[reportMissingImports]  # an extra
-
-    whole: Any = torch  # what torchax calls is private to PyTorch
-    attention, utils = torch.backends.mha, whole.utils
-    was_fast = attention.get_fastpath_enabled()
-    kept = utils.rename_privateuse1_backend, whole._register_device_module
-    utils.rename_privateuse1_backend = lambda name: None
-    whole._register_device_module = lambda name, module: None
-    try:
-        yield
-    finally:
-        utils.rename_privateuse1_backend, whole._register_device_module = kept
-        attention.set_fastpath_enabled(was_fast)
 
 
 def _is_traced(leaf: Any) -> bool:
@@ -99,5 +70,5 @@ def running(environment: Any) -> Generator[None]:
         stack.enter_context(torch.no_grad())
         stack.enter_context(environment)
         # Tensors that the module makes without a device must be JAX's too.
-        stack.enter_context(_device())
+        stack.enter_context(torch.device("jax"))
         yield
