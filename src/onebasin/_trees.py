@@ -107,12 +107,6 @@ def size(tree: Any) -> int:
     return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(tree))
 
 
-def inner(a: Any, b: Any) -> float:
-    """The inner product of two trees of one structure, in float64."""
-    products = jax.tree.map(lambda x, y: float(np.vdot(x, y)), a, b)
-    return sum(jax.tree.leaves(products), 0.0)
-
-
 def ravel_batch(tree: Params, num_batch_axes: int = 1) -> Shaped[np.ndarray, "*batch weights"]:
     """All leaves flattened behind their leading batch axes and joined, in leaf order."""
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]

@@ -111,9 +111,10 @@ def match_to_mean(
         previous, before = found.permutation, total
         found, moved = problem.matched(target, previous, match, number, rounds)
         total = problem.moved_sum(total, moved, previous, found.permutation)
+        if not moved.any():
+            break
         part = movable_part(problem.matching.symmetry(problem.symmetry), target)
-        gain = part(jax.tree.map(np.subtract, total, before))
-        if not moved.any() or gain <= rounds.tolerance * abs(part(total)):
+        if part(jax.tree.map(np.subtract, total, before)) <= rounds.tolerance * abs(part(total)):
             break
     else:
         found = found._replace(converged=found.converged & ~moved)

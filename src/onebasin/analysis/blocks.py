@@ -33,9 +33,9 @@ class UnitBlocks(NamedTuple):
         """Numbers for each weight in means and covariances, half as many as a block has weights."""
         totals = dict.fromkeys([*self.symmetry.sizes, None], 0)
         mean = self.aligned.mean()
-        axes = unit_axes(self.symmetry, mean)
+        axes, fixed = unit_axes(self.symmetry, mean), statistics_in(mean)
         for name, leaf in _trees.named_leaves(self.symmetry.unfold(mean)).items():
-            if not self._is_fixed(name):
+            if self.symmetry.pieces[name].leaf not in fixed:
                 totals[self._group(name, axes[name])] += int(np.size(leaf))
         counts = {group: self.symmetry.sizes.get(group or "", 1) for group in totals}
         stored = 0
@@ -46,9 +46,6 @@ class UnitBlocks(NamedTuple):
 
     def _group(self, leaf: str, axis: int | None) -> str | None:
         return None if axis is None else str(self.symmetry.leaves[leaf].names[axis])
-
-    def _is_fixed(self, leaf: str) -> bool:
-        return self.symmetry.pieces[leaf].leaf in statistics_in(self.aligned.params)
 
     def sample(self, key: Key, num_draws: int) -> Params:
         """Independent draws of all weights; every leaf leads with the draw."""
@@ -64,11 +61,11 @@ class UnitBlocks(NamedTuple):
             for group, size in self.symmetry.sizes.items()
         }
         alone = rng.standard_normal((num_draws, num_samples), np.float32)
-        axes = unit_axes(self.symmetry, self.aligned.mean())
+        axes, fixed = unit_axes(self.symmetry, self.aligned.mean()), statistics_in(given)
         found: dict[str, np.ndarray] = {}
         for name, leaf in draws.items():
             group = self._group(name, axes[name])
-            if self._is_fixed(name):
+            if self.symmetry.pieces[name].leaf in fixed:
                 mean = np.asarray(leaf).mean(axis=0, dtype=np.float64).astype(leaf.dtype)
                 found[name] = np.broadcast_to(mean, (num_draws, *mean.shape))
                 continue

@@ -84,6 +84,25 @@ def weights_of(shapes: dict[str, tuple[int, ...]], seed: int, *lead: int) -> Any
     }
 
 
+def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Arrays by name, to within 1e-5 of the largest entry of each."""
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        size = np.abs(array).max()
+        np.testing.assert_allclose(found[name], array, rtol=0, atol=1e-5 * size, err_msg=name)
+
+
+def assert_same_function(
+    layout: Layout, plain: Layout, shapes: dict[str, tuple[int, ...]], inputs: np.ndarray
+) -> None:
+    """Outputs of the same weights in two layouts, to within 1e-5 of the largest."""
+    weights = weights_of(shapes, 0)
+    found, expected = (
+        {"outputs": np.asarray(one.apply(one.write(weights), inputs))} for one in (layout, plain)
+    )
+    assert_same(found, expected)
+
+
 def plain_dense() -> Layout:
     """The built-in perceptron has other names for the layers, in the same order."""
     import onebasin as ob

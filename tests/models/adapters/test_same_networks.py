@@ -40,23 +40,10 @@ def is_weight(name: str) -> bool:
     return not name.endswith(("mean", "var"))
 
 
-def assert_same(found, expected) -> None:
-    """Weights to within 1e-5 of the largest one of an array."""
-    assert found.keys() == expected.keys()
-    for name, array in expected.items():
-        size = np.abs(array).max()
-        np.testing.assert_allclose(found[name], array, rtol=0, atol=1e-5 * size, err_msg=name)
-
-
 @every_layout
 def test_the_layouts_are_of_one_function(network, library) -> None:
-    shapes, _ = nets.NETWORKS[network]
-    weights, inputs = nets.weights_of(shapes, 0), inputs_of(network)
-    found, expected = (
-        np.asarray(layout.apply(layout.write(weights), inputs))
-        for layout, _ in (layout_of(network, library), layout_of(network, "plain"))
-    )
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    layouts = (layout_of(network, one)[0] for one in (library, "plain"))
+    nets.assert_same_function(*layouts, nets.NETWORKS[network][0], inputs_of(network))
 
 
 @every_layout
@@ -74,7 +61,7 @@ def test_balanced_weights_are_the_same_and_of_the_same_function(network, library
 
     found = balanced(library)
     assert not np.allclose(found["out/kernel"], weights["out/kernel"], rtol=1e-2)
-    assert_same(found, balanced("plain"))
+    nets.assert_same(found, balanced("plain"))
 
 
 @every_layout
@@ -92,7 +79,7 @@ def test_the_same_weights_are_pruned_and_the_others_move_alike(network, library,
     found = pruned(library)
     kept = np.concatenate([found[name][1].ravel() != 0 for name in shapes if is_weight(name)])
     assert kept.sum() == np.ceil(0.5 * kept.size)
-    assert_same(found, pruned("plain"))
+    nets.assert_same(found, pruned("plain"))
 
 
 @every_layout
@@ -128,4 +115,4 @@ def test_the_same_weights_are_kept_by_their_scores(network, library) -> None:
         layout, _ = layout_of(network, library)
         return layout.read(ob.prune(layout.write(weights), layout.write(scores), 0.3), shapes)
 
-    assert_same(pruned(library), pruned("plain"))
+    nets.assert_same(pruned(library), pruned("plain"))

@@ -74,23 +74,15 @@ def made_of(network: str, library: str):
 
 @every_layout
 def test_the_layouts_are_of_one_function(network, library) -> None:
-    shapes, _ = networks.NETWORKS[network]
-    weights, inputs = nets.weights_of(shapes, 0), inputs_of(network)
-    found, expected = (
-        np.asarray(layout.apply(layout.write(weights), inputs))
-        for layout, _ in (layout_of(network, library), layout_of(network, "plain"))
-    )
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    layouts = (layout_of(network, one)[0] for one in (library, "plain"))
+    nets.assert_same_function(*layouts, networks.NETWORKS[network][0], inputs_of(network))
 
 
 @every_layout
 def test_aligned_summarized_and_pruned_networks_are_the_same(network, library) -> None:
     found, expected = made_of(network, library), made_of(network, "plain")
     for what, weights in expected.items():
-        for name, array in weights.items():
-            np.testing.assert_allclose(
-                found[what][name], array, rtol=0, atol=1e-5 * np.abs(array).max(), err_msg=name
-            )
+        nets.assert_same(found[what], weights)
 
 
 @pytest.mark.parametrize("network", networks.NETWORKS)
