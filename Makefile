@@ -39,7 +39,7 @@ $(VENV)/.adapters: $(VENV)/.ready
 
 test-adapters: $(VENV)/.adapters  ## Networks of PyTorch, Flax and Haiku: installs these, then tests.
 	$(BIN)/python -c 'import torch, torchax, flax, haiku'  # tests skip what cannot be imported
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/models/adapters
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/adapters
 
 check: $(VENV)/.ready  ## Format, lint, types, and who may import whom.
 	$(BIN)/ruff format --check .

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onebasin.experiments.config import BUILT_IN
+from onebasin.run.config import BUILT_IN
 
 ONEBASIN = Path(sys.executable).with_name("onebasin")
 TINY = [

@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from onebasin.experiments.config import load_config
+from onebasin.run.config import load_config
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

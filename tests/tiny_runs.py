@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from onebasin.experiments.config import RunConfig, load_config
-from onebasin.experiments.run import take_steps
-from onebasin.experiments.setup import set_up
-from onebasin.store.run_directory import RunDirectory
+from onebasin.run.config import RunConfig, load_config
+from onebasin.run.run import take_steps
+from onebasin.run.run_directory import RunDirectory
+from onebasin.run.setup import set_up
 
 TINY = [
     "network.hidden=[6]",

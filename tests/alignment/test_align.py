@@ -13,7 +13,7 @@ from hypothesis import given
 from onebasin import _trees
 from onebasin.alignment.align import Alignment, align
 from onebasin.alignment.reference import Round
-from onebasin.gaussian import DiagonalGaussian, summarize
+from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
 from onebasin.symmetry.permutation import compose, invert, num_transpositions, permute

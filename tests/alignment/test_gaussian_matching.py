@@ -12,7 +12,7 @@ from onebasin import _trees
 from onebasin.alignment.align import align
 from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.weight_matching import weight_matching
-from onebasin.gaussian import DiagonalGaussian
+from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
 from onebasin.symmetry.permutation import permute

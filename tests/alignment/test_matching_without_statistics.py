@@ -7,8 +7,8 @@ import pytest
 
 import onebasin as ob
 from onebasin._collections import map_statistics, statistics_in, without_statistics
-from onebasin.analysis.compare import mean_over_weights
-from onebasin.analysis.factor_analysis import factor_analysis
+from onebasin.gaussians.compare import mean_over_weights
+from onebasin.gaussians.factor_analysis import factor_analysis
 
 HIDDEN = 6
 INPUTS = np.random.default_rng(9).normal(size=(8, 4)).astype(np.float32)

@@ -12,14 +12,16 @@ from nested_networks import INPUTS, PARAMS, attention, random_params
 from onebasin import _trees
 from onebasin.alignment.activation_matching import activation_matching
 from onebasin.alignment.align import Alignment, align
+from onebasin.alignment.bring import (
+    bring_to,
+)
 from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.matching import match, objective
 from onebasin.alignment.mixed_matching import mixed_matching
 from onebasin.alignment.null import null_draws, null_floor, rms
 from onebasin.alignment.sign_matching import best_signs
 from onebasin.alignment.weight_matching import weight_matching
-from onebasin.analysis.compare import bring_to
-from onebasin.gaussian import DiagonalGaussian
+from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry

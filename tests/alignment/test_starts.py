@@ -9,7 +9,7 @@ from onebasin.alignment.align import align
 from onebasin.alignment.chains import chains_start
 from onebasin.alignment.reference import Round, Rounds
 from onebasin.alignment.weight_matching import weight_matching
-from onebasin.gaussian import summarize
+from onebasin.gaussians.gaussian import summarize
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
 from onebasin.symmetry.permutation import permute

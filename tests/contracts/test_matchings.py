@@ -19,10 +19,10 @@ from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.matching import Matching, match
 from onebasin.alignment.mixed_matching import mixed_matching
 from onebasin.alignment.weight_matching import weight_matching
-from onebasin.gaussian import summarize
+from onebasin.gaussians.gaussian import summarize
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.notation import group_of, is_sign
+from onebasin.symmetry.axes_values import group_of, is_sign
 from onebasin.symmetry.permutation import invert, num_transpositions, permute
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")

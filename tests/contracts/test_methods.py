@@ -13,7 +13,7 @@ import optax
 import pytest
 
 import onebasin.inference
-from onebasin.gaussian import DiagonalGaussian
+from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.inference.ensemble import deep_ensemble
 from onebasin.inference.hmc import hmc
 from onebasin.inference.method import Method, inits

@@ -10,18 +10,18 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from onebasin.experiments.run import open_setup
-from onebasin.experiments.setup import Setup, silent
 from onebasin.report import write_report
 from onebasin.report.findings import Findings
-from onebasin.store.run_directory import RunDirectory
+from onebasin.run.run import open_setup
+from onebasin.run.run_directory import RunDirectory
+from onebasin.run.setup import Setup, silent
 
 _MAKE = """
 import sys
-from onebasin.experiments.config import load_config
-from onebasin.experiments.run import take_steps
-from onebasin.experiments.setup import set_up
-from onebasin.store.run_directory import RunDirectory
+from onebasin.run.config import load_config
+from onebasin.run.run import take_steps
+from onebasin.run.setup import set_up
+from onebasin.run.run_directory import RunDirectory
 
 config = load_config(sys.argv[1], sys.argv[3:])
 take_steps(RunDirectory.create(sys.argv[2], config.model_dump(mode="json")), set_up(config))

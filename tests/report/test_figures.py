@@ -10,9 +10,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 
-from onebasin.report.figures.labels import Label, place_labels
+from onebasin.plots.labels import Label, place_labels
+from onebasin.plots.theme import DARK, LIGHT, drawn_on, new_figure
 from onebasin.report.figures.std_maps import input_stds
-from onebasin.report.figures.theme import DARK, LIGHT, drawn_on, new_figure
 from onebasin.report.figures.transpositions import transpositions
 from onebasin.report.figures.weights import pairs
 from onebasin.report.write import exhibits_of

@@ -12,8 +12,8 @@ import pytest
 from onebasin.report import write_report
 from onebasin.report.findings import Findings
 from onebasin.report.page import page
+from onebasin.run.run_directory import RunDirectory
 from onebasin.store.errors import StoreError
-from onebasin.store.run_directory import RunDirectory
 
 pytestmark = pytest.mark.slow  # whole runs are made for these tests
 

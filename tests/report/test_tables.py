@@ -2,8 +2,8 @@
 
 import pytest
 
+from onebasin.plots.numbers import DASH, counted, fixed, listed, percent, significant, whole
 from onebasin.report import representation_rows, tables
-from onebasin.report.numbers import DASH, counted, fixed, listed, percent, significant, whole
 from onebasin.report.representations import Rivals, label, rivals
 from onebasin.report.summary import summary
 

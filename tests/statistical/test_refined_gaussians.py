@@ -12,7 +12,7 @@ import optax
 import pytest
 
 from onebasin import _trees
-from onebasin.gaussian import DiagonalGaussian
+from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.inference.sample import sample
 from onebasin.inference.vi import mean_logdensity, refine
 

@@ -7,23 +7,23 @@ import pytest
 
 from onebasin import _trees
 from onebasin.alignment.align import align
-from onebasin.experiments.config import load_config
-from onebasin.experiments.frontier.evaluate import held_out
-from onebasin.experiments.judge import Judge, Scores
-from onebasin.experiments.methods import hmc_of
-from onebasin.experiments.refinement import (
+from onebasin.gaussians.gaussian import summarize
+from onebasin.gaussians.mixture import GaussianMixture
+from onebasin.inference.method import inits
+from onebasin.inference.sample import sample
+from onebasin.models.posterior import Posterior
+from onebasin.run.config import load_config
+from onebasin.run.judge import Judge, Scores
+from onebasin.run.methods import hmc_of
+from onebasin.run.refinement import (
     Refinement,
     fit_inputs,
     refined,
     refined_mixture,
 )
-from onebasin.experiments.setup import Setup, set_up
-from onebasin.gaussian import summarize
-from onebasin.gaussian_mixture import GaussianMixture
-from onebasin.inference.method import inits
-from onebasin.inference.sample import sample
-from onebasin.models.posterior import Posterior
+from onebasin.run.setup import Setup, set_up
 from onebasin.samples import Samples
+from onebasin.studies.frontier.evaluate import held_out
 
 pytestmark = pytest.mark.long
 

@@ -11,8 +11,8 @@ from nested_networks import DIMS, HEADS, INPUTS, PARAMS, attention, random_param
 
 from onebasin import _trees
 from onebasin.alignment.weight_matching import weight_matching
-from onebasin.analysis.blocks import UnitBlocks
-from onebasin.analysis.pruning_shares import average_over_units
+from onebasin.gaussians.unit_blocks import UnitBlocks
+from onebasin.pruning.variance_shares import average_over_units
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Axes, Blocks, Symmetry
 from onebasin.symmetry.balance import balance

@@ -14,7 +14,7 @@ from onebasin.models.mlp import mlp
 from onebasin.models.resnet20 import resnet20
 from onebasin.models.vit import vit
 from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.notation import Function
+from onebasin.symmetry.axes_values import Function
 from onebasin.symmetry.roles import roles_of
 
 M, R = "makes", "reads"

@@ -12,8 +12,8 @@ from nested_networks import INPUTS, PARAMS, attention, random_params
 
 from onebasin.models.mlp import mlp
 from onebasin.symmetry.axes import Place, Sign
+from onebasin.symmetry.axes_values import group_of, is_sign
 from onebasin.symmetry.discovery.find import find_symmetry
-from onebasin.symmetry.notation import group_of, is_sign
 from onebasin.symmetry.permutation import compose, invert, num_transpositions, permute
 from onebasin.symmetry.random_permutation import random_permutation
 from onebasin.symmetry.verify import verify

@@ -7,9 +7,9 @@ from typing import Any
 
 from onebasin._types import Params
 from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.axes_values import Function
 from onebasin.symmetry.claims import verify_once
 from onebasin.symmetry.discovery.find import find_symmetry
-from onebasin.symmetry.notation import Function
 
 
 def declared_of(symmetry: Symmetry, apply: Callable[..., Any] | None, inputs: Any) -> Symmetry:

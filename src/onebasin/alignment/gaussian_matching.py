@@ -7,7 +7,7 @@ from onebasin import _trees
 from onebasin._collections import without_statistics
 from onebasin._types import Array, Params
 from onebasin.alignment.matching import Features, Matching
-from onebasin.gaussian import DiagonalGaussian
+from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.symmetry.axes import Symmetry
 
 

@@ -12,7 +12,7 @@ from onebasin.alignment.align import align
 from onebasin.alignment.autoregression import fit_autoregression
 from onebasin.alignment.matching import Matching
 from onebasin.alignment.reference import Reference
-from onebasin.gaussian import DiagonalGaussian, summarize
+from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
 

@@ -15,7 +15,7 @@ from onebasin._types import Array, Permutation
 from onebasin.alignment.assignment import assign
 from onebasin.alignment.sign_matching import Signed, best_signs
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.notation import group_of
+from onebasin.symmetry.axes_values import group_of
 from onebasin.symmetry.permutation import permute_leaf
 
 

@@ -15,11 +15,11 @@ from onebasin.cli.arguments import (
     SetOption,
     use_all_cores,
 )
-from onebasin.console import progress, show_table
+from onebasin.cli.console import progress, show_table
 
 if TYPE_CHECKING:
-    from onebasin.experiments.setup import Monitor, Setup
-    from onebasin.store.run_directory import RunDirectory
+    from onebasin.run.run_directory import RunDirectory
+    from onebasin.run.setup import Monitor, Setup
 
 
 def run(
@@ -30,7 +30,7 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run.")] = False,
 ) -> None:
     """Sample, align, summarize, compare, prune and report: everything from data to report.html."""
-    from onebasin.experiments.run import take_steps
+    from onebasin.run.run import take_steps
 
     directory, setup = _begin(config, out, seed, changes, resume)
     with progress() as monitor:
@@ -72,7 +72,7 @@ def prune(run_directory: RunArgument, again: AgainOption = False) -> None:
 
 def report(run_directory: RunArgument) -> None:
     """Draw the figures and write report.html."""
-    from onebasin.experiments.run import STEPS
+    from onebasin.run.run import STEPS
     from onebasin.store.errors import StoreError
 
     directory, setup = _open(run_directory, "report", again=True)
@@ -92,9 +92,9 @@ def _begin(
 ) -> tuple["RunDirectory", "Setup"]:
     """The run directory and setup; data are checked before anything is written."""
     use_all_cores()
-    from onebasin.experiments.config import load_config
-    from onebasin.experiments.setup import set_up
-    from onebasin.store.run_directory import RunDirectory
+    from onebasin.run.config import load_config
+    from onebasin.run.run_directory import RunDirectory
+    from onebasin.run.setup import set_up
 
     resolved = load_config(config, changes or (), seed)
     path = Path(f"{Path(config).stem}-run") if out is None else out
@@ -107,9 +107,9 @@ def _begin(
 
 def _open(path: Path, step: str, again: bool) -> tuple["RunDirectory", "Setup"]:
     use_all_cores()
-    from onebasin.experiments.run import open_setup
+    from onebasin.run.run import open_setup
+    from onebasin.run.run_directory import RunDirectory
     from onebasin.store.errors import StoreError
-    from onebasin.store.run_directory import RunDirectory
 
     directory = RunDirectory(path)
     if directory.is_done(step) and not again:
@@ -121,7 +121,7 @@ def _open(path: Path, step: str, again: bool) -> tuple["RunDirectory", "Setup"]:
 
 
 def _take(step: str, directory: "RunDirectory", setup: "Setup") -> None:
-    from onebasin.experiments.run import take_step
+    from onebasin.run.run import take_step
 
     with progress() as monitor:
         take_step(directory, step, setup, monitor)

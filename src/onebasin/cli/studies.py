@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from onebasin.cli.arguments import ConfigArgument, SetOption, use_all_cores
-from onebasin.console import progress, show_table
+from onebasin.cli.console import progress, show_table
 
 
 def paper(
@@ -22,7 +22,7 @@ def paper(
 ) -> None:
     """Test the paper's claims: tables, figures and verdicts, each experiment in a folder."""
     use_all_cores()
-    from onebasin.report.paper import claim_rows, write_paper
+    from onebasin.studies.write import claim_rows, write_paper
 
     with progress() as monitor:
         claims = write_paper(name, scale, out, monitor, again=again)
@@ -39,9 +39,9 @@ def frontier(
 ) -> None:
     """Score every representation over seeds: what predicts best for the numbers it stores."""
     use_all_cores()
-    from onebasin.experiments.config import load_config
-    from onebasin.experiments.frontier.run import run_frontier
-    from onebasin.report.figures.frontier import draw_frontier
+    from onebasin.run.config import load_config
+    from onebasin.studies.frontier.figures import draw_frontier
+    from onebasin.studies.frontier.run import run_frontier
 
     folder = Path(f"{Path(config).stem}-frontier") if out is None else out
     with progress() as monitor:

@@ -38,11 +38,11 @@ def symmetry(
     from onebasin.symmetry.discovery.find import find_symmetry
 
     if network:
-        from onebasin.symmetry.discovery.named import named_network
+        from onebasin.cli.named import named_network
 
         apply, params, arguments = named_network(network)
     else:
-        from onebasin.models.adapters.pytorch_named import named_torch
+        from onebasin.cli.named_torch import named_torch
 
         apply, params, arguments = named_torch(torch or "", inputs or ())
     try:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from onebasin._arguments import check_key, check_takes
 from onebasin._types import Array, Key, Params
-from onebasin.gaussian import DiagonalGaussian
+from onebasin.gaussians.gaussian import DiagonalGaussian
 
 State = Any
 Stats = Mapping[str, Any]

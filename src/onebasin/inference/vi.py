@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from onebasin import _trees
 from onebasin._collections import map_statistics, without_statistics
 from onebasin._types import Array, Key, Params
-from onebasin.gaussian import DiagonalGaussian
+from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.inference.method import Method, Stats, StochasticLogDensity, check_stochastic
 
 DrawsObjective: TypeAlias = Callable[[Params, Key], Float[Array, ""]]

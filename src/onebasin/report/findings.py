@@ -10,12 +10,12 @@ from jaxtyping import Float
 from onebasin import _trees
 from onebasin._collections import without_statistics
 from onebasin._types import Params
-from onebasin.experiments.networks import network_name
-from onebasin.experiments.run import STEPS
-from onebasin.experiments.setup import Setup
-from onebasin.gaussian import DiagonalGaussian, load_gaussian
+from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
+from onebasin.run.networks import network_name
+from onebasin.run.run import STEPS
+from onebasin.run.run_directory import RunDirectory
+from onebasin.run.setup import Setup
 from onebasin.store.errors import StoreError
-from onebasin.store.run_directory import RunDirectory
 
 
 class Findings:

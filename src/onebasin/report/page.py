@@ -9,10 +9,10 @@ from importlib import resources
 from string import Template
 from typing import NamedTuple
 
+from onebasin.plots.exhibit import Exhibit
+from onebasin.plots.numbers import DASH
 from onebasin.report import tables
-from onebasin.report.figures.exhibit import Exhibit
 from onebasin.report.findings import Findings
-from onebasin.report.numbers import DASH
 from onebasin.report.summary import summary
 from onebasin.report.tables import Table
 

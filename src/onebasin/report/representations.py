@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from onebasin.report.numbers import fixed, whole
+from onebasin.plots.numbers import fixed, whole
 
 Scores = Mapping[str, Any]
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from onebasin.alignment.effective_size import LEAST_ESS
+from onebasin.plots.numbers import counted, fixed, listed, percent, significant, whole
 from onebasin.report.findings import Findings
-from onebasin.report.numbers import counted, fixed, listed, percent, significant, whole
 from onebasin.report.representations import Rivals, label, present, rivals
 
 _LARGEST_RHAT = 1.01

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from onebasin.plots.numbers import DASH, counted, fixed, percent, significant, whole
 from onebasin.report.figures.pruning import ORDERS
 from onebasin.report.figures.weights import METHODS
 from onebasin.report.findings import Findings
-from onebasin.report.numbers import DASH, counted, fixed, percent, significant, whole
 from onebasin.report.representations import label, meaning, present, representation_rows
 
 _NETWORKS = {"hmc-mean": "HMC mean", "member": "members"}

@@ -3,20 +3,20 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from onebasin.experiments.setup import Monitor, Setup, silent
-from onebasin.report.figures.exhibit import Exhibit
+from onebasin.plots.exhibit import Exhibit
+from onebasin.plots.theme import DARK, LIGHT
 from onebasin.report.figures.null_floor import null_floor
 from onebasin.report.figures.pruning import pruning
 from onebasin.report.figures.representations import representations
 from onebasin.report.figures.std_maps import feature_stds, std_maps
-from onebasin.report.figures.theme import DARK, LIGHT
 from onebasin.report.figures.transpositions import transpositions
 from onebasin.report.figures.unit_maps import unit_maps
 from onebasin.report.figures.weights import weights
 from onebasin.report.findings import Findings
 from onebasin.report.page import Drawn, page
+from onebasin.run.run_directory import RunDirectory
+from onebasin.run.setup import Monitor, Setup, silent
 from onebasin.store.files import write_bytes, write_text
-from onebasin.store.run_directory import RunDirectory
 
 
 def write_report(run: RunDirectory, setup: Setup, monitor: Monitor = silent) -> Path:

@@ -1,1 +1,1 @@
-"""Everything on disk: sample stores, tensors and run directories."""
+"""Formats on disk: sample stores, tensors and tables."""

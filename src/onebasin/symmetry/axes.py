@@ -17,7 +17,7 @@ from onebasin import _trees
 from onebasin._collections import arranged, statistics_in, without_statistics
 from onebasin._types import Params, Permutation
 from onebasin.symmetry import layout
-from onebasin.symmetry.notation import (
+from onebasin.symmetry.axes_values import (
     Axes as Axes,
     Blocks as Blocks,
     Function as Function,
@@ -29,6 +29,7 @@ from onebasin.symmetry.notation import (
     is_axes,
     sign_name,
 )
+from onebasin.symmetry.describe import Description, GroupRow
 from onebasin.symmetry.spelling import check_spelling
 
 
@@ -60,14 +61,32 @@ class Symmetry:
     dropped: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def __str__(self) -> str:
-        from onebasin.symmetry.describe import as_text  # it knows of this class
-
-        return as_text(self)
+        return self._description().as_text()
 
     def _repr_html_(self) -> str:
-        from onebasin.symmetry.describe import as_html
+        return self._description().as_html()
 
-        return as_html(self)
+    def _description(self) -> Description:
+        rows = [self._row(group) for group in self.sizes]
+        return Description(rows, self.log10_num_equivalent(), self.frozen)
+
+    def _row(self, group: str) -> GroupRow:
+        num_signs = sum(sign.group == group for sign in self.signs.values())
+        around = zip(self.nested.get(group, ()), self.around(group), strict=True)
+        places = {  # each once, though segments of one axis are several pieces
+            f"{piece.leaf}:{axis}": None
+            for piece in self.pieces.values()
+            for axis, name in zip(piece.axes, piece.names, strict=True)
+            if name == group
+        }
+        return GroupRow(
+            group,
+            f"{self.sizes[group]:,}",
+            " x ".join(f"{name} ({size})" for name, size in around),
+            f"{num_signs} each" if num_signs else "",
+            f"{self.log10_num_arrangements(group):.1f}",
+            ", ".join(places),
+        )
 
     def __hash__(self) -> int:
         # Dicts do not hash; networks that differ in their axes alone are rare and still unequal.

@@ -9,7 +9,7 @@ from jax.core import Tracer
 
 from onebasin._types import Params
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.notation import Function
+from onebasin.symmetry.axes_values import Function
 from onebasin.symmetry.trial import Trial, Values, begin
 from onebasin.symmetry.trial_values import (
     drawn_inputs,

@@ -14,7 +14,7 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin._types import Array, Params
-from onebasin.symmetry.notation import Role, Roles, is_axes
+from onebasin.symmetry.axes_values import Role, Roles, is_axes
 
 
 class Piece(NamedTuple):
@@ -29,6 +29,11 @@ class Piece(NamedTuple):
     lengths: tuple[int | None, ...]
     factors: tuple[tuple[int | None, ...], ...]
     names: tuple[str | None, ...]
+
+    @property
+    def axes(self) -> list[int]:
+        """The axis of the leaf that each name is of."""
+        return [axis for axis, parts in enumerate(self.factors) for _ in parts]
 
 
 def _blocks(axes: Any) -> list[tuple[tuple[int, ...], tuple[int | None, ...], Any]]:

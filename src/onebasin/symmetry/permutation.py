@@ -16,7 +16,7 @@ from onebasin import _trees
 from onebasin._arguments import check_arrays
 from onebasin._types import Array, Params, Permutation
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.notation import group_of, is_sign
+from onebasin.symmetry.axes_values import group_of, is_sign
 from onebasin.symmetry.permutation_checks import check_entries, check_of, check_pair
 
 

@@ -8,7 +8,7 @@ from jax.core import Tracer
 
 from onebasin._types import Array, Permutation
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.notation import group_of, is_sign
+from onebasin.symmetry.axes_values import group_of, is_sign
 from onebasin.symmetry.spelling import did_you_mean
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from onebasin._arguments import check_key
 from onebasin._types import Key, Permutation
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.notation import is_sign
+from onebasin.symmetry.axes_values import is_sign
 from onebasin.symmetry.spelling import did_you_mean
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from onebasin import _trees
 from onebasin._types import Params
 from onebasin.symmetry.axes import Role, Roles, Symmetry
+from onebasin.symmetry.axes_values import Function
 from onebasin.symmetry.discovery.walk import roles_in
 from onebasin.symmetry.layout import split_axes
-from onebasin.symmetry.notation import Function
 
 
 def roles_of(symmetry: Symmetry, params: Params) -> Roles:

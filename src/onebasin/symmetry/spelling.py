@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from onebasin.symmetry.notation import Axes, Blocks
+from onebasin.symmetry.axes_values import Axes, Blocks
 
 _CLOSE = 0.8
 """How alike two names must be, from 0 to 1, so that one may be the other misspelled."""

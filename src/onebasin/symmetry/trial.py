@@ -20,8 +20,8 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from onebasin import _trees
 from onebasin._types import Key, Params, Permutation
 from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.axes_values import is_sign
 from onebasin.symmetry.jaxprs import coarsest_eps, has_while
-from onebasin.symmetry.notation import is_sign
 from onebasin.symmetry.permutation import permute
 from onebasin.symmetry.random_permutation import random_permutation
 from onebasin.symmetry.trial_values import nudged

@@ -9,7 +9,7 @@ import jax
 
 from onebasin._types import Key, Params
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.notation import group_of
+from onebasin.symmetry.axes_values import group_of
 from onebasin.symmetry.trial import Trial, Values, begin
 
 

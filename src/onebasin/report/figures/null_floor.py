@@ -10,10 +10,10 @@ from matplotlib.figure import Figure, SubFigure
 
 from onebasin import _trees
 from onebasin.alignment.effective_size import LEAST_ESS
-from onebasin.report.figures.exhibit import Exhibit
-from onebasin.report.figures.theme import Theme, count_bar, new_figure
+from onebasin.plots.exhibit import Exhibit
+from onebasin.plots.numbers import percent, whole
+from onebasin.plots.theme import Theme, count_bar, new_figure
 from onebasin.report.findings import Findings, flat
-from onebasin.report.numbers import percent, whole
 
 _LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _MOST_ARRAYS = 24

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from onebasin.report.figures.exhibit import Exhibit
-from onebasin.report.figures.theme import Theme, new_figure, share_ticks
+from onebasin.plots.exhibit import Exhibit
+from onebasin.plots.theme import Theme, new_figure, share_ticks
 from onebasin.report.findings import Findings
 
 ORDERS = {

@@ -5,11 +5,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from onebasin.report.figures.exhibit import Exhibit
-from onebasin.report.figures.labels import Label, place_labels
-from onebasin.report.figures.theme import Theme, new_figure
+from onebasin.plots.exhibit import Exhibit
+from onebasin.plots.labels import Label, place_labels
+from onebasin.plots.numbers import fixed, percent
+from onebasin.plots.theme import Theme, new_figure
 from onebasin.report.findings import Findings
-from onebasin.report.numbers import fixed, percent
 from onebasin.report.representations import kept_draws, label, present
 
 _SMALLEST_TV = 1e-4

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from onebasin.report.figures.exhibit import Exhibit
-from onebasin.report.figures.theme import Theme, new_figure
+from onebasin.plots.exhibit import Exhibit
+from onebasin.plots.theme import Theme, new_figure
 from onebasin.report.findings import Findings
 
 _COLORS = "cividis"

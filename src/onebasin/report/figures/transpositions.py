@@ -2,10 +2,10 @@
 
 from matplotlib.figure import Figure
 
-from onebasin.report.figures.exhibit import Exhibit
-from onebasin.report.figures.theme import Theme, new_figure
+from onebasin.plots.exhibit import Exhibit
+from onebasin.plots.numbers import fixed
+from onebasin.plots.theme import Theme, new_figure
 from onebasin.report.findings import Findings
-from onebasin.report.numbers import fixed
 
 
 def transpositions(findings: Findings) -> Exhibit:

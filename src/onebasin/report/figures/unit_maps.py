@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
-from onebasin.report.figures.exhibit import Exhibit
+from onebasin.plots.exhibit import Exhibit
+from onebasin.plots.theme import Theme, new_figure
 from onebasin.report.figures.std_maps import show_image
-from onebasin.report.figures.theme import Theme, new_figure
 from onebasin.report.findings import Findings
 
 _MOST_UNITS = 12

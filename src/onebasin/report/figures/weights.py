@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
-from onebasin.experiments.steps.compare import UNALIGNED
-from onebasin.report.figures.exhibit import Exhibit
-from onebasin.report.figures.theme import Theme, count_bar, new_figure
+from onebasin.plots.exhibit import Exhibit
+from onebasin.plots.numbers import fixed
+from onebasin.plots.theme import Theme, count_bar, new_figure
 from onebasin.report.findings import Findings, flat
-from onebasin.report.numbers import fixed
+from onebasin.run.steps.compare import UNALIGNED
 
 METHODS = {"compact": "HMC", "vi": "VI", "compact-ensemble": "ensemble"}
 """The methods whose Gaussians are compared, by the names of results.json."""

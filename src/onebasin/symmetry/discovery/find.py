@@ -16,6 +16,7 @@ from onebasin._arguments import check_arrays, check_takes
 from onebasin._collections import own_names, statistics_in
 from onebasin._types import Params
 from onebasin.symmetry.axes import Axes, Blocks, Function, Place, Sign, Symmetry
+from onebasin.symmetry.axes_values import Name
 from onebasin.symmetry.claims import verify_found
 from onebasin.symmetry.discovery.labels import (
     Factor,
@@ -30,7 +31,6 @@ from onebasin.symmetry.discovery.labels import (
 from onebasin.symmetry.discovery.parity import independent
 from onebasin.symmetry.discovery.values import Value
 from onebasin.symmetry.discovery.walk import NOT_USED, Walked, nesting, walk
-from onebasin.symmetry.notation import Name
 
 
 def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Symmetry:

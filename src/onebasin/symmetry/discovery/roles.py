@@ -13,11 +13,11 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
+from onebasin.symmetry.axes_values import Role
 from onebasin.symmetry.discovery.jax_names import CALLS, LOOPS
 from onebasin.symmetry.discovery.labels import Label, Marked, labels_in, with_mark
 from onebasin.symmetry.discovery.parity import unsigned
 from onebasin.symmetry.discovery.values import Value
-from onebasin.symmetry.notation import Role
 
 _VIEWS = frozenset(
     {

@@ -10,6 +10,7 @@ from jax.extend.core import ClosedJaxpr
 
 from onebasin import _trees
 from onebasin._types import Params
+from onebasin.symmetry.axes_values import Roles
 from onebasin.symmetry.discovery.analysis import Analysis
 from onebasin.symmetry.discovery.labels import (
     MISFIT,
@@ -27,7 +28,6 @@ from onebasin.symmetry.discovery.rules import RULES
 from onebasin.symmetry.discovery.scales import Scales, Scaling
 from onebasin.symmetry.discovery.sources import argument, given
 from onebasin.symmetry.discovery.values import Value
-from onebasin.symmetry.notation import Roles
 
 _MOST_WALKS = 20
 NOT_USED = "not used"

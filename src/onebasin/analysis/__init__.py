@@ -1,1 +1,0 @@
-"""What draws and Gaussians say: predictions, comparisons, pruning, diagnostics."""

@@ -1,0 +1,62 @@
+"""named_torch: a PyTorch module as a function, by the name of what makes it."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from onebasin._types import Params
+from onebasin.adapters.pytorch import from_torch
+from onebasin.cli.named import named_object
+
+_INTEGERS = "int:"
+
+
+def named_torch(
+    name: str, shapes: Sequence[str]
+) -> tuple[Callable[..., Any], Params, tuple[np.ndarray, ...]]:
+    """What `from_torch` gives for the module that `MODULE:CLASS()` makes, and its inputs.
+
+    A shape is sizes: `1,3,32,32` for random numbers, `int:1,16` for zeros, which are tokens of any
+    vocabulary. The module is put in evaluation mode. Python modules are looked for in the
+    working directory as well.
+
+    Raises: ValueError for a name or a shape that is none, or a module that does not run on them.
+    """
+    inputs = tuple(_example(shape) for shape in shapes)
+    module = _made_by(name)
+    try:
+        return *from_torch(module.eval(), *inputs), inputs
+    except (ValueError, ImportError) as error:
+        raise ValueError(str(error)) from None
+    except Exception as error:
+        raise ValueError(
+            f"{name} must run on inputs of shapes {' and '.join(shapes)}. "
+            f"Got {type(error).__name__}: {error}"
+        ) from error
+
+
+def _example(shape: str) -> np.ndarray:
+    if not re.fullmatch(rf"({_INTEGERS})?[1-9]\d*(,[1-9]\d*)*", shape):
+        raise ValueError(
+            f"An input is sizes with commas between them. Got {shape!r}, not 1,3,32,32 or int:1,16."
+        )
+    sizes = [int(size) for size in shape.removeprefix(_INTEGERS).split(",")]
+    if shape.startswith(_INTEGERS):
+        return np.zeros(sizes, np.int64)
+    return np.random.default_rng(0).normal(size=sizes).astype(np.float32)
+
+
+def _made_by(name: str) -> Any:
+    make = named_object(name, "module", "MODULE:CLASS", "my_nets:ResNet")
+    try:
+        module = make()
+    except TypeError as error:
+        raise ValueError(
+            f"{name} must make a module when it is called without arguments. Got: {error}. "
+            "Name a function that calls it with them."
+        ) from None
+    if not callable(getattr(module, "eval", None)):
+        raise ValueError(f"{name} must make a torch.nn.Module. Got {type(module).__name__}.")
+    return module

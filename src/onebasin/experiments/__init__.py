@@ -1,1 +1,0 @@
-"""Runs: functions from a config to tables."""

@@ -1,1 +1,0 @@
-"""The frontier: how well each representation predicts for the numbers it stores, over seeds."""

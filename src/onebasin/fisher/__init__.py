@@ -1,0 +1,1 @@
+"""Fisher information: of weights, of units, of parts of a network."""

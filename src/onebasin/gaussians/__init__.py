@@ -1,0 +1,1 @@
+"""Compact posteriors: Gaussians and their mixtures, fitted and compared."""

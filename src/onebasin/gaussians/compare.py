@@ -1,0 +1,79 @@
+"""Comparing Gaussians weight by weight."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from onebasin import _trees
+from onebasin._collections import without_statistics
+from onebasin._types import Array, Params
+from onebasin.gaussians.gaussian import DiagonalGaussian
+
+
+def kl_divergence(p: DiagonalGaussian, q: DiagonalGaussian) -> Params:
+    r"""$\mathrm{KL}(p \| q)$ of each weight, in nats.
+
+    $\log(\sigma_q / \sigma_p) + (\sigma_p^2 + (\mu_p - \mu_q)^2) / (2 \sigma_q^2) - 1/2$;
+    infinite where exactly one std is 0. Running statistics are left out.
+    """
+    return _of_weights(_kl, p, q)
+
+
+def _kl(mean: Array, std: Array, other_mean: Array, other_std: Array) -> Float[np.ndarray, "..."]:
+    mean, std, other_mean, other_std = _in_float64(mean, std, other_mean, other_std)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        squares = (std**2 + (mean - other_mean) ** 2) / (2 * other_std**2)
+        divergence = np.log(other_std) - np.log(std) + squares - 0.5
+    same = (std == 0) & (other_std == 0) & (mean == other_mean)
+    return np.where(same, 0.0, np.where(np.isnan(divergence), np.inf, divergence))
+
+
+def wasserstein2(p: DiagonalGaussian, q: DiagonalGaussian) -> Params:
+    r"""The 2-Wasserstein distance of each weight.
+
+    $\sqrt{(\mu_p - \mu_q)^2 + (\sigma_p - \sigma_q)^2}$, in the units of the weight. Running
+    statistics are left out.
+    """
+    return _of_weights(_wasserstein2, p, q)
+
+
+def _wasserstein2(mean: Array, std: Array, other_mean: Array, other_std: Array) -> np.ndarray:
+    mean, std, other_mean, other_std = _in_float64(mean, std, other_mean, other_std)
+    return np.asarray(np.hypot(mean - other_mean, std - other_std))
+
+
+def _of_weights(
+    distance: Callable[..., np.ndarray], p: DiagonalGaussian, q: DiagonalGaussian
+) -> Params:
+    """A distance of each weight."""
+    return jax.tree.map(distance, *map(without_statistics, (p.mean, p.std, q.mean, q.std)))
+
+
+def _in_float64(*leaves: Array) -> list[np.ndarray]:
+    return [np.asarray(leaf, np.float64) for leaf in leaves]
+
+
+def mean_over_weights(tree: Params) -> float:
+    """The mean of a per-weight quantity over all weights, each counting once."""
+    return float(_flat(tree).mean())
+
+
+def median_over_weights(tree: Params) -> float:
+    """The median of a per-weight quantity over all weights, each counting once."""
+    return float(np.median(_flat(tree)))
+
+
+def _flat(tree: Params) -> Float[np.ndarray, " weights"]:
+    return _trees.ravel_batch(without_statistics(tree), 0).astype(np.float64)
+
+
+def rank_correlation(a: Float[Array, " values"], b: Float[Array, " values"]) -> float:
+    """Spearman's rank correlation; NaN where one side does not vary."""
+    if np.ptp(np.asarray(a)) == 0 or np.ptp(np.asarray(b)) == 0:
+        return float("nan")
+    found: Any = stats.spearmanr(a, b)
+    return float(found.statistic)

@@ -1,0 +1,1 @@
+"""Figures: their theme, labels and numbers, shared by the report and the studies."""

@@ -1,0 +1,1 @@
+"""What draws and Gaussians predict, and how far apart predictions are."""

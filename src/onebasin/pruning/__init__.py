@@ -1,0 +1,1 @@
+"""Which weights go: scores, stages, and what stays conditioned on what left."""

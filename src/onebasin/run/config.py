@@ -1,0 +1,203 @@
+"""The config of a run: every choice with its default, checked before anything runs."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from onebasin.run.networks import KEYS, unread_keys
+from onebasin.run.sections import (
+    AlignmentConfig,
+    CompactConfig,
+    DataConfig,
+    EnsembleConfig,
+    EvaluationConfig,
+    HMCConfig,
+    NetworkConfig,
+    PosteriorConfig,
+    RefinementConfig,
+    Section,
+    VIConfig,
+)
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run: an unknown name or key, or a value out of range."""
+
+
+class RunConfig(Section):
+    """Everything that a run depends on; with the library's versions it fixes every number."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    data: DataConfig = DataConfig()
+    network: NetworkConfig = NetworkConfig()
+    posterior: PosteriorConfig = PosteriorConfig()
+    hmc: HMCConfig = HMCConfig()
+    ensemble: EnsembleConfig = EnsembleConfig()
+    vi: VIConfig = VIConfig()
+    alignment: AlignmentConfig = AlignmentConfig()
+    compact: CompactConfig = CompactConfig()
+    refinement: RefinementConfig = RefinementConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+
+BUILT_IN: dict[str, dict[str, Any]] = {
+    "digits": {},
+    "digits-deep": {"network": {"hidden": (32, 32)}},
+    "diabetes": {
+        "data": {"name": "diabetes"},
+        "network": {"hidden": (32,)},
+        "hmc": {"num_draws": 400},
+        "vi": {"batch_size": 256},
+    },
+    "mnist-small": {
+        "data": {"name": "mnist", "num_train": 10_000, "num_test": 2_000, "pool": 2},
+        "network": {"hidden": (32,)},
+        "hmc": {"num_draws": 200, "thin": 2, "num_warmup": 100},
+    },
+    "mnist-resnet20": {
+        "data": {"name": "mnist", "num_train": 2_000, "num_test": 500, "pool": 2},
+        "network": {"kind": "resnet20"},
+        "hmc": {
+            "num_chains": 2,
+            "num_draws": 4,
+            "num_warmup": 6,
+            "num_steps": 3,
+            "start": "map",
+        },
+        "ensemble": {"num_members": 3, "num_steps": 250, "batch_size": 128},
+        "vi": {"num_steps": 150, "batch_size": 128, "init_std": 0.01},
+        "compact": {"ranks": (2,)},
+        "refinement": {"num_steps": 30, "num_particles": 1},
+        "evaluation": {
+            "num_gaussian_draws": 8,
+            "kept": (1, 2, 4),
+            "num_thinnings": 4,
+            "keeps": (1.0, 0.5, 0.2, 0.1),
+        },
+    },
+}
+"""The configs that have a name, as changes to the defaults."""
+
+
+def load_config(
+    name_or_path: str, changes: Sequence[str] = (), seed: int | None = None
+) -> RunConfig:
+    """A built-in config or a TOML file, with `key=value` changes such as `hmc.num_draws=100`.
+
+    Raises: ConfigError for an unknown name, a missing or wrong file, an unknown key or value.
+    """
+    values: dict[str, Any] = _base(name_or_path)
+    for change in changes:
+        values = _set(values, change)
+    if seed is not None:
+        values = values | {"seed": seed}
+    return check_config(values)
+
+
+def check_config(values: Mapping[str, Any]) -> RunConfig:
+    """The config of nested values.
+
+    Raises: ConfigError naming the first key at fault, the rule and what came.
+    """
+    try:
+        config = RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from None
+    _check_network(config)
+    chosen = config.alignment
+    if chosen.matching == "gaussian" and chosen.reference not in ("mean", "chains"):
+        raise ConfigError(
+            'alignment.reference must be "mean" or "chains" where alignment.matching is '
+            f'"gaussian", which relabels from there. Got {chosen.reference!r}.'
+        )
+    largest = config.hmc.num_chains * config.hmc.num_draws - 1
+    for rank in config.compact.ranks:
+        if rank > largest:
+            raise ConfigError(
+                f"compact.ranks must lie in [1, {largest}] (HMC's draws in all - 1). Got {rank}."
+            )
+    return config
+
+
+def _check_network(config: RunConfig) -> None:
+    kind, unread = config.network.kind, unread_keys(config.network)
+    if unread:
+        raise ConfigError(
+            f"A network of kind {kind!r} reads {', '.join(f'network.{n}' for n in KEYS[kind])}. "
+            f"Got {', '.join(f'network.{name}' for name in unread)} as well. Leave it out."
+        )
+    if kind != "mlp" and config.alignment.matching in ("activations", "mixed"):
+        raise ConfigError(
+            'alignment.matching must be "weights" or "gaussian" for a network of kind '
+            f"{kind!r}, which has no activations to match. Got {config.alignment.matching!r}."
+        )
+
+
+def _base(name_or_path: str) -> dict[str, Any]:
+    if name_or_path in BUILT_IN:
+        return BUILT_IN[name_or_path]
+    path = Path(name_or_path)
+    if not path.is_file():
+        near = difflib.get_close_matches(name_or_path, BUILT_IN, 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(
+            f"A config is a built-in name ({', '.join(BUILT_IN)}) or a TOML file. "
+            f"Got {name_or_path!r}, which is neither.{hint}"
+        )
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"A config file must be TOML. Got {path}: {error}.") from None
+
+
+def _set(values: Mapping[str, Any], change: str) -> dict[str, Any]:
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"A change must read key=value. Got {change!r}, not hmc.num_draws=100.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string, as on every command line
+    head, _, rest = key.partition(".")
+    if not rest:
+        return {**values, head: value}
+    inner = values.get(head, {})
+    if not isinstance(inner, Mapping):
+        raise ConfigError(f"{head} is a value and has no key {rest!r}. Got {change!r}.")
+    return {**values, head: _set(inner, f"{rest}={text}")}
+
+
+def _explain(error: ValidationError) -> str:
+    # Of the errors of a union the deepest is the one of the kind that was meant.
+    worst = max(error.errors(), key=lambda one: len(one["loc"]))
+    location = [str(part) for part in worst["loc"]]
+    if worst["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        near = difflib.get_close_matches(location[-1], known, 1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known are {', '.join(known)}."
+        return f"A config has no key {'.'.join(location)!r}. {hint}"
+    key = _without_kinds(worst["loc"])
+    others = {_without_kinds(one["loc"]) for one in error.errors()}
+    count = sum(not key.startswith(other) for other in others)
+    more = f" ({count} more.)" if count else ""
+    return f"{key}: {worst['msg']}. Got {worst['input']!r}.{more}"
+
+
+def _without_kinds(location: Sequence[str | int]) -> str:
+    """The key at fault, without pydantic's names for the kinds of a union."""
+    return ".".join(str(part) for part in location if not re.search(r"constrained|\[", str(part)))
+
+
+def _known_keys(location: Sequence[str]) -> list[str]:
+    section: type[BaseModel] = RunConfig
+    for part in location:
+        annotation = section.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        section = annotation
+    return list(section.model_fields)

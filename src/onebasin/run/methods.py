@@ -1,0 +1,93 @@
+"""The inference methods of a run, as its config says, and how far they have come in words."""
+
+from collections.abc import Callable
+from functools import cache
+
+import jax
+import numpy as np
+import optax
+
+from onebasin.gaussians.gaussian import DiagonalGaussian
+from onebasin.inference.ensemble import deep_ensemble
+from onebasin.inference.hmc import hmc
+from onebasin.inference.method import Method, StochasticLogDensity
+from onebasin.inference.sample import Progress
+from onebasin.inference.vi import mean_field_vi
+from onebasin.run.setup import Monitor, Setup
+from onebasin.samples import Samples
+
+
+def hmc_of(setup: Setup) -> Method:
+    """Hamiltonian Monte Carlo of the posterior."""
+    chosen = setup.config.hmc
+    return hmc(
+        setup.posterior.logdensity,
+        num_steps=chosen.num_steps,
+        step_size=chosen.step_size,
+        num_warmup=chosen.num_warmup,
+        target_acceptance=chosen.target_acceptance,
+        adapt_mass=chosen.adapt_mass,
+    )
+
+
+def ensemble_of(setup: Setup) -> Method:
+    """The training of maximum a posteriori networks."""
+    chosen = setup.config.ensemble
+    return deep_ensemble(
+        minibatches(setup, chosen.batch_size),
+        num_steps=chosen.num_steps,
+        optimizer=decaying_adam(chosen.learning_rate, chosen.num_steps),
+    )
+
+
+def vi_of(setup: Setup) -> Method:
+    """Mean-field variational inference."""
+    chosen = setup.config.vi
+    return mean_field_vi(
+        minibatches(setup, chosen.batch_size),
+        num_steps=chosen.num_steps,
+        num_particles=chosen.num_particles,
+        init_std=chosen.init_std,
+        optimizer=decaying_adam(chosen.learning_rate, chosen.num_steps),
+    )
+
+
+def minibatches(setup: Setup, batch_size: int) -> StochasticLogDensity:
+    """The log density from batches, of all training examples where these are fewer."""
+    return setup.posterior.minibatch_logdensity(min(batch_size, len(setup.dataset.train)))
+
+
+@cache
+def decaying_adam(learning_rate: float, num_steps: int) -> optax.GradientTransformation:
+    """Adam with a learning rate that falls to zero along a cosine.
+
+    One object for each pair, so that a method which is made again is not compiled again.
+    """
+    return optax.adam(optax.cosine_decay_schedule(learning_rate, num_steps))
+
+
+def final_gaussian(method: Method, samples: Samples) -> DiagonalGaussian:
+    """The Gaussian in which the first chain of a method has ended."""
+    assert method.gaussian is not None
+    return method.gaussian(jax.tree.map(lambda leaf: np.asarray(leaf)[0, ...], samples.last_state))
+
+
+def tell(monitor: Monitor, what: str) -> Callable[[Progress], None]:
+    """Tells a monitor how far sampling has come."""
+
+    def listen(progress: Progress) -> None:
+        names = {
+            "acceptance_rate": "acceptance",
+            "diverging": "divergent",
+            "lp": "log density",
+            "elbo": "ELBO",
+        }
+        shown = [f"{names[n]} {v:.3g}" for n, v in progress.stats.items() if n in names]
+        rate = f"{progress.steps_per_second:.3g} steps/s"
+        monitor(
+            f"{what} ({progress.phase})",
+            progress.num_steps / progress.total_steps,
+            ", ".join([rate, *shown]),
+        )
+
+    return listen

@@ -1,0 +1,69 @@
+"""The built-in networks of a run: made as its config says, and named in words."""
+
+from collections.abc import Callable
+from typing import Any
+
+from onebasin.data import Dataset
+from onebasin.models.convnet import convnet
+from onebasin.models.lstm import lstm
+from onebasin.models.mlp import mlp
+from onebasin.models.network import Network
+from onebasin.models.resnet20 import resnet20
+from onebasin.models.vit import vit
+from onebasin.run.sections import NetworkConfig
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "mlp": ("hidden", "activation"),
+    "convnet": ("width", "depth", "activation"),
+    "resnet20": ("width", "norm"),
+    "vit": ("width", "depth", "heads", "patch"),
+    "lstm": ("width",),
+}
+"""What each kind of network reads of its section."""
+
+_OF_IMAGES: dict[str, Callable[..., Network]] = {
+    "convnet": convnet,
+    "resnet20": resnet20,
+    "vit": vit,
+    "lstm": lstm,
+}
+
+
+def unread_keys(config: NetworkConfig) -> list[str]:
+    """Keys that were changed though this kind of network does not read them."""
+    defaults = NetworkConfig()
+    return [
+        name
+        for name, value in config
+        if name not in ("kind", *KEYS[config.kind]) and value != getattr(defaults, name)
+    ]
+
+
+def network_of(config: NetworkConfig, dataset: Dataset) -> Network:
+    """The network of a config, for the inputs and targets of a data set.
+
+    Raises: ValueError for a network of images where the data are none, or do not fit it.
+    """
+    if config.kind == "mlp":
+        hidden, activation = config.hidden, config.activation
+        return mlp(dataset.num_features, hidden, dataset.num_outputs, activation)
+    if dataset.image_shape is None:
+        raise ValueError(
+            f'network.kind must be "mlp" for data that are not images. Got {config.kind!r} for a '
+            f"table of {dataset.num_features} features."
+        )
+    make = _OF_IMAGES[config.kind]
+    return make(dataset.image_shape, dataset.num_outputs, **_choices(config))
+
+
+def network_name(config: NetworkConfig, dataset: Dataset) -> str:
+    """A network in words, like `64-32-10 relu` or `resnet20 (width 16, norm batch)`."""
+    if config.kind == "mlp":
+        sizes = [dataset.num_features, *config.hidden, dataset.num_outputs]
+        return f"{'-'.join(map(str, sizes))} {config.activation}"
+    words = ", ".join(f"{key} {value}" for key, value in _choices(config).items())
+    return f"{config.kind} ({words})"
+
+
+def _choices(config: NetworkConfig) -> dict[str, Any]:
+    return {key: getattr(config, key) for key in KEYS[config.kind]}

@@ -1,0 +1,142 @@
+"""Refinement in a run: the compact Gaussian moved to where it predicts as the samples do."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import Partial
+from jaxtyping import Float
+
+from onebasin._types import Array, Key, Params
+from onebasin.gaussians.gaussian import DiagonalGaussian
+from onebasin.gaussians.mixture import GaussianMixture
+from onebasin.inference.sample import Progress, sample
+from onebasin.inference.vi import DrawsObjective, mean_logdensity, refine
+from onebasin.prediction.categorical import Predictive, predict
+from onebasin.prediction.match import mixed_inputs, predictive_match
+from onebasin.prediction.tempering import temper
+from onebasin.run.methods import decaying_adam, final_gaussian, minibatches
+from onebasin.run.setup import Setup
+from onebasin.run.statistics import fitted_with_statistics
+from onebasin.samples import Samples
+
+_MIN_INPUTS = 5000
+_START_SCALE = 0.3
+_NUM_DRAWS_OF_MIXTURE = 16
+_BATCH_SIZE = 256
+_LEARNING_RATE = 5e-3
+
+
+class Refinement(NamedTuple):
+    """What a Gaussian is moved towards, and how strongly it is held where it was.
+
+    `elbo` and `predictive` weigh the two objectives: the log posterior density with the entropy,
+    and the match of the samples' predictive. Each step takes `num_particles` draws.
+    """
+
+    elbo: float = 1.0
+    predictive: float = 1.0
+    pull: float = 0.0
+    num_particles: int = 8
+
+
+class FitInputs(NamedTuple):
+    """Inputs between training inputs, and what the samples predict there.
+
+    No target is used, and neither validation nor test inputs are among them.
+    """
+
+    inputs: Float[np.ndarray, "inputs features"]
+    reference: Predictive
+
+
+def fit_inputs(setup: Setup, samples: Samples) -> FitInputs:
+    """As many inputs as there are training examples, and no fewer than 5,000."""
+    train = np.asarray(setup.dataset.train.inputs)
+    inputs = mixed_inputs(setup.key("fit-inputs"), train, max(_MIN_INPUTS, len(train)))
+    return FitInputs(inputs, predict(setup.posterior, samples.draws(), inputs))
+
+
+def refined(
+    setup: Setup,
+    anchor: DiagonalGaussian,
+    fit: FitInputs,
+    refinement: Refinement,
+    num_steps: int,
+    progress: Callable[[Progress], None] | None = None,
+) -> DiagonalGaussian:
+    """The anchor, refined; it begins with a share of its std, where it predicts.
+
+    `progress` is told as by `sample`.
+    """
+    objective = _objective(setup, fit, refinement)
+    found = _refined(setup, anchor, objective, refinement, num_steps, progress)
+    key, count = setup.key("refined-statistics"), setup.config.evaluation.num_gaussian_draws
+    return fitted_with_statistics(setup.posterior, found, key, count)
+
+
+def refined_mixture(
+    setup: Setup, anchor: GaussianMixture, fit: FitInputs, num_steps: int, pull: float = 0.02
+) -> GaussianMixture:
+    """The components of a mixture, refined together so that they predict as the samples do.
+
+    Nothing but samples is used: neither targets nor the posterior's density. Each component needs
+    a std of its own.
+    """
+    objective = Partial(_match_all, _predictive_match(setup, fit))
+    count = max(1, _NUM_DRAWS_OF_MIXTURE // anchor.num_components)
+    refinement = Refinement(elbo=0.0, predictive=1.0, pull=pull, num_particles=count)
+    together = DiagonalGaussian(anchor.mean, anchor.std)
+    found = _refined(setup, together, objective, refinement, num_steps)
+    return GaussianMixture(found.mean, found.std)
+
+
+def _refined(
+    setup: Setup,
+    anchor: DiagonalGaussian,
+    objective: DrawsObjective,
+    refinement: Refinement,
+    num_steps: int,
+    progress: Callable[[Progress], None] | None = None,
+) -> DiagonalGaussian:
+    method = refine(
+        objective,
+        anchor,
+        init_std=temper(anchor, _START_SCALE).std,
+        entropy=refinement.elbo,
+        pull=refinement.pull,
+        num_steps=num_steps,
+        num_particles=refinement.num_particles,
+        optimizer=decaying_adam(_LEARNING_RATE, num_steps),
+    )
+    start = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], anchor.mean)
+    drawn = sample(method, setup.key("refine"), start, 1, num_chunks=10, progress=progress)
+    return final_gaussian(method, drawn)
+
+
+def _objective(setup: Setup, fit: FitInputs, refinement: Refinement) -> DrawsObjective:
+    density = mean_logdensity(minibatches(setup, 2 * _BATCH_SIZE))
+    if not refinement.predictive:
+        return density
+    match = _predictive_match(setup, fit)
+    if not refinement.elbo:
+        return match
+    return Partial(_sum, density, match, jnp.float32(refinement.predictive))
+
+
+def _predictive_match(setup: Setup, fit: FitInputs) -> DrawsObjective:
+    return predictive_match(setup.posterior, fit.inputs, fit.reference, _BATCH_SIZE)
+
+
+def _match_all(match: DrawsObjective, draws: Params, key: Key) -> Array:
+    """The match of draws of several components, whose leaves lead with (draw, component)."""
+    return match(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), draws), key)
+
+
+def _sum(
+    density: DrawsObjective, match: DrawsObjective, weight: Array, draws: Params, key: Key
+) -> Array:
+    key_density, key_match = jax.random.split(key)
+    return density(draws, key_density) + weight * match(draws, key_match)

@@ -1,0 +1,78 @@
+"""The step that aligns: every method's draws into HMC's basin, and transpositions counted."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from onebasin._types import Params
+from onebasin.alignment.align import Alignment
+from onebasin.alignment.reference import Reference, Round
+from onebasin.alignment.transpositions import transpositions_between_chains, transpositions_by_lag
+from onebasin.gaussians.gaussian import load_gaussian
+from onebasin.prediction.categorical import network_outputs
+from onebasin.run.run_directory import RunDirectory
+from onebasin.run.setup import Monitor, Setup
+from onebasin.samples import Samples
+from onebasin.store.draws import load_samples
+from onebasin.symmetry.random_permutation import random_num_transpositions
+
+
+def align_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str, Any]:
+    """Align HMC to its reference, ensemble and VI to HMC's; gives what results.json says of it."""
+    like = setup.template
+    samples = load_samples(run.samples("hmc"), like)
+    ensemble = load_samples(run.samples("ensemble"), like)
+    mean = load_gaussian(run.compact("vi-unaligned"), like)[0].mean
+    found = _align(setup, samples, setup.config.alignment.reference, monitor)
+    found.save(run.alignment("hmc"))
+    changes = [_function_change(setup, found, samples)]
+    for name, others in {"ensemble": ensemble, "vi": one_draw(mean)}.items():
+        brought = _align(setup, others, found.reference, monitor)
+        brought.save(run.alignment(name))
+        changes.append(_function_change(setup, brought, others))
+    monitor("counting transpositions", 0.5, "")
+    baseline_mean, baseline_std = random_num_transpositions(setup.posterior.symmetry)
+    symmetry, matching = setup.posterior.symmetry, setup.matching
+    return {
+        "alignment": {
+            "matching": found.matching,
+            "reference": setup.config.alignment.reference,
+            "objective": float(np.mean(found.objective)),
+            "converged_share": float(np.mean(found.converged)),
+            "max_function_change": max(changes),
+        },
+        "transpositions": {
+            "between_chains": transpositions_between_chains(samples, symmetry, matching),
+            "by_lag": transpositions_by_lag(samples, symmetry, matching),
+            "baseline_mean": baseline_mean,
+            "baseline_std": baseline_std,
+        },
+    }
+
+
+def one_draw(params: Params) -> Samples:
+    """The samples that hold one network."""
+    return Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None, None], params))
+
+
+def _align(setup: Setup, samples: Samples, reference: Reference, monitor: Monitor) -> Alignment:
+    def listen(now: Round) -> None:
+        details = f"round {now.number}: {now.num_moved} of {now.num_draws} draws moved"
+        monitor("aligning", now.num_matched / now.num_draws, details)
+
+    return setup.align(samples, reference, listen)
+
+
+def _function_change(setup: Setup, alignment: Alignment, samples: Samples) -> float:
+    """The largest change of any output on any test input, over all draws; 0 but for rounding.
+
+    A share of the largest output. Draws compute with the statistics they were stored with, which
+    have moved along.
+    """
+    before, after = (
+        network_outputs(setup.posterior, some.draws(), setup.dataset.test.inputs, False)[0]
+        for some in (samples, alignment.apply(samples))
+    )
+    largest = float(np.abs(before).max()) or 1.0
+    return float(np.abs(after - before).max()) / largest

@@ -1,0 +1,110 @@
+"""The step that prunes: the HMC mean and ensemble members, by several orders and a control."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from onebasin._types import Params
+from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
+from onebasin.intervals import bootstrap_interval, t_interval
+from onebasin.prediction.categorical import Predictive
+from onebasin.pruning.prune import pruned_copies, pruning_scores
+from onebasin.run.run_directory import RunDirectory
+from onebasin.run.setup import Monitor, Setup
+from onebasin.run.steps.summarize import load_alignment
+from onebasin.samples import Samples
+from onebasin.store.draws import load_samples
+
+Curve = list[list[float]]
+
+
+def prune_networks(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str, Any]:
+    """Pruning curves, [keep, accuracy or rmse, nll], and 95 % intervals of the first score.
+
+    Curves of members are means over them with Student's interval; those of the HMC mean have
+    the bootstrap interval over test examples.
+    """
+    compact, _ = load_gaussian(run.compact("compact"), setup.template)
+    assert isinstance(compact, DiagonalGaussian)
+    members = load_samples(run.samples("ensemble"), setup.template)
+    aligned = load_alignment(run, setup, "ensemble").apply(members)
+    curves, intervals = {}, {}
+    for name, scores in _scores(setup, compact.mean, compact, 0).items():
+        monitor("pruning", 0.2, f"HMC mean by {name}")
+        points, errors = _curve(setup, compact.mean, scores)
+        curves[f"hmc-mean/{name}"] = points.tolist()
+        low, high = bootstrap_interval(errors)
+        intervals[f"hmc-mean/{name}"] = _interval(setup, *_as_score(setup, low, high))
+    for name, points in _member_curves(setup, compact, members, aligned, monitor).items():
+        curves[f"member/{name}"] = points.mean(axis=0).tolist()
+        intervals[f"member/{name}"] = _interval(setup, *t_interval(points[:, :, 1]))
+    return {"pruning": curves, "pruning_intervals": intervals}
+
+
+def _member_curves(
+    setup: Setup,
+    compact: DiagonalGaussian,
+    members: Samples,
+    aligned: Samples,
+    monitor: Monitor,
+) -> dict[str, np.ndarray]:
+    """Curves of every member: in HMC's basin, and left where it is (the misaligned control)."""
+    found: dict[str, list[np.ndarray]] = {}
+    for member in range(members.num_chains):
+        monitor("pruning", 0.2 + 0.8 * member / members.num_chains, f"member {member + 1}")
+        here, there = aligned.draw(member, 0), members.draw(member, 0)
+        for name, scores in _scores(setup, here, compact, member).items():
+            found.setdefault(name, []).append(_curve(setup, here, scores)[0])
+        for name, scores in _scores(setup, there, compact, member).items():
+            if name in ("std", "signal-to-noise"):
+                points = _curve(setup, there, scores)[0]
+                found.setdefault(f"{name}-misaligned", []).append(points)
+    return {name: np.stack(points) for name, points in found.items()}
+
+
+def _scores(
+    setup: Setup, params: Params, gaussian: DiagonalGaussian, number: int
+) -> dict[str, Params]:
+    """Scores by every order; the noise of a regression is not a weight and always stays."""
+    scores = pruning_scores(params, gaussian, setup.key(f"prune-{number}"))
+    if isinstance(params, dict) and "log_noise_std" in params:
+        keep = np.asarray(np.inf, np.float32)
+        scores = {name: {**tree, "log_noise_std": keep} for name, tree in scores.items()}
+    return scores
+
+
+def _curve(setup: Setup, params: Params, scores: Params) -> tuple[np.ndarray, np.ndarray]:
+    """Points [keep, score, nll] and the score of every test example at every share."""
+    keeps = setup.config.evaluation.keeps
+    predictive = setup.predict(pruned_copies(params, scores, keeps))
+    name = "accuracy" if setup.dataset.task == "classification" else "rmse"
+    points, examples = [], []
+    for row, keep in enumerate(keeps):
+        one = predictive.take(np.array([row]))
+        found = one.scores(setup.test_targets)
+        points.append([keep, found[name], found["nll"]])
+        examples.append(_example_scores(setup, one))
+    return np.array(points), np.stack(examples, axis=1)
+
+
+def _example_scores(setup: Setup, predictive: Predictive) -> np.ndarray:
+    """1 for a right class, 0 for a wrong one; squared errors in regression."""
+    targets = np.asarray(setup.test_targets)
+    if setup.dataset.task == "classification":
+        return (predictive.probs.argmax(axis=1) == targets).astype(float)  # pyright: ignore
+    return (predictive.mean - targets) ** 2  # pyright: ignore
+
+
+def _as_score(setup: Setup, *bounds: np.ndarray) -> list[np.ndarray]:
+    """Mean squared errors as root mean squared errors; accuracies as they are."""
+    return (
+        list(bounds)
+        if setup.dataset.task == "classification"
+        else jax.tree.map(np.sqrt, list(bounds))
+    )
+
+
+def _interval(setup: Setup, low: np.ndarray, high: np.ndarray) -> Curve:
+    keeps = setup.config.evaluation.keeps
+    return [[float(k), float(a), float(b)] for k, a, b in zip(keeps, low, high, strict=True)]

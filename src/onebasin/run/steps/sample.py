@@ -1,0 +1,96 @@
+"""The step that draws: HMC, the ensemble and variational inference."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from onebasin._types import Params
+from onebasin.gaussians.gaussian import DiagonalGaussian
+from onebasin.inference.method import Method, inits
+from onebasin.inference.sample import sample
+from onebasin.run.methods import ensemble_of, final_gaussian, hmc_of, tell, vi_of
+from onebasin.run.run_directory import RunDirectory
+from onebasin.run.setup import Monitor, Setup
+from onebasin.run.statistics import fitted_with_statistics, with_statistics
+from onebasin.samples import Samples
+from onebasin.store.draws import SampleWriter, is_whole, save_samples
+
+
+def draw_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str, Any]:
+    """Draw by every method; what is whole already is kept. Gives what results.json says of it."""
+    draw_hmc(run, setup, monitor)
+    if not is_whole(run.samples("ensemble")):
+        save_samples(run.samples("ensemble"), _ensemble(setup, "ensemble", monitor))
+    if not run.compact("vi-unaligned").exists():
+        _fit_vi(setup, monitor).save(run.compact("vi-unaligned"), seed=setup.config.seed)
+    data = setup.dataset
+    sizes = {part: len(getattr(data, part)) for part in ("train", "validation", "test")}
+    return {"data": {"task": data.task, "num_features": data.num_features, **sizes}}
+
+
+def draw_hmc(run: RunDirectory, setup: Setup, monitor: Monitor) -> None:
+    """Draw by HMC alone; nothing is done where its samples are whole."""
+    if is_whole(run.samples("hmc")):
+        return
+    chosen = setup.config.hmc
+    positions = _starts(setup, monitor)
+    writer = SampleWriter(run.samples("hmc"))
+    drawn = sample(
+        hmc_of(setup),
+        setup.key("hmc"),
+        positions,
+        chosen.num_draws,
+        thin=chosen.thin,
+        progress=tell(monitor, f"HMC, {chosen.num_chains} chains"),
+        on_chunk=lambda drawn: writer.append(with_statistics(setup.posterior, drawn)),
+    )
+    _check_moved(drawn)
+    writer.finish()
+
+
+def _check_moved(drawn: Samples) -> None:
+    """Refuse draws of which none differs from the first one of its chain.
+
+    Raises: ValueError.
+    """
+    stays = lambda leaf: bool((np.asarray(leaf) == np.asarray(leaf)[:, :1]).all())
+    if drawn.num_draws > 1 and all(map(stays, jax.tree.leaves(drawn.params))):
+        stats = drawn.stats
+        raise ValueError(
+            "Some chain of HMC must move. Got chains that all stayed where they began, with an "
+            f"acceptance rate of {np.mean(stats['acceptance_rate']):.2g} at a step size of "
+            f"{np.mean(stats['step_size']):.2g}. Lower hmc.step_size, or give it more hmc.warmup."
+        )
+
+
+def _starts(setup: Setup, monitor: Monitor) -> Params:
+    chosen, key = setup.config.hmc, setup.key("hmc-starts")
+    if chosen.start == "map":
+        members = _ensemble(setup, "hmc-starts", monitor, chosen.num_chains)
+        return jax.tree.map(lambda leaf: leaf[:, 0], members.params)
+    begin = setup.posterior.init if chosen.start == "init" else setup.posterior.init_from_prior
+    return inits(begin, key, chosen.num_chains)
+
+
+def _ensemble(
+    setup: Setup, purpose: str, monitor: Monitor, num_members: int | None = None
+) -> Samples:
+    num_members = setup.config.ensemble.num_members if num_members is None else num_members
+    what = f"MAP networks, {num_members}"
+    drawn = _run(setup, ensemble_of(setup), purpose, num_members, monitor, what)
+    return with_statistics(setup.posterior, drawn)
+
+
+def _fit_vi(setup: Setup, monitor: Monitor) -> DiagonalGaussian:
+    method = vi_of(setup)
+    drawn = _run(setup, method, "vi", 1, monitor, "variational inference")
+    key, count = setup.key("vi-statistics"), setup.config.evaluation.num_gaussian_draws
+    return fitted_with_statistics(setup.posterior, final_gaussian(method, drawn), key, count)
+
+
+def _run(
+    setup: Setup, method: Method, purpose: str, num_chains: int, monitor: Monitor, what: str
+) -> Samples:
+    positions = inits(setup.posterior.init, setup.key(f"{purpose}-starts"), num_chains)
+    return sample(method, setup.key(purpose), positions, 1, progress=tell(monitor, what))

@@ -1,0 +1,154 @@
+"""The step that summarizes: Gaussians of aligned and unaligned draws, and their null floor."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from onebasin import _trees
+from onebasin._collections import without_statistics
+from onebasin._types import Params
+from onebasin.alignment.align import Alignment
+from onebasin.alignment.bring import (
+    permute_gaussian,
+)
+from onebasin.alignment.effective_size import LEAST_ESS, std_ess
+from onebasin.alignment.null import null_draws, rms
+from onebasin.diagnostics import convergence, sampler_health, weight_convergence
+from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian, load_gaussian, summarize
+from onebasin.prediction.tempering import fit_temperature, temper
+from onebasin.run.methods import tell
+from onebasin.run.refinement import Refinement, fit_inputs, refined
+from onebasin.run.run_directory import RunDirectory
+from onebasin.run.setup import Monitor, Setup
+from onebasin.samples import Samples
+from onebasin.store.draws import load_samples
+
+_MOST_TEMPERING_DRAWS = 100
+
+
+def summarize_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str, Any]:
+    """Write every Gaussian; gives what results.json says of floors, ranks and convergence."""
+    like = setup.template
+    samples = load_samples(run.samples("hmc"), like)
+    aligned = load_alignment(run, setup, "hmc").apply(samples)
+    direct, compact = summarize(samples), summarize(aligned)
+    direct.save(run.compact("direct"))
+    compact.save(run.compact("compact"))
+    _refine(run, setup, samples, compact, monitor)
+    low_ranks = _summarize_low_ranks(run, setup, samples, aligned, monitor)
+    _summarize_others(run, setup)
+    monitor("null floor", 0.3, "aligning draws that share nothing")
+    null = _null(setup, samples)
+    null.save(run.compact("null"))
+    monitor("diagnostics", 0.7, "R-hat and effective sample sizes")
+    return {
+        "null_floor": _floor(
+            *map(without_statistics, (compact.std, null.std, direct.std, std_ess(aligned)))
+        ),
+        "low_rank": low_ranks,
+        "diagnostics": {
+            "sampler": sampler_health(samples),
+            "weights_unaligned": weight_convergence(samples),
+            "weights_aligned": weight_convergence(aligned),
+            "predictions": _prediction_convergence(setup, samples),
+        },
+    }
+
+
+def load_alignment(run: RunDirectory, setup: Setup, name: str) -> Alignment:
+    """The alignment of a method's draws."""
+    return Alignment.load(run.alignment(name), setup.posterior.symmetry)
+
+
+def _refine(
+    run: RunDirectory,
+    setup: Setup,
+    samples: Samples,
+    compact: DiagonalGaussian,
+    monitor: Monitor,
+) -> None:
+    """Write the compact Gaussian as it is once refined."""
+    chosen = setup.config.refinement
+    refinement = Refinement(chosen.elbo, chosen.predictive, chosen.pull, chosen.num_particles)
+    fit, told = fit_inputs(setup, samples), tell(monitor, "refining")
+    found = refined(setup, compact, fit, refinement, chosen.num_steps, told)
+    found.save(run.compact("refined"), **chosen.model_dump())
+
+
+def _summarize_low_ranks(
+    run: RunDirectory, setup: Setup, samples: Samples, aligned: Samples, monitor: Monitor
+) -> dict[str, dict[str, float]]:
+    """Write low-rank Gaussians, whole and with their residual std tempered on validation inputs."""
+    reference = setup.predict(samples.draws(), "validation")
+    num_draws = min(_MOST_TEMPERING_DRAWS, setup.config.evaluation.num_gaussian_draws)
+    found = {}
+    for rank in setup.config.compact.ranks:
+        monitor("low rank", 0.1, f"rank {rank}: tempering the residual")
+        whole = summarize(aligned, rank)
+        assert isinstance(whole, LowRankGaussian)
+        whole.save(run.compact(f"compact-rank-{rank}-whole"))
+        scale = fit_temperature(
+            whole,
+            lambda draws: setup.predict(draws, "validation"),
+            reference,
+            setup.key(f"temper-{rank}"),
+            num_draws,
+        )
+        temper(whole, scale).save(run.compact(f"compact-rank-{rank}"), residual_scale=scale)
+        found[str(rank)] = {"residual_share": whole.residual_share, "residual_scale": scale}
+    return found
+
+
+def _summarize_others(run: RunDirectory, setup: Setup) -> None:
+    like = setup.template
+    ensemble = load_samples(run.samples("ensemble"), like)
+    summarize(ensemble).save(run.compact("direct-ensemble"))
+    together = load_alignment(run, setup, "ensemble").apply(ensemble)
+    summarize(together).save(run.compact("compact-ensemble"))
+    gaussian, _ = load_gaussian(run.compact("vi-unaligned"), like)
+    found = load_alignment(run, setup, "vi").permutation
+    single = {group: p[0, 0] for group, p in found.items()}
+    assert isinstance(gaussian, DiagonalGaussian)
+    permute_gaussian(setup.posterior.symmetry, single, gaussian).save(run.compact("vi"))
+
+
+def _null(setup: Setup, samples: Samples) -> DiagonalGaussian:
+    """The null floor: draws that share nothing, as autocorrelated, aligned in the same steps."""
+    noise = null_draws(setup.key("null"), samples, setup.posterior.symmetry)
+    return summarize(setup.align(noise, setup.config.alignment.reference).apply(noise))
+
+
+def _floor(compact: Params, null: Params, direct: Params, ess: Params) -> dict[str, Any]:
+    """What three trees of stds say of each other, and how many draws each aligned one is worth."""
+    floors, unaligned, sizes = (_trees.named_leaves(tree) for tree in (null, direct, ess))
+    below = jax.tree.map(lambda std, floor: std < floor, compact, null)
+    all_sizes = _trees.ravel_batch(ess, 0)
+    return {
+        "std": rms(compact),
+        "null_std": rms(null),
+        "unaligned_std": rms(direct),
+        "share_below": float(_trees.ravel_batch(below, 0).mean()),
+        "ess_median": float(np.median(all_sizes)),
+        "undecided_share": float((all_sizes < LEAST_ESS).mean()),
+        "by_array": {
+            name: {
+                "std": rms(std),
+                "null_std": rms(floors[name]),
+                "unaligned_std": rms(unaligned[name]),
+                "ess_median": float(np.median(sizes[name])),
+            }
+            for name, std in _trees.named_leaves(compact).items()
+        },
+    }
+
+
+def _prediction_convergence(setup: Setup, samples: Samples) -> dict[str, float | None]:
+    """R-hat and ESS of what draws predict: probabilities of the true class, or means."""
+    predictive = setup.predict(samples.draws())
+    if setup.dataset.task == "classification":
+        targets = np.asarray(setup.dataset.test.targets)
+        values = predictive.draw_probs[:, np.arange(len(targets)), targets]  # pyright: ignore
+    else:
+        values = predictive.means  # pyright: ignore
+    return convergence(values.reshape(samples.num_chains, samples.num_draws, -1))

@@ -1,0 +1,1 @@
+"""What a compact representation keeps of the predictions."""

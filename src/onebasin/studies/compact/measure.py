@@ -1,0 +1,184 @@
+"""Claim (b): the Gaussian of aligned draws predicts as HMC does, that of unaligned draws does not.
+
+Controls: one chain against several, and one arbitrary draw as reference against the iterated mean.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from onebasin.alignment.align import align
+from onebasin.alignment.reference import Reference
+from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
+from onebasin.prediction.categorical import Predictive, evaluate
+from onebasin.run.setup import Monitor
+from onebasin.samples import Samples
+from onebasin.store.draws import load_samples
+from onebasin.store.tables import Row
+from onebasin.studies.claims import (
+    Claim,
+    Direction,
+    Findings,
+    Scale,
+    claim_over_seeds,
+    number,
+)
+from onebasin.studies.runs import FinishedRun, finished_runs
+
+_SCORES = ("accuracy", "nll", "agreement", "total_variation")
+_FLOOR = ("std", "null_std", "unaligned_std", "share_below", "ess_median")
+_REPRESENTATIONS = (
+    "hmc", "hmc-chain", "direct", "compact", "compact-mean", "vi", "ensemble", "compact-ensemble",
+    "kept-1", "kept-2", "kept-4",
+)  # fmt: skip
+
+
+def compact(folder: Path, scale: Scale, monitor: Monitor) -> Findings:
+    """Every representation against HMC's predictive, and the controls; runs lie in `folder`."""
+    rows: list[Row] = []
+    chains: list[Row] = []
+    for run in finished_runs(scale, folder, monitor):
+        table = run.directory.results["representations"]
+        chains.append(_health(run))
+        monitor(f"{run.data}, seed {run.seed}: controls", 0.5, "references and single chains")
+        scores = {name: table[name] for name in _REPRESENTATIONS} | _controls(run)
+        rows += [
+            {
+                "data": run.data,
+                "seed": run.seed,
+                "representation": name,
+                "num_numbers": found["num_numbers"],
+                **{score: found[score] for score in _SCORES},
+            }
+            for name, found in scores.items()
+        ]
+    return Findings({"representations": rows, "chains": chains}, claims_of(rows))
+
+
+def _health(run: FinishedRun) -> Row:
+    """How well HMC's chains agree in what they predict, and the null floor of the compact std."""
+    found, floor = run.directory.results["diagnostics"], run.directory.results["null_floor"]
+    return {
+        "data": run.data,
+        "seed": run.seed,
+        "acceptance_rate": found["sampler"]["acceptance_rate"],
+        "num_divergent": found["sampler"]["num_divergent"],
+        **found["predictions"],
+        **{name: floor[name] for name in _FLOOR},
+    }
+
+
+def _controls(run: FinishedRun) -> dict[str, Row]:
+    """Scores of Gaussians by other references and of single chains, means over which.
+
+    `-own` is judged against the chain's own draws, as a protocol of one chain would.
+    """
+    samples = load_samples(run.directory.samples("hmc"), run.setup.template)
+    everything = run.setup.predict(samples.draws())
+    found: dict[str, list[Row]] = {}
+    for chain in range(samples.num_chains):
+        start = _aligned(run, samples, samples.draw(chain, 0))
+        found.setdefault("compact-first", []).append(_score(run, start, everything))
+        alone = samples.chains(chain)
+        own = run.setup.predict(alone.draws())
+        for name, gaussian in {
+            "direct-chain": summarize(alone),
+            "compact-chain": _aligned(run, alone, "mean"),
+        }.items():
+            found.setdefault(name, []).append(_score(run, gaussian, everything))
+            found.setdefault(f"{name}-own", []).append(_score(run, gaussian, own))
+    return {name: _mean(some) for name, some in found.items()}
+
+
+def _aligned(run: FinishedRun, samples: Samples, reference: Reference) -> DiagonalGaussian:
+    symmetry, matching = run.setup.posterior.symmetry, run.setup.matching
+    return summarize(align(samples, symmetry, matching, reference).apply(samples))
+
+
+def _score(run: FinishedRun, gaussian: DiagonalGaussian, reference: Predictive) -> Row:
+    num_draws = run.setup.config.evaluation.num_gaussian_draws
+    predictive = run.setup.predict(gaussian.sample(run.setup.key("controls"), num_draws))
+    return {**evaluate(predictive, run.setup.test_targets, reference), "num_numbers": 2}
+
+
+def _mean(rows: Sequence[Row]) -> Row:
+    return {name: float(np.mean([number(row, name) for row in rows])) for name in _SCORES} | {
+        "num_numbers": rows[0]["num_numbers"]
+    }
+
+
+def claims_of(rows: list[Row]) -> list[Claim]:
+    """The claims and controls for each data set."""
+    return [
+        claim
+        for data in dict.fromkeys(str(row["data"]) for row in rows)
+        for claim in _claims_of(data, [row for row in rows if row["data"] == data])
+    ]
+
+
+class _Comparison(NamedTuple):
+    """A claim that one representation lies on one side of another in a score."""
+
+    claim: str
+    first: str
+    second: str
+    direction: Direction
+    score: str = "total_variation"
+
+
+_COMPARISONS = (
+    _Comparison(
+        "aligned draws make a better Gaussian than unaligned ones", "compact", "direct", "<"
+    ),
+    _Comparison(
+        "aligned draws make a Gaussian that agrees more with HMC",
+        "compact", "direct", ">", "agreement",
+    ),
+    _Comparison(
+        "aligned draws make a more accurate Gaussian", "compact", "direct", ">", "accuracy"
+    ),
+    _Comparison(
+        "the compact Gaussian comes nearer to HMC than variational inference", "compact", "vi", "<"
+    ),
+    _Comparison(
+        "the compact Gaussian comes nearer to HMC than the ensemble", "compact", "ensemble", "<"
+    ),
+    _Comparison(
+        "the compact Gaussian comes nearer to HMC than two kept draws", "compact", "kept-2", "<"
+    ),
+    _Comparison(
+        "the std of the compact Gaussian brings it nearer to HMC than its mean is",
+        "compact", "compact-mean", "<",
+    ),
+    _Comparison(
+        "one arbitrary reference makes a worse Gaussian than the iterated mean",
+        "compact-first", "compact", ">",
+    ),
+    _Comparison(
+        "judged by one chain, the direct Gaussian looks better than it is",
+        "direct", "direct-chain-own", ">",
+    ),
+    _Comparison(
+        "judged by one chain, the compact Gaussian looks better than it is",
+        "compact", "compact-chain-own", ">",
+    ),
+)  # fmt: skip
+
+
+def _claims_of(data: str, rows: list[Row]) -> list[Claim]:
+    def values(representation: str, score: str) -> np.ndarray:
+        some = [row for row in rows if row["representation"] == representation]
+        return np.array([number(row, score) for row in some])
+
+    return [
+        claim_over_seeds(
+            f"{data}: {one.claim}",
+            f"{one.score.replace('_', ' ')}, {one.first} minus {one.second}",
+            values(one.first, one.score) - values(one.second, one.score),
+            one.direction,
+            0.0,
+        )
+        for one in _COMPARISONS
+    ]

@@ -1,0 +1,1 @@
+"""Methods compared weight by weight."""

@@ -1,0 +1,143 @@
+"""Claim (c): once aligned, methods can be compared weight by weight.
+
+Rank correlations of means and stds over weights, before and after alignment, and for a null: the
+other method's Gaussian with its units shuffled apart, then aligned just the same.
+"""
+
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from onebasin import _trees
+from onebasin._types import Key, Params
+from onebasin.alignment.bring import (
+    bring_to,
+)
+from onebasin.gaussians.compare import (
+    rank_correlation,
+)
+from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
+from onebasin.run.setup import Monitor, Setup
+from onebasin.run.steps.compare import UNALIGNED
+from onebasin.run.steps.summarize import load_alignment
+from onebasin.store.tables import Row
+from onebasin.studies.claims import Claim, Findings, Scale, claim_over_seeds, number
+from onebasin.studies.runs import FinishedRun, finished_runs
+from onebasin.symmetry.axes import Symmetry
+
+_METHODS = {"compact": "HMC", "compact-ensemble": "ensemble", "vi": "VI"}
+
+
+def compare(folder: Path, scale: Scale, monitor: Monitor) -> Findings:
+    """Rank correlations between HMC, ensemble and VI; the runs are those of `compact`."""
+    rows = [row for run in finished_runs(scale, folder, monitor) for row in _correlations(run)]
+    return Findings({"correlations": rows}, claims_of(rows))
+
+
+def _correlations(run: FinishedRun) -> list[Row]:
+    rows: list[Row] = []
+    masks = {"all": None, "live": live_weights(run.setup)}
+    for first, second in combinations(_METHODS, 2):
+        ours, theirs = _load(run, first), _load(run, second)
+        unaligned = _load(run, UNALIGNED[first]), _load(run, UNALIGNED[second])
+        pairs = {
+            "before": unaligned,
+            "after": (ours, theirs),
+            "null": (ours, _null(run, f"null-{first}-{second}", theirs)),
+        }
+        for when, (a, b) in pairs.items():
+            for weights, mask in masks.items():
+                for quantity in ("mean", "std"):
+                    x, y = (_trees.ravel_batch(getattr(g, quantity), 0) for g in (a, b))
+                    some = slice(None) if mask is None else mask
+                    rows.append(
+                        {
+                            "data": run.data,
+                            "seed": run.seed,
+                            "methods": f"{_METHODS[first]}, {_METHODS[second]}",
+                            "quantity": quantity,
+                            "weights": weights,
+                            "when": when,
+                            "correlation": rank_correlation(x[some], y[some]),
+                        }
+                    )
+    return rows
+
+
+def _load(run: FinishedRun, name: str) -> DiagonalGaussian:
+    found, _ = load_gaussian(run.directory.compact(name), run.setup.template)
+    assert isinstance(found, DiagonalGaussian)
+    return found
+
+
+def live_weights(setup: Setup) -> np.ndarray:
+    """Which weights, all in one row, are not those of an input that is the same in every image."""
+    inputs = setup.dataset.train.inputs
+    varies = np.ptp(inputs, axis=0) > 0
+    live = {
+        name: np.ones(leaf.shape, bool)
+        for name, leaf in _trees.named_leaves(setup.template).items()
+    }
+    live["hidden_0/kernel"] &= varies[:, None]
+    return _trees.ravel_batch(_trees.rebuild(live, setup.template), 0)
+
+
+def _null(run: FinishedRun, purpose: str, gaussian: DiagonalGaussian) -> DiagonalGaussian:
+    symmetry = run.setup.posterior.symmetry
+    shuffled = shuffle_units(run.setup.key(purpose), symmetry, gaussian)
+    reference = load_alignment(run.directory, run.setup, "hmc").reference
+    return bring_to(reference, shuffled, symmetry, run.setup.matching)
+
+
+def shuffle_units(key: Key, symmetry: Symmetry, gaussian: DiagonalGaussian) -> DiagonalGaussian:
+    """A Gaussian whose weights change places between units, each position on its own.
+
+    What layers, inputs and outputs have in common stays; what makes a unit itself is lost. A
+    mean takes its std along.
+    """
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    means, stds = _trees.named_leaves(gaussian.mean), _trees.named_leaves(gaussian.std)
+    moved_means: dict[str, Any] = {}
+    moved_stds: dict[str, Any] = {}
+    for name, axes in symmetry.leaves.items():
+        mean, std = np.asarray(means[name]), np.asarray(stds[name])
+        for axis, group in enumerate(axes.names):
+            if group is not None:
+                order = np.argsort(rng.random(mean.shape), axis=axis)
+                mean, std = (np.take_along_axis(x, order, axis=axis) for x in (mean, std))
+        moved_means[name], moved_stds[name] = mean, std
+    like: Params = gaussian.mean
+    return DiagonalGaussian(_trees.rebuild(moved_means, like), _trees.rebuild(moved_stds, like))
+
+
+def claims_of(rows: list[Row]) -> list[Claim]:
+    """What alignment adds for each data set, pair of methods and quantity, over live weights."""
+    keys = ("data", "methods", "quantity")
+    found: list[Claim] = []
+    for data, methods, quantity in dict.fromkeys(tuple(row[k] for k in keys) for row in rows):
+        some = [
+            row
+            for row in rows
+            if tuple(row[k] for k in keys) == (data, methods, quantity) and row["weights"] == "live"
+        ]
+        by_when = {
+            when: np.array([number(row, "correlation") for row in some if row["when"] == when])
+            for when in ("before", "after", "null")
+        }
+        what = f"{data}: the {quantity} of each weight by {methods}"
+        found += [
+            claim_over_seeds(
+                f"{what}: alignment makes them more alike",
+                "Spearman correlation over live weights, after minus before",
+                by_when["after"] - by_when["before"], ">", 0.0,
+            ),
+            claim_over_seeds(
+                f"{what}: alike beyond what alignment finds in shuffled units",
+                "Spearman correlation over live weights, after minus null",
+                by_when["after"] - by_when["null"], ">", 0.0,
+            ),
+        ]  # fmt: skip
+    return found

@@ -1,0 +1,1 @@
+"""How permutations of units grow along chains and between them."""

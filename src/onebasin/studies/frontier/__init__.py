@@ -1,0 +1,1 @@
+"""How well each representation predicts for the numbers it stores, over seeds."""

@@ -1,0 +1,143 @@
+"""One seed of the frontier: every representation of one run, scored."""
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from onebasin import _trees
+from onebasin._types import Array, LogDensity, Params
+from onebasin.alignment.align import align
+from onebasin.alignment.gaussian_matching import gaussian_matching
+from onebasin.alignment.null import rms
+from onebasin.alignment.weight_matching import weight_matching
+from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
+from onebasin.gaussians.mixture import GaussianMixture
+from onebasin.gaussians.unit_blocks import UnitBlocks
+from onebasin.prediction.kept_draws import evenly_spaced
+from onebasin.run.judge import Judge, Scores
+from onebasin.run.setup import Monitor, Setup
+from onebasin.samples import Samples
+from onebasin.studies.frontier.basin import Basin, make_basin
+from onebasin.studies.frontier.matchings import LIKELIHOOD, relabelled, significance
+from onebasin.studies.frontier.refined import refined_chains, refined_compact, refinements
+from onebasin.studies.frontier.representations import Representation, from_samples
+
+KEPT = (1, 2, 4, 8)
+_NUM_THINNINGS = 20
+_NUM_DRAWS = 400
+_NUM_ELBO_DRAWS = 64
+
+
+def evaluate_seed(setup: Setup, samples: Samples, num_steps: int, monitor: Monitor) -> Scores:
+    """The scores of every representation, the path of refinement, and significance."""
+    monitor("aligning", 0.0, "by weights, then by likelihood")
+    basin = make_basin(setup, samples)
+    judge = Judge(setup, setup.predict(samples.draws()))
+    table = _marks(judge, samples)
+    builders = from_samples(basin.ways)
+    for number, (name, build) in enumerate(builders.items()):
+        monitor("from samples", number / len(builders), name)
+        table[name] = _score(judge, name, build(basin))
+    chosen = refinements()
+    for number, (name, refinement) in enumerate(chosen.items()):
+        monitor("refining", number / (len(chosen) + 1), name)
+        gaussian = refined_compact(basin, refinement, num_steps)
+        table[name] = _score(judge, name, gaussian) | _distance(basin, gaussian)
+    monitor("refining", len(chosen) / (len(chosen) + 1), "refined-chains")
+    table["refined-chains"] = _score(judge, "refined-chains", refined_chains(basin, num_steps))
+    monitor("held-out chain", 0.0, "log density of its aligned draws")
+    for name, scores in held_out(setup, samples).items():
+        table[name] |= scores
+    for number, (name, way) in enumerate(basin.ways.items()):
+        monitor("null floor", number / len(basin.ways), name)
+        table[name] |= significance(setup, way, basin.in_basin[name])
+    return table
+
+
+def _marks(judge: Judge, samples: Samples) -> dict[str, Scores]:
+    """What representations are held against: HMC, one chain of it, and kept draws."""
+    starts = (np.arange(_NUM_THINNINGS) + 0.5) / _NUM_THINNINGS
+    found = {"hmc": judge(judge.reference, judge.reference.num_draws)}
+    chain = judge.held_out_chain(samples.num_chains, samples.num_draws)
+    found |= {} if chain is None else {"hmc-chain": chain}
+    for count in KEPT:
+        rows = [evenly_spaced(judge.reference.num_draws, count, float(start)) for start in starts]
+        found[f"kept-{count}"] = judge.kept(rows)
+    return found
+
+
+def _score(judge: Judge, name: str, gaussian: Representation) -> Scores:
+    setup = judge.setup
+    if isinstance(gaussian, GaussianMixture) and gaussian.std is None:
+        predictive = setup.predict(gaussian.mean)
+    else:
+        predictive = setup.predict(gaussian.sample(setup.key(f"evaluate-{name}"), _NUM_DRAWS))
+    return judge(predictive, gaussian.num_numbers) | {"elbo": _elbo(setup, gaussian)}
+
+
+def _elbo(setup: Setup, gaussian: Representation) -> float | None:
+    r"""$\mathrm E_q[\log p(w, D) - \log q(w)]$ in nats; None without a density."""
+    if isinstance(gaussian, UnitBlocks):
+        return None
+    if isinstance(gaussian, GaussianMixture) and gaussian.std is None:
+        return None
+    draws = gaussian.sample(setup.key("elbo"), _NUM_ELBO_DRAWS)
+    log_densities = _log_densities_of(setup.posterior.logdensity, draws)
+    elbo = float((log_densities - _log_densities_of(gaussian.log_prob, draws)).mean())
+    return elbo if np.isfinite(elbo) else None
+
+
+def _distance(basin: Basin, gaussian: DiagonalGaussian) -> Scores:
+    """How far a refined Gaussian has moved from the aligned samples', in root mean squares."""
+    anchor = summarize(basin.aligned)
+    moved = jax.tree.map(np.subtract, gaussian.mean, anchor.mean)
+    return {"moved": rms(moved), "std": rms(gaussian.std)}
+
+
+def held_out(setup: Setup, samples: Samples) -> dict[str, Scores]:
+    """Mean log densities, in nats for each weight, of aligned draws that a fit has not seen.
+
+    `held_out_chain`: each chain under the fit to the others; `held_out_draws`: every other draw
+    of each chain under the fit to those between. Draws left out are brought to the fit by the
+    matching that made it; `direct` is neither aligned in the fit nor after it.
+    """
+    chains = range(samples.num_chains)
+    between = lambda first: Samples(jax.tree.map(lambda leaf: leaf[:, first::2], samples.params))
+    halves = [_log_densities(setup, between(0), between(1))]
+    if samples.num_chains < 2:
+        return _means("held_out_draws", halves)
+    splits = [(samples.chains(*(c for c in chains if c != out)), out) for out in chains]
+    by_chain = [_log_densities(setup, others, samples.chains(out)) for others, out in splits]
+    found = _means("held_out_draws", halves)
+    for name, scores in _means("held_out_chain", by_chain).items():
+        found[name] |= scores
+    return found
+
+
+def _means(score: str, found: list[dict[str, float]]) -> dict[str, Scores]:
+    return {name: {score: float(np.mean([one[name] for one in found]))} for name in found[0]}
+
+
+def _log_densities(setup: Setup, seen: Samples, unseen: Samples) -> dict[str, float]:
+    symmetry = setup.posterior.symmetry
+    by_weights, by_likelihood = relabelled(seen, symmetry)
+    found = {"direct": _log_density(summarize(seen), unseen)}
+    fit = summarize(by_weights.apply(seen))
+    brought = align(unseen, symmetry, weight_matching(), by_weights.reference).apply(unseen)
+    found["compact-by-weights"] = _log_density(fit, brought)
+    fit = summarize(by_likelihood.apply(seen))
+    brought = align(unseen, symmetry, gaussian_matching(fit), by_likelihood.reference)
+    found[LIKELIHOOD] = _log_density(fit, brought.apply(unseen))
+    return found
+
+
+def _log_density(gaussian: DiagonalGaussian, samples: Samples) -> float:
+    terms = _log_densities_of(gaussian.log_prob, samples.draws())
+    return float(terms.mean()) / _trees.size(gaussian.mean)
+
+
+@eqx.filter_jit
+def _log_densities_of(log_density: LogDensity, draws: Params) -> Float[Array, " draws"]:
+    """Of every draw, in nats; a bound method's arrays are arguments, so it is compiled once."""
+    return jax.lax.map(log_density, jax.tree.map(jax.numpy.asarray, draws))

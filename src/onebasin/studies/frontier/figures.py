@@ -1,0 +1,67 @@
+"""The figure of the frontier: how well each representation predicts for the numbers it stores."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from onebasin.plots.exhibit import png
+from onebasin.plots.labels import Label, place_labels
+from onebasin.plots.theme import Theme, new_figure, plain_log_ticks
+from onebasin.store.files import write_bytes
+from onebasin.store.tables import Row
+from onebasin.studies.frontier.path_figure import frontier_path
+from onebasin.studies.rows import column
+
+_TV = "total_variation"
+_LEFT_OUT = ("hmc", "hmc-chain", "compact-balanced")
+
+
+def draw_frontier(rows: Sequence[Row], folder: Path) -> None:
+    """Draw the table of the frontier to frontier.png, and the path of refinement to path.png."""
+    write_bytes(folder / "frontier.png", png(lambda theme: frontier(rows, theme)))
+    write_bytes(folder / "path.png", png(lambda theme: frontier_path(rows, theme)))
+
+
+def frontier(rows: Sequence[Row], theme: Theme) -> Figure:
+    """Total variation to HMC against numbers stored, beside kept draws and one chain's mark."""
+    figure = new_figure(5.2)
+    axes = figure.subplots()
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    kept = [row for row in rows if str(row["representation"]).startswith("kept-")]
+    line = np.stack([column(kept, "num_numbers"), column(kept, _TV)], axis=1)
+    axes.plot(*line.T, "o-", color=theme.muted, markersize=3.5, label="kept draws")
+    for mark in column([row for row in rows if row["representation"] == "hmc-chain"], _TV):
+        axes.axhline(float(mark), color=theme.text, linestyle=":", linewidth=1)
+    labels = [
+        *_points(axes, rows, "refined", theme.vermilion),
+        *_points(axes, rows, "", theme.blue),
+    ]
+    axes.set_xlabel("numbers stored for each weight")
+    axes.set_ylabel("total variation to HMC (dotted: one chain to the others)")
+    plain_log_ticks(axes)
+    axes.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+    axes.set_xlim(0.8, 12)
+    place_labels(figure, axes, labels, [line])
+    return figure
+
+
+def _points(axes: Axes, rows: Sequence[Row], kind: str, color: str) -> list[Label]:
+    """Points with their intervals; what lies on the path or on `compact` is left to the table."""
+    labels: list[Label] = []
+    for row in rows:
+        name = str(row["representation"])
+        is_refined = name.startswith("refined")
+        if name in _LEFT_OUT or name.startswith(("kept-", "compact-by-")) or "-pull-" in name:
+            continue
+        if is_refined != (kind == "refined"):
+            continue
+        x, y = float(column([row], "num_numbers")[0]), float(column([row], _TV)[0])
+        low, high = (float(column([row], f"{_TV}_{side}")[0]) for side in ("low", "high"))
+        axes.plot([x, x], [max(low, 1e-4), high], color=color, linewidth=2, alpha=0.4)
+        axes.plot(x, y, "o", color=color, markersize=4)
+        labels.append(Label(x, y, name, color))
+    return labels

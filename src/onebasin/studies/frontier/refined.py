@@ -1,0 +1,31 @@
+"""Refined representations: where a Gaussian ends that begins at the aligned samples."""
+
+from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
+from onebasin.gaussians.mixture import GaussianMixture
+from onebasin.run.refinement import Refinement, refined, refined_mixture
+from onebasin.studies.frontier.basin import Basin
+from onebasin.studies.frontier.representations import chain_gaussians_whole
+
+REFINEMENTS = {
+    "refined-elbo": Refinement(elbo=1.0, predictive=0.0, pull=0.0),
+    "refined-predictive": Refinement(elbo=0.0, predictive=1.0, pull=0.1),
+    "refined-both": Refinement(elbo=1.0, predictive=1.0, pull=0.0),
+}
+PATH = (0.1, 1.0, 10.0)
+"""Pulls of the path from variational inference (0) to the aligned samples (infinity)."""
+
+
+def refinements() -> dict[str, Refinement]:
+    """Every refinement by name, the path of pulls among them."""
+    path = {f"refined-elbo-pull-{pull:g}": Refinement(1.0, 0.0, pull) for pull in PATH}
+    return REFINEMENTS | path
+
+
+def refined_compact(basin: Basin, refinement: Refinement, num_steps: int) -> DiagonalGaussian:
+    """The compact Gaussian of a basin, refined."""
+    return refined(basin.setup, summarize(basin.aligned), basin.fit, refinement, num_steps)
+
+
+def refined_chains(basin: Basin, num_steps: int) -> GaussianMixture:
+    """A Gaussian for each chain, refined together to predict as samples do, without targets."""
+    return refined_mixture(basin.setup, chain_gaussians_whole(basin), basin.fit, num_steps)

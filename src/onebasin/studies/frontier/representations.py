@@ -1,0 +1,165 @@
+"""The representations of the frontier: what is stored in place of the samples.
+
+Each is a function from a basin to something that can be sampled. Factors and choices are
+fitted on inputs between training inputs; nothing here sees validation or test data.
+"""
+
+from collections.abc import Callable, Collection
+from typing import TypeAlias
+
+import jax
+import numpy as np
+
+from onebasin import _trees
+from onebasin._types import Params
+from onebasin.gaussians.factor_analysis import factor_analysis
+from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian, summarize
+from onebasin.gaussians.mixture import GaussianMixture
+from onebasin.gaussians.unit_blocks import UnitBlocks
+from onebasin.prediction.categorical import cell_probs
+from onebasin.prediction.kept_draws import chosen_draws
+from onebasin.prediction.tempering import Gaussian, fit_temperature, fit_temperatures, temper
+from onebasin.studies.frontier.basin import Basin, as_draws
+from onebasin.studies.frontier.matchings import LIKELIHOOD, WITHOUT_SIGNS
+
+Representation: TypeAlias = DiagonalGaussian | LowRankGaussian | GaussianMixture | UnitBlocks
+Builder: TypeAlias = Callable[[Basin], Representation]
+
+RANKS = (2, 6)
+CHOSEN = (1, 2, 4, 8)
+SHARED = 7
+_FIT_DRAWS = 64
+_NUM_BLURS = 4
+
+
+def direct(basin: Basin) -> Representation:
+    """Mean and std of the samples as they are."""
+    return summarize(basin.samples)
+
+
+def compact(way: str) -> Builder:
+    """Mean and std of the samples, aligned in one of the ways."""
+    return lambda basin: summarize(basin.in_basin[way])
+
+
+def mean_network(way: str) -> Builder:
+    """The mean network of the samples, aligned in one of the ways."""
+    return lambda basin: GaussianMixture(as_draws(basin.in_basin[way].mean()))
+
+
+def compact_tempered(basin: Basin) -> Representation:
+    """The compact Gaussian with its std times one fitted factor."""
+    return _tempered(basin, summarize(basin.aligned), "temper")
+
+
+def compact_layer_tempered(basin: Basin) -> Representation:
+    """The compact Gaussian with its std times a fitted factor for each array."""
+    gaussian = summarize(basin.aligned)
+    key = basin.setup.key("temper-layers")
+    return temper(
+        gaussian, fit_temperatures(gaussian, basin.predict, basin.fit_reference, key, _FIT_DRAWS)
+    )
+
+
+def unit_blocks(basin: Basin) -> Representation:
+    """Each unit's weights jointly, with their full covariance, units apart."""
+    return UnitBlocks(basin.aligned, basin.setup.posterior.symmetry)
+
+
+def low_rank(rank: int) -> Builder:
+    """Principal components of the aligned samples, their residual std tempered."""
+    return lambda basin: _tempered(basin, summarize(basin.aligned, rank), f"rank-{rank}")
+
+
+def factors(rank: int) -> Builder:
+    """Factor analysis of the aligned samples, its residual std tempered."""
+    return lambda basin: _tempered(basin, factor_analysis(basin.aligned, rank), f"factors-{rank}")
+
+
+def chain_means(basin: Basin) -> Representation:
+    """The mean network of each chain, aligned inside the chain."""
+    return GaussianMixture(_trees.stack([chain.mean() for chain in basin.aligned_chains]))
+
+
+def chain_gaussians_whole(basin: Basin) -> GaussianMixture:
+    """A Gaussian for each chain, aligned inside it, with its whole std."""
+    fits = [summarize(chain) for chain in basin.aligned_chains]
+    return GaussianMixture(
+        _trees.stack([fit.mean for fit in fits]), _trees.stack([fit.std for fit in fits])
+    )
+
+
+def chain_gaussians(basin: Basin) -> Representation:
+    """A Gaussian for each chain, aligned inside it, the stds times one fitted factor."""
+    return _tempered(basin, chain_gaussians_whole(basin), "chains")
+
+
+def chosen(count: int) -> Builder:
+    """Draws chosen so that together they predict as all do."""
+
+    def build(basin: Basin) -> Representation:
+        reference = basin.fit_reference
+        return _choose(basin, cell_probs(reference, reference), count)
+
+    return build
+
+
+def chosen_and_shared_std(count: int) -> Builder:
+    """Chosen draws, aligned, and around each the compact std, times a factor for each array."""
+
+    def build(basin: Basin) -> Representation:
+        reference, std = basin.fit_reference, summarize(basin.aligned).std
+        around = lambda networks: GaussianMixture(networks.mean, as_draws(std))
+        key = basin.setup.key(f"shared-{count}")
+        fit = lambda whole: (whole, basin.predict, reference, key, _FIT_DRAWS)
+        first = around(_choose(basin, cell_probs(reference, reference), count))
+        # Chosen anew among draws that are blurred as they will be.
+        blurred = _blurred_probs(basin, temper(first, fit_temperature(*fit(first))).std)
+        whole = around(_choose(basin, blurred, count))
+        return temper(whole, fit_temperatures(*fit(whole)))
+
+    return build
+
+
+def from_samples(ways: Collection[str]) -> dict[str, Builder]:
+    """All representations made of samples alone, by name, for the ways they are aligned in."""
+    found = {way: compact(way) for way in ways}
+    if WITHOUT_SIGNS in ways:
+        found["compact-mean-without-signs"] = mean_network(WITHOUT_SIGNS)
+    return found | {
+        "direct": direct,
+        "compact-mean": mean_network(LIKELIHOOD),
+        "compact-tempered": compact_tempered,
+        "compact-layer-tempered": compact_layer_tempered,
+        **{f"low-rank-{rank}": low_rank(rank) for rank in RANKS},
+        "factor-analysis-2": factors(2),
+        "unit-blocks": unit_blocks,
+        "chain-means": chain_means,
+        "chain-gaussians": chain_gaussians,
+        "chain-gaussians-whole": chain_gaussians_whole,
+        **{f"chosen-{count}": chosen(count) for count in CHOSEN},
+        f"chosen-{SHARED}-shared-std": chosen_and_shared_std(SHARED),
+    }
+
+
+def _tempered(basin: Basin, whole: Gaussian, purpose: str) -> Gaussian:
+    key, reference = basin.setup.key(purpose), basin.fit_reference
+    return temper(whole, fit_temperature(whole, basin.predict, reference, key, _FIT_DRAWS))
+
+
+def _choose(basin: Basin, probs: np.ndarray, count: int) -> GaussianMixture:
+    reference = basin.fit_reference
+    goal = cell_probs(reference, reference).mean(axis=0)
+    rows = chosen_draws(probs, goal, count)
+    return GaussianMixture(jax.tree.map(lambda leaf: leaf[rows], basin.aligned.draws()))
+
+
+def _blurred_probs(basin: Basin, std: Params) -> np.ndarray:
+    """Each draw's predictive when its weights are blurred by a std."""
+    draws, total = basin.aligned.draws(), 0.0
+    num_draws = jax.tree.leaves(draws)[0].shape[0]
+    for blur in range(_NUM_BLURS):
+        key = jax.random.fold_in(basin.setup.key("blur"), blur)
+        noisy = GaussianMixture(draws, std).sample(key, num_draws)
+        total = total + cell_probs(basin.predict(noisy), basin.fit_reference)
+    return np.asarray(total / _NUM_BLURS)

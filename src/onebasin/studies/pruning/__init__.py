@@ -1,0 +1,1 @@
+"""Which score of weights prunes best."""

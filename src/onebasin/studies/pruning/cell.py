@@ -1,0 +1,137 @@
+"""One cell of the pruning study: networks trained without Bayes, and posteriors of their data."""
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from onebasin._types import Params
+from onebasin.alignment.align import align
+from onebasin.alignment.bring import (
+    bring_to,
+)
+from onebasin.diagnostics import convergence
+from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
+from onebasin.inference.method import Method, inits
+from onebasin.inference.sample import sample
+from onebasin.prediction.categorical import CategoricalPredictive
+from onebasin.run.config import RunConfig, check_config
+from onebasin.run.methods import ensemble_of, final_gaussian, hmc_of, vi_of
+from onebasin.run.setup import Setup, set_up
+from onebasin.samples import Samples
+
+NUM_CHAINS = 2
+"""HMC's chains; each begins at a network of its own, which is not pruned by the whole posterior."""
+
+NUM_PRUNED = 2
+"""The networks that no chain began at."""
+
+
+class Cell(NamedTuple):
+    """One network size on one data set from one seed, and how much is spent on it."""
+
+    data: str
+    pool: int
+    width: int
+    seed: int
+    num_train: int | None
+    num_test: int | None
+    num_draws: int
+    num_warmup: int
+    num_steps: int
+    num_training_steps: int
+
+    @property
+    def config(self) -> RunConfig:
+        """What a run of the same networks would be given."""
+        chains = {
+            "num_chains": NUM_CHAINS,
+            "num_draws": self.num_draws,
+            "step_size": 0.008,  # near what warm-up ends with, so that little of it is needed
+            "start": "map",
+        }
+        return check_config(
+            {
+                "seed": self.seed,
+                "data": {
+                    "name": self.data,
+                    "pool": self.pool,
+                    "num_train": self.num_train,
+                    "num_test": self.num_test,
+                },
+                "network": {"hidden": (self.width,)},
+                "hmc": chains | {"num_warmup": self.num_warmup, "num_steps": self.num_steps},
+                "ensemble": {
+                    "num_members": NUM_CHAINS + NUM_PRUNED,
+                    "num_steps": self.num_training_steps,
+                },
+                "vi": {"num_steps": self.num_training_steps},
+            }
+        )
+
+
+class Posteriors(NamedTuple):
+    """What HMC and variational inference say, in one basin; and the networks to be pruned.
+
+    `members` are as they were trained, `aligned_members` in HMC's basin; the first are where
+    chains began. `draws` are HMC's as they were drawn, `aligned` in one basin.
+    """
+
+    setup: Setup
+    members: Samples
+    aligned_members: Samples
+    draws: Samples
+    aligned: Samples
+    compact: DiagonalGaussian
+    vi: DiagonalGaussian
+
+
+def fit(cell: Cell) -> Posteriors:
+    """Train, sample and align."""
+    setup = set_up(cell.config)
+    symmetry, matching = setup.posterior.symmetry, setup.matching
+    members = _train(setup)
+    starts = jax.tree.map(lambda leaf: leaf[:NUM_CHAINS, 0], members.params)
+    draws = _draw(setup, starts)
+    alignment = align(draws, symmetry, matching, "mean")
+    aligned = alignment.apply(draws)
+    aligned_members = align(members, symmetry, matching, alignment.reference).apply(members)
+    vi = bring_to(alignment.reference, _fit_vi(setup, starts), symmetry, matching)
+    return Posteriors(setup, members, aligned_members, draws, aligned, summarize(aligned), vi)
+
+
+def _train(setup: Setup) -> Samples:
+    num_members = setup.config.ensemble.num_members
+    positions = inits(setup.posterior.init, setup.key("ensemble-starts"), num_members)
+    return _run(setup, ensemble_of(setup), "ensemble", positions, 1)
+
+
+def _draw(setup: Setup, starts: Params) -> Samples:
+    return _run(setup, hmc_of(setup), "hmc", starts, setup.config.hmc.num_draws)
+
+
+def _fit_vi(setup: Setup, starts: Params) -> DiagonalGaussian:
+    """Started at a trained network, so that a few steps are enough."""
+    method, first = vi_of(setup), jax.tree.map(lambda leaf: leaf[:1], starts)
+    return final_gaussian(method, _run(setup, method, "vi", first, 1))
+
+
+def _run(setup: Setup, method: Method, purpose: str, positions: Any, num_draws: int) -> Samples:
+    return sample(method, setup.key(purpose), positions, num_draws, num_chunks=2)
+
+
+def health(found: Posteriors) -> dict[str, float | None]:
+    """Whether HMC moved and mixed: acceptance, step size, and R-hat of what it predicts."""
+    predictive = found.setup.predict(found.draws.draws())
+    assert isinstance(predictive, CategoricalPredictive)
+    targets = np.asarray(found.setup.test_targets)
+    chosen = predictive.draw_probs[:, np.arange(len(targets)), targets]
+    shape = (found.draws.num_chains, found.draws.num_draws, -1)
+    mixed = convergence(chosen.reshape(shape))
+    return {
+        "hmc_accuracy": predictive.scores(targets)["accuracy"],
+        "acceptance_rate": float(np.mean(found.draws.stats["acceptance_rate"])),
+        "step_size": float(np.mean(found.draws.stats["step_size"])),
+        "rhat_median": mixed["rhat_median"],
+        "ess_median": mixed["ess_median"],
+    }

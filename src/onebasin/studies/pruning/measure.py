@@ -1,0 +1,181 @@
+"""Whether a posterior's uncertainty prunes networks that were trained without Bayes.
+
+Each cell is a network size on a data set from one seed. Claims are of differences in accuracy on
+the same networks, with Student's interval over seeds.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from onebasin import _trees
+from onebasin._types import Params
+from onebasin.gaussians.compare import rank_correlation
+from onebasin.prediction.categorical import CategoricalPredictive
+from onebasin.pruning.prune import pruned_copies
+from onebasin.pruning.variance_shares import average_over_units, variance_shares
+from onebasin.run.setup import Monitor
+from onebasin.store.files import write_text
+from onebasin.store.tables import Row
+from onebasin.studies.claims import Findings, Scale
+from onebasin.studies.pruning.cell import (
+    NUM_CHAINS,
+    NUM_PRUNED,
+    Cell,
+    Posteriors,
+    fit,
+    health,
+)
+from onebasin.studies.pruning.claims import claims_of, comparisons
+from onebasin.studies.pruning.scores import (
+    Pruned,
+    conditioned,
+    curvature,
+    dark_inputs,
+    scores_at_start,
+    scores_in_basin,
+    scores_misaligned,
+    scores_of_mean,
+)
+
+KEEPS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
+"""Shares of weights kept: the paper's, fewer where little happens and one more where much does."""
+
+_INPUTS = (("digits", 1), ("mnist", 2), ("mnist", 1))
+"""Data and pool, the fewest inputs first. A pool of 2 makes 14 x 14 pixels of 28 x 28."""
+_WIDTHS = (32, 128, 512)
+
+_AT_ONCE = 64 // len(KEEPS)
+"""Scores whose pruned copies are predicted together; a chunk of predictions holds 64."""
+
+
+def cells(scale: Scale) -> Iterator[Cell]:
+    """The cells of a scale, the cheapest first."""
+    if scale == "smoke":
+        spent = {"num_draws": 8, "num_warmup": 8, "num_steps": 5, "num_training_steps": 60}
+        yield from (Cell("digits", 1, 8, seed, 200, 100, **spent) for seed in range(2))
+        return
+    spent = {"num_draws": 30, "num_warmup": 20, "num_steps": 80, "num_training_steps": 1000}
+    sizes = {"digits": (None, None), "mnist": (1000, 2000)}
+    inputs, widths = (_INPUTS[:2], _WIDTHS[:1]) if scale == "small" else (_INPUTS, _WIDTHS)
+    for width in widths:
+        for data, pool in inputs:
+            yield from (Cell(data, pool, width, seed, *sizes[data], **spent) for seed in range(5))
+
+
+def prune(folder: Path, scale: Scale, monitor: Monitor) -> Findings:
+    """Every score on every network, and what follows from the differences between them.
+
+    A cell that `folder` holds already is not measured again.
+    """
+    chosen = list(cells(scale))
+    curves: list[Row] = []
+    about: list[Row] = []
+    for number, cell in enumerate(chosen):
+        name = f"{cell.data}, {cell.width} units, seed {cell.seed}"
+        monitor("pruning", number / len(chosen), name)
+        some, one = _kept_or_measured(folder, cell)
+        curves += some
+        about.append(one)
+    return findings(curves, about)
+
+
+def _kept_or_measured(folder: Path, cell: Cell) -> tuple[list[Row], Row]:
+    file = folder / f"{cell.data}-{cell.pool}-{cell.width}-{cell.seed}.json"
+    if file.exists():
+        found = json.loads(file.read_text("utf-8"))
+        if found["cell"] == cell._asdict():
+            return found["curves"], found["about"]
+    curves, about = measure(cell, fit(cell))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(file, json.dumps({"cell": cell._asdict(), "curves": curves, "about": about}) + "\n")
+    return curves, about
+
+
+def findings(curves: list[Row], about: list[Row]) -> Findings:
+    """Comparisons and claims from the curves."""
+    tables = {"curves": curves, "cells": about, "comparisons": comparisons(curves)}
+    return Findings(tables, claims_of(curves))
+
+
+def measure(cell: Cell, found: Posteriors) -> tuple[list[Row], Row]:
+    """The curves of one cell, the mean over its networks, and what is to be known of it."""
+    where: Row = {
+        "data": cell.data,
+        "num_inputs": found.setup.dataset.num_features,
+        "width": cell.width,
+        "seed": cell.seed,
+    }
+    posterior_fisher = curvature(found, found.aligned.draws(), "posterior")
+    members = range(NUM_CHAINS, NUM_CHAINS + NUM_PRUNED)
+    networks: dict[str, list[dict[str, np.ndarray]]] = {
+        "members": [
+            _points(found, scores_in_basin(found, posterior_fisher, member))
+            | _points(found, scores_misaligned(found, posterior_fisher, member))
+            | _points(found, conditioned(found, member, KEEPS))
+            for member in members
+        ],
+        "starts": [_points(found, scores_at_start(found, chain)) for chain in range(NUM_CHAINS)],
+        "HMC mean": [_points(found, scores_of_mean(found, found.compact, "hmc-mean"))],
+        "VI mean": [_points(found, scores_of_mean(found, found.vi, "vi-mean"))],
+    }
+    curves = [
+        {**where, "networks": kind, "score": score, "keep": keep, "accuracy": acc, "nll": nll}
+        for kind, points in networks.items()
+        for score in points[0]
+        for keep, acc, nll in np.mean([one[score] for one in points], axis=0).tolist()
+    ]
+    return curves, {**where, **_about(cell, found)}
+
+
+def _points(found: Posteriors, pruned: Pruned) -> dict[str, np.ndarray]:
+    """[keep, accuracy, nll] at every share, by score."""
+    names, points = [*pruned.scores, *pruned.copies], {}
+    for first in range(0, len(names), _AT_ONCE):
+        some = names[first : first + _AT_ONCE]
+        copies = [_copies(pruned, name) for name in some]
+        predictive = found.setup.predict(jax.tree.map(lambda *x: np.concatenate(x), *copies))
+        assert isinstance(predictive, CategoricalPredictive)
+        for number, name in enumerate(some):
+            row = number * len(KEEPS)
+            points[name] = _curve(found, predictive.take(np.arange(row, row + len(KEEPS))))
+    return points
+
+
+def _copies(pruned: Pruned, name: str) -> Params:
+    if name in pruned.copies:
+        return pruned.copies[name]
+    return pruned_copies(pruned.params, pruned.scores[name], KEEPS)
+
+
+def _curve(found: Posteriors, predictive: CategoricalPredictive) -> np.ndarray:
+    rows = []
+    for place, keep in enumerate(KEEPS):
+        scores = predictive.take(np.array([place])).scores(found.setup.test_targets)
+        rows.append([keep, scores["accuracy"], scores["nll"]])
+    return np.array(rows)
+
+
+def _about(cell: Cell, found: Posteriors) -> Row:
+    """Health of the sampling, what the std of a weight owes to what, and who else finds it."""
+    symmetry = found.setup.posterior.symmetry
+    shares = variance_shares(symmetry, found.compact.std)
+    flat = lambda tree: _trees.ravel_batch(tree, 0).astype(np.float64)
+    chains = [found.aligned.chains(chain).std() for chain in range(NUM_CHAINS)]
+    one, two = (flat(std) for std in chains)
+    of_inputs = [flat(average_over_units(symmetry, std)) for std in chains]
+    return {
+        "num_train": len(found.setup.dataset.train),
+        "num_draws": NUM_CHAINS * cell.num_draws,
+        "share_dark_inputs": float(dark_inputs(found).mean()),
+        **{f"std_share_{name.replace(' ', '_')}": share for name, share in shares.items()},
+        "std_mean": float(flat(found.compact.std).mean()),
+        "std_correlation_chains": rank_correlation(one, two),
+        "std_correlation_chains_units": rank_correlation(one - of_inputs[0], two - of_inputs[1]),
+        "std_correlation_chains_averaged": rank_correlation(*of_inputs),
+        "std_correlation_vi": rank_correlation(flat(found.compact.std), flat(found.vi.std)),
+        **health(found),
+    }

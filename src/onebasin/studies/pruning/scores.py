@@ -1,0 +1,166 @@
+"""Every score of the pruning study, with its controls, for one trained network."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Bool
+
+from onebasin import _trees
+from onebasin._types import Params
+from onebasin.fisher.diagonal import fisher_diagonal
+from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
+from onebasin.pruning.conditional import conditional_copies
+from onebasin.pruning.prune import layer_wise, pruning_scores
+from onebasin.pruning.staged import staged_scores
+from onebasin.pruning.variance_shares import average_over_units
+from onebasin.studies.pruning.cell import NUM_CHAINS, Posteriors
+
+Scores = dict[str, Params]
+
+PROBES_A_STAGE = 24
+"""Gradients at each stage of staged pruning, at one network or at as many draws."""
+
+
+class Pruned(NamedTuple):
+    """A network as it lies in some basin, and the scores of its weights by name.
+
+    `copies` are networks pruned otherwise than by zeroing what scores least, by name; their
+    leaves lead with the share kept.
+    """
+
+    params: Params
+    scores: Scores
+    copies: Mapping[str, Params] = MappingProxyType({})
+
+
+def curvature(found: Posteriors, draws: Params, purpose: str) -> Params:
+    """The Fisher diagonal averaged over draws, by as many probes for one network as for many."""
+    posterior, key = found.setup.posterior, found.setup.key(f"fisher-{purpose}")
+    num_draws = jax.tree.leaves(draws)[0].shape[0]
+    total = found.draws.num_chains * found.draws.num_draws
+    return fisher_diagonal(posterior, draws, key, -(-total // num_draws))
+
+
+def dark_inputs(found: Posteriors) -> Bool[np.ndarray, " inputs"]:
+    """The inputs that are the same in every training image: no likelihood sees their weights."""
+    return np.ptp(np.asarray(found.setup.dataset.train.inputs), axis=0) == 0
+
+
+def scores_in_basin(found: Posteriors, fisher: Params, member: int) -> Pruned:
+    """Scores of a network that no chain began at, brought into the posterior's basin.
+
+    `fisher` is the posterior's. Averaged: over all units that could take a weight's place,
+    which no alignment can change.
+    """
+    params = found.aligned_members.draw(member, 0)
+    own = curvature(found, _alone(params), f"member-{member}")
+    key, symmetry = found.setup.key(f"random-{member}"), found.setup.posterior.symmetry
+    curvatures = {"fisher": own, "posterior fisher": fisher}
+    scores = pruning_scores(params, found.compact, key, curvatures)
+    averaged = pruning_scores(
+        params,
+        _with_std(params, average_over_units(symmetry, found.compact.std)),
+        key,
+        {"posterior fisher": average_over_units(symmetry, fisher)},
+    )
+    vi = pruning_scores(params, found.vi, key)
+    dark = dark_inputs(found)
+    staged = {
+        "fisher staged": _staged(found, params, _alone(params)),
+        "posterior fisher staged": _staged(found, params, found.aligned.draws()),
+    }
+    return Pruned(
+        params,
+        scores
+        | staged
+        | _renamed(averaged, "averaged", ("std", "signal-to-noise", "posterior fisher"))
+        | _renamed(vi, "vi", ("std", "signal-to-noise"))
+        | _changed(scores, "layer-wise", layer_wise, ("std", "signal-to-noise", "magnitude"))
+        | _changed(scores, "dark first", lambda s: _dark_first(s, dark), ("std", "random")),
+    )
+
+
+def conditioned(found: Posteriors, member: int, keeps: Sequence[float]) -> Pruned:
+    """A network without any posterior but Laplace's around itself: what is left is conditioned."""
+    params = found.members.draw(member, 0)
+    key, posterior = found.setup.key(f"conditional-{member}"), found.setup.posterior
+    copies = {
+        "conditional": conditional_copies(posterior, params, keeps, key),
+        "magnitude conditional": conditional_copies(
+            posterior, params, keeps, key, order="magnitude"
+        ),
+    }
+    return Pruned(params, {}, copies)
+
+
+def scores_misaligned(found: Posteriors, fisher: Params, member: int) -> Pruned:
+    """Scores of the network as it was trained: each std meets a weight of some other unit."""
+    params = found.members.draw(member, 0)
+    key = found.setup.key(f"random-{member}")
+    scores = pruning_scores(params, found.compact, key, {"posterior fisher": fisher})
+    dark = dark_inputs(found)
+    misaligned = _renamed(scores, "misaligned", ("std", "signal-to-noise", "posterior fisher"))
+    first = _changed(scores, "misaligned dark first", lambda s: _dark_first(s, dark), ("std",))
+    return Pruned(params, misaligned | first)
+
+
+def scores_at_start(found: Posteriors, chain: int) -> Pruned:
+    """Scores of the network that a chain began at, by that chain alone: nothing to be aligned."""
+    assert chain < NUM_CHAINS
+    draws = found.draws.chains(chain)
+    params = found.members.draw(chain, 0)
+    curvatures = {
+        "fisher": curvature(found, _alone(params), f"member-{chain}"),
+        "posterior fisher": curvature(found, draws.draws(), f"chain-{chain}"),
+    }
+    key = found.setup.key(f"random-{chain}")
+    return Pruned(params, pruning_scores(params, summarize(draws), key, curvatures))
+
+
+def scores_of_mean(found: Posteriors, gaussian: DiagonalGaussian, purpose: str) -> Pruned:
+    """Scores of a posterior's own mean network, by its own std."""
+    curvatures = {"fisher": curvature(found, _alone(gaussian.mean), purpose)}
+    key = found.setup.key(f"random-{purpose}")
+    return Pruned(gaussian.mean, pruning_scores(gaussian.mean, gaussian, key, curvatures))
+
+
+def _staged(found: Posteriors, params: Params, draws: Params) -> Params:
+    num_draws = jax.tree.leaves(draws)[0].shape[0]
+    step = max(1, num_draws // PROBES_A_STAGE)
+    few = jax.tree.map(lambda leaf: leaf[::step][:PROBES_A_STAGE], draws)
+    num_probes = max(1, PROBES_A_STAGE // num_draws)
+    return staged_scores(
+        found.setup.posterior, params, few, found.setup.key("stages"), num_probes=num_probes
+    )
+
+
+def _alone(params: Params) -> Params:
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[None], params)
+
+
+def _with_std(params: Params, std: Params) -> DiagonalGaussian:
+    like = lambda leaf, old: np.asarray(leaf, np.asarray(old).dtype)
+    return DiagonalGaussian(params, jax.tree.map(like, std, params))
+
+
+def _renamed(scores: Scores, ending: str, names: tuple[str, ...]) -> Scores:
+    return {f"{name} {ending}": scores[name] for name in names}
+
+
+def _changed(
+    scores: Mapping[str, Params],
+    ending: str,
+    change: Callable[[Params], Params],
+    names: tuple[str, ...],
+) -> Scores:
+    return {f"{name} {ending}": change(scores[name]) for name in names}
+
+
+def _dark_first(scores: Params, dark: Bool[np.ndarray, " inputs"]) -> Params:
+    """The same order, but for weights of dark inputs, which go before all others."""
+    leaves = {name: np.array(leaf) for name, leaf in _trees.named_leaves(scores).items()}
+    leaves["hidden_0/kernel"][dark] = -np.inf
+    return _trees.rebuild(leaves, scores)

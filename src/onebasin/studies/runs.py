@@ -1,0 +1,88 @@
+"""The runs that `compact` and `compare` read: the steps of the main job, over data and seeds."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from onebasin.run.config import RunConfig, load_config
+from onebasin.run.run import take_step
+from onebasin.run.run_directory import RunDirectory
+from onebasin.run.setup import Monitor, Setup, set_up
+from onebasin.studies.claims import Scale
+
+_STEPS = ("sample", "align", "summarize", "compare")
+_COMMON = ("compact.ranks=[]", "evaluation.num_gaussian_draws=200", "evaluation.kept=[1,2,4]")
+_DIGITS = (
+    "hmc.num_draws=60", "hmc.thin=2", "hmc.num_warmup=100",
+    "ensemble.num_members=6", "ensemble.num_steps=800", "vi.num_steps=2000",
+)  # fmt: skip
+_MNIST = (
+    "data.num_train=3000", "hmc.num_draws=60", "hmc.thin=1", "hmc.num_warmup=80",
+    "hmc.num_steps=40", "ensemble.num_members=6", "ensemble.num_steps=1000", "vi.num_steps=2000",
+)  # fmt: skip
+_SMOKE = (
+    "network.hidden=[8]", "hmc.num_chains=2", "hmc.num_draws=6", "hmc.num_warmup=4",
+    "hmc.num_steps=4", "ensemble.num_members=2", "ensemble.num_steps=20", "vi.num_steps=20",
+    "refinement.num_steps=20",
+    "evaluation.num_gaussian_draws=8", "evaluation.num_thinnings=2",
+)  # fmt: skip
+# The paper draws from one chain and keeps the step at 1e-3; here four chains adapt theirs.
+_FULL = (
+    "data.num_train=59968", "data.num_test=10000", "data.pool=1", "network.hidden=[512]",
+    "hmc.num_steps=500", "hmc.num_draws=250", "hmc.thin=10", "hmc.num_warmup=100",
+    "ensemble.num_members=5", "ensemble.num_steps=30000", "ensemble.batch_size=100",
+    "ensemble.learning_rate=1e-3", "vi.num_steps=30000", "vi.batch_size=100",
+    "vi.learning_rate=1e-3",
+)  # fmt: skip
+_RUNS: dict[Scale, tuple[int, dict[str, tuple[str, ...]]]] = {
+    "smoke": (2, {"digits": _SMOKE}),
+    "small": (5, {"digits": _DIGITS, "mnist-small": _MNIST}),
+    "full": (3, {"mnist-small": _FULL}),
+}
+
+
+class FinishedRun(NamedTuple):
+    """A run whose steps up to the comparison have been taken."""
+
+    data: str
+    seed: int
+    directory: RunDirectory
+    setup: Setup
+
+
+def run_configs(scale: Scale) -> list[tuple[str, RunConfig]]:
+    """The configs of all runs, with the name of their data."""
+    num_seeds, changes = _RUNS[scale]
+    return [
+        (_data_name(config), config)
+        for name, some in changes.items()
+        for seed in range(num_seeds)
+        for config in [load_config(name, [*_COMMON, *some], seed)]
+    ]
+
+
+def _data_name(config: RunConfig) -> str:
+    return config.data.name if config.data.pool == 1 else f"{config.data.name}, pooled"
+
+
+def finished_runs(scale: Scale, folder: Path, monitor: Monitor) -> Iterator[FinishedRun]:
+    """Every run, its missing steps taken first; what is there already is kept.
+
+    Raises: StoreError where a run of another config lies in the folder.
+    """
+    configs = run_configs(scale)
+    for number, (data, config) in enumerate(configs):
+        path = folder / f"{scale}-{config.data.name}-{config.seed}"
+        values = config.model_dump(mode="json")
+        is_begun = (path / "config.toml").exists()
+        directory = (RunDirectory.resume if is_begun else RunDirectory.create)(path, values)
+        setup = set_up(config)
+        where = f"{data}, seed {config.seed} ({number + 1} of {len(configs)})"
+
+        def told(what: str, fraction: float, details: str, where: str = where) -> None:
+            monitor(f"{where}: {what}", fraction, details)
+
+        for step in _STEPS:
+            if not directory.is_done(step):
+                take_step(directory, step, setup, told)
+        yield FinishedRun(data, config.seed, directory, setup)

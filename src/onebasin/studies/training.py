@@ -1,0 +1,147 @@
+"""Training without Bayes: networks that see every image once an epoch, in an order of their own.
+
+A training is a method like any other: its draws are the networks after each epoch, and the
+driver shards networks over devices and tells the progress.
+"""
+
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.tree_util import Partial
+from jaxtyping import Float
+
+from onebasin._types import Array, Key, Params
+from onebasin.data import Dataset, load_dataset
+from onebasin.inference.method import Method, Stats
+from onebasin.inference.sample import Progress, sample
+from onebasin.models.mlp import mlp
+from onebasin.models.network import Network
+from onebasin.run.setup import Monitor
+
+Optimizer = Literal["sgd", "adam"]
+
+_UNIT_OPTIMIZERS = {"sgd": optax.sgd(1.0, momentum=0.9), "adam": optax.adam(1.0)}
+"""With a learning rate of 1: each network scales the updates by its own."""
+
+
+class Task(NamedTuple):
+    """Images to classify, and the network that is trained to."""
+
+    dataset: Dataset
+    network: Network
+
+
+def load_task(
+    name: str,
+    hidden: tuple[int, ...],
+    *,
+    num_train: int | None = None,
+    num_test: int | None = None,
+    pool: int = 1,
+) -> Task:
+    """A data set with a fully connected ReLU network for it; the split is that of seed 0."""
+    dataset = load_dataset(name, num_train=num_train, num_test=num_test, pool=pool)
+    return Task(dataset, mlp(dataset.num_features, hidden, dataset.num_outputs, "relu"))
+
+
+class _Trained(NamedTuple):
+    """A network with its learning rate, and its optimizer's state."""
+
+    position: Params
+    optimizer_state: Any
+
+
+def train(
+    task: Task,
+    key: Key,
+    starts: Params,
+    learning_rates: Float[np.ndarray, " networks"],
+    monitor: Monitor,
+    *,
+    optimizer: Optimizer = "sgd",
+    batch_size: int = 64,
+    num_epochs: int,
+    every: int | None = 1,
+) -> Params:
+    """Networks after every `every`-th epoch, from `starts` (leaves lead with the network).
+
+    Leaves of the result lead with (network, epoch); with `every=None` only the last epoch is
+    kept. Every network has a learning rate and,
+    each epoch, an order of the images of its own; images that do not fill a batch wait for
+    another epoch. SGD has momentum .9.
+
+    Raises: ValueError for a batch larger than the training set.
+    """
+    num_images = len(task.dataset.train)
+    if batch_size > num_images:
+        raise ValueError(f"batch_size must be at most {num_images}. Got {batch_size}.")
+
+    def listen(progress: Progress) -> None:
+        rate = f"{progress.steps_per_second:.2g} epochs/s, loss {progress.stats['loss']:.3g}"
+        monitor(
+            f"training {len(learning_rates)} networks",
+            progress.num_steps / progress.total_steps,
+            rate,
+        )
+
+    positions = {"learning_rate": jnp.asarray(learning_rates, jnp.float32), "network": starts}
+    method = _method(task, optimizer, batch_size)
+    if every is None:
+        last = method._replace(num_warmup=num_epochs - 1)
+        return sample(last, key, positions, 1, progress=listen).params["network"]
+    samples = sample(method, key, positions, num_epochs // every, thin=every, progress=listen)
+    return samples.params["network"]
+
+
+def _method(task: Task, optimizer: Optimizer, batch_size: int) -> Method:
+    unit = _UNIT_OPTIMIZERS[optimizer]
+    inputs, targets = (
+        jnp.asarray(task.dataset.train.inputs),
+        jnp.asarray(task.dataset.train.targets),
+    )
+    return Method(
+        init=partial(_init, unit),
+        step=Partial(partial(_epoch, task.network, unit, batch_size), inputs, targets),
+    )
+
+
+def _init(unit: optax.GradientTransformation, position: Params, key: Key) -> _Trained:
+    del key  # the contract hands one to every method; networks begin where they are put
+    return _Trained(position, unit.init(position["network"]))
+
+
+def _epoch(
+    network: Network,
+    unit: optax.GradientTransformation,
+    batch_size: int,
+    inputs: Array,
+    targets: Array,
+    key: Key,
+    state: _Trained,
+) -> tuple[_Trained, Stats]:
+    num_batches = len(targets) // batch_size
+    order = jax.random.permutation(key, len(targets))[: num_batches * batch_size]
+    rate = state.position["learning_rate"]
+
+    def one_batch(carry: tuple[Params, Any], rows: Array) -> tuple[tuple[Params, Any], Array]:
+        params, optimizer_state = carry
+
+        def loss(params: Params) -> Array:
+            logits = network.apply(params, inputs[rows])
+            return optax.softmax_cross_entropy_with_integer_labels(logits, targets[rows]).mean()
+
+        value, gradient = jax.value_and_grad(loss)(params)
+        updates, optimizer_state = unit.update(gradient, optimizer_state, params)
+        params = jax.tree.map(lambda w, update: w + rate * update, params, updates)
+        return (params, optimizer_state), value
+
+    begin = (state.position["network"], state.optimizer_state)
+    (params, optimizer_state), losses = jax.lax.scan(
+        one_batch, begin, order.reshape(num_batches, batch_size)
+    )
+    position = {"learning_rate": rate, "network": params}
+    return _Trained(position, optimizer_state), {"loss": losses.mean()}

@@ -1,0 +1,1 @@
+"""Whether planted permutations have the effects that the paper names."""

@@ -1,0 +1,181 @@
+"""Claim (a): training leaves the number of transpositions (NoT) between twins as it was planted.
+
+Network 1 begins as a permuted copy of network 0, and both are trained with data orders of their
+own. NoT is planted exactly, the permutation being uniform among those that have it.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from onebasin import _trees
+from onebasin._types import Params, Permutation
+from onebasin.prediction.connectivity import (
+    barrier,
+    line,
+    losses_and_errors,
+    midpoint_barrier,
+    weight_distance,
+)
+from onebasin.run.setup import Monitor
+from onebasin.store.tables import Row
+from onebasin.studies.claims import Findings, Scale, Tables
+from onebasin.studies.training import Task, load_task, train
+from onebasin.studies.transpositions.claims import claims_of
+from onebasin.studies.transpositions.stability import stability_claims, stability_map
+from onebasin.studies.twins import (
+    FRACTIONS,
+    Judge,
+    displaced,
+    match_all,
+    plant,
+    total_transpositions,
+)
+from onebasin.symmetry.permutation import invert, permute
+
+
+class _Protocol(NamedTuple):
+    data: str
+    num_train: int
+    hidden: int
+    num_epochs: int
+    num_planted: int
+    num_inputs: int
+    num_examples: int
+    num_seeds: int = 3
+    learning_rate: float = 1e-3
+    num_replanted: int = 16
+
+    @property
+    def planted(self) -> list[int]:
+        """Evenly spaced counts from one swap to one cycle, and none at all as control."""
+        return [0, *np.linspace(1, self.hidden - 1, self.num_planted).astype(int).tolist()]
+
+
+PROTOCOLS: dict[Scale, _Protocol] = {
+    # Few images need larger steps to get anywhere.
+    "smoke": _Protocol("digits", 640, 16, 10, 3, 200, 200, learning_rate=0.02),
+    # 59,968 images are the whole batches of 64 that MNIST's 60,000 fill.
+    "small": _Protocol("mnist", 59_968, 128, 10, 11, 2_000, 10_000),
+    "full": _Protocol("mnist", 59_968, 512, 50, 50, 10_000, 59_968),
+}
+"""What each scale trains and plants."""
+
+
+def transpositions(scale: Scale, monitor: Monitor) -> Findings:
+    """Twins of every planted NoT before and after training, and the map of where NoT breaks."""
+    chosen = PROTOCOLS[scale]
+    task = load_task(chosen.data, (chosen.hidden,), num_train=chosen.num_train)
+    families = [_family(task, chosen, seed) for seed in range(chosen.num_seeds)]
+    starts = jax.tree.map(lambda *leaves: np.concatenate(leaves), *[s for s, _ in families])
+    num_networks = chosen.num_seeds * (1 + len(chosen.planted))
+    trained = train(
+        task,
+        jax.random.key(1),
+        starts,
+        np.full(num_networks, chosen.learning_rate),
+        monitor,
+        num_epochs=chosen.num_epochs,
+        every=None,
+    )
+    tables: Tables = {"twins": [], "barriers": [], "replanted": []}
+    judge = Judge(task, chosen.num_inputs, chosen.num_examples)
+    for seed, (before, planted) in enumerate(families):
+        first = seed * (1 + len(chosen.planted))
+        after = jax.tree.map(
+            lambda leaf, first=first: leaf[first : first + 1 + len(chosen.planted), 0], trained
+        )
+        monitor("judging twins", seed / chosen.num_seeds, f"seed {seed}")
+        _judge_family(judge, {"seed": seed}, before, after, planted, tables)
+        tables["replanted"] += _replanted(judge, chosen.num_replanted, seed, after, planted)
+    tables["stability"] = stability_map(scale, monitor)
+    return Findings(tables, [*claims_of(tables), *stability_claims(tables["stability"])])
+
+
+def _family(task: Task, chosen: _Protocol, seed: int) -> tuple[Params, Permutation]:
+    """Network 0 and its permuted copies, stacked; and the permutations that made the copies."""
+    key_init, key_plant = jax.random.split(jax.random.key(seed))
+    network = _trees.to_host(task.network.init(key_init))
+    keys = jax.random.split(key_plant, len(chosen.planted))
+    twins = [
+        plant(key, task, network, {"hidden_0": wanted})
+        for key, wanted in zip(keys, chosen.planted, strict=True)
+    ]
+    copies = [copy for _, copy in twins]
+    return _trees.stack([network, *copies]), _trees.stack([dict(p) for p, _ in twins])
+
+
+def _judge_family(
+    judge: Judge, seed: Row, before: Params, after: Params, planted: Permutation, tables: Tables
+) -> None:
+    """Rows of every twin: matched NoT, distances, and barriers before, after and undone."""
+    task = judge.task
+    pairs = {"init": _apart(before), "trained": _apart(after)}
+    network, twins = pairs["trained"]
+    pairs["undone"] = network, permute(task.network.symmetry, invert(planted), twins)
+    matched: dict[str, np.ndarray] = {}
+    for name, matching in judge.matchings.items():
+        found = match_all(task, matching, network, twins)
+        matched[f"matched_{name}"] = total_transpositions(found)
+        matched[f"displaced_{name}"] = displaced(found, planted).sum(axis=-1)
+    for row, count in enumerate(total_transpositions(planted).tolist()):
+        twin = {**seed, "planted": count}
+        distances: Row = {}
+        for stage, (first, others) in pairs.items():
+            second = jax.tree.map(lambda leaf, row=row: leaf[row], others)
+            distances[f"distance_{stage}"] = weight_distance(first, second)
+            tables["barriers"] += barrier_rows(judge, {**twin, "stage": stage}, first, second)
+        counted = {name: int(values[row]) for name, values in matched.items()}
+        tables["twins"].append({**twin, **counted, **distances})
+
+
+def _replanted(
+    judge: Judge, num_replanted: int, seed: int, after: Params, planted: Permutation
+) -> Iterator[Row]:
+    """The midpoint barrier of each twin when other permutations of its NoT had been planted.
+
+    Training commutes with permutations, so a trained twin, undone and permuted anew, is what
+    training would have made of that other copy. Which units trade places matters beside how
+    many; the mean over permutations is left with how many.
+    """
+    task, (network, twins) = judge.task, _apart(after)
+    undone = permute(task.network.symmetry, invert(planted), twins)
+    test = task.dataset.test
+    inputs, targets = test.inputs[: judge.num_examples], test.targets[: judge.num_examples]
+    both = jax.tree.map(lambda x, y: np.concatenate([x[None], y]), network, undone)
+    ends, _ = losses_and_errors(task.network, both, inputs, targets)
+    for row, count in enumerate(total_transpositions(planted).tolist()):
+        twin = jax.tree.map(lambda leaf, row=row: leaf[row], undone)
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(200 + seed), row), num_replanted)
+        middles = [
+            line(network, plant(key, task, twin, {"hidden_0": count})[1], np.array([0.5]))
+            for key in keys
+        ]
+        together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *middles)
+        losses, _ = losses_and_errors(task.network, together, inputs, targets)
+        chord = float(ends[[0, row + 1]].mean())
+        for permutation, loss in enumerate(losses.tolist()):
+            which: Row = {"seed": seed, "planted": count, "permutation": permutation}
+            yield {**which, "midpoint": loss - chord}
+
+
+def _apart(family: Params) -> tuple[Params, Params]:
+    """Network 0 and its copies."""
+    return jax.tree.map(lambda leaf: leaf[0], family), jax.tree.map(lambda leaf: leaf[1:], family)
+
+
+def barrier_rows(judge: Judge, which: Row, a: Params, b: Params) -> list[Row]:
+    """The barriers between two networks, by part and quantity, and the mean of the two ends."""
+    return [
+        {
+            **which,
+            "part": part,
+            "quantity": quantity,
+            "ends": float(values[[0, -1]].mean()),
+            "midpoint": float(midpoint_barrier(values, FRACTIONS)),
+            "barrier": float(barrier(values, FRACTIONS)),
+        }
+        for (part, quantity), values in judge.along(a, b).items()
+    ]

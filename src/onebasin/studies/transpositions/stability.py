@@ -1,0 +1,175 @@
+"""Where the number of transpositions (NoT) breaks: learning rate, epochs, optimizer and depth.
+
+Of each pair, network 1 begins as a permuted copy of network 0 with half the largest NoT in every
+hidden layer. Both are trained with data orders of their own and matched at several epochs.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from onebasin import _trees
+from onebasin._types import Params, Permutation
+from onebasin.prediction.connectivity import losses_and_errors, midpoint_barrier
+from onebasin.run.setup import Monitor
+from onebasin.store.tables import Row
+from onebasin.studies.claims import Claim, Scale, claim_over_seeds, number
+from onebasin.studies.training import Optimizer, Task, load_task, train
+from onebasin.studies.twins import (
+    FRACTIONS,
+    Judge,
+    displaced,
+    match_all,
+    plant,
+    total_transpositions,
+)
+from onebasin.symmetry.permutation import invert, permute
+
+
+class _Protocol(NamedTuple):
+    data: str
+    num_train: int
+    hidden: int
+    epochs: tuple[int, ...]
+    learning_rates: dict[Optimizer, tuple[float, ...]]
+    num_inputs: int
+    num_examples: int
+    num_seeds: int = 3
+    depths: tuple[int, ...] = (1, 2)
+
+
+_RATES: dict[Optimizer, tuple[float, ...]] = {
+    "sgd": (1e-3, 1e-2, 3e-2, 1e-1),
+    "adam": (1e-4, 1e-3, 3e-3, 1e-2),
+}
+PROTOCOLS: dict[Scale, _Protocol] = {
+    "smoke": _Protocol("digits", 640, 16, (1, 3), {"sgd": (1e-3, 1e-1)}, 200, 200),
+    "small": _Protocol("mnist", 9_984, 128, (1, 3, 10, 30), _RATES, 1_000, 5_000),
+    "full": _Protocol("mnist", 59_968, 512, (1, 3, 10, 30, 50), _RATES, 5_000, 10_000),
+}
+"""What each scale trains, and where it looks."""
+_PAPER: dict[str, object] = {"optimizer": "sgd", "depth": 1, "learning_rate": 1e-3}
+
+
+def stability_map(scale: Scale, monitor: Monitor) -> list[Row]:
+    """One row for each pair, learning rate, epoch, optimizer and depth."""
+    chosen = PROTOCOLS[scale]
+    rows: list[Row] = []
+    for depth in chosen.depths:
+        task = load_task(chosen.data, (chosen.hidden,) * depth, num_train=chosen.num_train)
+        judge = Judge(task, chosen.num_inputs, chosen.num_examples)
+        for optimizer in chosen.learning_rates:
+            where: Row = {"optimizer": optimizer, "depth": depth}
+            rows += _pairs(judge, chosen, optimizer, where, monitor)
+    return rows
+
+
+def _pairs(
+    judge: Judge, chosen: _Protocol, optimizer: Optimizer, where: Row, monitor: Monitor
+) -> Iterator[Row]:
+    rates = chosen.learning_rates[optimizer]
+    pairs = [_pair(judge.task, seed) for seed in range(chosen.num_seeds)]
+    starts = _trees.stack([network for both, _ in pairs for network in both] * len(rates))
+
+    def told(what: str, fraction: float, details: str) -> None:
+        monitor(f"stability: {what}, {optimizer}, depth {where['depth']}", fraction, details)
+
+    trained = train(
+        judge.task,
+        jax.random.key(2),
+        starts,
+        np.repeat(rates, 2 * chosen.num_seeds),
+        told,
+        optimizer=optimizer,
+        num_epochs=max(chosen.epochs),
+    )
+    # A copy of what is looked at lets go of all other epochs.
+    looked_at = [epoch - 1 for epoch in chosen.epochs]
+    trained = jax.tree.map(lambda leaf: leaf[:, looked_at], trained)
+    for group, rate in enumerate(rates):
+        for seed, (_, planted) in enumerate(pairs):
+            first = 2 * (group * chosen.num_seeds + seed)
+            for look, epoch in enumerate(chosen.epochs):
+                a, b = (
+                    jax.tree.map(lambda leaf, n=n, look=look: leaf[n, look], trained)
+                    for n in (first, first + 1)
+                )
+                which: Row = {"learning_rate": rate, "epochs": epoch, "seed": seed}
+                yield {**where, **which, **_judge_pair(judge, planted, a, b)}
+
+
+def _pair(task: Task, seed: int) -> tuple[tuple[Params, Params], Permutation]:
+    key_init, key_plant = jax.random.split(jax.random.key(100 + seed))
+    network = _trees.to_host(task.network.init(key_init))
+    sizes = task.network.symmetry.sizes
+    planted, copy = plant(key_plant, task, network, {g: size // 2 for g, size in sizes.items()})
+    return (network, copy), planted
+
+
+def _judge_pair(judge: Judge, planted: Permutation, a: Params, b: Params) -> Row:
+    """Matched minus planted NoT, displaced units, the barrier that is left, and how good both are.
+
+    A pair that training has thrown out of the numbers has no matching.
+    """
+    task, count = judge.task, int(total_transpositions(planted))
+    row: Row = {"planted": count, "num_units": sum(task.network.symmetry.sizes.values())}
+    is_finite = all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((a, b)))
+    copies = jax.tree.map(lambda leaf: leaf[None], b)
+    for name, matching in judge.matchings.items():
+        row[f"excess_{name}"] = row[f"displaced_{name}"] = None
+        if is_finite:
+            found = match_all(task, matching, a, copies)
+            row[f"excess_{name}"] = int(total_transpositions(found)[0]) - count
+            together = {group: p[None] for group, p in planted.items()}
+            row[f"displaced_{name}"] = float(displaced(found, together).mean())
+    undone = permute(task.network.symmetry, invert(planted), b)
+    values = judge.along(a, undone)["test", "loss"]
+    row["undone_midpoint"] = float(midpoint_barrier(values, FRACTIONS)) if is_finite else None
+    test = task.dataset.test
+    both = jax.tree.map(lambda x, y: np.stack([x, y]), a, b)
+    _, errors = losses_and_errors(task.network, both, test.inputs, test.targets)
+    row |= {"share_dead": judge.share_dead(a), "test_error": float(errors.mean())}
+    return {**row, "is_finite": is_finite}
+
+
+def stability_claims(rows: list[Row]) -> list[Claim]:
+    """Whether NoT holds at the paper's settings and everywhere, and whether undoing it is free."""
+    paper = [row for row in rows if all(row[name] == value for name, value in _PAPER.items())]
+    left = [
+        np.max([_barrier_left(row) for row in rows if row["seed"] == seed]) for seed in _seeds(rows)
+    ]
+    undone = claim_over_seeds(
+        "Undoing the planted permutation leaves no barrier anywhere on the map",
+        "largest midpoint barrier of test loss that is left, in nats", left, "<=", 0.01,
+    )  # fmt: skip
+    kept = [
+        claim_over_seeds(
+            f"NoT stays as planted {where} (matched by {name})",
+            "share of pairs with matched NoT equal to the planted one, over all epochs",
+            _exact_by_seed(some, name), ">=", 1.0,
+        )
+        for where, some in {
+            "at the paper's optimizer, rate and depth": paper,
+            "at every learning rate, optimizer and depth of the map": rows,
+        }.items()
+        for name in ("weights", "activations")
+    ]  # fmt: skip
+    return [*kept, undone]
+
+
+def _barrier_left(row: Row) -> float:
+    """NaN for a pair that training has lost, so that nothing is concluded from the others."""
+    return np.nan if row["undone_midpoint"] is None else number(row, "undone_midpoint")
+
+
+def _seeds(rows: list[Row]) -> list[int]:
+    return sorted({int(number(row, "seed")) for row in rows})
+
+
+def _exact_by_seed(rows: list[Row], name: str) -> list[float]:
+    return [
+        float(np.mean([row[f"excess_{name}"] == 0 for row in rows if row["seed"] == seed]))
+        for seed in _seeds(rows)
+    ]

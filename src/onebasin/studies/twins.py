@@ -1,0 +1,93 @@
+"""Twins: two networks that differ by a planted permutation, matched and joined by a line."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from onebasin._types import Key, Params, Permutation
+from onebasin.alignment.activation_matching import activation_matching
+from onebasin.alignment.align import align
+from onebasin.alignment.matching import Matching
+from onebasin.alignment.weight_matching import weight_matching
+from onebasin.prediction.connectivity import line, losses_and_errors
+from onebasin.samples import Samples
+from onebasin.studies.training import Task
+from onebasin.symmetry.permutation import num_transpositions, permute
+from onebasin.symmetry.random_permutation import random_permutation
+
+FRACTIONS = np.linspace(0.0, 1.0, 11)
+"""Where networks on the line between two others are judged."""
+
+
+class Judge(NamedTuple):
+    """The images that matching sees, and those that losses and errors are measured on."""
+
+    task: Task
+    num_inputs: int
+    num_examples: int
+
+    @property
+    def matchings(self) -> dict[str, Matching]:
+        """Both ways to match, by name; activations on the first training images."""
+        inputs = jnp.asarray(self.task.dataset.train.inputs[: self.num_inputs])
+        put_out = self.task.network.activations
+        assert put_out is not None
+        return {
+            "weights": weight_matching(),
+            "activations": activation_matching(lambda params: put_out(params, inputs)),
+        }
+
+    def share_dead(self, params: Params) -> float:
+        """The share of hidden units that no image makes fire; activations cannot match them."""
+        inputs = jnp.asarray(self.task.dataset.train.inputs[: self.num_inputs])
+        put_out = self.task.network.activations
+        assert put_out is not None
+        fires = put_out(params, inputs)
+        return float(
+            np.mean(np.concatenate([~np.any(np.asarray(a), axis=0) for a in fires.values()]))
+        )
+
+    def along(self, a: Params, b: Params) -> dict[tuple[str, str], Float[np.ndarray, " points"]]:
+        """Loss and error on the line from a to b, by part and quantity."""
+        found = {}
+        networks = line(a, b, FRACTIONS)
+        for part in ("train", "test"):
+            split = getattr(self.task.dataset, part)
+            inputs = split.inputs[: self.num_examples]
+            targets = split.targets[: self.num_examples]
+            losses, errors = losses_and_errors(self.task.network, networks, inputs, targets)
+            found[part, "loss"], found[part, "error"] = losses, errors
+        return found
+
+
+def plant(
+    key: Key, task: Task, params: Params, wanted: dict[str, int]
+) -> tuple[Permutation, Params]:
+    """A uniform permutation with exactly so many transpositions in each group, and it applied."""
+    permutation = random_permutation(key, task.network.symmetry, num_transpositions=wanted)
+    return permutation, permute(task.network.symmetry, permutation, params)
+
+
+def match_all(task: Task, matching: Matching, reference: Params, networks: Params) -> Permutation:
+    """The permutations that bring networks (which lead every leaf) to a reference."""
+    alone = Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None], networks))
+    found = align(alone, task.network.symmetry, matching, reference).permutation
+    return {group: np.asarray(p)[0] for group, p in found.items()}
+
+
+def total_transpositions(permutation: Permutation) -> Int[np.ndarray, "*batch"]:
+    """Transpositions summed over groups."""
+    return np.sum(list(num_transpositions(permutation).values()), axis=0)
+
+
+def displaced(found: Permutation, planted: Permutation) -> Bool[np.ndarray, "*batch units"]:
+    """Which units a matching does not send back to where a planted permutation took them from."""
+    off = [
+        np.take_along_axis(np.asarray(planted[group]), np.asarray(p), axis=-1)
+        != np.arange(p.shape[-1])
+        for group, p in found.items()
+    ]
+    return np.concatenate(off, axis=-1)

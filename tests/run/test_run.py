@@ -1,0 +1,317 @@
+"""The main job: a tiny run of each kind has every result, twice the same, and can be resumed."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from tiny_runs import take_all_steps, tiny_config
+
+from onebasin.alignment.null import null_draws, rms
+from onebasin.gaussians.gaussian import load_gaussian
+from onebasin.run.config import RunConfig, check_config
+from onebasin.run.run import SCHEMA, STEPS, open_setup, take_step, take_steps
+from onebasin.run.run_directory import RunDirectory
+from onebasin.run.setup import set_up
+from onebasin.store.draws import SampleWriter, load_samples, save_samples
+from onebasin.store.errors import StoreError
+from onebasin.symmetry.random_permutation import random_num_transpositions
+
+pytestmark = pytest.mark.slow  # whole runs are made for these tests
+
+NUM_UNITS, NUM_CHAINS, NUM_DRAWS, NUM_MEMBERS = 6, 2, 8, 2
+KEEPS = [1.0, 0.5, 0.1]
+
+
+one_run_is_enough = pytest.mark.parametrize("config", ["digits"], indirect=True)
+the_other_is_enough = pytest.mark.parametrize("config", ["diabetes"], indirect=True)
+
+
+def is_classification(config: RunConfig) -> bool:
+    return config.data.name == "digits"
+
+
+def without_seconds(run: RunDirectory) -> dict[str, Any]:
+    return {name: value for name, value in run.results.items() if name != "seconds"}
+
+
+def copy_of(run: RunDirectory, path: Path) -> RunDirectory:
+    shutil.copytree(run.path, path)
+    return RunDirectory(path)
+
+
+def test_results_have_every_part(run: RunDirectory, config: RunConfig) -> None:
+    results = run.results
+    assert set(results) == {
+        "schema", "config", "versions", "seed", "seconds", "data", "alignment", "transpositions",
+        "null_floor", "low_rank", "diagnostics", "representations", "comparison", "connectivity",
+        "pruning", "pruning_intervals",
+    }  # fmt: skip
+    assert results["schema"] == SCHEMA
+    assert results["seed"] == config.seed
+    assert check_config(results["config"]) == config == check_config(run.config)
+    assert results["versions"]["jax"] == jax.__version__
+    assert set(results["seconds"]) == set(STEPS)
+    assert all(seconds >= 0 for seconds in results["seconds"].values())
+
+
+def test_results_hold_no_number_that_json_cannot(run: RunDirectory) -> None:
+    json.dumps(run.results, allow_nan=False)
+
+
+def test_every_representation_is_scored(run: RunDirectory, config: RunConfig) -> None:
+    table = run.results["representations"]
+    num_numbers = {name: scores["num_numbers"] for name, scores in table.items()}
+    assert num_numbers == {
+        "hmc": NUM_CHAINS * NUM_DRAWS,
+        "hmc-chain": NUM_DRAWS,
+        "direct": 2,
+        "compact": 2,
+        "refined": 2,
+        "compact-mean": 1,
+        "compact-rank-2": 4,
+        "compact-rank-2-whole": num_numbers["compact-rank-2-whole"],
+        "kept-1": 1,
+        "kept-3": 3,
+        "ensemble": NUM_MEMBERS,
+        "compact-ensemble": 2,
+        "vi": 2,
+    }
+    own = {"accuracy"} if is_classification(config) else {"rmse", "crps"}
+    common = {"nll", "ece", "brier", "agreement", "total_variation", "num_numbers"}
+    assert all(set(scores) == own | common for scores in table.values())
+
+
+def test_scores_lie_in_their_ranges(run: RunDirectory, config: RunConfig) -> None:
+    for scores in run.results["representations"].values():
+        assert math.isfinite(scores["nll"])
+        assert 0 <= scores["ece"] <= 1
+        assert 0 <= scores["total_variation"] <= 1
+        if is_classification(config):
+            assert 0 <= scores["accuracy"] <= 1
+            assert 0 <= scores["brier"] <= 2
+            assert 0 <= scores["agreement"] <= 1
+        else:
+            assert scores["rmse"] > 0
+            assert scores["brier"] is scores["agreement"] is None
+
+
+def test_hmc_is_what_all_others_are_measured_by(run: RunDirectory, config: RunConfig) -> None:
+    table = run.results["representations"]
+    assert table["hmc"]["total_variation"] == 0
+    assert table["hmc"]["agreement"] == (1 if is_classification(config) else None)
+    others = {name: scores for name, scores in table.items() if name != "hmc"}
+    assert all(scores["total_variation"] > 0 for scores in others.values())
+
+
+def test_kept_draws_come_nearer_to_hmc_the_more_are_kept(run: RunDirectory) -> None:
+    table = run.results["representations"]
+    assert table["kept-3"]["total_variation"] < table["kept-1"]["total_variation"]
+
+
+def test_transpositions_stand_beside_their_baseline(run: RunDirectory) -> None:
+    found = run.results["transpositions"]
+    assert set(found) == {"between_chains", "by_lag", "baseline_mean", "baseline_std"}
+    assert 0 <= found["between_chains"] <= NUM_UNITS - 1
+    assert [lag for lag, _ in found["by_lag"]] == [1, 2, 4]
+    assert all(0 <= swaps <= NUM_UNITS - 1 for _, swaps in found["by_lag"])
+    baseline = random_num_transpositions(open_setup(run).posterior.symmetry)
+    assert (found["baseline_mean"], found["baseline_std"]) == pytest.approx(baseline)
+
+
+def test_every_std_stands_beside_its_null_floor(run: RunDirectory) -> None:
+    found = run.results["null_floor"]
+    assert found["std"] > 0
+    assert found["null_std"] > 0
+    assert 0 <= found["share_below"] <= 1
+    assert 0 <= found["ess_median"] <= NUM_CHAINS * NUM_DRAWS
+    assert 0 <= found["undecided_share"] <= 1
+    assert all("ess_median" in scores for scores in found["by_array"].values())
+    names = {"hidden_0/kernel", "hidden_0/bias", "out/kernel", "out/bias"}
+    if "network" in open_setup(run).template:
+        names = {f"network/{name}" for name in names} | {"log_noise_std"}
+    assert set(found["by_array"]) == names
+
+
+def test_gaussians_are_compared_in_both_orders_aligned_and_not(run: RunDirectory) -> None:
+    found = run.results["comparison"]
+    names = ("compact", "compact-ensemble", "vi")
+    assert set(found) == {f"{a}|{b}" for a in names for b in names if a != b}
+    for pair, distances in found.items():
+        assert {"kl", "wasserstein2", "kl_unaligned", "wasserstein2_unaligned"} <= set(distances)
+        assert distances["wasserstein2"] > 0
+        assert distances["kl"] is None or distances["kl"] > 0
+        mirrored = found["|".join(reversed(pair.split("|")))]
+        assert distances["wasserstein2"] == pytest.approx(mirrored["wasserstein2"])
+
+
+def test_pruning_has_a_curve_and_an_interval_for_every_order(
+    run: RunDirectory, config: RunConfig
+) -> None:
+    orders = {"std", "signal-to-noise", "magnitude", "random"}
+    misaligned = {"std-misaligned", "signal-to-noise-misaligned"}
+    curves = run.results["pruning"]
+    assert set(curves) == (
+        {f"hmc-mean/{name}" for name in orders} | {f"member/{name}" for name in orders | misaligned}
+    )
+    assert set(run.results["pruning_intervals"]) == set(curves)
+    unpruned = run.results["representations"]["compact-mean"]
+    score = unpruned["accuracy" if is_classification(config) else "rmse"]
+    for name, curve in curves.items():
+        assert [point[0] for point in curve] == KEEPS
+        assert all(math.isfinite(value) for point in curve for value in point)
+        if name.startswith("hmc-mean"):
+            assert curve[0] == pytest.approx([1.0, score, unpruned["nll"]], rel=1e-5)
+
+
+def test_the_bootstrap_interval_of_the_hmc_mean_holds_its_score(run: RunDirectory) -> None:
+    for name, curve in run.results["pruning"].items():
+        for (keep, score, _), (same_keep, low, high) in zip(
+            curve, run.results["pruning_intervals"][name], strict=True
+        ):
+            assert keep == same_keep
+            assert low <= high
+            assert low - 1e-9 <= score <= high + 1e-9 or not name.startswith("hmc-mean")
+
+
+def test_alignment_leaves_the_function_as_it_is(run: RunDirectory, config: RunConfig) -> None:
+    found = run.results["alignment"]
+    assert {"objective", "converged_share", "max_function_change"} <= set(found)
+    assert 0 <= found["converged_share"] <= 1
+    assert math.isfinite(found["objective"])
+    assert 0 <= found["max_function_change"] < 1e-4
+
+
+def test_samples_and_gaussians_lie_in_the_run_directory(
+    run: RunDirectory, config: RunConfig
+) -> None:
+    like = open_setup(run).template
+    samples = load_samples(run.samples("hmc"), like)
+    assert (samples.num_chains, samples.num_draws) == (NUM_CHAINS, NUM_DRAWS)
+    assert {"lp", "energy", "acceptance_rate", "diverging", "step_size"} == set(samples.stats)
+    members = load_samples(run.samples("ensemble"), like)
+    assert (members.num_chains, members.num_draws) == (NUM_MEMBERS, 1)
+    for name in ("direct", "compact", "compact-rank-2", "compact-ensemble", "vi", "null"):
+        gaussian, _ = load_gaussian(run.compact(name), like)
+        assert jax.tree.structure(gaussian.mean) == jax.tree.structure(like)
+    assert not list(run.path.rglob("*.partial"))
+
+
+def test_the_unaligned_gaussian_is_the_mean_and_std_of_the_draws(run: RunDirectory) -> None:
+    like = open_setup(run).template
+    samples = load_samples(run.samples("hmc"), like)
+    direct, _ = load_gaussian(run.compact("direct"), like)
+    jax.tree.map(np.testing.assert_array_equal, direct.mean, samples.mean())
+    jax.tree.map(np.testing.assert_array_equal, direct.std, samples.std())
+
+
+@one_run_is_enough
+def test_the_same_config_gives_the_same_results_again(
+    run: RunDirectory, config: RunConfig, tmp_path: Path
+) -> None:
+    again = take_all_steps(tmp_path / "again", config)
+    assert without_seconds(again) == without_seconds(run)
+
+
+def test_a_resumed_run_gives_the_results_of_one_that_was_never_interrupted(
+    run: RunDirectory, config: RunConfig, tmp_path: Path
+) -> None:
+    interrupted = copy_of(run, tmp_path / "interrupted")
+    # As if the power had gone while the ensemble was written: no step behind it is done.
+    half = load_samples(run.samples("ensemble"), open_setup(run).template).chains(0)
+    shutil.rmtree(interrupted.samples("ensemble"))
+    SampleWriter(interrupted.samples("ensemble")).append(half)
+    interrupted.alignment("hmc").with_name("hmc.safetensors.partial").write_bytes(b"half")
+    (interrupted.path / "results.json").unlink()
+    resumed = RunDirectory.resume(interrupted.path, config.model_dump(mode="json"))
+    take_steps(resumed, open_setup(resumed))
+    assert without_seconds(resumed) == without_seconds(run)
+    assert not list(resumed.path.rglob("*.partial"))
+
+
+@one_run_is_enough
+def test_a_step_whose_mark_is_gone_is_taken_again_with_all_behind_it(
+    run: RunDirectory, tmp_path: Path
+) -> None:
+    repeated = copy_of(run, tmp_path / "repeated")
+    repeated.forget("summarize", "compare", "prune")
+    repeated.compact("compact").unlink()
+    told = []
+    take_steps(repeated, open_setup(repeated), lambda what, *_: told.append(what))
+    assert "aligning" not in told
+    assert {"null floor", "predicting", "pruning"} <= set(told)
+    assert without_seconds(repeated) == without_seconds(run)
+
+
+def test_a_finished_run_has_nothing_left_to_do(run: RunDirectory) -> None:
+    before = run.results
+    told = []
+    take_steps(run, open_setup(run), lambda *words: told.append(words))
+    assert told == []
+    assert run.results == before
+
+
+def test_a_step_needs_those_before_it(tmp_path: Path) -> None:
+    config = tiny_config("digits")
+    run = RunDirectory.create(tmp_path / "run", config.model_dump(mode="json"))
+    with pytest.raises(StoreError, match=r"step compare needs what sample writes.*onebasin sample"):
+        take_step(run, "compare", set_up(config))
+
+
+def on_the_same_draws(run: RunDirectory, path: Path, *changes: str) -> RunDirectory:
+    """A run with another config whose draws are there already, so that nothing is sampled."""
+    name = run.config["data"]["name"]
+    config = tiny_config(name, *changes)
+    other = RunDirectory.create(path, config.model_dump(mode="json"))
+    like = open_setup(run).template
+    for method, count in {"hmc": config.hmc.num_chains, "ensemble": NUM_MEMBERS}.items():
+        chains = load_samples(run.samples(method), like).chains(*range(count))
+        save_samples(other.samples(method), chains)
+    shutil.copy(run.compact("vi-unaligned"), other.compact("vi-unaligned"))
+    take_steps(other, set_up(config))
+    return other
+
+
+@one_run_is_enough
+def test_one_chain_has_no_others_to_be_compared_with(run: RunDirectory, tmp_path: Path) -> None:
+    results = on_the_same_draws(run, tmp_path / "one", "hmc.num_chains=1").results
+    assert results["representations"]["hmc-chain"] is None
+    assert results["transpositions"]["between_chains"] is None
+    assert results["representations"]["hmc"]["num_numbers"] == NUM_DRAWS
+
+
+@the_other_is_enough
+def test_draws_may_be_relabelled_by_likelihood_and_their_null_floor_with_them(
+    run: RunDirectory, tmp_path: Path
+) -> None:
+    other = on_the_same_draws(
+        run, tmp_path / "gaussian", "alignment.matching=gaussian", "alignment.reference=chains"
+    )
+    found = other.results["alignment"]
+    assert (found["matching"], found["reference"]) == ("gaussian", "chains")
+    assert found["max_function_change"] < 1e-4
+    # Draws so few hardly move, and neither does their noise: other steps might align it alike.
+    setup = open_setup(other)
+    samples = load_samples(other.samples("hmc"), setup.template)
+    noise = null_draws(setup.key("null"), samples, setup.posterior.symmetry)
+    aligned = setup.align(noise, "chains").apply(noise)
+    assert other.results["null_floor"]["null_std"] == pytest.approx(rms(aligned.std()))
+
+
+@the_other_is_enough
+def test_draws_may_be_matched_by_activations(run: RunDirectory, tmp_path: Path) -> None:
+    other = on_the_same_draws(
+        run,
+        tmp_path / "activations",
+        "alignment.matching=activations",
+        "alignment.reference=densest",
+        "alignment.num_inputs=50",
+    )
+    found = other.results["alignment"]
+    assert (found["matching"], found["reference"]) == ("activations", "densest")
+    assert found["objective"] != run.results["alignment"]["objective"]
+    assert found["max_function_change"] < 1e-4

@@ -1,0 +1,144 @@
+"""The frontier on two tiny runs: every representation is scored once, and read from then on."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_runs import tiny_config
+
+from onebasin.run.config import RunConfig
+from onebasin.run.run_directory import RunDirectory
+from onebasin.store.draws import is_whole
+from onebasin.store.errors import StoreError
+from onebasin.store.tables import Row, read_table
+from onebasin.studies.frontier.refined import PATH, REFINEMENTS
+from onebasin.studies.frontier.representations import from_samples
+from onebasin.studies.frontier.run import run_frontier
+
+pytestmark = pytest.mark.long  # two runs are made for these tests
+
+NUM_SEEDS, NUM_STEPS = 2, 5
+MARKS = {"hmc", "hmc-chain", "kept-1", "kept-2", "kept-4", "kept-8"}
+WAYS = {
+    "compact",
+    "compact-by-weights",
+    "compact-by-activations",
+    "compact-by-mixed",
+    "compact-by-fisher",
+    "compact-balanced",
+}
+
+
+class Told(list):
+    """A monitor that keeps what it is told."""
+
+    def __call__(self, what: str, fraction: float, details: str) -> None:
+        assert 0 <= fraction <= 1
+        self.append(what)
+
+
+@pytest.fixture(scope="module")
+def config() -> RunConfig:
+    return tiny_config("digits", "network.hidden=[4]", "hmc.thin=1")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("frontier")
+
+
+@pytest.fixture(scope="module")
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture(scope="module")
+def rows(config: RunConfig, folder: Path, told: Told) -> dict[str, Row]:
+    """The table by representation; tests leave the folder as it is."""
+    found = run_frontier(config, NUM_SEEDS, folder, NUM_STEPS, told)
+    return {str(row["representation"]): row for row in found}
+
+
+def test_every_representation_is_scored(rows: dict[str, Row]) -> None:
+    path = {f"refined-elbo-pull-{pull:g}" for pull in PATH}
+    assert set(rows) == MARKS | set(from_samples(WAYS)) | set(REFINEMENTS) | path | {
+        "refined-chains"
+    }
+    for row in rows.values():
+        assert row["num_seeds"] == NUM_SEEDS
+        for metric in ("accuracy", "nll", "ece", "agreement", "total_variation"):
+            assert row[f"{metric}_low"] <= row[metric] <= row[f"{metric}_high"]
+        assert 0 <= row["total_variation"] <= 1
+    assert rows["hmc"]["total_variation"] == 0
+    assert rows["hmc"]["agreement"] == 1
+
+
+def test_numbers_stored_are_those_of_the_representation(rows: dict[str, Row]) -> None:
+    numbers = {name: row["num_numbers"] for name, row in rows.items()}
+    assert [numbers[f"kept-{count}"] for count in (1, 2, 4, 8)] == [1, 2, 4, 8]
+    assert [numbers[f"chosen-{count}"] for count in (1, 2, 4, 8)] == [1, 2, 4, 8]
+    assert numbers["chosen-7-shared-std"] == numbers["low-rank-6"] == 8
+    assert numbers["compact-mean"] == 1
+    assert numbers["compact"] == numbers["refined-elbo"] == numbers["chain-means"] == 2
+    assert numbers["chain-gaussians"] == numbers["low-rank-2"] == 4
+
+
+def test_only_what_has_a_density_has_an_elbo(rows: dict[str, Row]) -> None:
+    without = {name for name, row in rows.items() if row["elbo"] is None}
+    networks = {"compact-mean", "chain-means", "unit-blocks"}
+    assert without == MARKS | networks | {f"chosen-{count}" for count in (1, 2, 4, 8)}
+
+
+def test_held_out_draws_and_significance_are_scored_where_they_are_defined(rows) -> None:
+    for score in ("held_out_draws", "held_out_chain"):
+        held_out = {name for name, row in rows.items() if row[score] is not None}
+        assert held_out == {"direct", "compact-by-weights", "compact"}
+    for score in ("std_ess", "null_std"):
+        assert {name for name, row in rows.items() if row[score] is not None} == WAYS
+
+
+def test_so_few_draws_cannot_tell_which_stds_are_significant(rows: dict[str, Row]) -> None:
+    assert 0 < rows["compact"]["std_ess"] < 50
+    assert all(row["significant_share"] is None for row in rows.values())
+
+
+def test_the_more_a_refinement_is_pulled_the_less_it_moves(rows: dict[str, Row]) -> None:
+    moved = {name: row["moved"] for name, row in rows.items() if row["moved"] is not None}
+    assert set(moved) == {name for name in rows if name.startswith("refined-")} - {"refined-chains"}
+    assert moved[f"refined-elbo-pull-{max(PATH):g}"] < moved["refined-elbo"]
+
+
+def test_the_table_is_written_for_machines_and_for_people(rows, folder: Path) -> None:
+    assert {str(row["representation"]): row for row in read_table(folder / "frontier.csv")} == rows
+    text = (folder / "frontier.md").read_text()
+    assert all(f"| {name} |" in text for name in rows)
+
+
+def test_a_second_call_reads_what_is_there_and_repeats_nothing(
+    rows, config: RunConfig, folder: Path, told: Told
+) -> None:
+    assert {what.split(":")[0] for what in told} == {"seed 0", "seed 1"}
+    files = {path: path.stat().st_mtime_ns for path in folder.glob("seed-*/**/*")}
+    again = Told()
+    found = run_frontier(config, NUM_SEEDS, folder, NUM_STEPS, again)
+    assert {str(row["representation"]): row for row in found} == rows
+    assert again == []
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("seed-*/**/*")} == files
+
+
+def test_seeds_are_runs_of_their_own_that_only_hmc_has_drawn(rows, folder: Path) -> None:
+    seeds = [RunDirectory(folder / f"seed-{seed}") for seed in range(NUM_SEEDS)]
+    assert [run.config["seed"] for run in seeds] == [0, 1]
+    assert all(is_whole(run.samples("hmc")) for run in seeds)
+    assert not any(run.samples("ensemble").exists() for run in seeds)
+    found = [json.loads((run.path / "frontier.json").read_text()) for run in seeds]
+    first, second = (seed["compact"]["elbo"] for seed in found)
+    assert first != second
+
+
+def test_a_folder_of_another_config_is_refused(rows, folder: Path) -> None:
+    other = tiny_config("digits", "network.hidden=[5]", "hmc.thin=1")
+    before = (folder / "frontier.csv").read_text()
+    with pytest.raises(StoreError, match=r"network\.hidden"):
+        run_frontier(other, NUM_SEEDS, folder, NUM_STEPS, Told())
+    assert (folder / "frontier.csv").read_text() == before
