@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 from onebasin.run.config import RunConfig
-from onebasin.run.judge import Scores
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Monitor, set_up
 from onebasin.run.steps.sample import draw_hmc
@@ -13,9 +12,9 @@ from onebasin.store.draws import load_samples
 from onebasin.store.files import write_text
 from onebasin.store.tables import Row, write_table
 from onebasin.studies.frontier.evaluate import evaluate_seed
-from onebasin.studies.frontier.table import markdown, rows_of
+from onebasin.studies.frontier.table import Numbers, markdown, rows_of
 
-Found: TypeAlias = dict[str, Scores]
+Found: TypeAlias = dict[str, Numbers]
 _SEED_FILE = "frontier.json"
 
 
