@@ -29,8 +29,6 @@ def known_number(scope: Scope, size: int, depth: int = 0) -> str:
 
 def number(scope: Scope, size: int) -> str:
     """An index: a number of Python, a known one, a traced one, or one that params decide."""
-    if not size:
-        raise NothingFits
     options = ["python", "known", "known", "traced"]
     labelled = scope.integers(0, 0)
     kind = scope.choose([*options, "labelled"] if labelled else options)
