@@ -1,5 +1,7 @@
-"""Modules that others wrap are what is inside."""
+"""Modules that others wrap, and a process in which from_torch leaves no trace."""
 
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import numpy as np
@@ -18,6 +20,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torc
 ROW = torch.ones(1, 3)
 WRAPPERS = {
     "compiled": torch.compile,
+    "parallel": nn.DataParallel,
+    "compiled and parallel": lambda module: nn.DataParallel(torch.compile(module)),
+    "parallel and compiled": lambda module: torch.compile(nn.DataParallel(module)),
 }
 
 
@@ -42,3 +47,31 @@ def test_params_are_written_through_what_wraps_a_module(name: str) -> None:
     _, params = from_torch(module, ROW)
     assert to_torch({key: 0 * leaf for key, leaf in params.items()}, wrapped) is wrapped
     assert not any(weight.any() for weight in module.parameters())
+
+
+TRACES = """
+import torch
+from onebasin import from_torch
+
+def traces():
+    return (
+        torch.accelerator.current_accelerator(),
+        torch.backends.mha.get_fastpath_enabled(),
+        hasattr(torch, "jax"),
+        torch.get_default_device(),
+        type(torch.ones(2)),
+    )
+
+module, row = torch.nn.Linear(3, 2).eval(), torch.ones(1, 3)
+before = traces()
+apply, params = from_torch(module, row)
+apply(params, row.numpy())
+assert traces() == before, (before, traces())
+compiled = torch.compile(module, backend="aot_eager")
+assert torch.allclose(compiled(row), module(row))
+"""
+
+
+def test_a_process_is_as_it_was_and_modules_can_be_compiled_afterwards() -> None:
+    done = subprocess.run([sys.executable, "-c", TRACES], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -72,7 +72,7 @@ class Scope:
         is_one = not isinstance(found, (tuple, list))
         names = [self.name("v") for _ in ([found] if is_one else found)]
         values = dict(zip(names, [found] if is_one else found, strict=True))
-        if any(np.prod(value.shape) > MOST_ENTRIES for value in values.values()):
+        if not all(0 < np.prod(value.shape) <= MOST_ENTRIES for value in values.values()):
             return []
         self.lines += functions.splitlines()
         self.lines.append(f"{', '.join(names)}{',' if not is_one else ''} = {expression}")

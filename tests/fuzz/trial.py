@@ -21,7 +21,7 @@ from programs import Program
 from onebasin import find_symmetry
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.discovery.find import symmetry_of
-from onebasin.symmetry.discovery.walk import walk
+from onebasin.symmetry.discovery.walk import NOT_USED, walk
 
 NUM_NUDGED = 4
 AT_THE_DOOR = 10
@@ -29,7 +29,10 @@ AT_THE_DOOR = 10
 
 
 class Useless(Exception):
-    """A program at which nothing can be told: not finite, or rounding alone changes it."""
+    """A program of which nothing can be told.
+
+    It uses no params, is not finite, or rounding alone changes it.
+    """
 
 
 def try_program(program: Program, counts: Counter) -> None:
@@ -41,6 +44,8 @@ def try_program(program: Program, counts: Counter) -> None:
     apply = program.apply
     closed = jax.make_jaxpr(apply)(params, *inputs)
     found = symmetry_of(walk(apply, params, *inputs), params)
+    if not found.sizes and set(found.frozen.values()) == {NOT_USED}:
+        raise Useless
     if program.seed % AT_THE_DOOR == 0:
         assert find_symmetry(apply, params, *inputs) == found, f"{program}\n{found}"
     rows = elements(found, program.seed)

@@ -111,3 +111,32 @@ def test_layers_in_a_stack_have_units_of_their_own() -> None:
     (group,) = symmetry.sizes
     assert symmetry.around(group) == (3,)
     assert flipped(symmetry) == [["u", "v"]]
+
+
+MIXED_WITH_OTHER_ROWS = {
+    "the largest of each column": lambda row, whole: jnp.tanh(jnp.max(whole, axis=0)),
+    "a sum over rows": lambda row, whole: row * jnp.tanh(jnp.sum(whole, axis=0)),
+    "a product with other rows": lambda row, whole: jnp.tanh(whole @ row),
+    "within a loop of its own": lambda row, whole: lax.scan(
+        lambda c, one: (c, jnp.max(whole, axis=0) + one[0]), 0.0, jnp.ones((3, 1))
+    )[1],
+}
+
+
+@pytest.mark.parametrize("body", MIXED_WITH_OTHER_ROWS.values(), ids=MIXED_WITH_OTHER_ROWS)
+def test_a_step_that_reads_all_rows_keeps_their_columns_together(body: Callable) -> None:
+    def apply(p):
+        mapped = lax.map(lambda row: body(row, p["w"]), p["w"])
+        return jnp.sum(jnp.sin(mapped)), jnp.sum(jnp.cos(jnp.sum(p["w"], axis=1)))
+
+    symmetry = found(apply, {"w": (3, 4)})
+    assert symmetry.sizes == {"w": 4, "w.2": 3}
+    assert symmetry.nested == {}
+
+
+def test_a_step_that_reads_its_own_row_alone_lets_its_columns_trade_places() -> None:
+    def apply(p):
+        mapped = lax.map(lambda row: jnp.max(row) * jnp.tanh(jnp.sum(p["v"])), p["w"])
+        return jnp.sum(jnp.sin(mapped)), jnp.sum(jnp.cos(jnp.sum(p["w"], axis=1)))
+
+    assert found(apply, {"w": (3, 4), "v": (5,)}).nested == {"w": ("w.2",)}

@@ -65,6 +65,9 @@ def scan(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[
 
     def step(given: Sequence[Value], carry: Sequence[Value]) -> list[Value]:
         with analysis.inside(steps[0] if len(steps) == 1 else ()):
+            # What all steps are given holds the entries of other steps beside their own.
+            for value in given[:num_consts]:
+                analysis.mix(value)
             return analysis.run(params["jaxpr"], [*given[:num_consts], *carry, *given[num_consts:]])
 
     carry, found = _repeat(analysis, step, [*operands[:num_consts], *slices], start)
