@@ -26,8 +26,7 @@ for command in (
     steps.compare,
     steps.prune,
     steps.report,
-    studies.paper,
-    studies.frontier,
+    studies.study,
     symmetry.symmetry,
 ):
     app.command()(command)

@@ -20,6 +20,7 @@ from onebasin.store.files import write_text
 Value = TypeVar("Value")
 
 _KEY = "key.json"
+_MEND = "Name another folder with --out, or pass --again to replace it."
 _MAX_LENGTH, _MAX_DIFFERENCES = 40, 4
 
 
@@ -83,8 +84,16 @@ def is_keyed(folder: Path) -> bool:
 
 
 def check_key(folder: Path, key: Key) -> None:
-    """Raise StoreError, which names what differs, where a folder's key is another or damaged."""
+    """Raise StoreError, in one line, where a folder's key is another one, damaged or missing.
+
+    What differs is named. A result without a key was written by an earlier version.
+    """
     path = folder / _KEY
+    if not is_keyed(folder):
+        raise StoreError(
+            f"A result is used again with the key that says what made it. Got {folder}, which has "
+            f"no {_KEY}: an earlier version wrote it. {_MEND}"
+        )
     try:
         old = Key.model_validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -99,7 +108,7 @@ def check_key(folder: Path, key: Key) -> None:
         rest = f" and {more} more" if more > 0 else ""
         raise StoreError(
             f"What is there is used again with the settings that made it. Got {', '.join(shown)}"
-            f"{rest} for {folder}. Name another folder with --out, or pass --again to replace it."
+            f"{rest} for {folder}. {_MEND}"
         )
 
 

@@ -1,5 +1,7 @@
 """One seed of the frontier: every representation of one run, scored."""
 
+from collections.abc import Mapping
+
 import equinox as eqx
 import jax
 import numpy as np
@@ -21,7 +23,7 @@ from onebasin.samples import Samples
 from onebasin.studies.frontier.basin import Basin, make_basin
 from onebasin.studies.frontier.matchings import LIKELIHOOD, relabelled, significance
 from onebasin.studies.frontier.refined import refined_chains, refined_compact, refinements
-from onebasin.studies.frontier.representations import Representation, from_samples
+from onebasin.studies.frontier.representations import Builder, Representation
 
 KEPT = (1, 2, 4, 8)
 _NUM_THINNINGS = 20
@@ -29,13 +31,18 @@ _NUM_DRAWS = 400
 _NUM_ELBO_DRAWS = 64
 
 
-def evaluate_seed(setup: Setup, samples: Samples, num_steps: int, monitor: Monitor) -> Scores:
-    """The scores of every representation, the path of refinement, and significance."""
+def evaluate_seed(
+    setup: Setup,
+    samples: Samples,
+    builders: Mapping[str, Builder],
+    num_steps: int,
+    monitor: Monitor,
+) -> Scores:
+    """The scores of the given representations, the path of refinement, and significance."""
     monitor("aligning", 0.0, "by weights, then by likelihood")
     basin = make_basin(setup, samples)
     judge = Judge(setup, setup.predict(samples.draws()))
     table = _marks(judge, samples)
-    builders = from_samples(basin.ways)
     for number, (name, build) in enumerate(builders.items()):
         monitor("from samples", number / len(builders), name)
         table[name] = _score(judge, name, build(basin))
@@ -61,7 +68,7 @@ def _marks(judge: Judge, samples: Samples) -> dict[str, Scores]:
     found = {"hmc": judge(judge.reference, judge.reference.num_draws)}
     chain = judge.held_out_chain(samples.num_chains, samples.num_draws)
     found |= {} if chain is None else {"hmc-chain": chain}
-    for count in KEPT:
+    for count in (count for count in KEPT if count <= judge.reference.num_draws):
         rows = [evenly_spaced(judge.reference.num_draws, count, float(start)) for start in starts]
         found[f"kept-{count}"] = judge.kept(rows)
     return found
