@@ -1,9 +1,9 @@
-"""open_run: a run directory that knows what it was begun with."""
+"""Run directories that know what they were begun with."""
 
 import shutil
 from pathlib import Path
 
-from onebasin.run.cache import cached, check_key, key_of
+from onebasin.run.cache import Key, cached, check_key, key_of
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Setup
 
@@ -17,7 +17,7 @@ def open_run(path: Path, setup: Setup, *, again: bool = False) -> RunDirectory:
     Raises: StoreError where a run of another key, one without a key, or anything else lies there.
     """
     values = setup.config.model_dump(mode="json")
-    key = key_of(setup.config, setup.dataset)
+    key = _key(setup)
 
     def make() -> RunDirectory:
         if (path / "config.toml").exists():
@@ -28,6 +28,23 @@ def open_run(path: Path, setup: Setup, *, again: bool = False) -> RunDirectory:
         check_key(path, key)
     # Nothing is saved: steps write their files when they are taken.
     return cached(
-        path, key, make, lambda path: RunDirectory.resume(path, values), lambda path, run: None,
+        path,
+        key,
+        make,
+        lambda path: RunDirectory.resume(path, values),
+        lambda path, run: None,
         again=again,
-    )  # fmt: skip
+    )
+
+
+def check_run(path: Path, setup: Setup) -> None:
+    """Raise StoreError where a run was begun with another config, other data or another version."""
+    mend = (
+        f"Name another folder, or begin anew with `onebasin step sample {path} --again`, which "
+        "deletes what is there."
+    )
+    check_key(path, _key(setup), mend)
+
+
+def _key(setup: Setup) -> Key:
+    return key_of(setup.config, setup.dataset)

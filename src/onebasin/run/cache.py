@@ -83,24 +83,24 @@ def is_keyed(folder: Path) -> bool:
     return (folder / _KEY).exists()
 
 
-def check_key(folder: Path, key: Key) -> None:
+def check_key(folder: Path, key: Key, mend: str = _MEND) -> None:
     """Raise StoreError, in one line, where a folder's key is another one, damaged or missing.
 
-    What differs is named. A result without a key was written by an earlier version.
+    What differs is named, and `mend` says how to go on. A result without a key was written by an
+    earlier version.
     """
     path = folder / _KEY
     if not is_keyed(folder):
         raise StoreError(
             f"A result is used again with the key that says what made it. Got {folder}, which has "
-            f"no {_KEY}: an earlier version wrote it. {_MEND}"
+            f"no {_KEY}: an earlier version wrote it. {mend}"
         )
     try:
         old = Key.model_validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(
-            f"{path} must be a key that onebasin wrote. Got: {reason}. Pass --again to replace "
-            "what it is the key of."
+            f"{path} must be a key that onebasin wrote. Got: {reason}. {mend}"
         ) from None
     differences = key_differences(old, key)
     if differences:
@@ -108,7 +108,7 @@ def check_key(folder: Path, key: Key) -> None:
         rest = f" and {more} more" if more > 0 else ""
         raise StoreError(
             f"What is there is used again with the settings that made it. Got {', '.join(shown)}"
-            f"{rest} for {folder}. {_MEND}"
+            f"{rest} for {folder}. {mend}"
         )
 
 

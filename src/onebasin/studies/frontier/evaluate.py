@@ -26,8 +26,6 @@ from onebasin.studies.frontier.refined import refined_chains, refined_compact, r
 from onebasin.studies.frontier.representations import Builder, Representation
 
 KEPT = (1, 2, 4, 8)
-_NUM_THINNINGS = 20
-_NUM_DRAWS = 400
 _NUM_ELBO_DRAWS = 64
 
 
@@ -64,7 +62,8 @@ def evaluate_seed(
 
 def _marks(judge: Judge, samples: Samples) -> dict[str, Scores]:
     """What representations are held against: HMC, one chain of it, and kept draws."""
-    starts = (np.arange(_NUM_THINNINGS) + 0.5) / _NUM_THINNINGS
+    num_thinnings = judge.setup.config.evaluation.num_thinnings
+    starts = (np.arange(num_thinnings) + 0.5) / num_thinnings
     found = {"hmc": judge(judge.reference, judge.reference.num_draws)}
     chain = judge.held_out_chain(samples.num_chains, samples.num_draws)
     found |= {} if chain is None else {"hmc-chain": chain}
@@ -79,7 +78,8 @@ def _score(judge: Judge, name: str, gaussian: Representation) -> Scores:
     if isinstance(gaussian, GaussianMixture) and gaussian.std is None:
         predictive = setup.predict(gaussian.mean)
     else:
-        predictive = setup.predict(gaussian.sample(setup.key(f"evaluate-{name}"), _NUM_DRAWS))
+        num_draws = setup.config.evaluation.num_gaussian_draws
+        predictive = setup.predict(gaussian.sample(setup.key(f"evaluate-{name}"), num_draws))
     return judge(predictive, gaussian.num_numbers) | {"elbo": _elbo(setup, gaussian)}
 
 

@@ -22,12 +22,9 @@ PROTOCOLS: dict[Scale, Protocol] = {
 """What each scale evaluates, unless other numbers are asked for."""
 
 _SMOKE = (
-    "hmc.num_chains=2",
-    "hmc.num_draws=8",
-    "hmc.num_warmup=4",
-    "hmc.num_steps=4",
-    "hmc.thin=1",
-)
+    "hmc.num_chains=2", "hmc.num_draws=8", "hmc.num_warmup=4", "hmc.num_steps=4", "hmc.thin=1",
+    "evaluation.num_gaussian_draws=8", "evaluation.num_thinnings=2",
+)  # fmt: skip
 _SMOKE_NETWORKS = {
     "mlp": ("network.hidden=[8]",),
     "convnet": ("network.width=2", "network.depth=2"),

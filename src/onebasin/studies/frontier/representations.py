@@ -29,7 +29,7 @@ Builder: TypeAlias = Callable[[Basin], Representation]
 RANKS = (2, 6)
 CHOSEN = (1, 2, 4, 8)
 SHARED = (7,)
-_FIT_DRAWS = 64
+_MOST_FIT_DRAWS = 64
 _NUM_BLURS = 4
 
 
@@ -58,7 +58,8 @@ def compact_layer_tempered(basin: Basin) -> Representation:
     gaussian = summarize(basin.aligned)
     key = basin.setup.key("temper-layers")
     return temper(
-        gaussian, fit_temperatures(gaussian, basin.predict, basin.fit_reference, key, _FIT_DRAWS)
+        gaussian,
+        fit_temperatures(gaussian, basin.predict, basin.fit_reference, key, _num_fit_draws(basin)),
     )
 
 
@@ -112,7 +113,7 @@ def chosen_and_shared_std(count: int) -> Builder:
         reference, std = basin.fit_reference, summarize(basin.aligned).std
         around = lambda networks: GaussianMixture(networks.mean, as_draws(std))
         key = basin.setup.key(f"shared-{count}")
-        fit = lambda whole: (whole, basin.predict, reference, key, _FIT_DRAWS)
+        fit = lambda whole: (whole, basin.predict, reference, key, _num_fit_draws(basin))
         first = around(_choose(basin, cell_probs(reference, reference), count))
         # Chosen anew among draws that are blurred as they will be.
         blurred = _blurred_probs(basin, temper(first, fit_temperature(*fit(first))).std)
@@ -153,9 +154,15 @@ def from_samples(setup: Setup) -> dict[str, Builder]:
     }
 
 
+def _num_fit_draws(basin: Basin) -> int:
+    return min(_MOST_FIT_DRAWS, basin.setup.config.evaluation.num_gaussian_draws)
+
+
 def _tempered(basin: Basin, whole: Gaussian, purpose: str) -> Gaussian:
     key, reference = basin.setup.key(purpose), basin.fit_reference
-    return temper(whole, fit_temperature(whole, basin.predict, reference, key, _FIT_DRAWS))
+    return temper(
+        whole, fit_temperature(whole, basin.predict, reference, key, _num_fit_draws(basin))
+    )
 
 
 def _choose(basin: Basin, probs: np.ndarray, count: int) -> GaussianMixture:
