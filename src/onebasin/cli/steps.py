@@ -19,6 +19,7 @@ from onebasin.cli.arguments import (
 from onebasin.cli.console import progress, show_table
 
 if TYPE_CHECKING:
+    from onebasin.run.results import Step
     from onebasin.run.run_directory import RunDirectory
     from onebasin.run.setup import Monitor, Setup
 
@@ -88,10 +89,10 @@ def prune(run_directory: RunArgument, again: AgainOption = False) -> None:
 @step.command()
 def report(run_directory: RunArgument) -> None:
     """Draw the figures and write report.html."""
-    from onebasin.run.run import STEPS
+    from onebasin.run.results import STEPS
     from onebasin.store.errors import StoreError
 
-    directory, setup = _open(run_directory, "report", again=True)
+    directory, setup = _open(run_directory, None, again=True)
     missing = [step for step in STEPS if not directory.is_done(step)]
     if missing:
         raise StoreError(
@@ -172,7 +173,7 @@ def _begin_in(
     return open_run(path, setup, again=True), setup
 
 
-def _open(path: Path, step: str, again: bool) -> tuple["RunDirectory", "Setup"]:
+def _open(path: Path, step: "Step | None", again: bool) -> tuple["RunDirectory", "Setup"]:
     """A run directory that is there, and its setup, which must be what it was begun with."""
     use_all_cores()
     from onebasin.run.begin import check_run
@@ -181,7 +182,7 @@ def _open(path: Path, step: str, again: bool) -> tuple["RunDirectory", "Setup"]:
     from onebasin.store.errors import StoreError
 
     directory = RunDirectory(path)
-    if directory.is_done(step) and not again:
+    if step is not None and directory.is_done(step) and not again:
         raise StoreError(
             f"A step is taken once. Got {path}, where {step} has been taken. "
             "Pass --again to repeat it."
@@ -191,12 +192,14 @@ def _open(path: Path, step: str, again: bool) -> tuple["RunDirectory", "Setup"]:
     return directory, setup
 
 
-def _take(step: str, directory: "RunDirectory", setup: "Setup") -> None:
+def _take(step: "Step", directory: "RunDirectory", setup: "Setup") -> None:
     from onebasin.run.run import take_step
 
     with progress() as monitor:
         take_step(directory, step, setup, monitor)
-    typer.echo(f"{step}: done in {directory.results['seconds'][step]} s, see {directory.path}")
+    results = directory.load_results()
+    assert results is not None
+    typer.echo(f"{step}: done in {results.seconds[step]} s, see {directory.path}")
 
 
 def _write_report(directory: "RunDirectory", setup: "Setup", monitor: "Monitor") -> None:
@@ -204,12 +207,18 @@ def _write_report(directory: "RunDirectory", setup: "Setup", monitor: "Monitor")
 
     begin = time.perf_counter()
     write_report(directory, setup, monitor)
-    directory.add_results({"seconds": {"report": round(time.perf_counter() - begin, 3)}})
+    results = directory.load_results()
+    assert results is not None
+    seconds = round(time.perf_counter() - begin, 3)
+    directory.save_results(results.model_copy(update={"report_seconds": seconds}))
 
 
 def _show(directory: "RunDirectory") -> None:
     from onebasin.report import representation_rows
 
-    title = f"{directory.config['data']['name']}: representations of the posterior"
-    show_table(title, representation_rows(directory.results))
+    results = directory.load_results()
+    assert results is not None
+    assert results.compare is not None
+    title = f"{results.config.data.name}: representations of the posterior"
+    show_table(title, representation_rows(results.compare))
     typer.echo(f"Report: {directory.report}")

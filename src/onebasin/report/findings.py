@@ -1,7 +1,8 @@
 """Findings: what a finished run holds, as figures, tables and sentences ask for it."""
 
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import jax
 import numpy as np
@@ -12,10 +13,20 @@ from onebasin._collections import without_statistics
 from onebasin._types import Params
 from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
 from onebasin.run.networks import network_name
-from onebasin.run.run import STEPS
+from onebasin.run.results import (
+    STEPS,
+    AlignResults,
+    CompareResults,
+    PruneResults,
+    Results,
+    SampleResults,
+    SummarizeResults,
+)
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Setup
 from onebasin.store.errors import StoreError
+
+_S = TypeVar("_S")
 
 
 class Findings:
@@ -25,7 +36,8 @@ class Findings:
     """
 
     def __init__(self, run: RunDirectory, setup: Setup):
-        missing = [step for step in STEPS if not run.is_done(step)]
+        results = run.load_results() or Results(config=setup.config, versions={})
+        missing = [step for step in STEPS if results.of_step(step) is None]
         if missing:
             raise StoreError(
                 f"A report needs every step of a run. Got {run.path}, where {', '.join(missing)} "
@@ -33,18 +45,38 @@ class Findings:
             )
         self.run = run
         self.setup = setup
-        self.results: dict[str, Any] = run.results
+        self.results = results
         self._gaussians: dict[str, DiagonalGaussian] = {}
+
+    @cached_property
+    def sample(self) -> SampleResults:
+        """What was drawn of which data."""
+        return _taken(self.results.sample)
+
+    @cached_property
+    def align(self) -> AlignResults:
+        """How draws were aligned."""
+        return _taken(self.results.align)
+
+    @cached_property
+    def summarize(self) -> SummarizeResults:
+        """Null floor, ranks and convergence."""
+        return _taken(self.results.summarize)
+
+    @cached_property
+    def compare(self) -> CompareResults:
+        """Scores of representations, distances and barriers."""
+        return _taken(self.results.compare)
+
+    @cached_property
+    def prune(self) -> PruneResults:
+        """Pruning curves."""
+        return _taken(self.results.prune)
 
     @property
     def is_classification(self) -> bool:
         """Whether classes are predicted, not numbers."""
         return self.setup.dataset.task == "classification"
-
-    @property
-    def score(self) -> str:
-        """The first score of results.json: accuracy or rmse."""
-        return "accuracy" if self.is_classification else "rmse"
 
     @property
     def data_name(self) -> str:
@@ -85,6 +117,11 @@ class Findings:
         """Whether alignment moves any axis of an array, named by its path."""
         pieces = self.setup.posterior.symmetry.pieces.values()
         return any(any(piece.names) for piece in pieces if piece.leaf == array)
+
+
+def _taken(section: _S | None) -> _S:
+    assert section is not None  # or there are no findings
+    return section
 
 
 def flat(tree: Params) -> Float[np.ndarray, " weights"]:

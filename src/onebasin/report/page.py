@@ -56,7 +56,7 @@ def page(findings: Findings, drawn: Sequence[Drawn]) -> str:
 
 
 def _lead(findings: Findings) -> str:
-    version = findings.results["versions"]["onebasin"]
+    version = findings.results.versions.get("onebasin", "of an unknown version")
     return (
         "What the posterior of a Bayesian neural network knows about every weight, once its "
         "draws are brought into one basin: hidden units of a network may trade places without "

@@ -1,18 +1,18 @@
 """A run in a few sentences, each made from its numbers."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from onebasin.alignment.effective_size import LEAST_ESS
 from onebasin.plots.numbers import counted, fixed, listed, percent, significant, whole
 from onebasin.report.findings import Findings
-from onebasin.report.representations import Rivals, label, present, rivals
+from onebasin.report.representations import Rivals, in_order, rivals
+from onebasin.run import representations as known
+from onebasin.run.results import Scores
 
 _LARGEST_RHAT = 1.01
 _LEAST_BFMI = 0.3
 _MOST_UNDECIDED = 0.5
 _ROUNDING = 1e-4
-_HIGHER_IS_BETTER = ("accuracy",)
 _REFERENCES = {
     "first": "the first draw",
     "densest": "the draw of highest density",
@@ -44,27 +44,27 @@ def summary(findings: Findings) -> list[Remark]:
 
 
 def _run(findings: Findings) -> str:
-    config, data = findings.setup.config, findings.results["data"]
+    config, data = findings.setup.config, findings.sample.data
     hmc = config.hmc
     thinned = "" if hmc.thin == 1 else f", every {hmc.thin}th kept"
     return (
         f"Hamiltonian Monte Carlo (HMC) drew {counted(hmc.num_chains, 'chain')} of "
         f"{counted(hmc.num_draws, 'draw')} of the {findings.num_weights:,} weights of a "
         f"{findings.network_name} network ({counted(hmc.num_warmup, 'warmup draw')}, "
-        f"{counted(hmc.num_steps, 'leapfrog step')} a draw{thinned}), given {data['train']:,} "
+        f"{counted(hmc.num_steps, 'leapfrog step')} a draw{thinned}), given {data.train:,} "
         f"training examples of {findings.data_name}. Beside it ran "
         f"{counted(config.ensemble.num_members, 'maximum a posteriori network')} (the ensemble) "
-        f"and mean-field variational inference (VI). All is judged on {data['test']:,} test "
+        f"and mean-field variational inference (VI). All is judged on {data.test:,} test "
         f"examples, by one seed ({config.seed})."
     )
 
 
 def _sampler(findings: Findings) -> str:
-    found = findings.results["diagnostics"]["sampler"]
-    bfmi, divergent = found["bfmi_min"], found["num_divergent"]
+    found = findings.summarize.diagnostics.sampler
+    bfmi, divergent = found.bfmi_min, found.num_divergent
     words = (
-        f"Mean acceptance {percent(found['acceptance_rate'])} at a step size of "
-        f"{significant(found['step_size'])}; {whole(divergent)} divergent draws; lowest E-BFMI "
+        f"Mean acceptance {percent(found.acceptance_rate)} at a step size of "
+        f"{significant(found.step_size)}; {whole(divergent)} divergent draws; lowest E-BFMI "
         f"{fixed(bfmi, 2)}."
     )
     if divergent:
@@ -75,20 +75,20 @@ def _sampler(findings: Findings) -> str:
 
 
 def _convergence(findings: Findings) -> str:
-    found = findings.results["diagnostics"]
-    predictions = found["predictions"]
-    before, after = found["weights_unaligned"], found["weights_aligned"]
+    found = findings.summarize.diagnostics
+    predictions = found.predictions
+    before, after = found.weights_unaligned, found.weights_aligned
     hmc = findings.setup.config.hmc
     words = (
-        f"Predictions: R-hat {fixed(predictions['rhat_median'], 2)} (median) and "
-        f"{fixed(predictions['rhat_max'], 2)} (worst), effective sample size "
-        f"{whole(predictions['ess_median'])} and {whole(predictions['ess_min'])} (least) of "
+        f"Predictions: R-hat {fixed(predictions.rhat_median, 2)} (median) and "
+        f"{fixed(predictions.rhat_max, 2)} (worst), effective sample size "
+        f"{whole(predictions.ess_median)} and {whole(predictions.ess_min)} (least) of "
         f"{hmc.num_chains * hmc.num_draws:,} draws. Single weights: median R-hat "
-        f"{fixed(before['rhat_median'], 2)} before alignment and "
-        f"{fixed(after['rhat_median'], 2)} after, median effective sample size "
-        f"{whole(before['ess_median'])} and {whole(after['ess_median'])}."
+        f"{fixed(before.rhat_median, 2)} before alignment and "
+        f"{fixed(after.rhat_median, 2)} after, median effective sample size "
+        f"{whole(before.ess_median)} and {whole(after.ess_median)}."
     )
-    worst = predictions["rhat_max"]
+    worst = predictions.rhat_max
     if worst is None:
         return f"{words} R-hat is missing, so convergence cannot be judged."
     if worst > _LARGEST_RHAT:
@@ -100,18 +100,19 @@ def _convergence(findings: Findings) -> str:
 
 
 def _alignment(findings: Findings) -> str:
-    found, table = findings.results["alignment"], present(findings.results)
+    found = findings.align.alignment
     name = "accuracy" if findings.is_classification else "RMSE"
     write = percent if findings.is_classification else fixed
-    direct, compact, hmc = (table[key] for key in ("direct", "compact", "hmc"))
-    reference = _REFERENCES.get(found["reference"], found["reference"])
+    hmc = in_order(findings.compare)[0].scores
+    direct, compact = (_scores(findings, one) for one in (known.DIRECT, known.COMPACT))
+    reference = _REFERENCES.get(found.reference, found.reference)
     return (
-        f"Draws were matched by {found['matching']} to {reference}. The "
-        f"Gaussian of HMC's draws has {name} {write(direct[findings.score])} before alignment "
-        f"(direct) and {write(compact[findings.score])} after (compact); HMC itself has "
-        f"{write(hmc[findings.score])}. Total variation to HMC: "
-        f"{fixed(direct['total_variation'])} before, {fixed(compact['total_variation'])} after. "
-        f"Aligning changed {_change(found['max_function_change'])}."
+        f"Draws were matched by {found.matching} to {reference}. The "
+        f"Gaussian of HMC's draws has {name} {write(direct.first)} before alignment "
+        f"(direct) and {write(compact.first)} after (compact); HMC itself has "
+        f"{write(hmc.first)}. Total variation to HMC: "
+        f"{fixed(direct.total_variation)} before, {fixed(compact.total_variation)} after. "
+        f"Aligning changed {_change(found.max_function_change)}."
     )
 
 
@@ -123,26 +124,26 @@ def _change(largest: float) -> str:
 
 
 def _transpositions(findings: Findings) -> str:
-    found = findings.results["transpositions"]
-    chance = f"{fixed(found['baseline_mean'], 1)} ± {fixed(found['baseline_std'], 1)}"
+    found = findings.align.transpositions
+    chance = f"{fixed(found.baseline_mean, 1)} ± {fixed(found.baseline_std, 1)}"
     parts: list[str] = []
-    if found["between_chains"] is not None:
-        parts.append(f"draws of different chains differ by {fixed(found['between_chains'], 1)}")
-    if found["by_lag"]:
-        (first, near), (last, far) = found["by_lag"][0], found["by_lag"][-1]
-        parts.append(f"draws of one chain differ by {fixed(near, 1)} at a lag of {first}")
-        parts.append(f"by {fixed(far, 1)} at a lag of {last}")
+    if found.between_chains is not None:
+        parts.append(f"draws of different chains differ by {fixed(found.between_chains, 1)}")
+    if found.by_lag:
+        near, far = found.by_lag[0], found.by_lag[-1]
+        parts.append(f"draws of one chain differ by {fixed(near.count, 1)} at a lag of {near.lag}")
+        parts.append(f"by {fixed(far.count, 1)} at a lag of {far.lag}")
     words = f"In transpositions of hidden units, {listed(parts)}. " if parts else ""
     return f"{words}Random permutations need {chance}."
 
 
 def _null_floor(findings: Findings) -> str:
-    found = findings.results["null_floor"]
-    undecided, size = found["undecided_share"], whole(found["ess_median"])
+    found = findings.summarize.null_floor
+    undecided, size = found.undecided_share, whole(found.ess_median)
     words = (
-        f"The std of a weight (root mean square over all) is {fixed(found['unaligned_std'])} "
-        f"before alignment and {fixed(found['std'])} after; draws that share nothing, but are as "
-        f"autocorrelated, come to {fixed(found['null_std'])} by the same alignment. "
+        f"The std of a weight (root mean square over all) is {fixed(found.unaligned_std)} "
+        f"before alignment and {fixed(found.std)} after; draws that share nothing, but are as "
+        f"autocorrelated, come to {fixed(found.null_std)} by the same alignment. "
     )
     if undecided > _MOST_UNDECIDED:
         return words + (
@@ -151,22 +152,22 @@ def _null_floor(findings: Findings) -> str:
             f"{LEAST_ESS} (median {size})."
         )
     return words + (
-        f"{percent(found['share_below'])} of weights lie below their floor; about half would if "
+        f"{percent(found.share_below)} of weights lie below their floor; about half would if "
         f"all were such noise. The median effective sample size of an aligned std is {size}."
     )
 
 
 def _kept_draws(findings: Findings) -> str:
-    table = present(findings.results)
-    found = {rival.name: rival for rival in rivals(findings.results)}
-    if "compact" not in found:
+    pairs = rivals(findings.compare)
+    compact = [pair for pair in pairs if pair.ours.representation == known.COMPACT]
+    if not compact:
         return "No kept draws of equal storage were evaluated."
-    words = [_against(findings, found.pop("compact"))]
+    words = [_against(findings, compact[0])]
     nearer, farther = [], []
-    for rival in found.values():
-        ours, kept = table[rival.name], table[rival.kept]
-        is_nearer = ours["total_variation"] < kept["total_variation"]
-        (nearer if is_nearer else farther).append(label(rival.name))
+    for pair in pairs:
+        if pair is not compact[0]:
+            is_nearer = pair.ours.scores.total_variation < pair.kept.scores.total_variation
+            (nearer if is_nearer else farther).append(pair.ours.representation.label)
     if nearer:
         words.append(f"Nearer to HMC than kept draws of no more storage: {listed(nearer)}.")
     if farther:
@@ -174,41 +175,46 @@ def _kept_draws(findings: Findings) -> str:
     return " ".join(words)
 
 
+class _Contest(NamedTuple):
+    """One score of kept draws and of a Gaussian, and which of the two is better."""
+
+    name: str
+    kept: float
+    ours: float
+    is_won: bool
+    is_lost: bool
+
+
+def _contests(findings: Findings, rival: Rivals) -> list[_Contest]:
+    kept, ours = rival.kept.scores, rival.ours.scores
+    sign = -1 if findings.is_classification else 1  # a higher accuracy and a lower error are better
+    rows = (
+        ("accuracy" if findings.is_classification else "RMSE", kept.first, ours.first, sign),
+        ("NLL", kept.nll, ours.nll, 1),
+        ("TV to HMC", kept.total_variation, ours.total_variation, 1),
+    )
+    return [_Contest(name, a, b, s * a < s * b, s * a > s * b) for name, a, b, s in rows]
+
+
 def _against(findings: Findings, rival: Rivals) -> str:
     """The compact Gaussian against kept draws, score by score."""
-    table = present(findings.results)
-    ours, kept = table[rival.name], table[rival.kept]
-    storage = "equal" if rival.is_equal else "smaller"
-    names = {findings.score: findings.score, "nll": "NLL", "total_variation": "TV to HMC"}
-    wins = [name for name in names if _is_better(name, kept, ours)]
-    losses = [name for name in names if _is_better(name, ours, kept)]
-    numbers = ", ".join(
-        f"{words.replace('rmse', 'RMSE')} {fixed(kept[name])} against {fixed(ours[name])}"
-        for name, words in names.items()
-    )
-    if not losses and wins:
+    contests = _contests(findings, rival)
+    wins, losses = any(c.is_won for c in contests), any(c.is_lost for c in contests)
+    numbers = ", ".join(f"{c.name} {fixed(c.kept)} against {fixed(c.ours)}" for c in contests)
+    if wins and not losses:
         verdict = "predict better than"
     elif losses and not wins:
         verdict = "predict worse than"
     else:
         verdict = "are in part better and in part worse than"
-    return (
-        f"{label(rival.kept)[0].upper()}{label(rival.kept)[1:]} ({storage} storage) {verdict} "
-        f"the {label(rival.name)}: {numbers}."
-    )
-
-
-def _is_better(name: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    if name in _HIGHER_IS_BETTER:
-        return ours[name] > theirs[name]
-    return ours[name] < theirs[name]
+    kept, ours = rival.kept.representation.label, rival.ours.representation.label
+    storage = "equal" if rival.is_equal else "smaller"
+    return f"{kept[0].upper()}{kept[1:]} ({storage} storage) {verdict} the {ours}: {numbers}."
 
 
 def _pruning(findings: Findings) -> str:
-    curves = findings.results["pruning"]
     keeps = findings.setup.config.evaluation.keeps
     keep = min(keeps, key=lambda share: abs(share - 0.2))
-    row = keeps.index(keep)
     write = percent if findings.is_classification else fixed
     orders = {
         "std": "those of small std",
@@ -217,14 +223,19 @@ def _pruning(findings: Findings) -> str:
         "magnitude": "those of large |weight|",
         "random": "some at random",
     }
-    parts = [
-        f"{words} {write(curves[f'member/{order}'][row][1])}"
-        for order, words in orders.items()
-        if f"member/{order}" in curves
-    ]
+    curves = {words: findings.prune.curve("member", order) for order, words in orders.items()}
+    points = {words: curve.at(keep) for words, curve in curves.items() if curve is not None}
+    parts = [f"{words} {write(point.score)}" for words, point in points.items() if point]
     score = "accuracy" if findings.is_classification else "RMSE"
-    unpruned = write(present(findings.results)["compact-mean"][findings.score])
+    unpruned = write(_scores(findings, known.COMPACT_MEAN).first)
     return (
         f"Mean {score} of the ensemble's members with {percent(keep, 0)} of the weights kept: "
         f"{'; '.join(parts)}. The mean of HMC's aligned draws has {unpruned} unpruned."
     )
+
+
+def _scores(findings: Findings, representation: known.Representation) -> Scores:
+    """The scores of a representation that every run evaluates."""
+    found = findings.compare.scores(representation)
+    assert found is not None
+    return found

@@ -1,15 +1,16 @@
 """The tables of a report: a run's numbers as rows of text. How they look is the page's affair."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from onebasin.plots.numbers import DASH, counted, fixed, percent, significant, whole
 from onebasin.report.figures.pruning import ORDERS
-from onebasin.report.figures.weights import METHODS
 from onebasin.report.findings import Findings
-from onebasin.report.representations import label, meaning, present, representation_rows
+from onebasin.report.methods import METHODS
+from onebasin.report.representations import in_order, kept_draws, representation_rows
+from onebasin.run.results import ArrayFloor, Barrier, LowRank, PrunedNetwork, PruningPoint
 
-_NETWORKS = {"hmc-mean": "HMC mean", "member": "members"}
+_NETWORKS: dict[PrunedNetwork, str] = {"hmc-mean": "HMC mean", "member": "members"}
 _SHARES = (1.0, 0.5, 0.2, 0.1)
 
 
@@ -24,7 +25,7 @@ class Table(NamedTuple):
 
 def representation_table(findings: Findings) -> Table:
     """The scores of every representation."""
-    header, *rows = representation_rows(findings.results)
+    header, *rows = representation_rows(findings.compare)
     last = (
         "Brier: squared distance of the probabilities to the truth (0 to 2). ECE: expected "
         "calibration error, 15 bins."
@@ -42,25 +43,22 @@ def representation_table(findings: Findings) -> Table:
 
 def meaning_table(findings: Findings) -> Table:
     """What each representation is, and its name in results.json."""
-    rows: list[tuple[str, ...]] = []
-    kept = [name for name in present(findings.results) if name.startswith("kept-")]
-    for name in present(findings.results):
-        if name not in kept:
-            rows.append((label(name), meaning(name), name))
+    all_of_them = [one.representation for one in in_order(findings.compare)]
+    rows = [(r.label, r.meaning, r.key) for r in all_of_them if r.family != "kept"]
+    kept = [one.representation for one in kept_draws(findings.compare)]
     if kept:
-        rows.append(("kept draws", meaning(kept[0]), ", ".join(kept)))
+        rows.append(("kept draws", kept[0].meaning, ", ".join(r.key for r in kept)))
     return Table("What the representations are", ("Representation", "What is stored", "Key"), rows)
 
 
 def comparison_table(findings: Findings) -> Table:
     """How far Gaussians lie apart weight by weight."""
-    found: Mapping[str, Any] = findings.results["comparison"]
     rows: list[tuple[str, ...]] = []
-    for pair, scores in found.items():
-        first, second = pair.split("|")
-        names = ("kl_unaligned", "kl", "wasserstein2_unaligned", "wasserstein2")
-        words = f"{METHODS.get(first, first)} to {METHODS.get(second, second)}"
-        rows.append((words, *(fixed(scores[name]) for name in names)))
+    for pair in findings.compare.comparisons:
+        words = f"{METHODS[pair.first]} to {METHODS[pair.second]}"
+        before, after = pair.unaligned, pair.aligned
+        distances = (before.kl, after.kl, before.wasserstein2, after.wasserstein2)
+        rows.append((words, *map(fixed, distances)))
     note = (
         "KL of the first method's Gaussian to the second's: the median over weights, in nats. Its "
         "mean is carried by the few weights whose second std is nearly 0. W2: the mean "
@@ -72,9 +70,9 @@ def comparison_table(findings: Findings) -> Table:
 
 def floor_table(findings: Findings) -> Table:
     """Stds by array beside their null floors."""
-    found = findings.results["null_floor"]
+    found = findings.summarize.null_floor
     rows = [("all weights", *_floor_cells(found), "")]
-    for name, scores in found["by_array"].items():
+    for name, scores in found.by_array.items():
         moves = "" if findings.is_permuted(name) else "never moves"
         rows.append((name.removeprefix("network/"), *_floor_cells(scores), moves))
     header = ("Array", "Not aligned", "Aligned", "Null floor", "Aligned / floor", "ESS", "")
@@ -86,30 +84,22 @@ def floor_table(findings: Findings) -> Table:
     return Table("Stds and their null floor", header, rows, note)
 
 
-def _floor_cells(scores: Mapping[str, float]) -> tuple[str, ...]:
-    std, floor = scores["std"], scores["null_std"]
-    ratio = std / floor if floor > 0 else None
-    found = (scores["unaligned_std"], std, floor, ratio)
-    return *map(fixed, found), whole(scores["ess_median"])
+def _floor_cells(floor: ArrayFloor) -> tuple[str, ...]:
+    found = (floor.unaligned_std, floor.std, floor.null_std, floor.ratio)
+    return *map(fixed, found), whole(floor.ess_median)
 
 
 def convergence_table(findings: Findings) -> Table:
     """R-hat and effective sample sizes of predictions and weights."""
-    found = findings.results["diagnostics"]
+    found = findings.summarize.diagnostics
     kinds = {
-        "predictions": "predictions on test data",
-        "weights_unaligned": "weights, not aligned",
-        "weights_aligned": "weights, aligned",
+        "predictions on test data": found.predictions,
+        "weights, not aligned": found.weights_unaligned,
+        "weights, aligned": found.weights_aligned,
     }
     rows = [
-        (
-            words,
-            fixed(found[kind]["rhat_median"]),
-            fixed(found[kind]["rhat_max"]),
-            whole(found[kind]["ess_median"]),
-            whole(found[kind]["ess_min"]),
-        )
-        for kind, words in kinds.items()
+        (words, fixed(c.rhat_median), fixed(c.rhat_max), whole(c.ess_median), whole(c.ess_min))
+        for words, c in kinds.items()
     ]
     note = (
         "Rank-normalized R-hat and bulk effective sample size (ESS) over at most 200 quantities "
@@ -122,24 +112,24 @@ def convergence_table(findings: Findings) -> Table:
 
 def connectivity_table(findings: Findings) -> Table:
     """How far loss and error rise halfway between ensemble members."""
-    found = findings.results["connectivity"]
-    titles = {
-        "before": "not aligned",
-        "after": "aligned",
-        "before_recomputed": "not aligned, statistics recomputed",
-        "after_recomputed": "aligned, statistics recomputed",
+    found = findings.compare.connectivity
+    barriers = {
+        "not aligned": found.before,
+        "aligned": found.after,
+        "not aligned, statistics recomputed": found.before_recomputed,
+        "aligned, statistics recomputed": found.after_recomputed,
     }
     rows = [
-        (words, *(_with_interval(found[when][name]) for name in ("loss", "error")))
-        for when, words in titles.items()
-        if when in found
+        (words, _with_interval(some.loss), _with_interval(some.error))
+        for words, some in barriers.items()
+        if some is not None
     ]
-    pairs = counted(len(found["before"]["loss"]["pairs"]), "pair")
+    pairs = counted(len(found.before.loss.pairs), "pair")
     error = "share of wrong classes" if findings.is_classification else "RMSE"
     recomputed = (
         " Averaging weights shrinks what BatchNorm normalizes, so its statistics are also "
         "recomputed halfway (REPAIR, Jordan et al. 2022)."
-        if "after_recomputed" in found
+        if found.after_recomputed is not None
         else ""
     )
     note = (
@@ -152,37 +142,40 @@ def connectivity_table(findings: Findings) -> Table:
     return Table("Between ensemble members", header, rows, note)
 
 
-def _with_interval(barrier: Mapping[str, Any]) -> str:
-    mean, interval = fixed(barrier["mean"]), barrier["interval"]
-    return f"{mean} [{fixed(interval[0])}, {fixed(interval[1])}]" if interval else mean
+def _with_interval(barrier: Barrier) -> str:
+    mean = fixed(barrier.mean)
+    if barrier.interval is None:
+        return mean
+    low, high = map(fixed, barrier.interval)
+    return f"{mean} [{low}, {high}]"
 
 
 def sampler_table(findings: Findings) -> Table:
     """How the sampler fared, and how the alignment did."""
-    sampler = findings.results["diagnostics"]["sampler"]
-    alignment = findings.results["alignment"]
+    sampler = findings.summarize.diagnostics.sampler
+    alignment = findings.align.alignment
     rows = [
-        ("Mean acceptance", percent(sampler["acceptance_rate"])),
-        ("Mean step size", significant(sampler["step_size"], 3)),
-        ("Divergent draws", whole(sampler["num_divergent"])),
-        ("Lowest E-BFMI of a chain", fixed(sampler["bfmi_min"], 2)),
-        ("Matching, reference", f"{alignment['matching']}, {alignment['reference']}"),
-        ("Draws whose matching converged", percent(alignment["converged_share"])),
-        ("Mean objective of the matching", significant(alignment["objective"], 5)),
+        ("Mean acceptance", percent(sampler.acceptance_rate)),
+        ("Mean step size", significant(sampler.step_size, 3)),
+        ("Divergent draws", whole(sampler.num_divergent)),
+        ("Lowest E-BFMI of a chain", fixed(sampler.bfmi_min, 2)),
+        ("Matching, reference", f"{alignment.matching}, {alignment.reference}"),
+        ("Draws whose matching converged", percent(alignment.converged_share)),
+        ("Mean objective of the matching", significant(alignment.objective, 5)),
         (
             "Largest change of an output by aligning HMC, ensemble or VI, of the largest output",
-            significant(alignment["max_function_change"]),
+            significant(alignment.max_function_change),
         ),
-        *_low_rank_rows(findings.results["low_rank"]),
+        *_low_rank_rows(findings.summarize.low_rank),
     ]
     return Table("Sampler and alignment", ("Quantity", "Value"), rows)
 
 
-def _low_rank_rows(found: Mapping[str, Mapping[str, float]]) -> list[tuple[str, str]]:
+def _low_rank_rows(found: Sequence[LowRank]) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
-    for rank, scores in found.items():
-        rows.append((f"Rank {rank}: variance left over", percent(scores["residual_share"])))
-        rows.append((f"Rank {rank}: factor on the residual std", fixed(scores["residual_scale"])))
+    for one in found:
+        rows.append((f"Rank {one.rank}: variance left over", percent(one.residual_share)))
+        rows.append((f"Rank {one.rank}: factor on the residual std", fixed(one.residual_scale)))
     return rows
 
 
@@ -191,9 +184,9 @@ def pruning_table(findings: Findings) -> Table:
     rows: list[tuple[str, ...]] = []
     for network, title in _NETWORKS.items():
         for order, words in ORDERS.items():
-            name = f"{network}/{order}"
-            if name in findings.results["pruning"]:
-                cells = (_pruned_cell(findings, name, share) for share in _SHARES)
+            curve = findings.prune.curve(network, order)
+            if curve is not None:
+                cells = (_pruned_cell(curve.at(share)) for share in _SHARES)
                 rows.append((title, words, *cells))
     score = "Accuracy" if findings.is_classification else "RMSE"
     header = ("Network", "Kept first", *(f"{100 * share:g} % kept" for share in _SHARES))
@@ -204,32 +197,27 @@ def pruning_table(findings: Findings) -> Table:
     return Table("Pruning", header, rows, note)
 
 
-def _pruned_cell(findings: Findings, name: str, share: float) -> str:
-    curve = findings.results["pruning"][name]
-    intervals = findings.results["pruning_intervals"].get(name) or [None] * len(curve)
-    for (keep, score, _), interval in zip(curve, intervals, strict=True):
-        if abs(keep - share) < 1e-6:
-            if interval is None:
-                return fixed(score)
-            return f"{fixed(score)} [{fixed(interval[1])}, {fixed(interval[2])}]"
-    return DASH
+def _pruned_cell(point: PruningPoint | None) -> str:
+    if point is None:
+        return DASH
+    return f"{fixed(point.score)} [{fixed(point.low)}, {fixed(point.high)}]"
 
 
 def seconds_table(findings: Findings) -> Table:
     """How long each step took."""
-    found = findings.results["seconds"]
+    found = findings.results.seconds
     rows = [(step, fixed(seconds, 1)) for step, seconds in found.items()]
     return Table("Time", ("Step", "Seconds"), [*rows, ("all", fixed(sum(found.values()), 1))])
 
 
 def version_table(findings: Findings) -> Table:
     """The versions of the libraries that fix every number."""
-    return Table("Versions", ("Library", "Version"), list(findings.results["versions"].items()))
+    return Table("Versions", ("Library", "Version"), list(findings.results.versions.items()))
 
 
 def config_table(findings: Findings) -> Table:
     """Every choice of the run."""
-    rows = list(_flattened(findings.results["config"]))
+    rows = list(_flattened(findings.results.config.model_dump(mode="json")))
     note = "With the versions and the machine, these fix every number of this page."
     return Table("Config", ("Key", "Value"), rows, note)
 

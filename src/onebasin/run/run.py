@@ -4,9 +4,9 @@ import importlib.metadata
 import platform
 import time
 from collections.abc import Callable
-from typing import Any
 
 from onebasin.run.config import check_config
+from onebasin.run.results import STEPS, Results, Step, StepResults
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Monitor, Setup, set_up, silent
 from onebasin.run.steps.align import align_samples
@@ -16,51 +16,39 @@ from onebasin.run.steps.sample import draw_samples
 from onebasin.run.steps.summarize import summarize_samples
 from onebasin.store.errors import StoreError
 
-SCHEMA = 2
-"""The version of results.json; it grows when a name changes its meaning."""
-
-Step = Callable[[RunDirectory, Setup, Monitor], dict[str, Any]]
-
-STEPS: dict[str, Step] = {
+TAKE: dict[Step, Callable[[RunDirectory, Setup, Monitor], StepResults]] = {
     "sample": draw_samples,
     "align": align_samples,
     "summarize": summarize_samples,
     "compare": compare_methods,
     "prune": prune_networks,
 }
-"""The steps in their order; each reads what those before it wrote."""
+"""What each step does; it gives its section of the results."""
 
 _LIBRARIES = ("onebasin", "jax", "jaxlib", "blackjax", "optax", "numpy", "scipy", "lapx")
 
 
-def take_step(run: RunDirectory, step: str, setup: Setup, monitor: Monitor = silent) -> None:
+def take_step(run: RunDirectory, step: Step, setup: Setup, monitor: Monitor = silent) -> None:
     """Take one step and write down what it found and how long it took.
 
-    Steps behind it count as not taken from then on.
+    Its section replaces the old one whole; steps behind it count as not taken from then on.
 
     Raises: StoreError where a step before it has not been taken.
     """
-    order = list(STEPS)
-    for earlier in order[: order.index(step)]:
+    for earlier in STEPS[: STEPS.index(step)]:
         if not run.is_done(earlier):
             raise StoreError(
                 f"The step {step} needs what {earlier} writes. Got {run.path}, where it has not "
                 f"been taken. Run `onebasin {earlier}` on it first."
             )
-    versions = _versions()  # before the work, which a missing one must not cost
-    run.forget(*order[order.index(step) :])
+    fresh = Results(config=setup.config, versions=versions())
+    known = (run.load_results() or fresh).model_copy(update={"versions": fresh.versions})
+    known = known.with_step(step, None)
+    run.save_results(known)
     begin = time.perf_counter()
-    found = STEPS[step](run, setup, monitor)
-    run.add_results(
-        {
-            "schema": SCHEMA,
-            "seed": setup.config.seed,
-            "config": setup.config.model_dump(mode="json"),
-            "versions": versions,
-            **found,
-            "seconds": {step: round(time.perf_counter() - begin, 3)},
-        }
-    )
+    section = TAKE[step](run, setup, monitor)
+    seconds = round(time.perf_counter() - begin, 3)
+    run.save_results(known.with_step(step, section.model_copy(update={"seconds": seconds})))
 
 
 def open_setup(run: RunDirectory) -> Setup:
@@ -75,7 +63,8 @@ def take_steps(run: RunDirectory, setup: Setup, monitor: Monitor = silent) -> No
             take_step(run, step, setup, monitor)
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The versions of Python and of the libraries that fix every number."""
     return {"python": platform.python_version()} | {name: _version(name) for name in _LIBRARIES}
 
 

@@ -1,6 +1,5 @@
 """A run directory: the config, samples, alignments, Gaussians, results and report of one run."""
 
-import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import tomli_w
 
+from onebasin.run.results import Results, Step
 from onebasin.store.draws import delete_unfinished
 from onebasin.store.errors import StoreError
 from onebasin.store.files import write_text
@@ -16,7 +16,7 @@ _CONFIG, _RESULTS = "config.toml", "results.json"
 
 
 class RunDirectory:
-    """Where everything of one run lies; `results` is what has been found so far.
+    """Where everything of one run lies.
 
     Files are written whole or not at all, except sample stores, which say when they are whole.
     """
@@ -82,37 +82,27 @@ class RunDirectory:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise StoreError(f"{self.path / _CONFIG} must be TOML. Got: {error}.") from error
 
-    @property
-    def results(self) -> dict[str, Any]:
-        """Everything found so far, by the names of results.json."""
+    def load_results(self) -> Results | None:
+        """Everything found so far; None before the first step.
+
+        Raises: StoreError for results of another schema, or damaged ones.
+        """
         path = self.path / _RESULTS
         if not path.exists():
-            return {}
+            return None
         try:
-            return json.loads(path.read_text("utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise StoreError(
-                f"{path} must be JSON. Got: {error}. Delete it and repeat the steps."
-            ) from error
+            return Results.from_json(path.read_text("utf-8"), str(path))
+        except UnicodeDecodeError as error:
+            raise StoreError(f"{path} must be text. Got: {error}. Delete it.") from error
 
-    def add_results(self, found: Mapping[str, Any]) -> None:
-        """Merge findings into results.json: dicts are merged key by key, the rest replaced."""
-        merged = _merge(self.results, found)
-        self._write_results(merged)
+    def save_results(self, results: Results) -> None:
+        """Replace results.json."""
+        write_text(self.path / _RESULTS, results.as_json())
 
-    def _write_results(self, results: Mapping[str, Any]) -> None:
-        write_text(self.path / _RESULTS, json.dumps(results, indent=1, allow_nan=False) + "\n")
-
-    def is_done(self, step: str) -> bool:
-        """Whether a step has ended: its seconds are among the results."""
-        return step in self.results.get("seconds", {})
-
-    def forget(self, *steps: str) -> None:
-        """Count steps as not done: what they wrote is older than what they read."""
-        results = self.results
-        for step in steps:
-            results.get("seconds", {}).pop(step, None)
-        self._write_results(results)
+    def is_done(self, step: Step) -> bool:
+        """Whether a step has ended: its section is among the results."""
+        results = self.load_results()
+        return results is not None and results.of_step(step) is not None
 
     def samples(self, name: str) -> Path:
         """Where the samples of a method lie."""
@@ -139,14 +129,6 @@ class RunDirectory:
         folder = self.path / name
         folder.mkdir(exist_ok=True)
         return folder
-
-
-def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(old)
-    for key, value in new.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged
 
 
 def _without_none(config: Any) -> Any:

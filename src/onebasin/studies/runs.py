@@ -11,12 +11,13 @@ from onebasin.data.fingerprint import fingerprint
 from onebasin.run.begin import open_run
 from onebasin.run.cache import Key
 from onebasin.run.config import RunConfig, load_config
+from onebasin.run.results import CompareResults, Step, SummarizeResults
 from onebasin.run.run import take_step
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Monitor, Setup, set_up
 from onebasin.studies.names import Scale
 
-_STEPS = ("sample", "align", "summarize", "compare")
+_STEPS: tuple[Step, ...] = ("sample", "align", "summarize", "compare")
 _COMMON = ("compact.ranks=[]", "evaluation.num_gaussian_draws=200", "evaluation.kept=[1,2,4]")
 _DIGITS = (
     "hmc.num_draws=60", "hmc.thin=2", "hmc.num_warmup=100",
@@ -54,6 +55,8 @@ class FinishedRun(NamedTuple):
     seed: int
     directory: RunDirectory
     setup: Setup
+    summarize: SummarizeResults
+    compare: CompareResults
 
 
 def run_configs(scale: Scale) -> list[tuple[str, RunConfig]]:
@@ -102,4 +105,8 @@ def finished_runs(
         for step in _STEPS:
             if not directory.is_done(step):
                 take_step(directory, step, setup, told)
-        yield FinishedRun(data, config.seed, directory, setup)
+        results = directory.load_results()
+        assert results is not None
+        assert results.summarize is not None
+        assert results.compare is not None
+        yield FinishedRun(data, config.seed, directory, setup, results.summarize, results.compare)

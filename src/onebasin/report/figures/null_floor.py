@@ -21,8 +21,8 @@ _MOST_ARRAYS = 24
 
 def null_floor(findings: Findings) -> Exhibit:
     """Stds of aligned weights against their null floor: all weights, and array by array."""
-    found = findings.results["null_floor"]
-    below, size = found["share_below"], found["ess_median"]
+    found = findings.summarize.null_floor
+    below, size = found.share_below, found.ess_median
     return Exhibit(
         "null-floor",
         "Stds beside the null floor",

@@ -1,7 +1,5 @@
 """The figure of pruning: what is left of a network when weights are set to zero."""
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,6 +7,7 @@ from matplotlib.figure import Figure
 from onebasin.plots.exhibit import Exhibit
 from onebasin.plots.theme import Theme, new_figure, share_ticks
 from onebasin.report.findings import Findings
+from onebasin.run.results import PrunedNetwork, PruningCurve
 
 ORDERS = {
     "std": "small std first",
@@ -20,7 +19,10 @@ ORDERS = {
 }
 """What is kept first, by the names of results.json."""
 
-NETWORKS = {"hmc-mean": "Mean of HMC's aligned draws", "member": "Ensemble members"}
+NETWORKS: dict[PrunedNetwork, str] = {
+    "hmc-mean": "Mean of HMC's aligned draws",
+    "member": "Ensemble members",
+}
 """The networks that are pruned, by the names of results.json."""
 
 _TICKS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
@@ -56,7 +58,9 @@ def _draw(findings: Findings, theme: Theme) -> Figure:
     panels = figure.subplots(2, 1, sharex=True)
     for axes, (network, title) in zip(panels, NETWORKS.items(), strict=True):
         for order in ORDERS:
-            _draw_curve(findings, axes, f"{network}/{order}", theme)
+            curve = findings.prune.curve(network, order)
+            if curve is not None:
+                _draw_curve(curve, axes, theme)
         axes.axhline(
             _constant(findings), color=theme.muted, linestyle=":", label="constant prediction"
         )
@@ -76,18 +80,13 @@ def _draw(findings: Findings, theme: Theme) -> Figure:
     return figure
 
 
-def _draw_curve(findings: Findings, axes: Axes, name: str, theme: Theme) -> None:
-    found: dict[str, Any] = findings.results["pruning"]
-    if name not in found:
-        return
-    order = name.partition("/")[2]
-    curve = np.array(found[name], np.float64)
-    color, style = _style(order, theme)
-    axes.plot(curve[:, 0], curve[:, 1], style, color=color, markersize=4, label=ORDERS[order])
-    interval = findings.results["pruning_intervals"].get(name)
-    if interval is not None:
-        _, low, high = np.array(interval, np.float64).T
-        axes.fill_between(curve[:, 0], low, high, color=color, alpha=0.1, linewidth=0)
+def _draw_curve(curve: PruningCurve, axes: Axes, theme: Theme) -> None:
+    keeps = [point.keep for point in curve.points]
+    color, style = _style(curve.order, theme)
+    scores = [point.score for point in curve.points]
+    axes.plot(keeps, scores, style, color=color, markersize=4, label=ORDERS[curve.order])
+    low, high = [point.low for point in curve.points], [point.high for point in curve.points]
+    axes.fill_between(keeps, low, high, color=color, alpha=0.1, linewidth=0)
 
 
 def _style(order: str, theme: Theme) -> tuple[str, str]:

@@ -1,5 +1,8 @@
 """The figure of representations: how well each predicts for the numbers it stores."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,7 +13,17 @@ from onebasin.plots.labels import Label, place_labels
 from onebasin.plots.numbers import fixed, percent
 from onebasin.plots.theme import Theme, new_figure
 from onebasin.report.findings import Findings
-from onebasin.report.representations import kept_draws, label, present
+from onebasin.report.representations import in_order, kept_draws
+from onebasin.run.representations import (
+    COMPACT,
+    COMPACT_ENSEMBLE,
+    COMPACT_MEAN,
+    DIRECT,
+    VI,
+    Family,
+    Representation,
+)
+from onebasin.run.results import CompareResults, Evaluated, Scores
 
 _SMALLEST_TV = 1e-4
 _ACCURACIES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1)
@@ -41,11 +54,11 @@ def representations(findings: Findings) -> Exhibit:
 
 
 def _floor_words(findings: Findings) -> str:
-    floor = findings.results["representations"]["hmc-chain"]
+    floor = findings.compare.scores("hmc-chain")
     if floor is None:
         return "With one chain there is no mark for how far two runs of HMC lie apart. "
     return (
-        f"The dashed mark ({fixed(floor['total_variation'])}) is how far one chain of HMC lies "
+        f"The dashed mark ({fixed(floor.total_variation)}) is how far one chain of HMC lies "
         "from the others: nothing below it can be told from HMC itself. "
     )
 
@@ -61,7 +74,7 @@ def _noise_words(findings: Findings) -> str:
     judged = f"Gaussians are judged by {draws:,} draws. "
     if not findings.is_classification:
         return f"{judged}No interval is drawn: all share one set of test examples and one seed."
-    accuracy = findings.results["representations"]["hmc"]["accuracy"]
+    accuracy = in_order(findings.compare)[0].scores.first
     error = np.sqrt(accuracy * (1 - accuracy) / len(findings.setup.dataset.test))
     return (
         f"{judged}At HMC's accuracy one standard error over test examples is {percent(error)}; "
@@ -74,10 +87,13 @@ def _draw(findings: Findings, theme: Theme) -> Figure:
     above, below = figure.subplots(2, 1, sharex=True)
     for axes in (above, below):
         axes.set_xscale("log")
-    labels, lines = _draw_points(findings, above, "total_variation", theme)
+    found = findings.compare
+    distance = _Quantity(lambda scores: max(scores.total_variation, _SMALLEST_TV), "hmc-chain")
+    labels, lines = _draw_points(found, above, distance, theme)
     _distance_axis(above)
     above.set_title("Distance from HMC's predictions")
-    others, other_lines = _draw_points(findings, below, findings.score, theme)
+    quality = _Quantity(lambda scores: scores.first, "hmc")
+    others, other_lines = _draw_points(found, below, quality, theme)
     below.set_xlabel("numbers stored per weight")
     below.set_title("Quality on test data")
     if findings.is_classification:
@@ -95,34 +111,43 @@ def _draw(findings: Findings, theme: Theme) -> Figure:
 
 def _draw_legend(findings: Findings, figure: Figure, axes: Axes) -> None:
     handles, words = axes.get_legend_handles_labels()
-    if findings.results["representations"]["hmc-chain"] is not None:
+    if findings.compare.scores("hmc-chain") is not None:
         words[-1] = "HMC (above: one chain against the others; below: all draws)"
     figure.legend(handles, words, loc="outside lower center")
 
 
+class _Quantity(NamedTuple):
+    """What is drawn upwards, and the key of what is drawn as a mark for it."""
+
+    of: Callable[[Scores], float]
+    mark: str
+
+
 def _draw_points(
-    findings: Findings, axes: Axes, score: str, theme: Theme
+    found: CompareResults, axes: Axes, quantity: _Quantity, theme: Theme
 ) -> tuple[list[Label], list[np.ndarray]]:
     """Points, the line of kept draws and HMC's mark; gives labels and the lines to keep clear."""
-    is_distance = score == "total_variation"
-    smallest = _SMALLEST_TV if is_distance else -np.inf
-    kept = kept_draws(findings.results)
-    line = np.array([(count, max(scores[score], smallest)) for count, scores in kept.items()])
+    kept = kept_draws(found)
+    line = np.array(
+        [(one.representation.values_per_weight, quantity.of(one.scores)) for one in kept]
+    )
     if len(line):
         axes.plot(*line.T, "o-", color=theme.orange, label="kept draws", zorder=2)
     labels: list[Label] = []
-    for name, x in _places(findings).items():
-        if name == "hmc" and is_distance:
+    for one, x in _places(found):
+        representation = one.representation
+        if representation.family == "hmc" and quantity.mark != "hmc":
             continue
-        y = max(findings.results["representations"][name][score], smallest)
-        color = _color(name, theme)
-        fill = "none" if name.endswith("-whole") else color
-        axes.plot(x, y, _marker(name), color=color, markerfacecolor=fill, markersize=7, zorder=3)
-        labels.append(Label(x, y, label(name), color))
+        y, color = quantity.of(one.scores), _color(representation, theme)
+        is_whole = representation.family == "low-rank" and not representation.is_tempered
+        fill = "none" if is_whole else color
+        marker = _MARKERS.get(representation.family, "s")
+        axes.plot(x, y, marker, color=color, markerfacecolor=fill, markersize=7, zorder=3)
+        labels.append(Label(x, y, representation.label, color))
     lines = [line.reshape(-1, 2)]
-    mark = findings.results["representations"]["hmc-chain" if is_distance else "hmc"]
+    mark = found.scores(quantity.mark)
     if mark is not None:
-        y = max(mark[score], smallest)
+        y = quantity.of(mark)
         axes.axhline(
             y, color=theme.muted, linestyle="--", linewidth=1.2, label="HMC, all draws", zorder=1
         )
@@ -130,40 +155,34 @@ def _draw_points(
     return labels, lines
 
 
-def _places(findings: Findings) -> dict[str, float]:
+def _places(found: CompareResults) -> list[tuple[Evaluated, float]]:
     """Where each representation stands: its storage, those of one storage a little apart."""
-    table = present(findings.results)
-    rows: dict[float, list[str]] = {}
-    for name in table:
-        if not name.startswith("kept-"):
-            rows.setdefault(table[name]["num_numbers"], []).append(name)
-    return {
-        name: storage * _APART ** (place - (len(names) - 1) / 2)
-        for storage, names in rows.items()
-        for place, name in enumerate(sorted(names))
-    }
+    rows: dict[int, list[Evaluated]] = {}
+    for one in in_order(found):
+        if one.representation.family != "kept":
+            rows.setdefault(one.representation.values_per_weight, []).append(one)
+    return [
+        (one, storage * _APART ** (place - (len(row) - 1) / 2))
+        for storage, row in rows.items()
+        for place, one in enumerate(sorted(row, key=lambda one: one.representation.key))
+    ]
 
 
-def _marker(name: str) -> str:
-    if name.startswith("hmc"):
-        return "D"
-    if name == "compact-mean":
-        return "^"
-    return "P" if name == "ensemble" else "s"
+_MARKERS: dict[Family, str] = {"hmc": "D", "chain": "D", "network": "^", "ensemble": "P"}
 
 
-def _color(name: str, theme: Theme) -> str:
-    if name.startswith("compact-rank"):
+def _color(representation: Representation, theme: Theme) -> str:
+    if representation.family == "low-rank":
         return theme.sky
     colors = {
-        "direct": theme.purple,
-        "compact": theme.blue,
-        "compact-mean": theme.blue,
-        "compact-ensemble": theme.green,
+        DIRECT.key: theme.purple,
+        COMPACT.key: theme.blue,
+        COMPACT_MEAN.key: theme.blue,
+        COMPACT_ENSEMBLE.key: theme.green,
         "ensemble": theme.green,
-        "vi": theme.vermilion,
+        VI.key: theme.vermilion,
     }
-    return colors.get(name, theme.muted)
+    return colors.get(representation.key, theme.muted)
 
 
 def _spread_small_errors(axes: Axes, accuracies: list[float], findings: Findings) -> None:

@@ -10,9 +10,9 @@ from onebasin.report.findings import Findings
 
 def transpositions(findings: Findings) -> Exhibit:
     """Transpositions against lag within a chain, beside other chains and pure chance."""
-    found = findings.results["transpositions"]
-    between = found["between_chains"]
-    chance = f"{fixed(found['baseline_mean'], 1)} ± {fixed(found['baseline_std'], 1)}"
+    found = findings.align.transpositions
+    between = found.between_chains
+    chance = f"{fixed(found.baseline_mean, 1)} ± {fixed(found.baseline_std, 1)}"
     words = (
         "With one chain there is no level between chains. "
         if between is None
@@ -37,17 +37,17 @@ def transpositions(findings: Findings) -> Exhibit:
 
 
 def _draw(findings: Findings, theme: Theme) -> Figure:
-    found = findings.results["transpositions"]
+    found = findings.align.transpositions
     figure = new_figure(3.9)
     axes = figure.subplots()
-    lags = [lag for lag, _ in found["by_lag"]]
-    counts = [count for _, count in found["by_lag"]]
+    lags = [one.lag for one in found.by_lag]
+    counts = [one.count for one in found.by_lag]
     axes.plot(lags, counts, "o-", color=theme.blue, label="within a chain")
-    if found["between_chains"] is not None:
+    if found.between_chains is not None:
         axes.axhline(
-            found["between_chains"], color=theme.vermilion, linestyle="--", label="between chains"
+            found.between_chains, color=theme.vermilion, linestyle="--", label="between chains"
         )
-    mean, std = found["baseline_mean"], found["baseline_std"]
+    mean, std = found.baseline_mean, found.baseline_std
     axes.axhspan(
         mean - std, mean + std, color=theme.muted, alpha=0.3, linewidth=0,
         label="random permutations",
@@ -56,7 +56,7 @@ def _draw(findings: Findings, theme: Theme) -> Figure:
     if lags:
         axes.set_xticks(lags, [str(lag) for lag in lags])
     room = 0.05 * (mean + std + 1)
-    axes.set_ylim(-room, max([*counts, mean + std, found["between_chains"] or 0]) + room)
+    axes.set_ylim(-room, max([*counts, mean + std, found.between_chains or 0]) + room)
     axes.set_xlabel("lag (draws)")
     axes.set_ylabel("transpositions")
     figure.legend(loc="outside lower center", ncols=3, columnspacing=1.2)

@@ -14,10 +14,8 @@ from onebasin.plots.exhibit import Exhibit
 from onebasin.plots.numbers import fixed
 from onebasin.plots.theme import Theme, count_bar, new_figure
 from onebasin.report.findings import Findings, flat
-from onebasin.run.steps.compare import UNALIGNED
-
-METHODS = {"compact": "HMC", "vi": "VI", "compact-ensemble": "ensemble"}
-"""The methods whose Gaussians are compared, by the names of results.json."""
+from onebasin.report.methods import METHODS
+from onebasin.run.representations import COMPACT, COMPACT_ENSEMBLE, VI, Representation
 
 _CELLS = 42
 
@@ -26,7 +24,7 @@ class Pair(NamedTuple):
     """One quantity of every weight by HMC and by another method."""
 
     quantity: str
-    other: str
+    other: Representation
     is_aligned: bool
     ours: Float[np.ndarray, " weights"]
     theirs: Float[np.ndarray, " weights"]
@@ -62,13 +60,11 @@ def weights(findings: Findings) -> Exhibit:
 def pairs(findings: Findings) -> list[Pair]:
     """All comparisons: by the other method, then mean and std, each before and after."""
     found: list[Pair] = []
-    for other in ("vi", "compact-ensemble"):
+    for other in (VI, COMPACT_ENSEMBLE):
         for quantity in ("mean", "std"):
             for is_aligned in (False, True):
-                names = (
-                    ("compact", other) if is_aligned else (UNALIGNED["compact"], UNALIGNED[other])
-                )
-                ours, theirs = (flat(getattr(findings.gaussian(n), quantity)) for n in names)
+                keys = (r.key if is_aligned else r.key_unaligned for r in (COMPACT, other))
+                ours, theirs = (flat(getattr(findings.gaussian(key), quantity)) for key in keys)
                 found.append(Pair(quantity, other, is_aligned, ours, theirs))
     return found
 
@@ -76,8 +72,8 @@ def pairs(findings: Findings) -> list[Pair]:
 def _change_in_words(findings: Findings) -> str:
     found = pairs(findings)
     changes = [
-        f"{before.quantity} against {METHODS[before.other]} {fixed(before.correlation, 2)} before "
-        f"and {fixed(after.correlation, 2)} after"
+        f"{before.quantity} against {METHODS[before.other.key]} "
+        f"{fixed(before.correlation, 2)} before and {fixed(after.correlation, 2)} after"
         for before, after in zip(found[::2], found[1::2], strict=True)
     ]
     return f"Here: {'; '.join(changes)}."
@@ -112,7 +108,7 @@ def _draw_pair(axes: Axes, pair: Pair, theme: Theme) -> Any:
     axes.set_yticks(ticks)
     axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     axes.set_xlabel(f"{pair.quantity}, HMC")
-    axes.set_ylabel(f"{pair.quantity}, {METHODS[pair.other]}")
+    axes.set_ylabel(f"{pair.quantity}, {METHODS[pair.other.key]}")
     when = "aligned" if pair.is_aligned else "not aligned"
     axes.set_title(f"{when}: Spearman {fixed(pair.correlation, 2)}", fontweight="normal")
     return cells

@@ -1,7 +1,5 @@
 """The step that aligns: every method's draws into HMC's basin, and transpositions counted."""
 
-from typing import Any
-
 import jax
 import numpy as np
 
@@ -11,6 +9,12 @@ from onebasin.alignment.reference import Reference, Round
 from onebasin.alignment.transpositions import transpositions_between_chains, transpositions_by_lag
 from onebasin.gaussians.gaussian import load_gaussian
 from onebasin.prediction.categorical import network_outputs
+from onebasin.run.results import (
+    AlignmentQuality,
+    AlignResults,
+    LagTranspositions,
+    Transpositions,
+)
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Monitor, Setup
 from onebasin.samples import Samples
@@ -18,8 +22,8 @@ from onebasin.store.draws import load_samples
 from onebasin.symmetry.random_permutation import random_num_transpositions
 
 
-def align_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str, Any]:
-    """Align HMC to its reference, ensemble and VI to HMC's; gives what results.json says of it."""
+def align_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> AlignResults:
+    """Align HMC to its reference, ensemble and VI to HMC's."""
     like = setup.template
     samples = load_samples(run.samples("hmc"), like)
     ensemble = load_samples(run.samples("ensemble"), like)
@@ -34,21 +38,22 @@ def align_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str
     monitor("counting transpositions", 0.5, "")
     baseline_mean, baseline_std = random_num_transpositions(setup.posterior.symmetry)
     symmetry, matching = setup.posterior.symmetry, setup.matching
-    return {
-        "alignment": {
-            "matching": found.matching,
-            "reference": setup.config.alignment.reference,
-            "objective": float(np.mean(found.objective)),
-            "converged_share": float(np.mean(found.converged)),
-            "max_function_change": max(changes),
-        },
-        "transpositions": {
-            "between_chains": transpositions_between_chains(samples, symmetry, matching),
-            "by_lag": transpositions_by_lag(samples, symmetry, matching),
-            "baseline_mean": baseline_mean,
-            "baseline_std": baseline_std,
-        },
-    }
+    by_lag = transpositions_by_lag(samples, symmetry, matching)
+    return AlignResults(
+        alignment=AlignmentQuality(
+            matching=found.matching,
+            reference=setup.config.alignment.reference,
+            objective=float(np.mean(found.objective)),
+            converged_share=float(np.mean(found.converged)),
+            max_function_change=max(changes),
+        ),
+        transpositions=Transpositions(
+            between_chains=transpositions_between_chains(samples, symmetry, matching),
+            by_lag=tuple(LagTranspositions(lag=lag, count=count) for lag, count in by_lag),
+            baseline_mean=baseline_mean,
+            baseline_std=baseline_std,
+        ),
+    )
 
 
 def one_draw(params: Params) -> Samples:

@@ -1,8 +1,7 @@
 """The step that compares: representations against HMC, Gaussians by weight, members in between."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from itertools import permutations
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -14,46 +13,74 @@ from onebasin.gaussians.compare import (
     wasserstein2,
 )
 from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian, load_gaussian
-from onebasin.run.judge import Judge, Scores
+from onebasin.run import representations as known
+from onebasin.run.judge import Judge
+from onebasin.run.results import CompareResults, Comparison, Distances, Evaluated
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Monitor, Setup
 from onebasin.run.steps.connectivity import connectivity
+from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
 
-UNALIGNED = {"compact": "direct", "compact-ensemble": "direct-ensemble", "vi": "vi-unaligned"}
-"""The Gaussians that are compared weight by weight, and what each was before alignment."""
 
-
-def compare_methods(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str, Any]:
-    """Evaluate every representation and compare Gaussians; gives results.json's tables."""
+def compare_methods(run: RunDirectory, setup: Setup, monitor: Monitor) -> CompareResults:
+    """Evaluate every representation, and compare Gaussians weight by weight."""
     monitor("predicting", 0.0, "HMC")
     samples = load_samples(run.samples("hmc"), setup.template)
     hmc = setup.predict(samples.draws())
     judge = Judge(setup, hmc)
-    table: dict[str, Scores | None] = {
-        "hmc": judge(hmc, hmc.num_draws),
-        "hmc-chain": judge.held_out_chain(samples.num_chains, samples.num_draws),
-    }
-    low_ranks = [
-        f"compact-rank-{rank}{ending}"
-        for rank in setup.config.compact.ranks
-        for ending in ("", "-whole")
-    ]
-    names = ["direct", "compact", "refined", *low_ranks]
-    for number, name in enumerate([*names, "compact-ensemble", "vi"]):
-        monitor("predicting", (number + 1) / (len(names) + 3), name)
-        table[name] = judge.gaussian(name, _load(run, setup, name))
-    table["compact-mean"] = judge.network(_load(run, setup, "compact").mean)
-    ensemble = load_samples(run.samples("ensemble"), setup.template)
-    members = setup.predict(ensemble.draws())
-    table["ensemble"] = judge(members, members.num_draws)
-    for count in setup.config.evaluation.kept:
-        if count < hmc.num_draws:
-            table[f"kept-{count}"] = judge.kept(_thinnings(setup, hmc.num_draws, count))
+    evaluated = (
+        *_of_draws(judge, samples),
+        *_of_gaussians(run, judge, monitor),
+        *_of_networks(run, judge),
+    )
     monitor("comparing weights", 1.0, "")
-    found = {"representations": table, "comparison": _comparison(run, setup)}
+    comparisons = tuple(_comparisons(run, setup))
     monitor("between members", 1.0, "")
-    return {**found, "connectivity": connectivity(run, setup)}
+    return CompareResults(
+        representations=evaluated,
+        comparisons=comparisons,
+        connectivity=connectivity(run, setup),
+    )
+
+
+def _of_draws(judge: Judge, samples: Samples) -> Iterator[Evaluated]:
+    """All draws, one chain if there are others, and a few draws that are kept."""
+    total = judge.reference.num_draws
+    scores = judge(judge.reference)
+    yield Evaluated(representation=known.all_draws(total), scores=scores)
+    if samples.num_chains > 1:
+        scores = judge.held_out_chain(samples.num_chains, samples.num_draws)
+        yield Evaluated(representation=known.one_chain(samples.num_draws), scores=scores)
+    for count in judge.setup.config.evaluation.kept:
+        if count < total:
+            scores = judge.kept(_thinnings(judge.setup, total, count))
+            yield Evaluated(representation=known.kept_draws(count), scores=scores)
+
+
+def _of_gaussians(run: RunDirectory, judge: Judge, monitor: Monitor) -> Iterator[Evaluated]:
+    low_ranks = [
+        known.low_rank(rank, is_tempered=is_tempered)
+        for rank in judge.setup.config.compact.ranks
+        for is_tempered in (True, False)
+    ]
+    gaussians = [
+        known.DIRECT, known.COMPACT, known.REFINED, *low_ranks, known.COMPACT_ENSEMBLE, known.VI,
+    ]  # fmt: skip
+    for number, representation in enumerate(gaussians, 1):
+        monitor("predicting", number / (len(gaussians) + 1), representation.label)
+        gaussian = _load(run, judge.setup, representation.key)
+        scores = judge.gaussian(representation.key, gaussian)
+        yield Evaluated(representation=representation, scores=scores)
+
+
+def _of_networks(run: RunDirectory, judge: Judge) -> Iterator[Evaluated]:
+    """The mean network, and the members of the ensemble."""
+    mean = _load(run, judge.setup, known.COMPACT.key).mean
+    yield Evaluated(representation=known.COMPACT_MEAN, scores=judge.network(mean))
+    ensemble = load_samples(run.samples("ensemble"), judge.setup.template)
+    members = judge.setup.predict(ensemble.draws())
+    yield Evaluated(representation=known.members(members.num_draws), scores=judge(members))
 
 
 def _thinnings(setup: Setup, total: int, count: int) -> list[Int[np.ndarray, " rows"]]:
@@ -62,38 +89,27 @@ def _thinnings(setup: Setup, total: int, count: int) -> list[Int[np.ndarray, " r
     return [(np.arange(count) * total / count + offset).astype(int) for offset in offsets]
 
 
-def _load(run: RunDirectory, setup: Setup, name: str) -> DiagonalGaussian | LowRankGaussian:
-    return load_gaussian(run.compact(name), setup.template)[0]
+def _load(run: RunDirectory, setup: Setup, key: str) -> DiagonalGaussian | LowRankGaussian:
+    return load_gaussian(run.compact(key), setup.template)[0]
 
 
-def _weights(run: RunDirectory, setup: Setup, name: str) -> DiagonalGaussian:
-    found = _load(run, setup, name)
-    assert isinstance(found, DiagonalGaussian)
-    return found
+def _comparisons(run: RunDirectory, setup: Setup) -> Iterator[Comparison]:
+    for first, second in permutations(known.COMPARED, 2):
+        yield Comparison(
+            first=first.key,
+            second=second.key,
+            aligned=_distances(run, setup, first.key, second.key),
+            unaligned=_distances(run, setup, first.key_unaligned, second.key_unaligned),
+        )
 
 
-def _comparison(run: RunDirectory, setup: Setup) -> Mapping[str, Scores]:
-    found = {}
-    for first, second in permutations(UNALIGNED, 2):
-        aligned = [_weights(run, setup, name) for name in (first, second)]
-        before = [_weights(run, setup, UNALIGNED[name]) for name in (first, second)]
-        found[f"{first}|{second}"] = {
-            **_distances(aligned, ""),
-            **_distances(before, "_unaligned"),
-        }
-    return found
-
-
-def _distances(pair: Sequence[Any], ending: str) -> Scores:
-    divergence = kl_divergence(*pair)
-    return {
-        # A weight that one method leaves almost without variance would swamp a mean.
-        f"kl{ending}": _finite(median_over_weights(divergence)),
-        f"kl_mean{ending}": _finite(mean_over_weights(divergence)),
-        f"wasserstein2{ending}": mean_over_weights(wasserstein2(*pair)),
-    }
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no infinity; a std of 0 makes one."""
-    return value if np.isfinite(value) else None
+def _distances(run: RunDirectory, setup: Setup, first: str, second: str) -> Distances:
+    ours, theirs = (_load(run, setup, key) for key in (first, second))
+    assert isinstance(ours, DiagonalGaussian)
+    assert isinstance(theirs, DiagonalGaussian)
+    divergence = kl_divergence(ours, theirs)
+    return Distances(
+        kl=median_over_weights(divergence),
+        kl_mean=mean_over_weights(divergence),
+        wasserstein2=mean_over_weights(wasserstein2(ours, theirs)),
+    )

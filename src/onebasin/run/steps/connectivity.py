@@ -1,7 +1,6 @@
 """How far ensemble members lie from one valley: the rise of loss and error halfway between them."""
 
 from itertools import combinations
-from typing import Any
 
 import jax
 import numpy as np
@@ -11,6 +10,8 @@ from onebasin import _trees
 from onebasin._types import Params
 from onebasin.intervals import t_interval
 from onebasin.prediction.connectivity import line, midpoint_barrier
+from onebasin.run.judge import scores_of
+from onebasin.run.results import Barrier, Barriers, Connectivity
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Setup
 from onebasin.run.steps.summarize import load_alignment
@@ -19,7 +20,7 @@ from onebasin.store.draws import load_samples
 _FRACTIONS = np.array([0.0, 0.5, 1.0])
 
 
-def connectivity(run: RunDirectory, setup: Setup) -> dict[str, Any]:
+def connectivity(run: RunDirectory, setup: Setup) -> Connectivity:
     r"""Midpoint barriers of the test set over all pairs of members, before and after alignment.
 
     $L(\tfrac{a + b}{2}) - \tfrac12 [L(a) + L(b)]$ for the loss (NLL in nats) and the error (the
@@ -31,48 +32,53 @@ def connectivity(run: RunDirectory, setup: Setup) -> dict[str, Any]:
     """
     members = load_samples(run.samples("ensemble"), setup.template)
     aligned = load_alignment(run, setup, "ensemble").apply(members)
-    found: dict[str, Any] = {}
-    for when, samples in {"before": members, "after": aligned}.items():
-        found[when] = _barriers(setup, samples.draws(), recalibrates=False)
-        if setup.posterior.network.recalibrate is not None:
-            found[f"{when}_recomputed"] = _barriers(setup, samples.draws(), recalibrates=True)
-    return found
+    before, after = members.draws(), aligned.draws()
+    renews = setup.posterior.network.recalibrate is not None
+    return Connectivity(
+        before=_barriers(setup, before, recalibrates=False),
+        after=_barriers(setup, after, recalibrates=False),
+        before_recomputed=_barriers(setup, before, recalibrates=True) if renews else None,
+        after_recomputed=_barriers(setup, after, recalibrates=True) if renews else None,
+    )
 
 
-def _barriers(setup: Setup, networks: Params, recalibrates: bool) -> dict[str, Any]:
-    """Of loss and error: each pair's barrier, their mean and its 95 % interval over pairs."""
+def _barriers(setup: Setup, networks: Params, recalibrates: bool) -> Barriers:
     count = jax.tree.leaves(networks)[0].shape[0]
     pairs = list(combinations(range(count), 2))
     member = lambda row: jax.tree.map(lambda leaf: np.asarray(leaf)[row, ...], networks)
     halfway = _trees.stack([_middle(member(one), member(other)) for one, other in pairs])
-    ends = _scores(setup, networks, recalibrates)
-    middles = _scores(setup, halfway, recalibrates)
-    found = {}
-    for name, own in ends.items():
-        along = [[own[a], middles[name][n], own[b]] for n, (a, b) in enumerate(pairs)]
-        found[name] = _summary(midpoint_barrier(np.array(along), _FRACTIONS))
-    return found
+    found: list[Barrier] = []
+    for own, middle in zip(
+        _losses_and_errors(setup, networks, recalibrates),
+        _losses_and_errors(setup, halfway, recalibrates),
+        strict=True,
+    ):
+        along = [[own[a], middle[n], own[b]] for n, (a, b) in enumerate(pairs)]
+        found.append(_barrier(midpoint_barrier(np.array(along), _FRACTIONS)))
+    return Barriers(loss=found[0], error=found[1])
 
 
 def _middle(one: Params, other: Params) -> Params:
     return jax.tree.map(lambda leaf: leaf[0, ...], line(one, other, _FRACTIONS[1:2]))
 
 
-def _scores(
+def _losses_and_errors(
     setup: Setup, networks: Params, recalibrates: bool
-) -> dict[str, Float[np.ndarray, " networks"]]:
+) -> tuple[Float[np.ndarray, " networks"], Float[np.ndarray, " networks"]]:
     """The test loss and error of each network alone."""
     predictive = setup.predict(networks, recalibrates=recalibrates)
     rows = np.arange(predictive.num_draws)[:, None]
-    each = [predictive.take(row).scores(setup.test_targets) for row in rows]
-    column = lambda name: np.array([one[name] for one in each], np.float64)
-    is_classification = setup.dataset.task == "classification"
-    error = 1 - column("accuracy") if is_classification else column("rmse")
-    return {"loss": column("nll"), "error": error}
+    found = [scores_of(setup, predictive.take(row)) for row in rows]
+    first = np.array([scores.first for scores in found])
+    errors = 1 - first if setup.dataset.task == "classification" else first
+    return np.array([scores.nll for scores in found]), errors
 
 
-def _summary(barriers: Float[np.ndarray, " pairs"]) -> dict[str, Any]:
+def _barrier(barriers: Float[np.ndarray, " pairs"]) -> Barrier:
+    """The mean over pairs and its 95 % interval; one pair alone has none."""
     low, high = t_interval(barriers)
-    # One pair alone has no interval, and JSON no NaN.
-    interval = [float(low), float(high)] if len(barriers) > 1 else None
-    return {"mean": float(barriers.mean()), "interval": interval, "pairs": barriers.tolist()}
+    return Barrier(
+        mean=float(barriers.mean()),
+        interval=(float(low), float(high)) if len(barriers) > 1 else None,
+        pairs=tuple(barriers.tolist()),
+    )

@@ -1,26 +1,25 @@
 """The step that prunes: the HMC mean and ensemble members, by several orders and a control."""
 
-from typing import Any
-
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from onebasin._types import Params
 from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
 from onebasin.intervals import bootstrap_interval, t_interval
 from onebasin.prediction.categorical import Predictive
 from onebasin.pruning.prune import pruned_copies, pruning_scores
+from onebasin.run.judge import scores_of
+from onebasin.run.results import PrunedNetwork, PruneResults, PruningCurve, PruningPoint
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Monitor, Setup
 from onebasin.run.steps.summarize import load_alignment
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
 
-Curve = list[list[float]]
 
-
-def prune_networks(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str, Any]:
-    """Pruning curves, [keep, accuracy or rmse, nll], and 95 % intervals of the first score.
+def prune_networks(run: RunDirectory, setup: Setup, monitor: Monitor) -> PruneResults:
+    """Pruning curves: the score and its 95 % interval by the share of weights kept.
 
     Curves of members are means over them with Student's interval; those of the HMC mean have
     the bootstrap interval over test examples.
@@ -29,17 +28,29 @@ def prune_networks(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[st
     assert isinstance(compact, DiagonalGaussian)
     members = load_samples(run.samples("ensemble"), setup.template)
     aligned = load_alignment(run, setup, "ensemble").apply(members)
-    curves, intervals = {}, {}
-    for name, scores in _scores(setup, compact.mean, compact, 0).items():
-        monitor("pruning", 0.2, f"HMC mean by {name}")
+    curves: list[PruningCurve] = []
+    for order, scores in _scores(setup, compact.mean, compact, 0).items():
+        monitor("pruning", 0.2, f"HMC mean by {order}")
         points, errors = _curve(setup, compact.mean, scores)
-        curves[f"hmc-mean/{name}"] = points.tolist()
-        low, high = bootstrap_interval(errors)
-        intervals[f"hmc-mean/{name}"] = _interval(setup, *_as_score(setup, low, high))
-    for name, points in _member_curves(setup, compact, members, aligned, monitor).items():
-        curves[f"member/{name}"] = points.mean(axis=0).tolist()
-        intervals[f"member/{name}"] = _interval(setup, *t_interval(points[:, :, 1]))
-    return {"pruning": curves, "pruning_intervals": intervals}
+        bounds = _as_score(setup, *bootstrap_interval(errors))
+        curves.append(_pruning_curve("hmc-mean", order, points, *bounds))
+    for order, points in _member_curves(setup, compact, members, aligned, monitor).items():
+        bounds = t_interval(points[:, :, 1])
+        curves.append(_pruning_curve("member", order, points.mean(axis=0), *bounds))
+    return PruneResults(curves=tuple(curves))
+
+
+def _pruning_curve(
+    network: PrunedNetwork,
+    order: str,
+    points: Float[np.ndarray, "keeps 3"],
+    low: Float[np.ndarray, " keeps"],
+    high: Float[np.ndarray, " keeps"],
+) -> PruningCurve:
+    rows = np.column_stack([points, low, high]).tolist()
+    names = ("keep", "score", "nll", "low", "high")
+    found = tuple(PruningPoint(**dict(zip(names, row, strict=True))) for row in rows)
+    return PruningCurve(network=network, order=order, points=found)
 
 
 def _member_curves(
@@ -78,12 +89,11 @@ def _curve(setup: Setup, params: Params, scores: Params) -> tuple[np.ndarray, np
     """Points [keep, score, nll] and the score of every test example at every share."""
     keeps = setup.config.evaluation.keeps
     predictive = setup.predict(pruned_copies(params, scores, keeps))
-    name = "accuracy" if setup.dataset.task == "classification" else "rmse"
     points, examples = [], []
     for row, keep in enumerate(keeps):
         one = predictive.take(np.array([row]))
-        found = one.scores(setup.test_targets)
-        points.append([keep, found[name], found["nll"]])
+        found = scores_of(setup, one)
+        points.append([keep, found.first, found.nll])
         examples.append(_example_scores(setup, one))
     return np.array(points), np.stack(examples, axis=1)
 
@@ -103,8 +113,3 @@ def _as_score(setup: Setup, *bounds: np.ndarray) -> list[np.ndarray]:
         if setup.dataset.task == "classification"
         else jax.tree.map(np.sqrt, list(bounds))
     )
-
-
-def _interval(setup: Setup, low: np.ndarray, high: np.ndarray) -> Curve:
-    keeps = setup.config.evaluation.keeps
-    return [[float(k), float(a), float(b)] for k, a, b in zip(keeps, low, high, strict=True)]

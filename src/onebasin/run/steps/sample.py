@@ -1,7 +1,5 @@
 """The step that draws: HMC, the ensemble and variational inference."""
 
-from typing import Any
-
 import jax
 import numpy as np
 
@@ -10,6 +8,7 @@ from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.inference.method import Method, inits
 from onebasin.inference.sample import sample
 from onebasin.run.methods import ensemble_of, final_gaussian, hmc_of, tell, vi_of
+from onebasin.run.results import DataSizes, SampleResults
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Monitor, Setup
 from onebasin.run.statistics import fitted_with_statistics, with_statistics
@@ -17,16 +16,23 @@ from onebasin.samples import Samples
 from onebasin.store.draws import SampleWriter, is_whole, save_samples
 
 
-def draw_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str, Any]:
-    """Draw by every method; what is whole already is kept. Gives what results.json says of it."""
+def draw_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> SampleResults:
+    """Draw by every method; what is whole already is kept."""
     draw_hmc(run, setup, monitor)
     if not is_whole(run.samples("ensemble")):
         save_samples(run.samples("ensemble"), _ensemble(setup, "ensemble", monitor))
     if not run.compact("vi-unaligned").exists():
         _fit_vi(setup, monitor).save(run.compact("vi-unaligned"), seed=setup.config.seed)
     data = setup.dataset
-    sizes = {part: len(getattr(data, part)) for part in ("train", "validation", "test")}
-    return {"data": {"task": data.task, "num_features": data.num_features, **sizes}}
+    return SampleResults(
+        data=DataSizes(
+            task=data.task,
+            num_features=data.num_features,
+            train=len(data.train),
+            validation=len(data.validation),
+            test=len(data.test),
+        )
+    )
 
 
 def draw_hmc(run: RunDirectory, setup: Setup, monitor: Monitor) -> None:

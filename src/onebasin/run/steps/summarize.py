@@ -1,7 +1,5 @@
 """The step that summarizes: Gaussians of aligned and unaligned draws, and their null floor."""
 
-from typing import Any
-
 import jax
 import numpy as np
 
@@ -9,9 +7,7 @@ from onebasin import _trees
 from onebasin._collections import without_statistics
 from onebasin._types import Params
 from onebasin.alignment.align import Alignment
-from onebasin.alignment.bring import (
-    permute_gaussian,
-)
+from onebasin.alignment.bring import permute_gaussian
 from onebasin.alignment.effective_size import LEAST_ESS, std_ess
 from onebasin.alignment.null import null_draws, rms
 from onebasin.diagnostics import convergence, sampler_health, weight_convergence
@@ -19,6 +15,16 @@ from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian, load_
 from onebasin.prediction.tempering import fit_temperature, temper
 from onebasin.run.methods import tell
 from onebasin.run.refinement import Refinement, fit_inputs, refined
+from onebasin.run.representations import low_rank
+from onebasin.run.results import (
+    ArrayFloor,
+    Convergence,
+    Diagnostics,
+    LowRank,
+    NullFloor,
+    SamplerHealth,
+    SummarizeResults,
+)
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Monitor, Setup
 from onebasin.samples import Samples
@@ -27,8 +33,8 @@ from onebasin.store.draws import load_samples
 _MOST_TEMPERING_DRAWS = 100
 
 
-def summarize_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict[str, Any]:
-    """Write every Gaussian; gives what results.json says of floors, ranks and convergence."""
+def summarize_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> SummarizeResults:
+    """Write every Gaussian; gives their floor, what ranks leave over, and convergence."""
     like = setup.template
     samples = load_samples(run.samples("hmc"), like)
     aligned = load_alignment(run, setup, "hmc").apply(samples)
@@ -42,18 +48,18 @@ def summarize_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> dict
     null = _null(setup, samples)
     null.save(run.compact("null"))
     monitor("diagnostics", 0.7, "R-hat and effective sample sizes")
-    return {
-        "null_floor": _floor(
+    return SummarizeResults(
+        null_floor=_floor(
             *map(without_statistics, (compact.std, null.std, direct.std, std_ess(aligned)))
         ),
-        "low_rank": low_ranks,
-        "diagnostics": {
-            "sampler": sampler_health(samples),
-            "weights_unaligned": weight_convergence(samples),
-            "weights_aligned": weight_convergence(aligned),
-            "predictions": _prediction_convergence(setup, samples),
-        },
-    }
+        low_rank=low_ranks,
+        diagnostics=Diagnostics(
+            sampler=SamplerHealth.model_validate(sampler_health(samples)),
+            weights_unaligned=Convergence.model_validate(weight_convergence(samples)),
+            weights_aligned=Convergence.model_validate(weight_convergence(aligned)),
+            predictions=_prediction_convergence(setup, samples),
+        ),
+    )
 
 
 def load_alignment(run: RunDirectory, setup: Setup, name: str) -> Alignment:
@@ -78,16 +84,16 @@ def _refine(
 
 def _summarize_low_ranks(
     run: RunDirectory, setup: Setup, samples: Samples, aligned: Samples, monitor: Monitor
-) -> dict[str, dict[str, float]]:
+) -> tuple[LowRank, ...]:
     """Write low-rank Gaussians, whole and with their residual std tempered on validation inputs."""
     reference = setup.predict(samples.draws(), "validation")
     num_draws = min(_MOST_TEMPERING_DRAWS, setup.config.evaluation.num_gaussian_draws)
-    found = {}
+    found: list[LowRank] = []
     for rank in setup.config.compact.ranks:
         monitor("low rank", 0.1, f"rank {rank}: tempering the residual")
         whole = summarize(aligned, rank)
         assert isinstance(whole, LowRankGaussian)
-        whole.save(run.compact(f"compact-rank-{rank}-whole"))
+        whole.save(run.compact(low_rank(rank, is_tempered=False).key))
         scale = fit_temperature(
             whole,
             lambda draws: setup.predict(draws, "validation"),
@@ -95,9 +101,10 @@ def _summarize_low_ranks(
             setup.key(f"temper-{rank}"),
             num_draws,
         )
-        temper(whole, scale).save(run.compact(f"compact-rank-{rank}"), residual_scale=scale)
-        found[str(rank)] = {"residual_share": whole.residual_share, "residual_scale": scale}
-    return found
+        tempered = run.compact(low_rank(rank, is_tempered=True).key)
+        temper(whole, scale).save(tempered, residual_scale=scale)
+        found.append(LowRank(rank=rank, residual_share=whole.residual_share, residual_scale=scale))
+    return tuple(found)
 
 
 def _summarize_others(run: RunDirectory, setup: Setup) -> None:
@@ -119,31 +126,31 @@ def _null(setup: Setup, samples: Samples) -> DiagonalGaussian:
     return summarize(setup.align(noise, setup.config.alignment.reference).apply(noise))
 
 
-def _floor(compact: Params, null: Params, direct: Params, ess: Params) -> dict[str, Any]:
+def _floor(compact: Params, null: Params, direct: Params, ess: Params) -> NullFloor:
     """What three trees of stds say of each other, and how many draws each aligned one is worth."""
     floors, unaligned, sizes = (_trees.named_leaves(tree) for tree in (null, direct, ess))
     below = jax.tree.map(lambda std, floor: std < floor, compact, null)
     all_sizes = _trees.ravel_batch(ess, 0)
-    return {
-        "std": rms(compact),
-        "null_std": rms(null),
-        "unaligned_std": rms(direct),
-        "share_below": float(_trees.ravel_batch(below, 0).mean()),
-        "ess_median": float(np.median(all_sizes)),
-        "undecided_share": float((all_sizes < LEAST_ESS).mean()),
-        "by_array": {
-            name: {
-                "std": rms(std),
-                "null_std": rms(floors[name]),
-                "unaligned_std": rms(unaligned[name]),
-                "ess_median": float(np.median(sizes[name])),
-            }
+    return NullFloor(
+        std=rms(compact),
+        null_std=rms(null),
+        unaligned_std=rms(direct),
+        share_below=float(_trees.ravel_batch(below, 0).mean()),
+        ess_median=float(np.median(all_sizes)),
+        undecided_share=float((all_sizes < LEAST_ESS).mean()),
+        by_array={
+            name: ArrayFloor(
+                std=rms(std),
+                null_std=rms(floors[name]),
+                unaligned_std=rms(unaligned[name]),
+                ess_median=float(np.median(sizes[name])),
+            )
             for name, std in _trees.named_leaves(compact).items()
         },
-    }
+    )
 
 
-def _prediction_convergence(setup: Setup, samples: Samples) -> dict[str, float | None]:
+def _prediction_convergence(setup: Setup, samples: Samples) -> Convergence:
     """R-hat and ESS of what draws predict: probabilities of the true class, or means."""
     predictive = setup.predict(samples.draws())
     if setup.dataset.task == "classification":
@@ -151,4 +158,5 @@ def _prediction_convergence(setup: Setup, samples: Samples) -> dict[str, float |
         values = predictive.draw_probs[:, np.arange(len(targets)), targets]  # pyright: ignore
     else:
         values = predictive.means  # pyright: ignore
-    return convergence(values.reshape(samples.num_chains, samples.num_draws, -1))
+    found = convergence(values.reshape(samples.num_chains, samples.num_draws, -1))
+    return Convergence.model_validate(found)

@@ -3,7 +3,6 @@
 Controls: one chain against several, and one arbitrary draw as reference against the iterated mean.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +11,9 @@ import numpy as np
 from onebasin.alignment.align import align
 from onebasin.alignment.reference import Reference
 from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
-from onebasin.prediction.categorical import Predictive, evaluate
+from onebasin.prediction.categorical import Predictive
+from onebasin.run.judge import Judge, mean_scores
+from onebasin.run.results import Scores
 from onebasin.run.setup import Monitor
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
@@ -27,8 +28,6 @@ from onebasin.studies.claims import (
 from onebasin.studies.names import Scale
 from onebasin.studies.runs import FinishedRun, finished_runs
 
-_SCORES = ("accuracy", "nll", "agreement", "total_variation")
-_FLOOR = ("std", "null_std", "unaligned_std", "share_below", "ess_median")
 _REPRESENTATIONS = (
     "hmc", "hmc-chain", "direct", "compact", "compact-mean", "vi", "ensemble", "compact-ensemble",
     "kept-1", "kept-2", "kept-4",
@@ -40,44 +39,55 @@ def compact(folder: Path, scale: Scale, monitor: Monitor, *, again: bool = False
     rows: list[Row] = []
     chains: list[Row] = []
     for run in finished_runs(scale, folder, monitor, again=again):
-        table = run.directory.results["representations"]
         chains.append(_health(run))
         monitor(f"{run.data}, seed {run.seed}: controls", 0.5, "references and single chains")
-        scores = {name: table[name] for name in _REPRESENTATIONS} | _controls(run)
         rows += [
-            {
-                "data": run.data,
-                "seed": run.seed,
-                "representation": name,
-                "num_numbers": found["num_numbers"],
-                **{score: found[score] for score in _SCORES},
-            }
-            for name, found in scores.items()
+            _row(run, one.representation.key, one.representation.values_per_weight, one.scores)
+            for one in run.compare.representations
+            if one.representation.key in _REPRESENTATIONS
         ]
+        rows += [_row(run, name, 2, scores) for name, scores in _controls(run).items()]
     return Findings({"representations": rows, "chains": chains}, claims_of(rows))
+
+
+def _row(run: FinishedRun, name: str, num_numbers: int, scores: Scores) -> Row:
+    return {
+        "data": run.data,
+        "seed": run.seed,
+        "representation": name,
+        "num_numbers": num_numbers,
+        "accuracy": scores.accuracy,
+        "nll": scores.nll,
+        "agreement": scores.agreement,
+        "total_variation": scores.total_variation,
+    }
 
 
 def _health(run: FinishedRun) -> Row:
     """How well HMC's chains agree in what they predict, and the null floor of the compact std."""
-    found, floor = run.directory.results["diagnostics"], run.directory.results["null_floor"]
+    found, floor = run.summarize.diagnostics, run.summarize.null_floor
     return {
         "data": run.data,
         "seed": run.seed,
-        "acceptance_rate": found["sampler"]["acceptance_rate"],
-        "num_divergent": found["sampler"]["num_divergent"],
-        **found["predictions"],
-        **{name: floor[name] for name in _FLOOR},
+        "acceptance_rate": found.sampler.acceptance_rate,
+        "num_divergent": found.sampler.num_divergent,
+        **found.predictions.model_dump(),
+        "std": floor.std,
+        "null_std": floor.null_std,
+        "unaligned_std": floor.unaligned_std,
+        "share_below": floor.share_below,
+        "ess_median": floor.ess_median,
     }
 
 
-def _controls(run: FinishedRun) -> dict[str, Row]:
+def _controls(run: FinishedRun) -> dict[str, Scores]:
     """Scores of Gaussians by other references and of single chains, means over which.
 
     `-own` is judged against the chain's own draws, as a protocol of one chain would.
     """
     samples = load_samples(run.directory.samples("hmc"), run.setup.template)
     everything = run.setup.predict(samples.draws())
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[Scores]] = {}
     for chain in range(samples.num_chains):
         start = _aligned(run, samples, samples.draw(chain, 0))
         found.setdefault("compact-first", []).append(_score(run, start, everything))
@@ -89,7 +99,7 @@ def _controls(run: FinishedRun) -> dict[str, Row]:
         }.items():
             found.setdefault(name, []).append(_score(run, gaussian, everything))
             found.setdefault(f"{name}-own", []).append(_score(run, gaussian, own))
-    return {name: _mean(some) for name, some in found.items()}
+    return {name: mean_scores(some) for name, some in found.items()}
 
 
 def _aligned(run: FinishedRun, samples: Samples, reference: Reference) -> DiagonalGaussian:
@@ -97,16 +107,10 @@ def _aligned(run: FinishedRun, samples: Samples, reference: Reference) -> Diagon
     return summarize(align(samples, symmetry, matching, reference).apply(samples))
 
 
-def _score(run: FinishedRun, gaussian: DiagonalGaussian, reference: Predictive) -> Row:
+def _score(run: FinishedRun, gaussian: DiagonalGaussian, reference: Predictive) -> Scores:
     num_draws = run.setup.config.evaluation.num_gaussian_draws
     predictive = run.setup.predict(gaussian.sample(run.setup.key("controls"), num_draws))
-    return {**evaluate(predictive, run.setup.test_targets, reference), "num_numbers": 2}
-
-
-def _mean(rows: Sequence[Row]) -> Row:
-    return {name: float(np.mean([number(row, name) for row in rows])) for name in _SCORES} | {
-        "num_numbers": rows[0]["num_numbers"]
-    }
+    return Judge(run.setup, reference)(predictive)
 
 
 def claims_of(rows: list[Row]) -> list[Claim]:

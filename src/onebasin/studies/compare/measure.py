@@ -20,8 +20,8 @@ from onebasin.gaussians.compare import (
     rank_correlation,
 )
 from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
+from onebasin.run.representations import COMPACT, COMPACT_ENSEMBLE, VI
 from onebasin.run.setup import Monitor, Setup
-from onebasin.run.steps.compare import UNALIGNED
 from onebasin.run.steps.summarize import load_alignment
 from onebasin.store.tables import Row
 from onebasin.studies.claims import Claim, Findings, claim_over_seeds, number
@@ -29,7 +29,7 @@ from onebasin.studies.names import Scale
 from onebasin.studies.runs import FinishedRun, finished_runs
 from onebasin.symmetry.axes import Symmetry
 
-_METHODS = {"compact": "HMC", "compact-ensemble": "ensemble", "vi": "VI"}
+_METHODS = {COMPACT: "HMC", COMPACT_ENSEMBLE: "ensemble", VI: "VI"}
 
 
 def compare(folder: Path, scale: Scale, monitor: Monitor, *, again: bool = False) -> Findings:
@@ -43,12 +43,11 @@ def _correlations(run: FinishedRun) -> list[Row]:
     rows: list[Row] = []
     masks = {"all": None, "live": live_weights(run.setup)}
     for first, second in combinations(_METHODS, 2):
-        ours, theirs = _load(run, first), _load(run, second)
-        unaligned = _load(run, UNALIGNED[first]), _load(run, UNALIGNED[second])
+        ours, theirs = _load(run, first.key), _load(run, second.key)
         pairs = {
-            "before": unaligned,
+            "before": (_load(run, first.key_unaligned), _load(run, second.key_unaligned)),
             "after": (ours, theirs),
-            "null": (ours, _null(run, f"null-{first}-{second}", theirs)),
+            "null": (ours, _null(run, f"null-{first.key}-{second.key}", theirs)),
         }
         for when, (a, b) in pairs.items():
             for weights, mask in masks.items():

@@ -17,13 +17,15 @@ from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
 from onebasin.gaussians.mixture import GaussianMixture
 from onebasin.gaussians.unit_blocks import UnitBlocks
 from onebasin.prediction.kept_draws import evenly_spaced
-from onebasin.run.judge import Judge, Scores
+from onebasin.run.judge import Judge
+from onebasin.run.results import Scores
 from onebasin.run.setup import Monitor, Setup
 from onebasin.samples import Samples
 from onebasin.studies.frontier.basin import Basin, make_basin
 from onebasin.studies.frontier.matchings import LIKELIHOOD, relabelled, significance
 from onebasin.studies.frontier.refined import refined_chains, refined_compact, refinements
 from onebasin.studies.frontier.representations import Builder, Representation
+from onebasin.studies.frontier.table import Numbers
 
 KEPT = (1, 2, 4, 8)
 _NUM_ELBO_DRAWS = 64
@@ -35,7 +37,7 @@ def evaluate_seed(
     builders: Mapping[str, Builder],
     num_steps: int,
     monitor: Monitor,
-) -> Scores:
+) -> dict[str, Numbers]:
     """The scores of the given representations, the path of refinement, and significance."""
     monitor("aligning", 0.0, "by weights, then by likelihood")
     basin = make_basin(setup, samples)
@@ -60,27 +62,33 @@ def evaluate_seed(
     return table
 
 
-def _marks(judge: Judge, samples: Samples) -> dict[str, Scores]:
+def _marks(judge: Judge, samples: Samples) -> dict[str, Numbers]:
     """What representations are held against: HMC, one chain of it, and kept draws."""
     num_thinnings = judge.setup.config.evaluation.num_thinnings
     starts = (np.arange(num_thinnings) + 0.5) / num_thinnings
-    found = {"hmc": judge(judge.reference, judge.reference.num_draws)}
-    chain = judge.held_out_chain(samples.num_chains, samples.num_draws)
-    found |= {} if chain is None else {"hmc-chain": chain}
-    for count in (count for count in KEPT if count <= judge.reference.num_draws):
-        rows = [evenly_spaced(judge.reference.num_draws, count, float(start)) for start in starts]
-        found[f"kept-{count}"] = judge.kept(rows)
+    total = judge.reference.num_draws
+    found = {"hmc": _stored(judge(judge.reference), total)}
+    if samples.num_chains > 1:
+        chain = judge.held_out_chain(samples.num_chains, samples.num_draws)
+        found["hmc-chain"] = _stored(chain, samples.num_draws)
+    for count in (count for count in KEPT if count <= total):
+        rows = [evenly_spaced(total, count, float(start)) for start in starts]
+        found[f"kept-{count}"] = _stored(judge.kept(rows), count)
     return found
 
 
-def _score(judge: Judge, name: str, gaussian: Representation) -> Scores:
+def _stored(scores: Scores, num_numbers: int) -> Numbers:
+    return {**scores.model_dump(), "num_numbers": num_numbers}
+
+
+def _score(judge: Judge, name: str, gaussian: Representation) -> Numbers:
     setup = judge.setup
     if isinstance(gaussian, GaussianMixture) and gaussian.std is None:
         predictive = setup.predict(gaussian.mean)
     else:
         num_draws = setup.config.evaluation.num_gaussian_draws
         predictive = setup.predict(gaussian.sample(setup.key(f"evaluate-{name}"), num_draws))
-    return judge(predictive, gaussian.num_numbers) | {"elbo": _elbo(setup, gaussian)}
+    return _stored(judge(predictive), gaussian.num_numbers) | {"elbo": _elbo(setup, gaussian)}
 
 
 def _elbo(setup: Setup, gaussian: Representation) -> float | None:
@@ -95,14 +103,14 @@ def _elbo(setup: Setup, gaussian: Representation) -> float | None:
     return elbo if np.isfinite(elbo) else None
 
 
-def _distance(basin: Basin, gaussian: DiagonalGaussian) -> Scores:
+def _distance(basin: Basin, gaussian: DiagonalGaussian) -> Numbers:
     """How far a refined Gaussian has moved from the aligned samples', in root mean squares."""
     anchor = summarize(basin.aligned)
     moved = jax.tree.map(np.subtract, gaussian.mean, anchor.mean)
     return {"moved": rms(moved), "std": rms(gaussian.std)}
 
 
-def held_out(setup: Setup, samples: Samples) -> dict[str, Scores]:
+def held_out(setup: Setup, samples: Samples) -> dict[str, Numbers]:
     """Mean log densities, in nats for each weight, of aligned draws that a fit has not seen.
 
     `held_out_chain`: each chain under the fit to the others; `held_out_draws`: every other draw
@@ -122,7 +130,7 @@ def held_out(setup: Setup, samples: Samples) -> dict[str, Scores]:
     return found
 
 
-def _means(score: str, found: list[dict[str, float]]) -> dict[str, Scores]:
+def _means(score: str, found: list[dict[str, float]]) -> dict[str, Numbers]:
     return {name: {score: float(np.mean([one[name] for one in found]))} for name in found[0]}
 
 

@@ -14,9 +14,9 @@ from onebasin.alignment.null import null_draws, rms
 from onebasin.alignment.significance import compare_with_nulls, num_null_draws
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.fisher.importance import fisher_importance
-from onebasin.run.judge import Scores
 from onebasin.run.setup import Setup
 from onebasin.samples import Samples
+from onebasin.studies.frontier.table import Numbers
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.balance import balance
 
@@ -139,7 +139,7 @@ def relabelled(samples: Samples, symmetry: Symmetry) -> tuple[Alignment, Alignme
     )
 
 
-def significance(setup: Setup, way: Way, aligned: Samples) -> Scores:
+def significance(setup: Setup, way: Way, aligned: Samples) -> Numbers:
     """Of aligned stds: their size, the null floor's, its noise's, and the share below it.
 
     No share where most weights have too small an effective sample size to tell.

@@ -8,7 +8,6 @@ from typing import TypeAlias
 from onebasin.run.begin import open_run
 from onebasin.run.cache import cached, key_of
 from onebasin.run.config import RunConfig
-from onebasin.run.judge import Scores
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Monitor, Setup, set_up
 from onebasin.run.steps.sample import draw_hmc
@@ -18,9 +17,9 @@ from onebasin.store.files import write_text
 from onebasin.store.tables import Row, write_table
 from onebasin.studies.frontier.evaluate import evaluate_seed
 from onebasin.studies.frontier.representations import from_samples
-from onebasin.studies.frontier.table import markdown, rows_of
+from onebasin.studies.frontier.table import Numbers, markdown, rows_of
 
-Found: TypeAlias = dict[str, Scores]
+Found: TypeAlias = dict[str, Numbers]
 _FOLDER, _FILE = "frontier", "scores.json"
 
 

@@ -1,12 +1,15 @@
 """The table of the frontier: means over seeds with intervals, for files and for people."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from onebasin.intervals import t_interval
 from onebasin.store.tables import Row
+
+Numbers: TypeAlias = dict[str, Any]
+"""The numbers of one representation and one seed, by the names of the columns."""
 
 METRICS = {
     "accuracy": "accuracy",
