@@ -10,6 +10,7 @@ import numpy as np
 from onebasin.alignment.align import Alignment
 from onebasin.gaussians.gaussian import load_gaussian
 from onebasin.run.begin import check_run
+from onebasin.run.results import STEPS
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Setup
 from onebasin.store.draws import load_samples
@@ -88,8 +89,6 @@ def _check_finite(params: Any) -> None:
 
 
 def _read_results(run: RunDirectory) -> None:
-    from onebasin.run.run import STEPS
-
     missing = [step for step in STEPS if not run.is_done(step)]
     if missing:
         raise ValueError(f"All steps must have been taken. Got none of {', '.join(missing)}.")
