@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from onebasin.run.config import BUILT_IN
+from onebasin.run.results import STEPS
+from onebasin.studies.names import STUDIES
 
 ONEBASIN = Path(sys.executable).with_name("onebasin")
 TINY = [
@@ -66,11 +68,35 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_help_names_every_step():
+def without_seconds(out: Path) -> dict:
+    """The results of a run, but for how long they took."""
+    results = json.loads((out / "results.json").read_text())
+    for step in STEPS:
+        del results[step]["seconds"]
+    return results | {"report_seconds": None}
+
+
+def test_help_names_every_command_and_leaves_other_names_free():
     done = onebasin("--help")
     assert done.returncode == 0
-    for step in ("run", "sample", "align", "summarize", "compare", "prune", "report"):
+    lines = done.stdout.partition("Commands:")[2].strip().splitlines()
+    # align, merge, prune and report are left for commands on people's own files.
+    assert {line.split()[0] for line in lines} == {"run", "step", "check", "study", "symmetry"}
+
+
+def test_help_names_every_step_and_how_a_run_directory_is_made():
+    done = onebasin("step", "--help")
+    assert done.returncode == 0
+    for step in ("sample", "align", "summarize", "compare", "prune", "report"):
         assert step in done.stdout
+    assert "onebasin step sample DIR --config CONFIG" in " ".join(done.stdout.split())
+
+
+def test_help_names_every_study():
+    done = onebasin("study", "--help")
+    assert done.returncode == 0
+    for study in (*STUDIES, "paper"):
+        assert study in done.stdout
 
 
 def test_help_names_every_config():
@@ -92,26 +118,24 @@ def test_a_run_writes_everything_it_promises(finished_run):
 @pytest.mark.long
 def test_the_steps_one_at_a_time_find_what_a_run_finds(finished_run, tmp_path):
     out = tmp_path / "steps"
-    assert onebasin("sample", "digits", "--out", out, *TINY).returncode == 0
+    assert onebasin("step", "sample", out, "--config", "digits", *TINY).returncode == 0
     for step in ("align", "summarize", "compare", "prune", "report"):
-        done = onebasin(step, out)
+        done = onebasin("step", step, out)
         assert done.returncode == 0, done.stderr
-    found, wanted = (json.loads((d / "results.json").read_text()) for d in (out, finished_run))
-    del found["seconds"], wanted["seconds"]
-    assert found == wanted
+    assert without_seconds(out) == without_seconds(finished_run)
 
 
 def test_a_step_waits_for_those_before_it(finished_run, tmp_path):
     out = tmp_path / "copy"
     shutil.copytree(finished_run, out)
     results = json.loads((out / "results.json").read_text())
-    del results["seconds"]["align"]
+    results["align"] = None
     (out / "results.json").write_text(json.dumps(results))
-    assert_refused(onebasin("compare", out, "--again"), "needs what align writes")
+    assert_refused(onebasin("step", "compare", out, "--again"), "needs what align writes")
 
 
 def test_a_step_is_taken_once(finished_run):
-    assert_refused(onebasin("prune", finished_run), "has been taken", "--again")
+    assert_refused(onebasin("step", "prune", finished_run), "has been taken", "--again")
 
 
 def test_a_run_never_overwrites_another(finished_run):
@@ -127,28 +151,136 @@ def test_an_interrupted_run_is_refused_by_its_steps_and_ended_by_resume(finished
     attributes = out / "samples" / "hmc.zarr" / "zarr.json"
     attributes.write_text(attributes.read_text().replace("true", "false"))
     (out / "compact" / "compact.safetensors.partial").write_bytes(b"half")
-    assert_refused(onebasin("align", out), "has not been taken", "onebasin sample")
+    assert_refused(onebasin("step", "align", out), "has not been taken", "onebasin step sample")
     assert_refused(onebasin("run", "digits", "--out", out, *TINY), "another run", "--resume")
     done = onebasin("run", "digits", "--out", out, "--resume", *TINY)
     assert done.returncode == 0, done.stderr
-    found, wanted = (json.loads((d / "results.json").read_text()) for d in (out, finished_run))
-    del found["seconds"], wanted["seconds"]
-    assert found == wanted
+    assert without_seconds(out) == without_seconds(finished_run)
     assert not list(out.rglob("*.partial"))
 
 
 def test_resuming_with_another_config_is_refused(finished_run):
     done = onebasin("run", "digits", "--out", finished_run, "--resume", "--seed", 5, *TINY)
-    assert_refused(done, "seed", "began with")
+    assert_refused(done, "seed 5 instead of 0")
 
 
-def test_a_sample_store_of_another_network_is_refused(finished_run, tmp_path):
+def test_repeating_a_step_with_another_config_is_refused(finished_run, tmp_path):
     out = tmp_path / "other"
     shutil.copytree(finished_run, out)
     config = (out / "config.toml").read_text()
     (out / "config.toml").write_text(config.replace("    64,", "    32,"))
     assert (out / "config.toml").read_text() != config
-    assert_refused(onebasin("align", out, "--again"), "network at hand", "hidden_0/kernel")
+    assert_refused(onebasin("step", "align", out, "--again"), "hidden [32] instead of [64]")
+
+
+def files_in(out: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def own_data(tmp_path: Path) -> Path:
+    """A table that a run has drawn samples for, and that has been edited since."""
+    rows = np.random.default_rng(0).normal(size=(60, 3)).round(4)
+    lines = [",".join(map(str, row)) for row in rows]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["a,b,yield", *lines]))
+    config = tmp_path / "own.toml"
+    config.write_text(f'[data]\nname = "{table}"\n[network]\nhidden = [4]\n')
+    done = onebasin("step", "sample", tmp_path / "own", "--config", config, *TINY)
+    assert done.returncode == 0, done.stderr
+    table.write_text("\n".join(["a,b,yield", "9.5,9.5,9.5", *lines[1:]]))
+    return tmp_path
+
+
+def test_data_edited_between_two_steps_are_refused_until_the_run_is_begun_anew(own_data):
+    out = own_data / "own"
+    before = files_in(out)
+    words = ("data that has changed since", f"onebasin step sample {out} --again")
+    for arguments in (["step", "align", out], ["run", own_data / "own.toml", "--resume"]):
+        done = onebasin(*arguments, *(["--out", out, *TINY] if "run" in arguments else []))
+        assert_refused(done, *words)
+        assert files_in(out) == before
+    assert_refused(onebasin("step", "sample", out), "has been taken", "--again")
+    assert_refused(onebasin("step", "sample", out, "--seed", 3), "no --config")
+    done = onebasin("step", "sample", out, "--again")
+    assert done.returncode == 0, done.stderr
+    assert files_in(out) != before
+    assert (out / "config.toml").read_bytes() == before[out / "config.toml"]
+    done = onebasin("step", "align", out)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_run_of_another_version_is_refused(finished_run, tmp_path):
+    out = tmp_path / "old"
+    shutil.copytree(finished_run, out)
+    key = json.loads((out / "key.json").read_text())
+    (out / "key.json").write_text(json.dumps(key | {"version": "0.0.1"}))
+    before = files_in(out)
+    for step in ("align", "report"):
+        done = onebasin("step", step, out, *(["--again"] if step == "align" else []))
+        assert_refused(done, "instead of 0.0.1")
+    assert_refused(onebasin("run", "digits", "--out", out, "--resume", *TINY), "instead of 0.0.1")
+    assert files_in(out) == before
+
+
+def test_a_run_without_a_key_is_refused(finished_run, tmp_path):
+    out = tmp_path / "old"
+    shutil.copytree(finished_run, out)
+    (out / "key.json").unlink()
+    done = onebasin("step", "align", out, "--again")
+    assert_refused(done, "key.json", "an earlier version wrote it")
+
+
+def check(out: Path) -> tuple[int, dict[str, str], str]:
+    """The exit code, the state of every file that is not whole, and the last line."""
+    done = onebasin("check", out)
+    states = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    assert "samples/hmc.zarr" in states
+    faulty = {name: state for name, state in states.items() if state != "whole"}
+    assert len(done.stderr.strip().splitlines()) <= 1, done.stderr
+    return done.returncode, faulty, done.stderr
+
+
+def test_every_file_of_a_finished_run_is_whole(finished_run):
+    before = files_in(finished_run)
+    assert check(finished_run) == (0, {}, "")
+    assert files_in(finished_run) == before
+
+
+def test_files_that_are_missing_or_damaged_are_named(finished_run, tmp_path):
+    out = tmp_path / "damaged"
+    shutil.copytree(finished_run, out)
+    (out / "compact" / "refined.safetensors").unlink()
+    for name in ("alignment/vi.safetensors", "compact/vi.safetensors", "report.html"):
+        content = (out / name).read_bytes()
+        (out / name).write_bytes(content[: len(content) // 2])
+    shutil.rmtree(out / "samples" / "hmc.zarr" / "posterior" / "out.bias" / "c")  # its numbers
+    figure = next((out / "figures").glob("*.png"))
+    figure.write_bytes(figure.read_bytes()[:-5])
+    results = json.loads((out / "results.json").read_text())
+    results["prune"] = None
+    (out / "results.json").write_text(json.dumps(results))
+    code, faulty, said = check(out)
+    assert code == 2
+    assert said.startswith("onebasin: ")
+    assert faulty.pop("compact/refined.safetensors") == "missing"
+    assert "prune" in faulty.pop("results.json")
+    assert "lost" in faulty.pop("samples/hmc.zarr")
+    assert set(faulty) == {
+        "alignment/vi.safetensors", "compact/vi.safetensors", "report.html",
+        f"figures/{figure.name}",
+    }  # fmt: skip
+
+
+def test_files_of_another_config_are_told_from_damaged_ones(finished_run, tmp_path):
+    out = tmp_path / "other"
+    shutil.copytree(finished_run, out)
+    config = (out / "config.toml").read_text()
+    (out / "config.toml").write_text(config.replace("seed = 0", "seed = 1", 1))
+    code, faulty, _ = check(out)
+    assert code == 2
+    assert list(faulty) == ["key.json"]
+    assert "seed 1 instead of 0" in faulty["key.json"]
 
 
 BAD_CONFIGS = {
@@ -205,14 +337,14 @@ def test_bad_data_is_one_line_and_writes_nothing(case, tmp_path):
 
 
 def test_a_run_directory_that_is_none_is_refused(tmp_path):
-    assert_refused(onebasin("align", tmp_path), "config.toml")
+    assert_refused(onebasin("step", "align", tmp_path), "config.toml")
 
 
 def test_a_damaged_results_file_is_refused(finished_run, tmp_path):
     out = tmp_path / "damaged"
     shutil.copytree(finished_run, out)
     (out / "results.json").write_text('{"schema": 1, "sec')
-    assert_refused(onebasin("report", out), "results.json", "JSON")
+    assert_refused(onebasin("step", "report", out), "results.json", "JSON")
 
 
 NETWORK = """

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from onebasin.run.begin import open_run
 from onebasin.run.config import RunConfig, load_config
 from onebasin.run.run import take_steps
 from onebasin.run.run_directory import RunDirectory
@@ -33,6 +34,7 @@ def tiny_config(name: str, *changes: str) -> RunConfig:
 
 
 def take_all_steps(path: Path, config: RunConfig) -> RunDirectory:
-    run = RunDirectory.create(path, config.model_dump(mode="json"))
-    take_steps(run, set_up(config))
+    setup = set_up(config)
+    run = open_run(path, setup)
+    take_steps(run, setup)
     return run

@@ -18,13 +18,15 @@ from onebasin.run.setup import Setup, silent
 
 _MAKE = """
 import sys
+from pathlib import Path
+from onebasin.run.begin import open_run
 from onebasin.run.config import load_config
 from onebasin.run.run import take_steps
 from onebasin.run.setup import set_up
-from onebasin.run.run_directory import RunDirectory
 
 config = load_config(sys.argv[1], sys.argv[3:])
-take_steps(RunDirectory.create(sys.argv[2], config.model_dump(mode="json")), set_up(config))
+setup = set_up(config)
+take_steps(open_run(Path(sys.argv[2]), setup), setup)
 """
 _TINY = (
     "network.hidden=[12]",

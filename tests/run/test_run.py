@@ -13,6 +13,7 @@ from tiny_runs import take_all_steps, tiny_config
 
 from onebasin.alignment.null import null_draws, rms
 from onebasin.gaussians.gaussian import load_gaussian
+from onebasin.run.begin import open_run
 from onebasin.run.config import RunConfig, check_config
 from onebasin.run.run import SCHEMA, STEPS, open_setup, take_step, take_steps
 from onebasin.run.run_directory import RunDirectory
@@ -256,23 +257,25 @@ def test_a_finished_run_has_nothing_left_to_do(run: RunDirectory) -> None:
 
 
 def test_a_step_needs_those_before_it(tmp_path: Path) -> None:
-    config = tiny_config("digits")
-    run = RunDirectory.create(tmp_path / "run", config.model_dump(mode="json"))
-    with pytest.raises(StoreError, match=r"step compare needs what sample writes.*onebasin sample"):
-        take_step(run, "compare", set_up(config))
+    setup = set_up(tiny_config("digits"))
+    run = open_run(tmp_path / "run", setup)
+    message = r"step compare needs what sample writes.*onebasin step sample"
+    with pytest.raises(StoreError, match=message):
+        take_step(run, "compare", setup)
 
 
 def on_the_same_draws(run: RunDirectory, path: Path, *changes: str) -> RunDirectory:
     """A run with another config whose draws are there already, so that nothing is sampled."""
     name = run.config["data"]["name"]
     config = tiny_config(name, *changes)
-    other = RunDirectory.create(path, config.model_dump(mode="json"))
+    setup = set_up(config)
+    other = open_run(path, setup)
     like = open_setup(run).template
     for method, count in {"hmc": config.hmc.num_chains, "ensemble": NUM_MEMBERS}.items():
         chains = load_samples(run.samples(method), like).chains(*range(count))
         save_samples(other.samples(method), chains)
     shutil.copy(run.compact("vi-unaligned"), other.compact("vi-unaligned"))
-    take_steps(other, set_up(config))
+    take_steps(other, setup)
     return other
 
 

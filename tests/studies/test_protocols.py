@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
-from onebasin.studies.claims import Scale
 from onebasin.studies.dynamics import measure as dynamics
+from onebasin.studies.names import Scale
 from onebasin.studies.runs import run_configs
 from onebasin.studies.transpositions import measure as transpositions, stability
 

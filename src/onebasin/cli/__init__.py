@@ -1,8 +1,8 @@
 """The command line: `onebasin run CONFIG`, its steps one at a time, and studies.
 
-What users pass is `arguments`, the steps of a run `steps`, whole studies `studies`, the symmetry
-of any network `symmetry`. JAX and the numerical libraries load inside the commands: help and usage
-errors come at once.
+What users pass is `arguments`, a run and its steps `steps`, studies of many runs `studies`, the
+symmetry of any network `symmetry`. JAX and the numerical libraries load inside the commands: help
+and usage errors come at once.
 """
 
 import sys
@@ -18,19 +18,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (
-    steps.run,
-    steps.sample,
-    steps.align,
-    steps.summarize,
-    steps.compare,
-    steps.prune,
-    steps.report,
-    studies.paper,
-    studies.frontier,
-    symmetry.symmetry,
-):
+for command in (steps.run, steps.check, studies.study, symmetry.symmetry):
     app.command()(command)
+app.add_typer(steps.step, name="step")
 
 
 def main() -> None:

@@ -9,10 +9,14 @@ import typer
 _MAX_DEVICES = 16
 
 # Written out, for to ask the configs themselves would load JAX before the help is shown.
-_CONFIGS = "digits, digits-deep, diabetes, mnist-small, mnist-resnet20"
+CONFIGS = "digits, digits-deep, diabetes, mnist-small, mnist-resnet20"
 
-ConfigArgument = Annotated[str, typer.Argument(help=f"{_CONFIGS}, or a TOML file.")]
-RunArgument = Annotated[Path, typer.Argument(help="A run directory.")]
+ConfigArgument = Annotated[str, typer.Argument(help=f"{CONFIGS}, or a TOML file.")]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option("--config", help=f"Make the directory: {CONFIGS}, or a TOML file."),
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="DIR", help="A run directory.")]
 OutOption = Annotated[
     Path | None, typer.Option("--out", help="The run directory to make [default: NAME-run].")
 ]

@@ -9,6 +9,7 @@ import typer
 from onebasin.cli.arguments import (
     AgainOption,
     ConfigArgument,
+    ConfigOption,
     OutOption,
     RunArgument,
     SeedOption,
@@ -40,37 +41,52 @@ def run(
     _show(directory)
 
 
+step = typer.Typer(
+    help="Take one step of a run: sample, align, summarize, compare, prune and report, in turn. "
+    "`onebasin step sample DIR --config CONFIG` makes the run directory.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@step.command()
 def sample(
-    config: ConfigArgument,
-    out: OutOption = None,
+    run_directory: RunArgument,
+    config: ConfigOption = None,
     seed: SeedOption = None,
     changes: SetOption = None,
+    again: AgainOption = False,
 ) -> None:
-    """Make a run directory and draw samples by every method."""
-    directory, setup = _begin(config, out, seed, changes, resume=False)
+    """Draw samples by every method. With --config the run directory is made first."""
+    directory, setup = _begin_in(run_directory, config, seed, changes, again)
     _take("sample", directory, setup)
 
 
+@step.command()
 def align(run_directory: RunArgument, again: AgainOption = False) -> None:
     """Bring all draws into one basin and count transpositions."""
     _take("align", *_open(run_directory, "align", again))
 
 
+@step.command()
 def summarize(run_directory: RunArgument, again: AgainOption = False) -> None:
     """Write the Gaussians of aligned and unaligned draws, and their null floor."""
     _take("summarize", *_open(run_directory, "summarize", again))
 
 
+@step.command()
 def compare(run_directory: RunArgument, again: AgainOption = False) -> None:
     """Evaluate every representation against HMC, and compare weight by weight."""
     _take("compare", *_open(run_directory, "compare", again))
 
 
+@step.command()
 def prune(run_directory: RunArgument, again: AgainOption = False) -> None:
     """Prune by uncertainties, magnitude and at random, with the misaligned control."""
     _take("prune", *_open(run_directory, "prune", again))
 
 
+@step.command()
 def report(run_directory: RunArgument) -> None:
     """Draw the figures and write report.html."""
     from onebasin.run.results import STEPS
@@ -81,11 +97,31 @@ def report(run_directory: RunArgument) -> None:
     if missing:
         raise StoreError(
             f"A report needs every step. Got {run_directory}, where {missing[0]} has not been "
-            f"taken. Run `onebasin {missing[0]} {run_directory}` first."
+            f"taken. Run `onebasin step {missing[0]} {run_directory}` first."
         )
     with progress() as monitor:
         _write_report(directory, setup, monitor)
     _show(directory)
+
+
+def check(run_directory: RunArgument) -> None:
+    """Say which files of a run are there, whole, and of its present config, data and version."""
+    from onebasin.run.check import check_files
+    from onebasin.run.run import open_setup
+    from onebasin.run.run_directory import RunDirectory
+    from onebasin.store.errors import StoreError
+
+    directory = RunDirectory(run_directory)
+    found = check_files(directory, open_setup(directory))
+    for file in found:
+        typer.echo(f"{file.name}: {file.state}")
+    faulty = [file.name for file in found if not file.is_whole]
+    if faulty:
+        raise StoreError(
+            f"All files of a run must be whole and of one config, data and version. Got "
+            f"{', '.join(faulty)} in {run_directory}, which are not. Resume the run, or repeat the "
+            "step that writes them."
+        )
 
 
 def _begin(
@@ -93,21 +129,54 @@ def _begin(
 ) -> tuple["RunDirectory", "Setup"]:
     """The run directory and setup; data are checked before anything is written."""
     use_all_cores()
+    from onebasin.run.begin import check_run, open_run
     from onebasin.run.config import load_config
     from onebasin.run.run_directory import RunDirectory
     from onebasin.run.setup import set_up
 
     resolved = load_config(config, changes or (), seed)
     path = Path(f"{Path(config).stem}-run") if out is None else out
-    values = resolved.model_dump(mode="json")
-    if not resume:
+    if resume:
+        RunDirectory(path)  # nothing is made anew where there is nothing to go on with
+    else:
         RunDirectory.check_free(path)
     setup = set_up(resolved)
-    return (RunDirectory.resume if resume else RunDirectory.create)(path, values), setup
+    if resume:
+        check_run(path, setup)
+    return open_run(path, setup), setup
+
+
+def _begin_in(
+    path: Path, config: str | None, seed: int | None, changes: list[str] | None, again: bool
+) -> tuple["RunDirectory", "Setup"]:
+    """The run directory at a path: made from a config, or there and with its own."""
+    if config is not None and not again:
+        return _begin(config, path, seed, changes, resume=False)
+    if config is None and (seed is not None or changes):
+        raise ValueError(
+            "--seed and --set change the config that --config names. Got no --config. "
+            "Name one, or leave them out to go on with the run that is there."
+        )
+    if not again:
+        return _open(path, "sample", again)
+    use_all_cores()
+    from onebasin.run.begin import open_run
+    from onebasin.run.config import load_config
+    from onebasin.run.run import open_setup
+    from onebasin.run.run_directory import RunDirectory
+    from onebasin.run.setup import set_up
+
+    if config is None:
+        setup = open_setup(RunDirectory(path))
+    else:
+        setup = set_up(load_config(config, changes or (), seed))
+    return open_run(path, setup, again=True), setup
 
 
 def _open(path: Path, step: "Step | None", again: bool) -> tuple["RunDirectory", "Setup"]:
+    """A run directory that is there, and its setup, which must be what it was begun with."""
     use_all_cores()
+    from onebasin.run.begin import check_run
     from onebasin.run.run import open_setup
     from onebasin.run.run_directory import RunDirectory
     from onebasin.store.errors import StoreError
@@ -118,7 +187,9 @@ def _open(path: Path, step: "Step | None", again: bool) -> tuple["RunDirectory",
             f"A step is taken once. Got {path}, where {step} has been taken. "
             "Pass --again to repeat it."
         )
-    return directory, open_setup(directory)
+    setup = open_setup(directory)
+    check_run(path, setup)
+    return directory, setup
 
 
 def _take(step: "Step", directory: "RunDirectory", setup: "Setup") -> None:

@@ -1,51 +1,95 @@
 """Studies of many runs: the paper's claims, and what predicts best."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from onebasin.cli.arguments import ConfigArgument, SetOption, use_all_cores
+from onebasin.cli.arguments import CONFIGS, SetOption, use_all_cores
 from onebasin.cli.console import progress, show_table
+from onebasin.studies.names import PAPER, STUDIES, check_choice, checked_scale
+
+_ALL = "paper"
+_CONFIG = "digits"
 
 
-def paper(
+def study(
     name: Annotated[
-        str, typer.Argument(help="transpositions, dynamics, compact, compare, prune, or all.")
+        str, typer.Argument(help=f"{', '.join(STUDIES)}; or {_ALL}: all but the frontier.")
     ],
     scale: Annotated[
         str,
         typer.Option("--scale", help="smoke (seconds), small (minutes), or full (the paper's)."),
     ] = "small",
-    out: Annotated[Path, typer.Option("--out", help="Where findings go.")] = Path("paper"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help=f"Where findings go [default: {_ALL}, or CONFIG-frontier]."),
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="Repeat what is there.")] = False,
+    config: Annotated[
+        str | None,
+        typer.Option("--config", help=f"Frontier: {CONFIGS}, or a TOML file [default: {_CONFIG}]."),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Frontier: how many seeds, from 0 on.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Frontier: steps of each refinement.")
+    ] = None,
+    changes: SetOption = None,
 ) -> None:
-    """Test the paper's claims: tables, figures and verdicts, each experiment in a folder."""
+    """Take a study: tables, figures and verdicts over several seeds, each study in a folder.
+
+    --config, --seeds, --steps and --set belong to the frontier, which scores every representation
+    of one config: what predicts best for the numbers that it stores.
+    """
+    check_choice("A study", name, [*STUDIES, _ALL])
+    checked_scale(scale)
+    if name not in PAPER and name != _ALL:
+        _frontier(config or _CONFIG, scale, out, again, seeds, steps, changes or ())
+        return
+    given = {"--config": config, "--seeds": seeds, "--steps": steps, "--set": changes}
+    theirs = [option for option, value in given.items() if value is not None]
+    if theirs:
+        raise ValueError(
+            f"{', '.join(given)} belong to the frontier. Got {' and '.join(theirs)} with the study "
+            f"{name}, which its scale fixes. Leave them out."
+        )
+    _claims(name, scale, Path(_ALL) if out is None else out, again)
+
+
+def _claims(name: str, scale: str, out: Path, again: bool) -> None:
     use_all_cores()
-    from onebasin.studies.write import claim_rows, write_paper
+    from onebasin.studies.write import claim_rows, write_study
 
     with progress() as monitor:
-        claims = write_paper(name, scale, out, monitor, again=again)
+        claims = write_study(name, scale, out, monitor, again=again)
     show_table(f"Claims at scale {scale}", claim_rows(claims), num_text_columns=2)
     typer.echo(f"Findings: {out}")
 
 
-def frontier(
-    config: ConfigArgument,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder [NAME-frontier].")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0 on.")] = 5,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of each refinement.")] = 1500,
-    changes: SetOption = None,
+def _frontier(
+    config: str,
+    scale: str,
+    out: Path | None,
+    again: bool,
+    seeds: int | None,
+    steps: int | None,
+    changes: Sequence[str],
 ) -> None:
-    """Score every representation over seeds: what predicts best for the numbers it stores."""
     use_all_cores()
-    from onebasin.run.config import load_config
     from onebasin.studies.frontier.figures import draw_frontier
+    from onebasin.studies.frontier.protocol import PROTOCOLS, frontier_config
     from onebasin.studies.frontier.run import run_frontier
 
     folder = Path(f"{Path(config).stem}-frontier") if out is None else out
+    num_seeds, num_steps = PROTOCOLS[checked_scale(scale)]
+    resolved = frontier_config(config, checked_scale(scale), changes)
     with progress() as monitor:
-        rows = run_frontier(load_config(config, changes or ()), seeds, folder, steps, monitor)
+        rows = run_frontier(
+            resolved, seeds or num_seeds, folder, steps or num_steps, monitor, again=again
+        )
     draw_frontier(rows, folder)
     typer.echo((folder / "frontier.md").read_text("utf-8"))
     typer.echo(f"Table: {folder / 'frontier.csv'}, figures: frontier.png, path.png")

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from onebasin._types import Array, Key, Params
 from onebasin.models.layers import (
     ACTIVATIONS,
+    HOMOGENEOUS,
     ODD,
     add_bias,
     check_activation,
@@ -74,8 +75,8 @@ def _convnet(
     symmetry = _symmetry(names, height * across, jax.eval_shape(init, jax.random.key(0)))
     if activation in ODD:
         symmetry = symmetry.with_signs(_signs(names, symmetry))
-    num_pixels = image_shape[0] * image_shape[1]
-    return Network(init, apply, None, claimed_of(symmetry, apply, num_pixels))
+    symmetry = claimed_of(symmetry, apply, image_shape[0] * image_shape[1])
+    return Network(init, apply, None, symmetry, is_homogeneous=activation in HOMOGENEOUS)
 
 
 def _symmetry(names: list[str], num_pixels: int, params: Params) -> Symmetry:

@@ -22,6 +22,9 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 ODD = ("tanh",)
 """Activations behind which units may change sign."""
 
+HOMOGENEOUS = ("relu",)
+"""Activations with f(s x) = s f(x) for every s > 0, behind which units may change scale."""
+
 
 def check_activation(name: str) -> None:
     """Raise ValueError for an activation that is not known."""

@@ -7,7 +7,15 @@ import jax
 from jaxtyping import Float
 
 from onebasin._types import Array, Key, Params
-from onebasin.models.layers import ACTIVATIONS, ODD, check_activation, dense, dense_init, gain_of
+from onebasin.models.layers import (
+    ACTIVATIONS,
+    HOMOGENEOUS,
+    ODD,
+    check_activation,
+    dense,
+    dense_init,
+    gain_of,
+)
 from onebasin.models.network import Network, claimed_of
 from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry
 
@@ -59,7 +67,8 @@ def _mlp(sizes: tuple[int, ...], activation: str) -> Network:
     symmetry = _mlp_symmetry(layers, sizes)
     if activation in ODD:
         symmetry = symmetry.with_signs(_mlp_signs(layers))
-    return Network(init, apply, activations, claimed_of(symmetry, apply, sizes[0]))
+    symmetry = claimed_of(symmetry, apply, sizes[0])
+    return Network(init, apply, activations, symmetry, is_homogeneous=activation in HOMOGENEOUS)
 
 
 def _mlp_symmetry(layers: Sequence[str], sizes: Sequence[int]) -> Symmetry:

@@ -26,6 +26,8 @@ class Network(NamedTuple):
       normalizes by the batch at hand and reads no statistics.
     - `recalibrate(params, inputs)` gives params whose statistics are those of these inputs, so
       that `apply` and `batch_apply` agree on them. Weights stay as they are.
+    - `is_homogeneous` says that the units of every group put out s times as much where what comes
+      in is scaled by s > 0, as behind relu, so that `balance` can be used.
 
     Params of a network that keeps running statistics are two collections,
     `{"weights": ..., "statistics": ...}`; those that `from_torch` and the like give are.
@@ -42,6 +44,7 @@ class Network(NamedTuple):
         Callable[[Params, Float[Array, "batch features"]], Float[Array, "batch outputs"]] | None
     ) = None
     recalibrate: Callable[[Params, Float[Array, "batch features"]], Params] | None = None
+    is_homogeneous: bool = False
 
 
 _NUM_INPUTS = 4

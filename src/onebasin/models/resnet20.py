@@ -88,9 +88,8 @@ def _resnet20(shape: _Shape) -> Network:
     num_pixels = shape.image_shape[0] * shape.image_shape[1]
     apply = _outputs(shape, by_layer if shape.kind == "layer" else by_statistics)
     if shape.kind == "layer":
-        return Network(
-            init, apply, None, claimed_of(Symmetry.of(_axes(shape), params), apply, num_pixels)
-        )
+        symmetry = claimed_of(Symmetry.of(_axes(shape), params), apply, num_pixels)
+        return Network(init, apply, None, symmetry, is_homogeneous=True)
     symmetry = Symmetry.of(_axes(shape), params, signs=_signs(shape))
     return Network(
         init,
@@ -101,6 +100,7 @@ def _resnet20(shape: _Shape) -> Network:
         recalibrate=lambda params, x: _in_collections(
             _forward(shape, by_batch, _together(params), x)[1]
         ),
+        is_homogeneous=True,
     )
 
 

@@ -5,6 +5,7 @@ import platform
 import time
 from collections.abc import Callable
 
+from onebasin.run.begin import check_run
 from onebasin.run.config import check_config
 from onebasin.run.results import STEPS, Results, Step, StepResults
 from onebasin.run.run_directory import RunDirectory
@@ -33,13 +34,15 @@ def take_step(run: RunDirectory, step: Step, setup: Setup, monitor: Monitor = si
 
     Its section replaces the old one whole; steps behind it count as not taken from then on.
 
-    Raises: StoreError where a step before it has not been taken.
+    Raises: StoreError where a step before it has not been taken, or where the run was begun with
+    another config, other data or another version than the setup's.
     """
+    check_run(run.path, setup)
     for earlier in STEPS[: STEPS.index(step)]:
         if not run.is_done(earlier):
             raise StoreError(
                 f"The step {step} needs what {earlier} writes. Got {run.path}, where it has not "
-                f"been taken. Run `onebasin {earlier}` on it first."
+                f"been taken. Run `onebasin step {earlier} {run.path}` first."
             )
     fresh = Results(config=setup.config, versions=versions())
     known = (run.load_results() or fresh).model_copy(update={"versions": fresh.versions})

@@ -26,7 +26,7 @@ class RunDirectory:
         if not (self.path / _CONFIG).is_file():
             raise StoreError(
                 f"A run directory holds a {_CONFIG}. Got {self.path}, which has none. "
-                "Make one with `onebasin sample CONFIG --out DIR`."
+                f"Make one with `onebasin step sample {self.path} --config CONFIG`."
             )
 
     @classmethod

@@ -9,9 +9,6 @@ import numpy as np
 from onebasin.intervals import t_interval
 from onebasin.store.tables import Row
 
-Scale: TypeAlias = Literal["smoke", "small", "full"]
-"""Seconds on embedded data; minutes on two cores; the paper's own protocol."""
-
 Direction: TypeAlias = Literal[">", ">=", "<", "<="]
 """On which side of its threshold a claim says that a statistic lies."""
 

@@ -1,15 +1,21 @@
-"""The runs that `compact` and `compare` read: the steps of the main job, over data and seeds."""
+"""The runs that studies are made of: those that `compact` and `compare` read, over data and seeds.
+
+A run is gone on with where its config, its data and the version of the library are the same.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from onebasin.data.fingerprint import fingerprint
+from onebasin.run.begin import open_run
+from onebasin.run.cache import Key
 from onebasin.run.config import RunConfig, load_config
 from onebasin.run.results import CompareResults, Step, SummarizeResults
 from onebasin.run.run import take_step
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Monitor, Setup, set_up
-from onebasin.studies.claims import Scale
+from onebasin.studies.names import Scale
 
 _STEPS: tuple[Step, ...] = ("sample", "align", "summarize", "compare")
 _COMMON = ("compact.ranks=[]", "evaluation.num_gaussian_draws=200", "evaluation.kept=[1,2,4]")
@@ -68,18 +74,29 @@ def _data_name(config: RunConfig) -> str:
     return config.data.name if config.data.pool == 1 else f"{config.data.name}, pooled"
 
 
-def finished_runs(scale: Scale, folder: Path, monitor: Monitor) -> Iterator[FinishedRun]:
-    """Every run, its missing steps taken first; what is there already is kept.
+def runs_key(scale: Scale) -> Key:
+    """What the runs of a scale depend on: the configs of all, and their data."""
+    configs = {f"{data}, seed {config.seed}": config for data, config in run_configs(scale)}
+    return Key(
+        arguments={"scale": scale},
+        config={name: config.model_dump(mode="json") for name, config in configs.items()},
+        data={name: fingerprint(set_up(config).dataset) for name, config in configs.items()},
+    )
 
-    Raises: StoreError where a run of another config lies in the folder.
+
+def finished_runs(
+    scale: Scale, folder: Path, monitor: Monitor, *, again: bool = False
+) -> Iterator[FinishedRun]:
+    """Every run, its missing steps taken first; what is there already is kept unless `again`.
+
+    Raises: StoreError where a run of another config, of other data or of another version lies
+    in the folder.
     """
     configs = run_configs(scale)
     for number, (data, config) in enumerate(configs):
-        path = folder / f"{scale}-{config.data.name}-{config.seed}"
-        values = config.model_dump(mode="json")
-        is_begun = (path / "config.toml").exists()
-        directory = (RunDirectory.resume if is_begun else RunDirectory.create)(path, values)
         setup = set_up(config)
+        path = folder / f"{scale}-{config.data.name}-{config.seed}"
+        directory = open_run(path, setup, again=again)
         where = f"{data}, seed {config.seed} ({number + 1} of {len(configs)})"
 
         def told(what: str, fraction: float, details: str, where: str = where) -> None:

@@ -1,96 +1,92 @@
-"""The paper's experiments on disk: tables, figures and claims, each experiment in a folder."""
+"""The paper's studies on disk: tables, figures and claims, each study in a folder."""
 
-import difflib
 import json
 import math
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias, cast, get_args
+from typing import Any, TypeAlias
 
 from matplotlib.figure import Figure
 
 from onebasin.plots.exhibit import png
 from onebasin.plots.numbers import fixed
 from onebasin.plots.theme import Theme
+from onebasin.run.cache import Key, cached, check_key
 from onebasin.run.setup import Monitor, silent
 from onebasin.store.errors import StoreError
 from onebasin.store.files import write_bytes, write_text
 from onebasin.store.tables import read_table, write_table
-from onebasin.studies.all import Experiment, experiments_in
-from onebasin.studies.claims import Claim, Scale, Tables
+from onebasin.studies.all import Study, studies_in
+from onebasin.studies.claims import Claim, Findings, Tables
 from onebasin.studies.compact import figures as compact
 from onebasin.studies.compare import figures as compare
 from onebasin.studies.dynamics import figures as dynamics
+from onebasin.studies.names import PAPER, Scale, check_choice, checked_scale
 from onebasin.studies.pruning import figures as pruning
 from onebasin.studies.transpositions import figures as transpositions
 
 Drawings: TypeAlias = Mapping[str, Callable[[Theme], Figure]]
-"""How each figure of an experiment is drawn, by the name of its file."""
+"""How each figure of a study is drawn, by the name of its file."""
 
 FIGURES: dict[str, Callable[[Tables], Drawings]] = {
     "transpositions": transpositions.figures,
     "dynamics": dynamics.figures,
     "compact": compact.figures,
     "compare": compare.figures,
-    "prune": pruning.figures,
+    "pruning": pruning.figures,
 }
-"""The figures of each experiment, drawn from its tables alone."""
+"""The figures of each study, drawn from its tables alone."""
 
 _CLAIMS = "claims.json"
 
 
-def write_paper(
+def write_study(
     name: str, scale: str, out: Path, monitor: Monitor = silent, *, again: bool = False
 ) -> dict[str, list[Claim]]:
-    """Take one experiment, or all, and write what they find; gives the claims of each.
+    """Take one study of the paper, or all by the name "paper", and write what they find.
 
-    An experiment whose claims are there is not repeated unless `again`. `claims.json` in `out`
-    joins those of all experiments that are there.
+    A study that is there is not repeated unless `again`. `claims.json` in `out` joins the claims
+    of all studies that are there. Gives the claims of each.
 
-    Raises: ValueError for an unknown name or scale; StoreError where a folder holds the findings
-    of another scale.
+    Raises: ValueError for an unknown name or scale; StoreError where a folder holds findings of
+    another scale, of other data or of another version.
     """
-    experiments = experiments_in(out)
-    names = list(experiments) if name == "all" else [name]
-    check_choice("An experiment", name, [*experiments, "all"])
-    check_choice("A scale", scale, list(get_args(Scale)))
+    check_choice("A study of the paper", name, [*PAPER, "paper"])
+    chosen = checked_scale(scale)
+    names = list(PAPER) if name == "paper" else [name]
+    studies = studies_in(out, names if again else ())
+    keys = {name: studies[name].key(chosen) for name in names}
     if not again:
-        for one in names:
-            _check_scale(out / one, scale)
-    for number, one in enumerate(names):
-        if again or not (out / one / _CLAIMS).exists():
-
-            def told(what: str, fraction: float, details: str, one: str = one) -> None:
-                monitor(f"{one}: {what}", fraction, details)
-
-            monitor(one, number / len(names), "")
-            _take(experiments[one], one, cast(Scale, scale), out / one, told)
+        # All before the first is taken, which may take hours.
+        for name, key in keys.items():
+            _check_folder(out / name, key)
+    found: dict[str, list[Claim]] = {}
+    for number, (name, key) in enumerate(keys.items()):
+        monitor(name, number / len(names), "")
+        take = partial(_take, studies[name], chosen, out / name, _named(monitor, name))
+        save = partial(_save, name, chosen, time.perf_counter())
+        found[name] = cached(out / name, key, take, _load, save, again=again).claims
         _join(out)
-    return {one: read_claims(out / one) for one in names}
+    return found
 
 
-def check_choice(what: str, value: str, choices: list[str]) -> None:
-    """Raise ValueError where a value is none of the choices, with the nearest one as a hint."""
-    if value not in choices:
-        near = difflib.get_close_matches(value, choices, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{what} must be one of {', '.join(choices)}. Got {value!r}.{hint}")
+def _check_folder(folder: Path, key: Key) -> None:
+    if (folder / _CLAIMS).exists():
+        check_key(folder, key)
 
 
-def _check_scale(folder: Path, scale: str) -> None:
-    if (folder / _CLAIMS).exists() and (found := _read(folder)["scale"]) != scale:
-        raise StoreError(
-            f"A folder holds the findings of one scale. Got scale {scale} for {folder}, which "
-            f"holds {found}. Name another folder with --out, or pass --again to replace them."
-        )
+def _named(monitor: Monitor, name: str) -> Monitor:
+    return lambda what, fraction, details: monitor(f"{name}: {what}", fraction, details)
 
 
-def _take(experiment: Experiment, name: str, scale: Scale, folder: Path, monitor: Monitor) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+def _take(study: Study, scale: Scale, folder: Path, monitor: Monitor) -> Findings:
     (folder / _CLAIMS).unlink(missing_ok=True)
-    begin = time.perf_counter()
-    findings = experiment(scale, monitor)
+    return study.measure(scale, monitor)
+
+
+def _save(name: str, scale: Scale, begin: float, folder: Path, findings: Findings) -> None:
     for table, rows in findings.tables.items():
         write_table(folder / f"{table}.csv", rows)
     draw_figures(name, folder)
@@ -100,15 +96,21 @@ def _take(experiment: Experiment, name: str, scale: Scale, folder: Path, monitor
         "seconds": round(time.perf_counter() - begin, 1),
         "claims": [_without_nan(claim._asdict()) for claim in findings.claims],
     }
-    # Last, so that claims that are there say that everything is.
     write_text(folder / _CLAIMS, json.dumps(found, indent=1, allow_nan=False) + "\n")
 
 
+def _load(folder: Path) -> Findings:
+    return Findings(_tables(folder), read_claims(folder))
+
+
 def draw_figures(name: str, folder: Path) -> None:
-    """Draw the figures of an experiment anew from the tables in its folder."""
-    tables = {path.stem: read_table(path) for path in sorted(folder.glob("*.csv"))}
-    for figure, draw in FIGURES[name](tables).items():
+    """Draw the figures of a study anew from the tables in its folder."""
+    for figure, draw in FIGURES[name](_tables(folder)).items():
         write_bytes(folder / f"{figure}.png", png(draw))
+
+
+def _tables(folder: Path) -> Tables:
+    return {path.stem: read_table(path) for path in sorted(folder.glob("*.csv"))}
 
 
 def _join(out: Path) -> None:
@@ -120,12 +122,12 @@ def _read(folder: Path) -> dict[str, Any]:
     path = folder / _CLAIMS
     try:
         return json.loads(path.read_text("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise StoreError(f"{path} must be JSON. Got: {error}. Pass --again.") from error
 
 
 def read_claims(folder: Path) -> list[Claim]:
-    """The claims of an experiment from its folder.
+    """The claims of a study from its folder.
 
     Raises: StoreError where the file is damaged.
     """
@@ -138,7 +140,7 @@ def read_claims(folder: Path) -> list[Claim]:
 
 def claim_rows(claims: Mapping[str, list[Claim]]) -> list[list[str]]:
     """A header and a row for each claim, as text."""
-    rows = [["experiment", "claim", "estimate", "95 % interval", "seeds", "claimed", "verdict"]]
+    rows = [["study", "claim", "estimate", "95 % interval", "seeds", "claimed", "verdict"]]
     for name, some in claims.items():
         for claim in some:
             low, high = (fixed(None if math.isnan(x) else x) for x in claim.interval)

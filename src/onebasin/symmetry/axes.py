@@ -186,9 +186,14 @@ class Symmetry:
             return _trees.named_leaves(self.axes, is_axes)
         return {name: Axes(*piece.names) for name, piece in self.pieces.items()}
 
+    @property
+    def is_simple(self) -> bool:
+        """Whether every axis of every leaf lists one thing and no group is nested in another."""
+        return self.is_plain and not self.nested
+
     def check_simple(self, purpose: str) -> None:
         """Raise ValueError where arrays list several things or groups are nested."""
-        if self.nested or not self.is_plain:
+        if not self.is_simple:
             raise ValueError(
                 f"{purpose} needs a symmetry whose arrays list one group an axis, none of them "
                 f"nested. Got groups {sorted(self.sizes)}, nested {self.nested}."

@@ -8,6 +8,7 @@ from tiny_runs import tiny_config
 
 from onebasin.run.config import RunConfig
 from onebasin.run.run_directory import RunDirectory
+from onebasin.run.setup import set_up
 from onebasin.store.draws import is_whole
 from onebasin.store.errors import StoreError
 from onebasin.store.tables import Row, read_table
@@ -59,11 +60,11 @@ def rows(config: RunConfig, folder: Path, told: Told) -> dict[str, Row]:
     return {str(row["representation"]): row for row in found}
 
 
-def test_every_representation_is_scored(rows: dict[str, Row]) -> None:
+def test_every_representation_is_scored(rows: dict[str, Row], config: RunConfig) -> None:
     path = {f"refined-elbo-pull-{pull:g}" for pull in PATH}
-    assert set(rows) == MARKS | set(from_samples(WAYS)) | set(REFINEMENTS) | path | {
-        "refined-chains"
-    }
+    from_draws = set(from_samples(set_up(config)))
+    assert from_draws >= WAYS
+    assert set(rows) == MARKS | from_draws | set(REFINEMENTS) | path | {"refined-chains"}
     for row in rows.values():
         assert row["num_seeds"] == NUM_SEEDS
         for metric in ("accuracy", "nll", "ece", "agreement", "total_variation"):
@@ -131,7 +132,7 @@ def test_seeds_are_runs_of_their_own_that_only_hmc_has_drawn(rows, folder: Path)
     assert [run.config["seed"] for run in seeds] == [0, 1]
     assert all(is_whole(run.samples("hmc")) for run in seeds)
     assert not any(run.samples("ensemble").exists() for run in seeds)
-    found = [json.loads((run.path / "frontier.json").read_text()) for run in seeds]
+    found = [json.loads((run.path / "frontier" / "scores.json").read_text()) for run in seeds]
     first, second = (seed["compact"]["elbo"] for seed in found)
     assert first != second
 
@@ -139,6 +140,6 @@ def test_seeds_are_runs_of_their_own_that_only_hmc_has_drawn(rows, folder: Path)
 def test_a_folder_of_another_config_is_refused(rows, folder: Path) -> None:
     other = tiny_config("digits", "network.hidden=[5]", "hmc.thin=1")
     before = (folder / "frontier.csv").read_text()
-    with pytest.raises(StoreError, match=r"network\.hidden"):
+    with pytest.raises(StoreError, match=r"network\.hidden \[5\] instead of \[4\]"):
         run_frontier(other, NUM_SEEDS, folder, NUM_STEPS, Told())
     assert (folder / "frontier.csv").read_text() == before

@@ -6,11 +6,55 @@ import pytest
 from tiny_runs import tiny_config
 
 from onebasin.inference.method import inits
-from onebasin.run.setup import set_up
+from onebasin.run.setup import Setup, set_up
 from onebasin.samples import Samples
-from onebasin.studies.frontier.matchings import WITHOUT_SIGNS, Way, ways
+from onebasin.studies.frontier.matchings import WITHOUT_SIGNS, Way, ways, ways_that_apply
+from onebasin.studies.frontier.protocol import frontier_config
 from onebasin.studies.frontier.representations import from_samples
 from onebasin.symmetry.axes_values import is_sign
+
+EVERYWHERE = {"compact", "compact-by-weights"}
+BY_ACTIVATIONS = {"compact-by-activations", "compact-by-mixed"}
+FISHER, BALANCED = "compact-by-fisher", "compact-balanced"
+
+APPLYING = {
+    "mlp": (["kind=mlp"], BY_ACTIVATIONS | {FISHER, BALANCED}),
+    "mlp with tanh": (["activation=tanh"], BY_ACTIVATIONS | {FISHER, WITHOUT_SIGNS}),
+    "mlp with gelu": (["activation=gelu"], BY_ACTIVATIONS | {FISHER}),
+    "convnet": (["kind=convnet"], {BALANCED}),
+    "convnet with tanh": (["kind=convnet", "activation=tanh"], {WITHOUT_SIGNS}),
+    "resnet20 by batch": (["kind=resnet20"], {FISHER, BALANCED, WITHOUT_SIGNS}),
+    "resnet20 by layer": (["kind=resnet20", "norm=layer"], {FISHER, BALANCED}),
+    "vit": (["kind=vit"], {WITHOUT_SIGNS}),
+    "lstm": (["kind=lstm"], {WITHOUT_SIGNS}),
+}
+"""Networks, and the ways that only some can take."""
+
+
+def setup_of(*changes: str) -> Setup:
+    chosen = [f"network.{change}" for change in changes]
+    return set_up(frontier_config("digits", "smoke", chosen))
+
+
+@pytest.mark.parametrize("name", APPLYING)
+def test_the_ways_that_apply_are_known_before_anything_is_drawn(name: str) -> None:
+    changes, expected = APPLYING[name]
+    setup = setup_of(*changes)
+    assert set(ways_that_apply(setup)) == EVERYWHERE | expected
+    found = from_samples(setup)
+    assert set(ways_that_apply(setup)) <= set(found)
+    assert ("unit-blocks" in found) == (name != "vit")  # which has dimensions inside of heads
+    assert ("compact-mean-without-signs" in found) == (WITHOUT_SIGNS in expected)
+
+
+@pytest.mark.parametrize(("num_chains", "num_draws"), [(1, 4), (2, 4)])
+def test_no_representation_takes_more_draws_than_there_are(num_chains: int, num_draws: int) -> None:
+    changes = [f"hmc.num_chains={num_chains}", f"hmc.num_draws={num_draws}", "compact.ranks=[2]"]
+    found = from_samples(set_up(frontier_config("digits", "smoke", changes)))
+    few = num_chains * num_draws < 7
+    for name in ("low-rank-6", "chosen-8", "chosen-7-shared-std"):
+        assert (name in found) == (not few)
+    assert {"low-rank-2", "chosen-4"} <= set(found)
 
 
 def ways_of(activation: str) -> dict[str, Way]:
@@ -34,8 +78,6 @@ def test_each_activation_has_the_rows_of_its_symmetries(
     found = ways_of(activation)
     assert own in found
     assert others not in found
-    has_mean = "compact-mean-without-signs" in from_samples(found)
-    assert has_mean == (activation == "tanh")
 
 
 def test_the_way_without_signs_permutes_and_the_others_flip_as_well() -> None:

@@ -22,10 +22,10 @@ from onebasin.studies.claims import (
     Claim,
     Direction,
     Findings,
-    Scale,
     claim_over_seeds,
     number,
 )
+from onebasin.studies.names import Scale
 from onebasin.studies.runs import FinishedRun, finished_runs
 
 _REPRESENTATIONS = (
@@ -34,11 +34,11 @@ _REPRESENTATIONS = (
 )  # fmt: skip
 
 
-def compact(folder: Path, scale: Scale, monitor: Monitor) -> Findings:
+def compact(folder: Path, scale: Scale, monitor: Monitor, *, again: bool = False) -> Findings:
     """Every representation against HMC's predictive, and the controls; runs lie in `folder`."""
     rows: list[Row] = []
     chains: list[Row] = []
-    for run in finished_runs(scale, folder, monitor):
+    for run in finished_runs(scale, folder, monitor, again=again):
         chains.append(_health(run))
         monitor(f"{run.data}, seed {run.seed}: controls", 0.5, "references and single chains")
         rows += [

@@ -24,16 +24,18 @@ from onebasin.run.representations import COMPACT, COMPACT_ENSEMBLE, VI
 from onebasin.run.setup import Monitor, Setup
 from onebasin.run.steps.summarize import load_alignment
 from onebasin.store.tables import Row
-from onebasin.studies.claims import Claim, Findings, Scale, claim_over_seeds, number
+from onebasin.studies.claims import Claim, Findings, claim_over_seeds, number
+from onebasin.studies.names import Scale
 from onebasin.studies.runs import FinishedRun, finished_runs
 from onebasin.symmetry.axes import Symmetry
 
 _METHODS = {COMPACT: "HMC", COMPACT_ENSEMBLE: "ensemble", VI: "VI"}
 
 
-def compare(folder: Path, scale: Scale, monitor: Monitor) -> Findings:
+def compare(folder: Path, scale: Scale, monitor: Monitor, *, again: bool = False) -> Findings:
     """Rank correlations between HMC, ensemble and VI; the runs are those of `compact`."""
-    rows = [row for run in finished_runs(scale, folder, monitor) for row in _correlations(run)]
+    runs = finished_runs(scale, folder, monitor, again=again)
+    rows = [row for run in runs for row in _correlations(run)]
     return Findings({"correlations": rows}, claims_of(rows))
 
 

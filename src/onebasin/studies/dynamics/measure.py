@@ -8,18 +8,20 @@ import numpy as np
 from onebasin import _trees
 from onebasin._types import Params
 from onebasin.alignment.weight_matching import weight_matching
+from onebasin.data.fingerprint import fingerprint
 from onebasin.gaussians.compare import rank_correlation
 from onebasin.prediction.connectivity import barrier, line, midpoint_barrier, weight_distance
+from onebasin.run.cache import Key
 from onebasin.run.setup import Monitor
 from onebasin.store.tables import Row
 from onebasin.studies.claims import (
     Claim,
     Findings,
-    Scale,
     Tables,
     claim_over_seeds,
     number,
 )
+from onebasin.studies.names import Scale
 from onebasin.studies.training import Task, load_task, train
 from onebasin.studies.twins import FRACTIONS, Judge, match_all, total_transpositions
 from onebasin.symmetry.permutation import permute
@@ -45,6 +47,14 @@ PROTOCOLS: dict[Scale, _Protocol] = {
     "full": _Protocol("mnist", 59_968, 512, 50, 1, 10_000, 59_968),
 }
 """What each scale trains, and how often it looks."""
+
+
+def dynamics_key(scale: Scale) -> Key:
+    """What the study depends on: its protocol and the images."""
+    chosen = PROTOCOLS[scale]
+    data = load_task(chosen.data, (chosen.hidden,), num_train=chosen.num_train).dataset
+    arguments = {"scale": scale, "protocol": chosen._asdict()}
+    return Key(arguments=arguments, data={data.name: fingerprint(data)})
 
 
 def dynamics(scale: Scale, monitor: Monitor) -> Findings:

@@ -1,5 +1,7 @@
 """One seed of the frontier: every representation of one run, scored."""
 
+from collections.abc import Mapping
+
 import equinox as eqx
 import jax
 import numpy as np
@@ -22,24 +24,25 @@ from onebasin.samples import Samples
 from onebasin.studies.frontier.basin import Basin, make_basin
 from onebasin.studies.frontier.matchings import LIKELIHOOD, relabelled, significance
 from onebasin.studies.frontier.refined import refined_chains, refined_compact, refinements
-from onebasin.studies.frontier.representations import Representation, from_samples
+from onebasin.studies.frontier.representations import Builder, Representation
 from onebasin.studies.frontier.table import Numbers
 
 KEPT = (1, 2, 4, 8)
-_NUM_THINNINGS = 20
-_NUM_DRAWS = 400
 _NUM_ELBO_DRAWS = 64
 
 
 def evaluate_seed(
-    setup: Setup, samples: Samples, num_steps: int, monitor: Monitor
+    setup: Setup,
+    samples: Samples,
+    builders: Mapping[str, Builder],
+    num_steps: int,
+    monitor: Monitor,
 ) -> dict[str, Numbers]:
-    """The scores of every representation, the path of refinement, and significance."""
+    """The scores of the given representations, the path of refinement, and significance."""
     monitor("aligning", 0.0, "by weights, then by likelihood")
     basin = make_basin(setup, samples)
     judge = Judge(setup, setup.predict(samples.draws()))
     table = _marks(judge, samples)
-    builders = from_samples(basin.ways)
     for number, (name, build) in enumerate(builders.items()):
         monitor("from samples", number / len(builders), name)
         table[name] = _score(judge, name, build(basin))
@@ -61,13 +64,14 @@ def evaluate_seed(
 
 def _marks(judge: Judge, samples: Samples) -> dict[str, Numbers]:
     """What representations are held against: HMC, one chain of it, and kept draws."""
-    starts = (np.arange(_NUM_THINNINGS) + 0.5) / _NUM_THINNINGS
+    num_thinnings = judge.setup.config.evaluation.num_thinnings
+    starts = (np.arange(num_thinnings) + 0.5) / num_thinnings
     total = judge.reference.num_draws
     found = {"hmc": _stored(judge(judge.reference), total)}
     if samples.num_chains > 1:
         chain = judge.held_out_chain(samples.num_chains, samples.num_draws)
         found["hmc-chain"] = _stored(chain, samples.num_draws)
-    for count in KEPT:
+    for count in (count for count in KEPT if count <= total):
         rows = [evenly_spaced(total, count, float(start)) for start in starts]
         found[f"kept-{count}"] = _stored(judge.kept(rows), count)
     return found
@@ -82,7 +86,8 @@ def _score(judge: Judge, name: str, gaussian: Representation) -> Numbers:
     if isinstance(gaussian, GaussianMixture) and gaussian.std is None:
         predictive = setup.predict(gaussian.mean)
     else:
-        predictive = setup.predict(gaussian.sample(setup.key(f"evaluate-{name}"), _NUM_DRAWS))
+        num_draws = setup.config.evaluation.num_gaussian_draws
+        predictive = setup.predict(gaussian.sample(setup.key(f"evaluate-{name}"), num_draws))
     return _stored(judge(predictive), gaussian.num_numbers) | {"elbo": _elbo(setup, gaussian)}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from onebasin import _trees
 from onebasin.alignment.align import Alignment, align
 from onebasin.alignment.gaussian_matching import gaussian_matching
+from onebasin.alignment.matching import Matching
 from onebasin.alignment.null import null_draws, rms
 from onebasin.alignment.significance import compare_with_nulls, num_null_draws
 from onebasin.alignment.weight_matching import weight_matching
@@ -26,6 +27,7 @@ LIKELIHOOD = "compact"
 WITHOUT_SIGNS = "compact-without-signs"
 """The row of the same relabelling by permutations alone, where units may flip."""
 _NUM_NULLS = 5  # or more: those of thousands of weights allow p-values from .0001 on
+_BATCH_SIZE = 64  # of the Fisher information of each draw
 _NUM_INPUTS = 128  # of activations: more cost much, for each null floor is matched too
 
 
@@ -37,32 +39,95 @@ class Way(NamedTuple):
     align: Callable[[Samples], Alignment]
 
 
-def ways(setup: Setup, samples: Samples) -> dict[str, Way]:
-    """Every way by the name of its row, all to the iterated mean.
+class _Row(NamedTuple):
+    """A way, and whether the network of a setup has what it takes."""
 
-    `compact-balanced` matches by weights after the scales of relu units are removed; other
-    activations have no such symmetry, and no such row. `compact-without-signs` relabels units
-    that may flip by permutations alone.
+    applies: Callable[[Setup], bool]
+    way: Callable[[Setup, Samples], Way]
+
+
+def ways_that_apply(setup: Setup) -> list[str]:
+    """The ways that the network of a setup can take, by the names of their rows.
+
+    Matching by activations takes a network that says what its units put out, the Fisher
+    information a symmetry of whole axes, balancing units that may be scaled, and
+    `compact-without-signs` units that may flip. No samples are needed to know that.
     """
+    return [name for name, row in _ROWS.items() if row.applies(setup)]
+
+
+def ways(setup: Setup, samples: Samples) -> dict[str, Way]:
+    """Every way that applies by the name of its row, all to the iterated mean.
+
+    `compact-balanced` matches by weights after the scales of units are removed.
+    `compact-without-signs` relabels units that may flip by permutations alone.
+    """
+    return {name: _ROWS[name].way(setup, samples) for name in ways_that_apply(setup)}
+
+
+def _by_likelihood(setup: Setup, samples: Samples) -> Way:
+    return _relabelling(samples, setup.posterior.symmetry)
+
+
+def _without_signs(setup: Setup, samples: Samples) -> Way:
+    return _relabelling(samples, setup.posterior.symmetry.with_signs([]))
+
+
+def _relabelling(samples: Samples, symmetry: Symmetry) -> Way:
+    return Way(samples, symmetry, lambda draws: relabelled(draws, symmetry)[1])
+
+
+def _by(name: _Named) -> Callable[[Setup, Samples], Way]:
+    return lambda setup, samples: _matched(setup, samples, _with_matching(setup, name).matching)
+
+
+def _by_fisher(setup: Setup, samples: Samples) -> Way:
+    batch_size = min(_BATCH_SIZE, len(setup.dataset.train))
+    key = setup.key("fisher")
+    importance = fisher_importance(key, setup.posterior, samples.draws(), batch_size)
+    return _matched(setup, samples, weight_matching(importance))
+
+
+def _balanced(setup: Setup, samples: Samples) -> Way:
     symmetry = setup.posterior.symmetry
-    permuted = symmetry.with_signs([])
-    by_matching = lambda matching: lambda some: align(some, symmetry, matching)
-    named = lambda name: by_matching(_with_matching(setup, name).matching)
-    importance = fisher_importance(setup.key("fisher"), setup.posterior, samples.draws())
-    found = {
-        LIKELIHOOD: Way(samples, symmetry, lambda some: relabelled(some, symmetry)[1]),
-        "compact-by-weights": Way(samples, symmetry, named("weights")),
-        "compact-by-activations": Way(samples, symmetry, named("activations")),
-        "compact-by-mixed": Way(samples, symmetry, named("mixed")),
-        "compact-by-fisher": Way(samples, symmetry, by_matching(weight_matching(importance))),
-    }
-    if setup.config.network.activation == "relu":
-        balanced = balance(symmetry, samples.params, num_batch_axes=2, tolerance=1e-6)
-        scaled = Samples(balanced, samples.stats)
-        found["compact-balanced"] = Way(scaled, symmetry, named("weights"))
-    if symmetry.signs:
-        found[WITHOUT_SIGNS] = Way(samples, permuted, lambda some: relabelled(some, permuted)[1])
-    return found
+    params = balance(symmetry, samples.params, num_batch_axes=2, tolerance=1e-6)
+    return _matched(setup, Samples(params, samples.stats), weight_matching())
+
+
+def _matched(setup: Setup, samples: Samples, matching: Matching) -> Way:
+    symmetry = setup.posterior.symmetry
+    return Way(samples, symmetry, lambda draws: align(draws, symmetry, matching))
+
+
+def _always(setup: Setup) -> bool:
+    return True
+
+
+def _has_activations(setup: Setup) -> bool:
+    return setup.posterior.network.activations is not None and _is_simple(setup)
+
+
+def _is_simple(setup: Setup) -> bool:
+    return setup.posterior.symmetry.is_simple
+
+
+def _is_homogeneous(setup: Setup) -> bool:
+    return setup.posterior.network.is_homogeneous
+
+
+def _has_signs(setup: Setup) -> bool:
+    return bool(setup.posterior.symmetry.signs)
+
+
+_ROWS = {
+    LIKELIHOOD: _Row(_always, _by_likelihood),
+    "compact-by-weights": _Row(_always, _by("weights")),
+    "compact-by-activations": _Row(_has_activations, _by("activations")),
+    "compact-by-mixed": _Row(_has_activations, _by("mixed")),
+    "compact-by-fisher": _Row(_is_simple, _by_fisher),
+    "compact-balanced": _Row(_is_homogeneous, _balanced),
+    WITHOUT_SIGNS: _Row(_has_signs, _without_signs),
+}
 
 
 def relabelled(samples: Samples, symmetry: Symmetry) -> tuple[Alignment, Alignment]:

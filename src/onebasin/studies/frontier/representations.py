@@ -4,7 +4,7 @@ Each is a function from a basin to something that can be sampled. Factors and ch
 fitted on inputs between training inputs; nothing here sees validation or test data.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import TypeAlias
 
 import jax
@@ -19,16 +19,17 @@ from onebasin.gaussians.unit_blocks import UnitBlocks
 from onebasin.prediction.categorical import cell_probs
 from onebasin.prediction.kept_draws import chosen_draws
 from onebasin.prediction.tempering import Gaussian, fit_temperature, fit_temperatures, temper
+from onebasin.run.setup import Setup
 from onebasin.studies.frontier.basin import Basin, as_draws
-from onebasin.studies.frontier.matchings import LIKELIHOOD, WITHOUT_SIGNS
+from onebasin.studies.frontier.matchings import LIKELIHOOD, WITHOUT_SIGNS, ways_that_apply
 
 Representation: TypeAlias = DiagonalGaussian | LowRankGaussian | GaussianMixture | UnitBlocks
 Builder: TypeAlias = Callable[[Basin], Representation]
 
 RANKS = (2, 6)
 CHOSEN = (1, 2, 4, 8)
-SHARED = 7
-_FIT_DRAWS = 64
+SHARED = (7,)
+_MOST_FIT_DRAWS = 64
 _NUM_BLURS = 4
 
 
@@ -57,7 +58,8 @@ def compact_layer_tempered(basin: Basin) -> Representation:
     gaussian = summarize(basin.aligned)
     key = basin.setup.key("temper-layers")
     return temper(
-        gaussian, fit_temperatures(gaussian, basin.predict, basin.fit_reference, key, _FIT_DRAWS)
+        gaussian,
+        fit_temperatures(gaussian, basin.predict, basin.fit_reference, key, _num_fit_draws(basin)),
     )
 
 
@@ -111,7 +113,7 @@ def chosen_and_shared_std(count: int) -> Builder:
         reference, std = basin.fit_reference, summarize(basin.aligned).std
         around = lambda networks: GaussianMixture(networks.mean, as_draws(std))
         key = basin.setup.key(f"shared-{count}")
-        fit = lambda whole: (whole, basin.predict, reference, key, _FIT_DRAWS)
+        fit = lambda whole: (whole, basin.predict, reference, key, _num_fit_draws(basin))
         first = around(_choose(basin, cell_probs(reference, reference), count))
         # Chosen anew among draws that are blurred as they will be.
         blurred = _blurred_probs(basin, temper(first, fit_temperature(*fit(first))).std)
@@ -121,30 +123,46 @@ def chosen_and_shared_std(count: int) -> Builder:
     return build
 
 
-def from_samples(ways: Collection[str]) -> dict[str, Builder]:
-    """All representations made of samples alone, by name, for the ways they are aligned in."""
-    found = {way: compact(way) for way in ways}
-    if WITHOUT_SIGNS in ways:
+def from_samples(setup: Setup) -> dict[str, Builder]:
+    """All representations made of samples alone that the network of a setup has, by name.
+
+    Units apart have no Gaussian of their own where some are nested in others, and as many factors
+    or networks take as many draws. No samples are needed to know that.
+    """
+    num_draws = setup.config.hmc.num_chains * setup.config.hmc.num_draws
+    found = {way: compact(way) for way in ways_that_apply(setup)}
+    if WITHOUT_SIGNS in found:
         found["compact-mean-without-signs"] = mean_network(WITHOUT_SIGNS)
+    if not setup.posterior.symmetry.nested:
+        found["unit-blocks"] = unit_blocks
     return found | {
         "direct": direct,
         "compact-mean": mean_network(LIKELIHOOD),
         "compact-tempered": compact_tempered,
         "compact-layer-tempered": compact_layer_tempered,
-        **{f"low-rank-{rank}": low_rank(rank) for rank in RANKS},
+        **{f"low-rank-{rank}": low_rank(rank) for rank in RANKS if rank < num_draws},
         "factor-analysis-2": factors(2),
-        "unit-blocks": unit_blocks,
         "chain-means": chain_means,
         "chain-gaussians": chain_gaussians,
         "chain-gaussians-whole": chain_gaussians_whole,
-        **{f"chosen-{count}": chosen(count) for count in CHOSEN},
-        f"chosen-{SHARED}-shared-std": chosen_and_shared_std(SHARED),
+        **{f"chosen-{count}": chosen(count) for count in CHOSEN if count <= num_draws},
+        **{
+            f"chosen-{count}-shared-std": chosen_and_shared_std(count)
+            for count in SHARED
+            if count <= num_draws
+        },
     }
+
+
+def _num_fit_draws(basin: Basin) -> int:
+    return min(_MOST_FIT_DRAWS, basin.setup.config.evaluation.num_gaussian_draws)
 
 
 def _tempered(basin: Basin, whole: Gaussian, purpose: str) -> Gaussian:
     key, reference = basin.setup.key(purpose), basin.fit_reference
-    return temper(whole, fit_temperature(whole, basin.predict, reference, key, _FIT_DRAWS))
+    return temper(
+        whole, fit_temperature(whole, basin.predict, reference, key, _num_fit_draws(basin))
+    )
 
 
 def _choose(basin: Basin, probs: np.ndarray, count: int) -> GaussianMixture:

@@ -1,4 +1,4 @@
-"""The figures of prune: curves of every score, and a map of where scores beat their rivals."""
+"""The figures of pruning: curves of every score, and a map of where scores beat their rivals."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

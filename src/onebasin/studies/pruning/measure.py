@@ -7,6 +7,7 @@ the same networks, with Student's interval over seeds.
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import jax
 import numpy as np
@@ -17,10 +18,13 @@ from onebasin.gaussians.compare import rank_correlation
 from onebasin.prediction.categorical import CategoricalPredictive
 from onebasin.pruning.prune import pruned_copies
 from onebasin.pruning.variance_shares import average_over_units, variance_shares
-from onebasin.run.setup import Monitor
+from onebasin.run.cache import Key, cached, key_of
+from onebasin.run.setup import Monitor, set_up
+from onebasin.store.errors import StoreError
 from onebasin.store.files import write_text
 from onebasin.store.tables import Row
-from onebasin.studies.claims import Findings, Scale
+from onebasin.studies.claims import Findings
+from onebasin.studies.names import Scale
 from onebasin.studies.pruning.cell import (
     NUM_CHAINS,
     NUM_PRUNED,
@@ -48,6 +52,11 @@ _INPUTS = (("digits", 1), ("mnist", 2), ("mnist", 1))
 """Data and pool, the fewest inputs first. A pool of 2 makes 14 x 14 pixels of 28 x 28."""
 _WIDTHS = (32, 128, 512)
 
+_CELL_FILE = "cell.json"
+
+Measured: TypeAlias = tuple[list[Row], Row]
+"""The curves of a cell, and what is to be known of it."""
+
 _AT_ONCE = 64 // len(KEEPS)
 """Scores whose pruned copies are predicted together; a chunk of predictions holds 64."""
 
@@ -66,33 +75,65 @@ def cells(scale: Scale) -> Iterator[Cell]:
             yield from (Cell(data, pool, width, seed, *sizes[data], **spent) for seed in range(5))
 
 
-def prune(folder: Path, scale: Scale, monitor: Monitor) -> Findings:
+def pruning_key(scale: Scale) -> Key:
+    """What the study depends on: all cells, and their data."""
+    found = {_name(cell): _cell_key(cell) for cell in cells(scale)}
+    return Key(
+        arguments={"scale": scale, **{name: key.arguments for name, key in found.items()}},
+        data={name: text for name, key in found.items() for text in key.data.values()},
+    )
+
+
+def pruning(folder: Path, scale: Scale, monitor: Monitor, *, again: bool = False) -> Findings:
     """Every score on every network, and what follows from the differences between them.
 
-    A cell that `folder` holds already is not measured again.
+    A cell that `folder` holds already is not measured again unless `again`.
+
+    Raises: StoreError where a cell lies there that was measured with other settings or data.
     """
     chosen = list(cells(scale))
     curves: list[Row] = []
     about: list[Row] = []
     for number, cell in enumerate(chosen):
-        name = f"{cell.data}, {cell.width} units, seed {cell.seed}"
-        monitor("pruning", number / len(chosen), name)
-        some, one = _kept_or_measured(folder, cell)
+        monitor("pruning", number / len(chosen), _name(cell))
+        some, one = _kept_or_measured(folder, cell, again)
         curves += some
         about.append(one)
     return findings(curves, about)
 
 
-def _kept_or_measured(folder: Path, cell: Cell) -> tuple[list[Row], Row]:
-    file = folder / f"{cell.data}-{cell.pool}-{cell.width}-{cell.seed}.json"
-    if file.exists():
-        found = json.loads(file.read_text("utf-8"))
-        if found["cell"] == cell._asdict():
-            return found["curves"], found["about"]
-    curves, about = measure(cell, fit(cell))
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(file, json.dumps({"cell": cell._asdict(), "curves": curves, "about": about}) + "\n")
-    return curves, about
+def _name(cell: Cell) -> str:
+    return f"{cell.data}, pool {cell.pool}, {cell.width} units, seed {cell.seed}"
+
+
+def _cell_key(cell: Cell) -> Key:
+    dataset = set_up(cell.config).dataset
+    return key_of(cell.config, dataset, cell=cell._asdict(), keeps=KEEPS)
+
+
+def _kept_or_measured(folder: Path, cell: Cell, again: bool) -> Measured:
+    return cached(
+        folder / f"{cell.data}-{cell.pool}-{cell.width}-{cell.seed}",
+        _cell_key(cell),
+        lambda: measure(cell, fit(cell)),
+        _load,
+        _save,
+        again=again,
+    )
+
+
+def _load(folder: Path) -> Measured:
+    path = folder / _CELL_FILE
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        return found["curves"], found["about"]
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(f"{path} must hold a cell. Got: {error!r}. Pass --again.") from None
+
+
+def _save(folder: Path, measured: Measured) -> None:
+    curves, about = measured
+    write_text(folder / _CELL_FILE, json.dumps({"curves": curves, "about": about}) + "\n")
 
 
 def findings(curves: list[Row], about: list[Row]) -> Findings:
@@ -101,7 +142,7 @@ def findings(curves: list[Row], about: list[Row]) -> Findings:
     return Findings(tables, claims_of(curves))
 
 
-def measure(cell: Cell, found: Posteriors) -> tuple[list[Row], Row]:
+def measure(cell: Cell, found: Posteriors) -> Measured:
     """The curves of one cell, the mean over its networks, and what is to be known of it."""
     where: Row = {
         "data": cell.data,

@@ -12,6 +12,7 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin._types import Params, Permutation
+from onebasin.data.fingerprint import fingerprint
 from onebasin.prediction.connectivity import (
     barrier,
     line,
@@ -19,10 +20,13 @@ from onebasin.prediction.connectivity import (
     midpoint_barrier,
     weight_distance,
 )
+from onebasin.run.cache import Key
 from onebasin.run.setup import Monitor
 from onebasin.store.tables import Row
-from onebasin.studies.claims import Findings, Scale, Tables
+from onebasin.studies.claims import Findings, Tables
+from onebasin.studies.names import Scale
 from onebasin.studies.training import Task, load_task, train
+from onebasin.studies.transpositions import stability
 from onebasin.studies.transpositions.claims import claims_of
 from onebasin.studies.transpositions.stability import stability_claims, stability_map
 from onebasin.studies.twins import (
@@ -62,6 +66,18 @@ PROTOCOLS: dict[Scale, _Protocol] = {
     "full": _Protocol("mnist", 59_968, 512, 50, 50, 10_000, 59_968),
 }
 """What each scale trains and plants."""
+
+
+def transpositions_key(scale: Scale) -> Key:
+    """What the study depends on: both protocols and the images of each."""
+    twins, map_of_rates = PROTOCOLS[scale], stability.PROTOCOLS[scale]
+    loaded = {
+        name: load_task(chosen.data, (chosen.hidden,), num_train=chosen.num_train).dataset
+        for name, chosen in (("twins", twins), ("stability", map_of_rates))
+    }
+    protocols = {"twins": twins._asdict(), "stability": map_of_rates._asdict()}
+    data = {name: fingerprint(dataset) for name, dataset in loaded.items()}
+    return Key(arguments={"scale": scale, **protocols}, data=data)
 
 
 def transpositions(scale: Scale, monitor: Monitor) -> Findings:

@@ -15,7 +15,8 @@ from onebasin._types import Params, Permutation
 from onebasin.prediction.connectivity import losses_and_errors, midpoint_barrier
 from onebasin.run.setup import Monitor
 from onebasin.store.tables import Row
-from onebasin.studies.claims import Claim, Scale, claim_over_seeds, number
+from onebasin.studies.claims import Claim, claim_over_seeds, number
+from onebasin.studies.names import Scale
 from onebasin.studies.training import Optimizer, Task, load_task, train
 from onebasin.studies.twins import (
     FRACTIONS,

@@ -1,4 +1,4 @@
-"""The real command `onebasin paper`: what it writes, what it repeats, and what it refuses."""
+"""The real command `onebasin study`: what it writes, repeats and refuses."""
 
 import json
 import os
@@ -12,18 +12,15 @@ import pytest
 
 from onebasin.intervals import t_interval
 from onebasin.store.tables import read_table
-from onebasin.studies.all import experiments_in
 from onebasin.studies.claims import verdict
+from onebasin.studies.names import PAPER
 
 ONEBASIN = Path(sys.executable).with_name("onebasin")
-EXPERIMENTS = list(experiments_in(Path()))
-
-pytestmark = pytest.mark.long  # all experiments are made for these tests
 
 
 def onebasin(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(ONEBASIN), "paper", *map(str, arguments)],
+        [str(ONEBASIN), "study", *map(str, arguments)],
         capture_output=True,
         text=True,
         env={**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
@@ -39,19 +36,23 @@ def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
         assert word in lines[0], lines[0]
 
 
+LONG = pytest.mark.long  # all studies are made for these tests
+
+
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All experiments at the smallest scale."""
     out = tmp_path_factory.mktemp("paper") / "out"
-    done = onebasin("all", "--scale", "smoke", "--out", out)
+    done = onebasin("paper", "--scale", "smoke", "--out", out)
     assert done.returncode == 0, done.stderr
-    for name in EXPERIMENTS:
+    for name in PAPER:
         assert name in done.stdout
     assert "verdict" in done.stdout
     return out
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@LONG
+@pytest.mark.parametrize("name", PAPER)
 def test_an_experiment_writes_tables_figures_and_claims(everything, name):
     tables = list((everything / name).glob("*.csv"))
     assert tables
@@ -62,7 +63,8 @@ def test_an_experiment_writes_tables_figures_and_claims(everything, name):
     assert not list(everything.rglob("*.partial"))
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@LONG
+@pytest.mark.parametrize("name", PAPER)
 def test_every_verdict_follows_from_its_interval(everything, name):
     found = json.loads((everything / name / "claims.json").read_text())
     assert found["scale"] == "smoke"
@@ -74,13 +76,15 @@ def test_every_verdict_follows_from_its_interval(everything, name):
         assert claim["verdict"] == expected
 
 
+@LONG
 def test_the_claims_of_all_experiments_are_joined(everything):
     joined = json.loads((everything / "claims.json").read_text())
-    assert sorted(joined) == sorted(EXPERIMENTS)
-    for name in EXPERIMENTS:
+    assert sorted(joined) == sorted(PAPER)
+    for name in PAPER:
         assert joined[name] == json.loads((everything / name / "claims.json").read_text())
 
 
+@LONG
 def test_a_claim_is_what_its_table_says(everything):
     rows = read_table(everything / "compact" / "representations.csv")
     tv = {
@@ -96,6 +100,7 @@ def test_a_claim_is_what_its_table_says(everything):
     )
 
 
+@LONG
 def test_without_transpositions_planting_anew_changes_no_barrier(everything):
     folder = everything / "transpositions"
     trained = {
@@ -113,6 +118,7 @@ def test_without_transpositions_planting_anew_changes_no_barrier(everything):
     assert len({round(midpoint, 6) for midpoint in cycles}) > 1  # each is another permutation
 
 
+@LONG
 def test_what_is_there_is_not_repeated(everything):
     path = everything / "dynamics" / "pairs.csv"
     before = path.stat().st_mtime_ns
@@ -122,12 +128,14 @@ def test_what_is_there_is_not_repeated(everything):
     assert path.stat().st_mtime_ns == before
 
 
+@LONG
 def test_an_experiment_cut_off_is_taken_again_from_the_runs_it_kept(everything, tmp_path):
     out = tmp_path / "cut"
     for name in ("compact", "compare"):
         shutil.copytree(everything / name, out / name)
     wanted = (out / "compare" / "correlations.csv").read_bytes()
-    (out / "compare" / "claims.json").unlink()
+    for name in ("claims.json", "key.json"):  # both are written at the end
+        (out / "compare" / name).unlink()
     (out / "compare" / "correlations.csv").unlink()
     done = onebasin("compare", "--scale", "smoke", "--out", out)
     assert done.returncode == 0, done.stderr
@@ -135,30 +143,39 @@ def test_an_experiment_cut_off_is_taken_again_from_the_runs_it_kept(everything, 
     assert (out / "compare" / "correlations.csv").read_bytes() == wanted
 
 
+@LONG
 def test_pruning_cut_off_goes_on_from_the_cells_it_kept(everything, tmp_path):
-    shutil.copytree(everything / "prune", tmp_path / "cut" / "prune")
-    kept, lost = sorted((tmp_path / "cut" / "prune" / "cells").iterdir())
-    before = kept.stat().st_mtime_ns
-    wanted = (everything / "prune" / "curves.csv").read_bytes()
-    lost.unlink()
-    (tmp_path / "cut" / "prune" / "claims.json").unlink()
-    done = onebasin("prune", "--scale", "smoke", "--out", tmp_path / "cut")
+    shutil.copytree(everything / "pruning", tmp_path / "cut" / "pruning")
+    kept, lost = sorted((tmp_path / "cut" / "pruning" / "cells").iterdir())
+    before = (kept / "cell.json").stat().st_mtime_ns
+    wanted = (everything / "pruning" / "curves.csv").read_bytes()
+    (lost / "key.json").unlink()
+    for name in ("claims.json", "key.json"):  # both are written at the end
+        (tmp_path / "cut" / "pruning" / name).unlink()
+    done = onebasin("pruning", "--scale", "smoke", "--out", tmp_path / "cut")
     assert done.returncode == 0, done.stderr
-    assert kept.stat().st_mtime_ns == before
-    assert lost.exists()
-    assert (tmp_path / "cut" / "prune" / "curves.csv").read_bytes() == wanted
+    assert (kept / "cell.json").stat().st_mtime_ns == before
+    assert (lost / "key.json").exists()
+    assert (tmp_path / "cut" / "pruning" / "curves.csv").read_bytes() == wanted
 
 
+@LONG
 def test_findings_of_another_scale_are_not_mixed(everything):
     done = onebasin("dynamics", "--scale", "small", "--out", everything)
-    assert_refused(done, "scale small", "holds smoke", "--again")
+    assert_refused(done, 'scale "small" instead of "smoke"', "--again")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["transposition"], ["'transposition'", "Did you mean 'transpositions'?"]),
-        (["all", "--scale", "tiny"], ["'tiny'", "smoke, small, full"]),
+        (["paper", "--scale", "tiny"], ["'tiny'", "smoke, small, full"]),
+        (["prune"], ["'prune'", "pruning", "frontier, paper"]),
+        (["dynamics", "--seeds", "3"], ["belong to the frontier", "--seeds", "dynamics"]),
+        (["paper", "--set=seed=1", "--steps=2"], ["--steps and --set with the study paper"]),
+        (["frontier", "--config=digitz"], ["'digitz'", "Did you mean 'digits'?"]),
+        (["frontier", "--scale=tiny"], ["'tiny'", "smoke, small, full"]),
     ],
 )
 def test_unknown_names_are_one_line_and_write_nothing(arguments, words, tmp_path):

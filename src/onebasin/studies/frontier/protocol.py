@@ -1,0 +1,48 @@
+"""The protocol of the frontier at every scale: seeds, steps, and what a config becomes."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from onebasin.run.config import RunConfig, load_config
+from onebasin.studies.names import Scale
+
+
+class Protocol(NamedTuple):
+    """How many seeds are evaluated, and the steps of each refinement."""
+
+    num_seeds: int
+    num_steps: int
+
+
+PROTOCOLS: dict[Scale, Protocol] = {
+    "smoke": Protocol(num_seeds=2, num_steps=20),
+    "small": Protocol(num_seeds=5, num_steps=1500),
+    "full": Protocol(num_seeds=10, num_steps=1500),
+}
+"""What each scale evaluates, unless other numbers are asked for."""
+
+_SMOKE = (
+    "hmc.num_chains=2", "hmc.num_draws=8", "hmc.num_warmup=4", "hmc.num_steps=4", "hmc.thin=1",
+    "evaluation.num_gaussian_draws=8", "evaluation.num_thinnings=2",
+)  # fmt: skip
+_SMOKE_NETWORKS = {
+    "mlp": ("network.hidden=[8]",),
+    "convnet": ("network.width=2", "network.depth=2"),
+    "resnet20": ("network.width=2",),
+    "vit": ("network.width=4", "network.depth=1"),
+    "lstm": ("network.width=4",),
+}
+
+
+def frontier_config(name_or_path: str, scale: Scale, changes: Sequence[str] = ()) -> RunConfig:
+    """The config that the frontier takes: at scale "smoke" few draws of a small network.
+
+    What `changes` say holds at every scale.
+
+    Raises: ConfigError as by `load_config`.
+    """
+    config = load_config(name_or_path, changes)
+    if scale != "smoke":
+        return config
+    smaller = (*_SMOKE, *_SMOKE_NETWORKS[config.network.kind])
+    return load_config(name_or_path, [*smaller, *changes])

@@ -1,0 +1,50 @@
+"""The frontier runs for every kind of network, at its smallest scale."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from onebasin.run.setup import set_up
+from onebasin.studies.frontier.protocol import PROTOCOLS, frontier_config
+from onebasin.studies.frontier.representations import from_samples
+from onebasin.studies.frontier.run import run_frontier
+from onebasin.studies.names import Scale
+
+NETWORKS = {
+    "mlp": ["network.kind=mlp"],
+    "convnet": ["network.kind=convnet"],
+    "resnet20 by batch": ["network.kind=resnet20", "network.norm=batch"],
+    "resnet20 by layer": ["network.kind=resnet20", "network.norm=layer"],
+    "vit": ["network.kind=vit"],
+    "lstm": ["network.kind=lstm"],
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_frontier_scores_every_row_that_applies(name: str, tmp_path: Path) -> None:
+    changes = ["data.num_train=80", "data.num_test=40", *NETWORKS[name]]
+    config = frontier_config("digits", "smoke", changes)
+    rows = run_frontier(config, 1, tmp_path / "out", 2, lambda *told: None)
+    found = {str(row["representation"]): row for row in rows}
+    assert set(from_samples(set_up(config))) <= set(found)
+    assert all(0 <= row["total_variation"] <= 1 for row in rows)
+    assert found["hmc"]["total_variation"] == 0
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_is_asked_for_holds_at_every_scale(name: str) -> None:
+    changes = [*NETWORKS[name], "hmc.num_draws=12"]
+    for scale in PROTOCOLS:
+        assert frontier_config("digits", scale, changes).hmc.num_draws == 12
+    smoke, small = (frontier_config("digits", scale, changes).hmc for scale in ("smoke", "small"))
+    assert smoke.num_warmup < small.num_warmup
+
+
+def test_seeds_and_steps_grow_with_the_scale() -> None:
+    scales: list[Scale] = ["smoke", "small", "full"]
+    assert list(PROTOCOLS) == scales
+    for smaller, larger in pairwise(scales):
+        assert PROTOCOLS[smaller].num_seeds < PROTOCOLS[larger].num_seeds
+        assert PROTOCOLS[smaller].num_steps <= PROTOCOLS[larger].num_steps
