@@ -111,8 +111,10 @@ def _is_simple(setup: Setup) -> bool:
     return setup.posterior.symmetry.is_simple
 
 
-def _is_homogeneous(setup: Setup) -> bool:
-    return setup.posterior.network.is_homogeneous
+def _can_be_balanced(setup: Setup) -> bool:
+    # The scales of units are found in the function by axes that list several.
+    posterior = setup.posterior
+    return posterior.network.is_homogeneous and min(posterior.symmetry.sizes.values()) > 1
 
 
 def _has_signs(setup: Setup) -> bool:
@@ -125,7 +127,7 @@ _ROWS = {
     "compact-by-activations": _Row(_has_activations, _by("activations")),
     "compact-by-mixed": _Row(_has_activations, _by("mixed")),
     "compact-by-fisher": _Row(_is_simple, _by_fisher),
-    "compact-balanced": _Row(_is_homogeneous, _balanced),
+    "compact-balanced": _Row(_can_be_balanced, _balanced),
     WITHOUT_SIGNS: _Row(_has_signs, _without_signs),
 }
 
