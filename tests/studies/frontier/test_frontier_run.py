@@ -11,8 +11,9 @@ from onebasin.run.run_directory import RunDirectory
 from onebasin.store.draws import is_whole
 from onebasin.store.errors import StoreError
 from onebasin.store.tables import Row, read_table
-from onebasin.studies.frontier.refined import PATH, REFINEMENTS
+from onebasin.studies.frontier.refined import REFINEMENTS
 from onebasin.studies.frontier.representations import from_samples
+from onebasin.studies.frontier.rows import ENTRIES, PATH
 from onebasin.studies.frontier.run import run_frontier
 
 pytestmark = pytest.mark.long  # two runs are made for these tests
@@ -64,6 +65,7 @@ def test_every_representation_is_scored(rows: dict[str, Row]) -> None:
     assert set(rows) == MARKS | set(from_samples(WAYS)) | set(REFINEMENTS) | path | {
         "refined-chains"
     }
+    assert set(rows) <= set(ENTRIES)
     for row in rows.values():
         assert row["num_seeds"] == NUM_SEEDS
         for metric in ("accuracy", "nll", "ece", "agreement", "total_variation"):
