@@ -4,6 +4,7 @@ from pathlib import Path
 
 from onebasin.run.begin import open_run
 from onebasin.run.config import RunConfig, load_config
+from onebasin.run.results import Results
 from onebasin.run.run import take_steps
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import set_up
@@ -38,3 +39,10 @@ def take_all_steps(path: Path, config: RunConfig) -> RunDirectory:
     run = open_run(path, setup)
     take_steps(run, setup)
     return run
+
+
+def results_of(run: RunDirectory) -> Results:
+    """The results of a run that has some."""
+    found = run.load_results()
+    assert found is not None
+    return found

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from changed_results import with_changes
 
 from onebasin.report import write_report
 from onebasin.report.findings import Findings
@@ -62,7 +63,7 @@ class Report(NamedTuple):
         """A copy of the run with other results; its page is not written anew."""
         shutil.copytree(self.run.path, folder)
         run = RunDirectory(folder)
-        run.add_results(changes)
+        run.save_results(with_changes(self.findings.results, changes))
         return Report(run, self.setup, run.report)
 
 

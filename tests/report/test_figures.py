@@ -16,6 +16,7 @@ from onebasin.report.figures.std_maps import input_stds
 from onebasin.report.figures.transpositions import transpositions
 from onebasin.report.figures.weights import pairs
 from onebasin.report.write import exhibits_of
+from onebasin.run.representations import COMPACT_ENSEMBLE, VI
 
 pytestmark = pytest.mark.slow  # whole runs are made for these tests
 
@@ -136,7 +137,7 @@ def test_weights_are_compared_before_and_after_alignment(digits) -> None:
     found = pairs(digits.findings)
     assert [(p.quantity, p.other, p.is_aligned) for p in found] == [
         (quantity, other, is_aligned)
-        for other in ("vi", "compact-ensemble")
+        for other in (VI, COMPACT_ENSEMBLE)
         for quantity in ("mean", "std")
         for is_aligned in (False, True)
     ]

@@ -100,8 +100,11 @@ def test_the_page_names_the_data_and_the_network(digits, diabetes) -> None:
 
 def test_what_comes_from_files_is_escaped(changed_digits) -> None:
     evil = "<script>alert('&\"')</script>"
-    config = {"data": {"target": evil}}
-    report = changed_digits(config=config, versions={"jax": evil}, alignment={"matching": evil})
+    report = changed_digits(
+        config={"data": {"target": evil}},
+        versions={"jax": evil},
+        align={"alignment": {"matching": evil}},
+    )
     html = page(Findings(report.run, report.setup), [])
     assert "<script" not in html
     assert html.count("&lt;script&gt;") >= 3

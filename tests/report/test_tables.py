@@ -1,11 +1,14 @@
 """Tables and sentences: what results hold, in order, with a dash where there is nothing."""
 
 import pytest
+from changed_results import with_changes
 
 from onebasin.plots.numbers import DASH, counted, fixed, listed, percent, significant, whole
 from onebasin.report import representation_rows, tables
-from onebasin.report.representations import Rivals, label, rivals
+from onebasin.report.representations import rivals
 from onebasin.report.summary import summary
+from onebasin.run.representations import COMPACT, one_chain
+from onebasin.run.results import PruningPoint
 
 CLASSES = ("Representation", "Numbers/weight", "Accuracy", "NLL", "Brier", "ECE", "Agreement", "TV")
 NUMBERS = ("Representation", "Numbers/weight", "RMSE", "NLL", "CRPS", "ECE", "Agreement", "TV")
@@ -16,18 +19,18 @@ def remark(findings, topic: str) -> str:
 
 
 def test_classes_and_regressions_have_their_own_columns(digits, diabetes) -> None:
-    assert representation_rows(digits.run.results)[0] == CLASSES
-    assert representation_rows(diabetes.run.results)[0] == NUMBERS
+    assert representation_rows(digits.findings.compare)[0] == CLASSES
+    assert representation_rows(diabetes.findings.compare)[0] == NUMBERS
 
 
 def test_every_row_is_as_long_as_the_header(report) -> None:
-    header, *rows = representation_rows(report.run.results)
+    header, *rows = representation_rows(report.findings.compare)
     assert rows
     assert all(len(row) == len(header) for row in rows)
 
 
 def test_hmc_leads_and_rivals_of_one_storage_stand_together(digits) -> None:
-    _, first, second, *rows = representation_rows(digits.run.results)
+    _, first, second, *rows = representation_rows(digits.findings.compare)
     assert [first[0], second[0]] == ["HMC, all draws", "HMC, one chain"]
     assert [(int(row[1]), float(row[-1])) for row in rows] == sorted(
         (int(row[1]), float(row[-1])) for row in rows
@@ -35,24 +38,31 @@ def test_hmc_leads_and_rivals_of_one_storage_stand_together(digits) -> None:
 
 
 def test_a_score_stands_in_its_own_column(digits) -> None:
-    compact = digits.run.results["representations"]["compact"]
-    row = next(r for r in representation_rows(digits.run.results) if r[0] == "compact Gaussian")
-    names = ("accuracy", "nll", "brier", "ece", "agreement", "total_variation")
-    assert row[1:] == ("2", *(fixed(compact[name]) for name in names))
+    found = digits.findings.compare
+    row = next(r for r in representation_rows(found) if r[0] == "compact Gaussian")
+    scores = found.scores(COMPACT)
+    values = (
+        scores.accuracy, scores.nll, scores.brier, scores.ece, scores.agreement,
+        scores.total_variation,
+    )  # fmt: skip
+    assert len(set(map(fixed, values))) > 3  # or columns could trade places unseen
+    assert row[1:] == ("2", *map(fixed, values))
 
 
 def test_what_is_null_becomes_a_dash(diabetes) -> None:
-    results = diabetes.run.results
-    assert results["representations"]["hmc-chain"] is None
-    header, *rows = representation_rows(results)
+    found, chain = diabetes.findings.compare, one_chain(8)
+    assert found.scores(chain) is None
+    header, *rows = representation_rows(found)
     assert {row[header.index("Agreement")] for row in rows} == {DASH}
-    assert label("hmc-chain") not in {row[0] for row in rows}
+    assert chain.label not in {row[0] for row in rows}
 
 
 def test_diagnostics_that_are_missing_become_dashes(changed_digits) -> None:
     nothing = dict.fromkeys(("rhat_median", "rhat_max", "ess_median", "ess_min"))
     sampler = dict.fromkeys(("num_divergent", "acceptance_rate", "step_size", "bfmi_min"))
-    findings = changed_digits(diagnostics={"predictions": nothing, "sampler": sampler}).findings
+    findings = changed_digits(
+        summarize={"diagnostics": {"predictions": nothing, "sampler": sampler}}
+    ).findings
     assert tables.convergence_table(findings).rows[0][1:] == (DASH,) * 4
     assert {value for _, value in tables.sampler_table(findings).rows[:4]} == {DASH}
     assert "cannot be judged" in remark(findings, "Convergence")
@@ -83,23 +93,34 @@ def test_arrays_that_never_move_are_marked(digits) -> None:
 
 def test_pruned_scores_carry_their_interval(digits) -> None:
     row = tables.pruning_table(digits.findings).rows[0]
-    low, high = digits.run.results["pruning_intervals"]["hmc-mean/std"][0][1:]
-    score = digits.run.results["pruning"]["hmc-mean/std"][0][1]
-    assert row[2] == f"{fixed(score)} [{fixed(low)}, {fixed(high)}]"
+    first = digits.findings.prune.curve("hmc-mean", "std").points[0]
+    assert first.keep == 1
+    assert row[2] == f"{fixed(first.score)} [{fixed(first.low)}, {fixed(first.high)}]"
 
 
-def test_a_share_that_was_not_pruned_to_is_a_dash(changed_digits) -> None:
-    curve, band = [[0.3, 0.5, 1.0]], [[0.3, 0.4, 0.6]]
-    changes = {"pruning": {"hmc-mean/std": curve}, "pruning_intervals": {"hmc-mean/std": band}}
-    findings = changed_digits(**changes).findings
-    assert tables.pruning_table(findings).rows[0][2:] == (DASH,) * 4
+def test_a_share_that_was_not_pruned_to_is_a_dash(digits, changed_digits) -> None:
+    first, *others = digits.findings.prune.curves
+    assert (first.network, first.order) == ("hmc-mean", "std")
+    point = PruningPoint(keep=0.3, score=0.5, nll=1.0, low=0.4, high=0.6)
+    curves = (with_changes(first, {"points": (point,)}), *others)
+    rows = tables.pruning_table(changed_digits(prune={"curves": curves}).findings).rows
+    assert rows[0][2:] == (DASH,) * 4
+    assert DASH not in rows[1]
 
 
 def test_rivals_are_the_most_kept_draws_of_no_more_storage(digits) -> None:
-    found = {rival.name: rival for rival in rivals(digits.run.results)}
-    assert found["compact"] == Rivals("compact", "kept-2", 2, True)
-    assert found["compact-mean"] == Rivals("compact-mean", "kept-1", 1, True)
-    assert found["compact-rank-2"] == Rivals("compact-rank-2", "kept-4", 4, True)
+    pairs = rivals(digits.findings.compare)
+    found = {
+        pair.ours.representation.key: (
+            pair.kept.representation.key,
+            pair.kept.representation.values_per_weight,
+            pair.is_equal,
+        )
+        for pair in pairs
+    }
+    assert found["compact"] == ("kept-2", 2, True)
+    assert found["compact-mean"] == ("kept-1", 1, True)
+    assert found["compact-rank-2"] == ("kept-4", 4, True)
     assert set(found) == {
         "direct", "compact", "refined", "compact-mean", "compact-rank-2", "compact-rank-2-whole",
         "compact-ensemble", "vi",
@@ -115,25 +136,31 @@ def test_rivals_are_the_most_kept_draws_of_no_more_storage(digits) -> None:
     ],
 )
 def test_the_summary_says_whether_kept_draws_beat_the_compact_gaussian(
-    changed_digits, accuracy: float, nll: float, tv: float, words: str
+    digits, changed_digits, accuracy: float, nll: float, tv: float, words: str
 ) -> None:
     kept = {"accuracy": accuracy, "nll": nll, "total_variation": tv}
     compact = {"accuracy": 0.5, "nll": 0.5, "total_variation": 0.5}
-    changes = {"kept-2": kept, "compact": compact}
-    text = remark(changed_digits(representations=changes).findings, "Kept draws")
+    scores = {"kept-2": kept, "compact": compact}
+    evaluated = tuple(
+        with_changes(one, {"scores": scores.get(one.representation.key, {})})
+        for one in digits.findings.compare.representations
+    )
+    text = remark(changed_digits(compare={"representations": evaluated}).findings, "Kept draws")
     assert words in text
     assert f"TV to HMC {fixed(tv)} against 0.500" in text
 
 
 @pytest.mark.parametrize(("worst", "judged"), [(1.005, False), (1.2, True)])
 def test_a_bad_rhat_is_said_openly(changed_digits, worst: float, judged: bool) -> None:
-    found = changed_digits(diagnostics={"predictions": {"rhat_max": worst}}).findings
+    found = changed_digits(summarize={"diagnostics": {"predictions": {"rhat_max": worst}}}).findings
     assert ("has not converged" in remark(found, "Convergence")) is judged
 
 
 def test_divergences_and_a_low_bfmi_are_said_openly(changed_digits) -> None:
     sampler = {"num_divergent": 3, "bfmi_min": 0.1}
-    text = remark(changed_digits(diagnostics={"sampler": sampler}).findings, "Sampler")
+    text = remark(
+        changed_digits(summarize={"diagnostics": {"sampler": sampler}}).findings, "Sampler"
+    )
     assert "3 divergent draws" in text
     assert "biased" in text
     assert "explored badly" in text
@@ -148,7 +175,7 @@ def test_divergences_and_a_low_bfmi_are_said_openly(changed_digits) -> None:
     ],
 )
 def test_a_change_of_the_function_is_said_openly(changed_digits, change: float, words: str) -> None:
-    found = changed_digits(alignment={"max_function_change": change}).findings
+    found = changed_digits(align={"alignment": {"max_function_change": change}}).findings
     assert words in remark(found, "Alignment")
 
 

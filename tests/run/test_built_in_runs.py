@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 import scipy.special
-from tiny_runs import take_all_steps, tiny_config
+from tiny_runs import results_of, take_all_steps, tiny_config
 
 from onebasin import _trees
 from onebasin._collections import map_statistics, statistics_in
@@ -83,18 +83,19 @@ def members(run: RunDirectory, setup: Setup) -> dict[str, Samples]:
 
 @pytest.mark.slow
 def test_a_run_of_every_network_has_every_representation(run: RunDirectory) -> None:
-    table = run.results["representations"]
+    results = results_of(run)
+    found = results.compare.representations
     names = {"hmc", "direct", "compact", "refined", "compact-mean", "compact-ensemble", "vi"}
-    assert names <= set(table)
-    assert all(math.isfinite(scores["nll"]) for scores in table.values())
-    assert all(
-        math.isfinite(point) for c in run.results["pruning"].values() for p in c for point in p
-    )
+    assert names <= {one.representation.key for one in found}
+    assert all(math.isfinite(one.scores.nll) for one in found)
+    points = [point for curve in results.prune.curves for point in curve.points]
+    assert points
+    assert all(math.isfinite(value) for point in points for value in point.model_dump().values())
 
 
 @pytest.mark.slow
 def test_aligning_leaves_every_function_as_it_is(run: RunDirectory) -> None:
-    assert 0 < run.results["alignment"]["max_function_change"] < 1e-4
+    assert 0 < results_of(run).align.alignment.max_function_change < 1e-4
 
 
 @pytest.mark.slow
@@ -122,7 +123,13 @@ def loss_and_error(network: Network, params, data) -> tuple[float, float]:
 def test_barriers_are_those_of_networks_averaged_by_hand(
     run: RunDirectory, setup: Setup, members: dict[str, Samples]
 ) -> None:
-    network, found = setup.posterior.network, run.results["connectivity"]
+    network, found = setup.posterior.network, results_of(run).compare.connectivity
+    tables = {
+        ("before", False): found.before,
+        ("after", False): found.after,
+        ("before", True): found.before_recomputed,
+        ("after", True): found.after_recomputed,
+    }
     inputs = setup.dataset.train.inputs[:512]
     for when, recomputes in itertools.product(members, {False, network.recalibrate is not None}):
         each = [members[when].draw(member, 0) for member in range(3)]
@@ -134,24 +141,25 @@ def test_barriers_are_those_of_networks_averaged_by_hand(
                 middle = jax.jit(network.recalibrate)(middle, inputs)
             three = [loss_and_error(network, p, setup.dataset.test) for p in (one, middle, other)]
             barriers.append(three[1] - np.mean([three[0], three[2]], axis=0))
-        table = found[f"{when}_recomputed" if recomputes else when]
-        for name, values in zip(("loss", "error"), np.transpose(barriers), strict=True):
-            np.testing.assert_allclose(table[name]["pairs"], values, rtol=1e-3, atol=2e-4)
-            assert table[name]["mean"] == pytest.approx(np.mean(table[name]["pairs"]))
+        table = tables[when, recomputes]
+        for barrier, values in zip((table.loss, table.error), np.transpose(barriers), strict=True):
+            np.testing.assert_allclose(barrier.pairs, values, rtol=1e-3, atol=2e-4)
+            assert barrier.mean == pytest.approx(np.mean(barrier.pairs))
             # Student's interval of three pairs, with two degrees of freedom.
-            half = 4.302653 * np.std(table[name]["pairs"], ddof=1) / np.sqrt(3)
-            mean = table[name]["mean"]
-            assert table[name]["interval"] == pytest.approx([mean - half, mean + half], rel=1e-5)
+            half = 4.302653 * np.std(barrier.pairs, ddof=1) / np.sqrt(3)
+            ends = (barrier.mean - half, barrier.mean + half)
+            assert barrier.interval == pytest.approx(ends, rel=1e-5)
 
 
 @pytest.mark.slow
 def test_barriers_with_recomputed_statistics_are_those_of_batchnorm_alone(
     run: RunDirectory, setup: Setup
 ) -> None:
-    both = {"before", "after"}
-    again = {f"{when}_recomputed" for when in both} if statistics_in(setup.template) else set()
-    assert set(run.results["connectivity"]) == both | again
-    assert bool(again) == (setup.config.network.kind == "resnet20")
+    found = results_of(run).compare.connectivity
+    has_statistics = bool(statistics_in(setup.template))
+    assert (found.before_recomputed is not None) == has_statistics
+    assert (found.after_recomputed is not None) == has_statistics
+    assert has_statistics == (setup.config.network.kind == "resnet20")
 
 
 @pytest.mark.slow
@@ -170,7 +178,7 @@ def test_draws_are_stored_with_the_statistics_that_they_predict_with(
 @pytest.mark.slow
 @with_batchnorm
 def test_what_is_said_of_weights_leaves_statistics_out(run: RunDirectory, setup: Setup) -> None:
-    arrays = set(run.results["null_floor"]["by_array"])
+    arrays = set(results_of(run).summarize.null_floor.by_array)
     assert arrays == set(_trees.named_leaves(setup.template)) - statistics_in(setup.template)
     findings = Findings(run, setup)
     assert set(_trees.named_leaves(findings.gaussian("compact").std)) == arrays

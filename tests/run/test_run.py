@@ -4,18 +4,20 @@ import json
 import math
 import shutil
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 import pytest
-from tiny_runs import take_all_steps, tiny_config
+from changed_results import with_changes
+from tiny_runs import results_of, take_all_steps, tiny_config
 
 from onebasin.alignment.null import null_draws, rms
 from onebasin.gaussians.gaussian import load_gaussian
 from onebasin.run.begin import open_run
 from onebasin.run.config import RunConfig, check_config
-from onebasin.run.run import SCHEMA, STEPS, open_setup, take_step, take_steps
+from onebasin.run.representations import COMPACT_MEAN, all_draws, kept_draws, one_chain
+from onebasin.run.results import SCHEMA, STEPS, Results
+from onebasin.run.run import open_setup, take_step, take_steps
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import set_up
 from onebasin.store.draws import SampleWriter, load_samples, save_samples
@@ -36,8 +38,8 @@ def is_classification(config: RunConfig) -> bool:
     return config.data.name == "digits"
 
 
-def without_seconds(run: RunDirectory) -> dict[str, Any]:
-    return {name: value for name, value in run.results.items() if name != "seconds"}
+def without_seconds(run: RunDirectory) -> Results:
+    return with_changes(results_of(run), {step: {"seconds": 0.0} for step in STEPS})
 
 
 def copy_of(run: RunDirectory, path: Path) -> RunDirectory:
@@ -46,28 +48,35 @@ def copy_of(run: RunDirectory, path: Path) -> RunDirectory:
 
 
 def test_results_have_every_part(run: RunDirectory, config: RunConfig) -> None:
-    results = run.results
-    assert set(results) == {
-        "schema", "config", "versions", "seed", "seconds", "data", "alignment", "transpositions",
-        "null_floor", "low_rank", "diagnostics", "representations", "comparison", "connectivity",
-        "pruning", "pruning_intervals",
-    }  # fmt: skip
-    assert results["schema"] == SCHEMA
-    assert results["seed"] == config.seed
-    assert check_config(results["config"]) == config == check_config(run.config)
-    assert results["versions"]["jax"] == jax.__version__
-    assert set(results["seconds"]) == set(STEPS)
-    assert all(seconds >= 0 for seconds in results["seconds"].values())
+    written = json.loads((run.path / "results.json").read_text())
+    assert set(written) == {"schema", "config", "versions", *STEPS, "report_seconds"}
+    assert written["schema"] == SCHEMA
+    results = results_of(run)
+    assert all(results.of_step(step) is not None for step in STEPS)
+    assert results.config == config == check_config(run.config)
+    assert results.versions["jax"] == jax.__version__
+    assert tuple(results.seconds) == STEPS
+    assert all(seconds > 0 for seconds in results.seconds.values())
+
+
+def test_the_sizes_of_the_data_are_those_of_its_parts(run: RunDirectory) -> None:
+    dataset, sizes = open_setup(run).dataset, results_of(run).sample.data
+    assert (sizes.task, sizes.num_features) == (dataset.task, dataset.num_features)
+    parts = (dataset.train, dataset.validation, dataset.test)
+    assert (sizes.train, sizes.validation, sizes.test) == tuple(map(len, parts))
 
 
 def test_results_hold_no_number_that_json_cannot(run: RunDirectory) -> None:
-    json.dumps(run.results, allow_nan=False)
+    json.loads((run.path / "results.json").read_text(), parse_constant=pytest.fail)
 
 
 def test_every_representation_is_scored(run: RunDirectory, config: RunConfig) -> None:
-    table = run.results["representations"]
-    num_numbers = {name: scores["num_numbers"] for name, scores in table.items()}
-    assert num_numbers == {
+    found = results_of(run).compare.representations
+    values_per_weight = {
+        one.representation.key: one.representation.values_per_weight for one in found
+    }
+    assert len(found) == len(values_per_weight)
+    assert values_per_weight == {
         "hmc": NUM_CHAINS * NUM_DRAWS,
         "hmc-chain": NUM_DRAWS,
         "direct": 2,
@@ -75,79 +84,89 @@ def test_every_representation_is_scored(run: RunDirectory, config: RunConfig) ->
         "refined": 2,
         "compact-mean": 1,
         "compact-rank-2": 4,
-        "compact-rank-2-whole": num_numbers["compact-rank-2-whole"],
+        "compact-rank-2-whole": 4,
         "kept-1": 1,
         "kept-3": 3,
         "ensemble": NUM_MEMBERS,
         "compact-ensemble": 2,
         "vi": 2,
     }
-    own = {"accuracy"} if is_classification(config) else {"rmse", "crps"}
-    common = {"nll", "ece", "brier", "agreement", "total_variation", "num_numbers"}
-    assert all(set(scores) == own | common for scores in table.values())
+    classes = {"accuracy", "brier", "agreement"}
+    names = {"nll", "ece", "total_variation"} | (
+        classes if is_classification(config) else {"rmse", "crps"}
+    )
+    assert all(set(one.scores.model_dump(exclude_none=True)) == names for one in found)
 
 
 def test_scores_lie_in_their_ranges(run: RunDirectory, config: RunConfig) -> None:
-    for scores in run.results["representations"].values():
-        assert math.isfinite(scores["nll"])
-        assert 0 <= scores["ece"] <= 1
-        assert 0 <= scores["total_variation"] <= 1
+    for scores in (one.scores for one in results_of(run).compare.representations):
+        assert math.isfinite(scores.nll)
+        assert 0 <= scores.ece <= 1
+        assert 0 <= scores.total_variation <= 1
         if is_classification(config):
-            assert 0 <= scores["accuracy"] <= 1
-            assert 0 <= scores["brier"] <= 2
-            assert 0 <= scores["agreement"] <= 1
+            assert 0 <= scores.accuracy <= 1
+            assert 0 <= scores.brier <= 2
+            assert 0 <= scores.agreement <= 1
         else:
-            assert scores["rmse"] > 0
-            assert scores["brier"] is scores["agreement"] is None
+            assert scores.rmse > 0
+            assert scores.crps > 0
+            assert scores.brier is scores.agreement is None
 
 
 def test_hmc_is_what_all_others_are_measured_by(run: RunDirectory, config: RunConfig) -> None:
-    table = run.results["representations"]
-    assert table["hmc"]["total_variation"] == 0
-    assert table["hmc"]["agreement"] == (1 if is_classification(config) else None)
-    others = {name: scores for name, scores in table.items() if name != "hmc"}
-    assert all(scores["total_variation"] > 0 for scores in others.values())
+    found = results_of(run).compare
+    hmc = all_draws(NUM_CHAINS * NUM_DRAWS)
+    assert found.scores(hmc).total_variation == 0
+    assert found.scores(hmc).agreement == (1 if is_classification(config) else None)
+    others = [one.scores for one in found.representations if one.representation != hmc]
+    assert len(others) == len(found.representations) - 1
+    assert all(scores.total_variation > 0 for scores in others)
 
 
 def test_kept_draws_come_nearer_to_hmc_the_more_are_kept(run: RunDirectory) -> None:
-    table = run.results["representations"]
-    assert table["kept-3"]["total_variation"] < table["kept-1"]["total_variation"]
+    one, three = (results_of(run).compare.scores(kept_draws(count)) for count in (1, 3))
+    assert three.total_variation < one.total_variation
 
 
 def test_transpositions_stand_beside_their_baseline(run: RunDirectory) -> None:
-    found = run.results["transpositions"]
-    assert set(found) == {"between_chains", "by_lag", "baseline_mean", "baseline_std"}
-    assert 0 <= found["between_chains"] <= NUM_UNITS - 1
-    assert [lag for lag, _ in found["by_lag"]] == [1, 2, 4]
-    assert all(0 <= swaps <= NUM_UNITS - 1 for _, swaps in found["by_lag"])
+    found = results_of(run).align.transpositions
+    assert 0 <= found.between_chains <= NUM_UNITS - 1
+    assert [at.lag for at in found.by_lag] == [1, 2, 4]
+    assert all(0 <= at.count <= NUM_UNITS - 1 for at in found.by_lag)
     baseline = random_num_transpositions(open_setup(run).posterior.symmetry)
-    assert (found["baseline_mean"], found["baseline_std"]) == pytest.approx(baseline)
+    assert (found.baseline_mean, found.baseline_std) == pytest.approx(baseline)
 
 
 def test_every_std_stands_beside_its_null_floor(run: RunDirectory) -> None:
-    found = run.results["null_floor"]
-    assert found["std"] > 0
-    assert found["null_std"] > 0
-    assert 0 <= found["share_below"] <= 1
-    assert 0 <= found["ess_median"] <= NUM_CHAINS * NUM_DRAWS
-    assert 0 <= found["undecided_share"] <= 1
-    assert all("ess_median" in scores for scores in found["by_array"].values())
+    found = results_of(run).summarize.null_floor
+    assert found.std > 0
+    assert found.null_std > 0
+    assert 0 <= found.share_below <= 1
+    assert 0 <= found.ess_median <= NUM_CHAINS * NUM_DRAWS
+    assert 0 <= found.undecided_share <= 1
+    assert all(floor.ess_median >= 0 for floor in found.by_array.values())
     names = {"hidden_0/kernel", "hidden_0/bias", "out/kernel", "out/bias"}
     if "network" in open_setup(run).template:
         names = {f"network/{name}" for name in names} | {"log_noise_std"}
-    assert set(found["by_array"]) == names
+    assert set(found.by_array) == names
 
 
 def test_gaussians_are_compared_in_both_orders_aligned_and_not(run: RunDirectory) -> None:
-    found = run.results["comparison"]
+    comparisons = results_of(run).compare.comparisons
+    found = {(pair.first, pair.second): pair for pair in comparisons}
     names = ("compact", "compact-ensemble", "vi")
-    assert set(found) == {f"{a}|{b}" for a in names for b in names if a != b}
-    for pair, distances in found.items():
-        assert {"kl", "wasserstein2", "kl_unaligned", "wasserstein2_unaligned"} <= set(distances)
-        assert distances["wasserstein2"] > 0
-        assert distances["kl"] is None or distances["kl"] > 0
-        mirrored = found["|".join(reversed(pair.split("|")))]
-        assert distances["wasserstein2"] == pytest.approx(mirrored["wasserstein2"])
+    assert set(found) == {(a, b) for a in names for b in names if a != b}
+    assert len(comparisons) == len(found)
+    for (first, second), pair in found.items():
+        mirrored = found[second, first]
+        for ours, theirs in (
+            (pair.aligned, mirrored.aligned),
+            (pair.unaligned, mirrored.unaligned),
+        ):
+            assert ours.wasserstein2 > 0
+            assert ours.kl is None or ours.kl > 0
+            assert ours.wasserstein2 == pytest.approx(theirs.wasserstein2)
+        assert pair.aligned != pair.unaligned
 
 
 def test_pruning_has_a_curve_and_an_interval_for_every_order(
@@ -155,36 +174,36 @@ def test_pruning_has_a_curve_and_an_interval_for_every_order(
 ) -> None:
     orders = {"std", "signal-to-noise", "magnitude", "random"}
     misaligned = {"std-misaligned", "signal-to-noise-misaligned"}
-    curves = run.results["pruning"]
-    assert set(curves) == (
-        {f"hmc-mean/{name}" for name in orders} | {f"member/{name}" for name in orders | misaligned}
+    results = results_of(run)
+    found = [(curve.network, curve.order) for curve in results.prune.curves]
+    assert sorted(found) == sorted(
+        [("hmc-mean", name) for name in orders] + [("member", name) for name in orders | misaligned]
     )
-    assert set(run.results["pruning_intervals"]) == set(curves)
-    unpruned = run.results["representations"]["compact-mean"]
-    score = unpruned["accuracy" if is_classification(config) else "rmse"]
-    for name, curve in curves.items():
-        assert [point[0] for point in curve] == KEEPS
-        assert all(math.isfinite(value) for point in curve for value in point)
-        if name.startswith("hmc-mean"):
-            assert curve[0] == pytest.approx([1.0, score, unpruned["nll"]], rel=1e-5)
+    unpruned = results.compare.scores(COMPACT_MEAN)
+    score = unpruned.accuracy if is_classification(config) else unpruned.rmse
+    for curve in results.prune.curves:
+        assert [point.keep for point in curve.points] == KEEPS
+        values = [value for point in curve.points for value in point.model_dump().values()]
+        assert all(map(math.isfinite, values))
+        if curve.network == "hmc-mean":
+            whole = curve.points[0]
+            expected = [1.0, score, unpruned.nll]
+            assert [whole.keep, whole.score, whole.nll] == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_bootstrap_interval_of_the_hmc_mean_holds_its_score(run: RunDirectory) -> None:
-    for name, curve in run.results["pruning"].items():
-        for (keep, score, _), (same_keep, low, high) in zip(
-            curve, run.results["pruning_intervals"][name], strict=True
-        ):
-            assert keep == same_keep
-            assert low <= high
-            assert low - 1e-9 <= score <= high + 1e-9 or not name.startswith("hmc-mean")
+    for curve in results_of(run).prune.curves:
+        for point in curve.points:
+            assert point.low <= point.high
+            if curve.network == "hmc-mean":
+                assert point.low - 1e-9 <= point.score <= point.high + 1e-9
 
 
 def test_alignment_leaves_the_function_as_it_is(run: RunDirectory, config: RunConfig) -> None:
-    found = run.results["alignment"]
-    assert {"objective", "converged_share", "max_function_change"} <= set(found)
-    assert 0 <= found["converged_share"] <= 1
-    assert math.isfinite(found["objective"])
-    assert 0 <= found["max_function_change"] < 1e-4
+    found = results_of(run).align.alignment
+    assert 0 <= found.converged_share <= 1
+    assert math.isfinite(found.objective)
+    assert 0 <= found.max_function_change < 1e-4
 
 
 def test_samples_and_gaussians_lie_in_the_run_directory(
@@ -239,7 +258,7 @@ def test_a_step_whose_mark_is_gone_is_taken_again_with_all_behind_it(
     run: RunDirectory, tmp_path: Path
 ) -> None:
     repeated = copy_of(run, tmp_path / "repeated")
-    repeated.forget("summarize", "compare", "prune")
+    repeated.save_results(results_of(repeated).with_step("summarize", None))
     repeated.compact("compact").unlink()
     told = []
     take_steps(repeated, open_setup(repeated), lambda what, *_: told.append(what))
@@ -249,11 +268,11 @@ def test_a_step_whose_mark_is_gone_is_taken_again_with_all_behind_it(
 
 
 def test_a_finished_run_has_nothing_left_to_do(run: RunDirectory) -> None:
-    before = run.results
+    before = (run.path / "results.json").read_bytes()
     told = []
     take_steps(run, open_setup(run), lambda *words: told.append(words))
     assert told == []
-    assert run.results == before
+    assert (run.path / "results.json").read_bytes() == before
 
 
 def test_a_step_needs_those_before_it(tmp_path: Path) -> None:
@@ -281,10 +300,11 @@ def on_the_same_draws(run: RunDirectory, path: Path, *changes: str) -> RunDirect
 
 @one_run_is_enough
 def test_one_chain_has_no_others_to_be_compared_with(run: RunDirectory, tmp_path: Path) -> None:
-    results = on_the_same_draws(run, tmp_path / "one", "hmc.num_chains=1").results
-    assert results["representations"]["hmc-chain"] is None
-    assert results["transpositions"]["between_chains"] is None
-    assert results["representations"]["hmc"]["num_numbers"] == NUM_DRAWS
+    results = results_of(on_the_same_draws(run, tmp_path / "one", "hmc.num_chains=1"))
+    assert results.compare.scores(one_chain(NUM_DRAWS)) is None
+    assert results.align.transpositions.between_chains is None
+    found = [one.representation for one in results.compare.representations]
+    assert all_draws(NUM_DRAWS) in found
 
 
 @the_other_is_enough
@@ -294,15 +314,16 @@ def test_draws_may_be_relabelled_by_likelihood_and_their_null_floor_with_them(
     other = on_the_same_draws(
         run, tmp_path / "gaussian", "alignment.matching=gaussian", "alignment.reference=chains"
     )
-    found = other.results["alignment"]
-    assert (found["matching"], found["reference"]) == ("gaussian", "chains")
-    assert found["max_function_change"] < 1e-4
+    found = results_of(other).align.alignment
+    assert (found.matching, found.reference) == ("gaussian", "chains")
+    assert found.max_function_change < 1e-4
     # Draws so few hardly move, and neither does their noise: other steps might align it alike.
     setup = open_setup(other)
     samples = load_samples(other.samples("hmc"), setup.template)
     noise = null_draws(setup.key("null"), samples, setup.posterior.symmetry)
     aligned = setup.align(noise, "chains").apply(noise)
-    assert other.results["null_floor"]["null_std"] == pytest.approx(rms(aligned.std()))
+    null_std = results_of(other).summarize.null_floor.null_std
+    assert null_std == pytest.approx(rms(aligned.std()))
 
 
 @the_other_is_enough
@@ -314,7 +335,7 @@ def test_draws_may_be_matched_by_activations(run: RunDirectory, tmp_path: Path) 
         "alignment.reference=densest",
         "alignment.num_inputs=50",
     )
-    found = other.results["alignment"]
-    assert (found["matching"], found["reference"]) == ("activations", "densest")
-    assert found["objective"] != run.results["alignment"]["objective"]
-    assert found["max_function_change"] < 1e-4
+    found = results_of(other).align.alignment
+    assert (found.matching, found.reference) == ("activations", "densest")
+    assert found.objective != results_of(run).align.alignment.objective
+    assert found.max_function_change < 1e-4

@@ -1,4 +1,4 @@
-"""Run directories: never overwritten, resumed with the same config alone, results merged."""
+"""Run directories: never overwritten, resumed with the same config alone, results replaced."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,18 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from onebasin.run.config import load_config
+from onebasin.run.results import (
+    STEPS,
+    AlignmentQuality,
+    AlignResults,
+    DataSizes,
+    LagTranspositions,
+    PruneResults,
+    Results,
+    SampleResults,
+    Transpositions,
+)
 from onebasin.run.run_directory import RunDirectory
 from onebasin.samples import Samples
 from onebasin.store.draws import SampleWriter, save_samples
@@ -21,6 +33,30 @@ CONFIG = {
 }
 
 
+SAMPLE = SampleResults(
+    data=DataSizes(task="regression", num_features=2, train=3, validation=2, test=1), seconds=1.0
+)
+SAMPLED = Results(config=load_config("digits"), versions={"jax": "0"}, sample=SAMPLE)
+
+
+def aligned(objective: float, between_chains: float | None = 1.0) -> AlignResults:
+    return AlignResults(
+        alignment=AlignmentQuality(
+            matching="weights",
+            reference="mean",
+            objective=objective,
+            converged_share=1.0,
+            max_function_change=0.0,
+        ),
+        transpositions=Transpositions(
+            between_chains=between_chains,
+            by_lag=(LagTranspositions(lag=1, count=0.5),),
+            baseline_mean=2.0,
+            baseline_std=1.0,
+        ),
+    )
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:
     return RunDirectory.create(tmp_path / "run", CONFIG)
@@ -33,7 +69,7 @@ def test_a_new_run_keeps_its_config_without_what_is_not_chosen(run: RunDirectory
         "network": {"hidden": [8, 4], "activation": "relu"},
         "posterior": {"prior_std": {"hidden": 1.0, "out": 0.5}},
     }
-    assert run.results == {}
+    assert run.load_results() is None
 
 
 def test_an_empty_folder_may_become_a_run(tmp_path: Path) -> None:
@@ -65,8 +101,8 @@ def test_a_folder_without_a_config_is_no_run(tmp_path: Path, make) -> None:
 
 
 def test_a_run_is_resumed_with_the_config_it_began_with(run: RunDirectory) -> None:
-    run.add_results({"seconds": {"sample": 1.0}})
-    assert RunDirectory.resume(run.path, CONFIG).results == run.results
+    run.save_results(SAMPLED)
+    assert RunDirectory.resume(run.path, CONFIG).load_results() == SAMPLED
 
 
 @pytest.mark.parametrize(
@@ -99,54 +135,72 @@ def test_resuming_removes_what_was_left_unfinished_and_nothing_else(run: RunDire
     assert not left.exists()
 
 
-def test_results_are_merged_key_by_key(run: RunDirectory) -> None:
-    run.add_results({"seconds": {"sample": 1.0}, "curve": [1, 2], "deep": {"a": {"x": 1}}})
-    run.add_results({"seconds": {"align": 2.0}, "curve": [3], "deep": {"a": {"y": 2}}})
-    assert run.results == {
-        "seconds": {"sample": 1.0, "align": 2.0},
-        "curve": [3],
-        "deep": {"a": {"x": 1, "y": 2}},
-    }
+numbers = st.floats(allow_nan=False, allow_infinity=False)
 
 
-leaves = st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.none()
-trees = st.dictionaries(
-    st.text("abc", min_size=1, max_size=2),
-    leaves | st.dictionaries(st.text("abc", min_size=1, max_size=2), leaves, max_size=3),
-    max_size=3,
-)
-
-
-@given(trees)
-def test_adding_the_same_results_again_changes_nothing(tmp_path_factory, found) -> None:
+@given(numbers, numbers | st.none())
+def test_results_come_back_as_they_were_saved(
+    tmp_path_factory, objective: float, between_chains: float | None
+) -> None:
     run = RunDirectory.create(tmp_path_factory.mktemp("run"), CONFIG)
-    run.add_results(found)
-    assert run.results == found
-    run.add_results(found)
-    assert run.results == found
+    results = SAMPLED.with_step("align", aligned(objective, between_chains))
+    for _ in range(2):
+        run.save_results(results)
+        assert run.load_results() == results
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_results_that_json_cannot_hold_are_refused_and_the_old_ones_stay(
     run: RunDirectory, bad: float
 ) -> None:
-    run.add_results({"nll": 1.0})
+    run.save_results(SAMPLED)
     with pytest.raises(ValueError, match="not JSON compliant"):
-        run.add_results({"nll": bad})
-    assert run.results == {"nll": 1.0}
+        run.save_results(SAMPLED.with_step("align", aligned(objective=bad)))
+    assert run.load_results() == SAMPLED
     assert not list(run.path.glob("*.partial"))
 
 
-def test_a_step_is_done_once_its_seconds_are_known_until_it_is_forgotten(
+@pytest.mark.parametrize("undefined", [float("nan"), float("inf"), None])
+def test_a_number_that_may_be_undefined_is_null_where_it_is(
+    run: RunDirectory, undefined: float | None
+) -> None:
+    run.save_results(SAMPLED.with_step("align", aligned(1.0, between_chains=undefined)))
+    written = json.loads((run.path / "results.json").read_text())
+    assert written["align"]["transpositions"]["between_chains"] is None
+
+
+def test_a_step_is_done_once_it_has_a_section_until_that_is_taken_away(
     run: RunDirectory,
 ) -> None:
     assert not run.is_done("sample")
-    run.forget("sample")
-    run.add_results({"seconds": {"sample": 0.0, "align": 1.0}, "nll": 1.0})
-    assert run.is_done("sample")
-    run.forget("sample")
+    run.save_results(SAMPLED)
+    assert [step for step in STEPS if run.is_done(step)] == ["sample"]
+    run.save_results(SAMPLED.with_step("sample", None))
     assert not run.is_done("sample")
-    assert run.results == {"seconds": {"align": 1.0}, "nll": 1.0}
+
+
+def test_a_section_is_replaced_whole_and_those_of_later_steps_are_gone() -> None:
+    pruned = SAMPLED.with_step("align", aligned(1.0)).with_step("prune", PruneResults(curves=()))
+    assert pruned.align == aligned(1.0)
+    pruned = pruned.model_copy(update={"report_seconds": 2.0})
+    again = pruned.with_step("align", aligned(2.0, between_chains=None))
+    assert again.align == aligned(2.0, between_chains=None)
+    assert again.sample == SAMPLE
+    assert again.prune is again.report_seconds is None
+    assert set(again.seconds) == {"sample", "align"}
+    assert pruned.align == aligned(1.0)
+
+
+def test_results_of_another_schema_are_refused_in_one_line_and_left_as_they_are(
+    run: RunDirectory,
+) -> None:
+    old = json.dumps({"schema": 2, "seconds": {"sample": 1.0}})
+    (run.path / "results.json").write_text(old)
+    for read in (run.load_results, lambda: run.is_done("sample")):
+        with pytest.raises(StoreError, match=r"must be of schema 3\. Got schema 2.*--out") as error:
+            read()
+        assert len(str(error.value).splitlines()) == 1
+    assert (run.path / "results.json").read_text() == old
 
 
 @pytest.mark.parametrize(
@@ -154,12 +208,19 @@ def test_a_step_is_done_once_its_seconds_are_known_until_it_is_forgotten(
     [
         ("config.toml", "seed = ", r"config\.toml must be TOML\. Got: "),
         ("results.json", '{"nll": ', r"results\.json must be JSON\. Got: .*Delete it"),
+        ("results.json", "[3]", r"results\.json must be of schema 3\. Got schema None"),
+        ("results.json", '{"schema": 3}', r"what a run writes\. Got 'config': .*Delete it"),
+        (
+            "results.json",
+            SAMPLED.as_json().replace("num_features", "num_feature"),
+            r"what a run writes\. Got 'sample\.data\.num_features': .*Delete it",
+        ),
     ],
 )
 def test_damaged_files_are_named(run: RunDirectory, name, text, message) -> None:
     (run.path / name).write_text(text)
     with pytest.raises(StoreError, match=message):
-        _ = run.config, run.results
+        _ = run.config, run.load_results()
 
 
 def test_everything_of_a_run_has_its_place(run: RunDirectory) -> None:
@@ -176,10 +237,12 @@ def test_everything_of_a_run_has_its_place(run: RunDirectory) -> None:
 
 
 def test_results_are_readable_json_that_ends_in_a_newline(run: RunDirectory) -> None:
-    run.add_results({"nll": 1.0})
+    run.save_results(SAMPLED)
     text = (run.path / "results.json").read_text()
     assert text.endswith("}\n")
-    assert json.loads(text) == {"nll": 1.0}
+    assert len(text.splitlines()) > 50
+    found = json.loads(text)
+    assert (found["schema"], found["sample"]["data"]["train"], found["align"]) == (3, 3, None)
 
 
 def test_texts_are_replaced_whole(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from onebasin.run.setup import set_up
 from onebasin.store.draws import is_whole
 from onebasin.store.errors import StoreError
 from onebasin.store.tables import Row, read_table
-from onebasin.studies.frontier.refined import PATH, REFINEMENTS
+from onebasin.studies.frontier.refined import REFINEMENTS
 from onebasin.studies.frontier.representations import from_samples
+from onebasin.studies.frontier.rows import ENTRIES, PATH
 from onebasin.studies.frontier.run import run_frontier
 
 pytestmark = pytest.mark.long  # two runs are made for these tests
@@ -65,6 +66,7 @@ def test_every_representation_is_scored(rows: dict[str, Row], config: RunConfig)
     from_draws = set(from_samples(set_up(config)))
     assert from_draws >= WAYS
     assert set(rows) == MARKS | from_draws | set(REFINEMENTS) | path | {"refined-chains"}
+    assert set(rows) <= set(ENTRIES)
     for row in rows.values():
         assert row["num_seeds"] == NUM_SEEDS
         for metric in ("accuracy", "nll", "ece", "agreement", "total_variation"):

@@ -1,6 +1,7 @@
 """The figures of compact: how near each representation comes to HMC, over seeds."""
 
 from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,30 +9,39 @@ from matplotlib.figure import Figure
 
 from onebasin.intervals import t_interval
 from onebasin.plots.theme import Theme, new_figure
+from onebasin.run import representations as known
 from onebasin.store.tables import Row
 from onebasin.studies.claims import Tables
 from onebasin.studies.rows import column, distinct, where
 
-LABELS = {
-    "direct": "direct Gaussian",
-    "compact": "compact Gaussian",
-    "compact-first": "compact, one draw as reference",
-    "direct-chain-own": "direct, one chain judged by itself",
-    "compact-chain-own": "compact, one chain judged by itself",
-    "direct-chain": "direct, from one chain",
-    "compact-chain": "compact, from one chain",
-    "compact-mean": "mean network of compact",
-    "compact-ensemble": "aligned ensemble as a Gaussian",
-    "vi": "variational inference",
-    "ensemble": "ensemble",
-    "kept-1": "1 kept draw",
-    "kept-2": "2 kept draws",
-    "kept-4": "4 kept draws",
-    "hmc-chain": "one HMC chain (the mark)",
-}
-_CONTROLS = (
-    "compact-first", "direct-chain", "direct-chain-own", "compact-chain", "compact-chain-own",
-)  # fmt: skip
+
+class _Line(NamedTuple):
+    """A representation of the figures: its name in the tables, what it is called, its family."""
+
+    name: str
+    label: str
+    family: known.Family | Literal["control"]
+
+
+def _line(representation: known.Representation) -> _Line:
+    return _Line(representation.key, representation.label, representation.family)
+
+
+_LINES = (
+    _line(known.DIRECT),
+    _line(known.COMPACT),
+    _Line("compact-first", "compact, one draw as reference", "control"),
+    _Line("direct-chain-own", "direct, one chain judged by itself", "control"),
+    _Line("compact-chain-own", "compact, one chain judged by itself", "control"),
+    _Line("direct-chain", "direct, from one chain", "control"),
+    _Line("compact-chain", "compact, from one chain", "control"),
+    _line(known.COMPACT_MEAN),
+    _line(known.COMPACT_ENSEMBLE),
+    _line(known.VI),
+    _line(known.members(0)),
+    *(_line(known.kept_draws(count)) for count in (1, 2, 4)),
+    _line(known.one_chain(0)),
+)
 
 
 def figures(tables: Tables) -> dict[str, Callable[[Theme], Figure]]:
@@ -61,20 +71,19 @@ def _draw(rows: list[Row], score: str, theme: Theme) -> Figure:
 
 
 def _draw_data(axes: Axes, rows: list[Row], score: str, theme: Theme) -> None:
-    for place, (name, label) in enumerate(reversed(LABELS.items())):
-        values = column(where(rows, representation=name), score)
+    colors = {"control": theme.vermilion, "kept": theme.muted, "chain": theme.muted}
+    for place, line in enumerate(reversed(_LINES)):
+        values = column(where(rows, representation=line.name), score)
         low, high = (float(bound) for bound in t_interval(values))
-        color = theme.vermilion if name in _CONTROLS else theme.blue
-        if name.startswith(("kept", "hmc")):
-            color = theme.muted
+        color = colors.get(line.family, theme.blue)
         axes.plot([low, high], [place, place], color=color, linewidth=2.4, alpha=0.5)
         axes.plot(values.mean(), place, "o", color=color)
         axes.text(
-            -0.02, place, label, ha="right", va="center", fontsize=8.5, color=theme.text,
+            -0.02, place, line.label, ha="right", va="center", fontsize=8.5, color=theme.text,
             transform=axes.get_yaxis_transform(),
         )  # fmt: skip
     if score == "accuracy":
         mean = float(column(where(rows, representation="hmc"), score).mean())
         axes.axvline(mean, color=theme.muted, linestyle=":")
-    axes.set_yticks(np.arange(len(LABELS)), [""] * len(LABELS))
+    axes.set_yticks(np.arange(len(_LINES)), [""] * len(_LINES))
     axes.set_xlim(-0.02, 1.02)

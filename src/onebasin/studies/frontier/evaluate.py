@@ -25,9 +25,9 @@ from onebasin.studies.frontier.basin import Basin, make_basin
 from onebasin.studies.frontier.matchings import LIKELIHOOD, relabelled, significance
 from onebasin.studies.frontier.refined import refined_chains, refined_compact, refinements
 from onebasin.studies.frontier.representations import Builder, Representation
+from onebasin.studies.frontier.rows import KEPT, kept
 from onebasin.studies.frontier.table import Numbers
 
-KEPT = (1, 2, 4, 8)
 _NUM_ELBO_DRAWS = 64
 
 
@@ -73,7 +73,7 @@ def _marks(judge: Judge, samples: Samples) -> dict[str, Numbers]:
         found["hmc-chain"] = _stored(chain, samples.num_draws)
     for count in (count for count in KEPT if count <= total):
         rows = [evenly_spaced(total, count, float(start)) for start in starts]
-        found[f"kept-{count}"] = _stored(judge.kept(rows), count)
+        found[kept(count).name] = _stored(judge.kept(rows), count)
     return found
 
 

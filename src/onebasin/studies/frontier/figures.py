@@ -13,10 +13,10 @@ from onebasin.plots.theme import Theme, new_figure, plain_log_ticks
 from onebasin.store.files import write_bytes
 from onebasin.store.tables import Row
 from onebasin.studies.frontier.path_figure import frontier_path
+from onebasin.studies.frontier.rows import ENTRIES, Entry, Family
 from onebasin.studies.rows import column
 
 _TV = "total_variation"
-_LEFT_OUT = ("hmc", "hmc-chain", "compact-balanced")
 
 
 def draw_frontier(rows: Sequence[Row], folder: Path) -> None:
@@ -31,14 +31,14 @@ def frontier(rows: Sequence[Row], theme: Theme) -> Figure:
     axes = figure.subplots()
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    kept = [row for row in rows if str(row["representation"]).startswith("kept-")]
+    kept = _of_family(rows, "kept")
     line = np.stack([column(kept, "num_numbers"), column(kept, _TV)], axis=1)
     axes.plot(*line.T, "o-", color=theme.muted, markersize=3.5, label="kept draws")
-    for mark in column([row for row in rows if row["representation"] == "hmc-chain"], _TV):
+    for mark in column(_of_family(rows, "chain"), _TV):
         axes.axhline(float(mark), color=theme.text, linestyle=":", linewidth=1)
     labels = [
-        *_points(axes, rows, "refined", theme.vermilion),
-        *_points(axes, rows, "", theme.blue),
+        *_points(axes, _of_family(rows, "refined"), theme.vermilion),
+        *_points(axes, _of_family(rows, "samples"), theme.blue),
     ]
     axes.set_xlabel("numbers stored for each weight")
     axes.set_ylabel("total variation to HMC (dotted: one chain to the others)")
@@ -49,19 +49,23 @@ def frontier(rows: Sequence[Row], theme: Theme) -> Figure:
     return figure
 
 
-def _points(axes: Axes, rows: Sequence[Row], kind: str, color: str) -> list[Label]:
-    """Points with their intervals; what lies on the path or on `compact` is left to the table."""
+def _entry(row: Row) -> Entry:
+    return ENTRIES[str(row["representation"])]
+
+
+def _of_family(rows: Sequence[Row], family: Family) -> list[Row]:
+    return [row for row in rows if _entry(row).family == family]
+
+
+def _points(axes: Axes, rows: Sequence[Row], color: str) -> list[Label]:
+    """Points with their intervals; what lies inside the path is left to the table."""
     labels: list[Label] = []
     for row in rows:
-        name = str(row["representation"])
-        is_refined = name.startswith("refined")
-        if name in _LEFT_OUT or name.startswith(("kept-", "compact-by-")) or "-pull-" in name:
-            continue
-        if is_refined != (kind == "refined"):
+        if _entry(row).is_inside_path:
             continue
         x, y = float(column([row], "num_numbers")[0]), float(column([row], _TV)[0])
         low, high = (float(column([row], f"{_TV}_{side}")[0]) for side in ("low", "high"))
         axes.plot([x, x], [max(low, 1e-4), high], color=color, linewidth=2, alpha=0.4)
         axes.plot(x, y, "o", color=color, markersize=4)
-        labels.append(Label(x, y, name, color))
+        labels.append(Label(x, y, _entry(row).name, color))
     return labels

@@ -1,6 +1,5 @@
 """The figure of the path of refinement, from the samples' Gaussian to variational inference."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,9 +8,8 @@ from matplotlib.figure import Figure
 from onebasin.plots.labels import Label, place_labels
 from onebasin.plots.theme import Theme, new_figure, plain_log_ticks
 from onebasin.store.tables import Row
+from onebasin.studies.frontier.rows import ENTRIES
 from onebasin.studies.rows import column
-
-_SAMPLES, _VARIATIONAL = "compact", "refined-elbo"
 
 
 def frontier_path(rows: Sequence[Row], theme: Theme) -> Figure:
@@ -45,11 +43,7 @@ def frontier_path(rows: Sequence[Row], theme: Theme) -> Figure:
 
 def _pull(row: Row) -> float | None:
     """The pull of a row of the path; None elsewhere."""
-    name = str(row["representation"])
-    if name in (_SAMPLES, _VARIATIONAL):
-        return np.inf if name == _SAMPLES else 0.0
-    found = re.fullmatch(rf"{_VARIATIONAL}-pull-(.+)", name)
-    return None if found is None else float(found[1])
+    return ENTRIES[str(row["representation"])].pull
 
 
 def _by_pull(row: Row) -> float:

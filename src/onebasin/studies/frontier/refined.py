@@ -5,19 +5,18 @@ from onebasin.gaussians.mixture import GaussianMixture
 from onebasin.run.refinement import Refinement, refined, refined_mixture
 from onebasin.studies.frontier.basin import Basin
 from onebasin.studies.frontier.representations import chain_gaussians_whole
+from onebasin.studies.frontier.rows import PATH, pulled
 
 REFINEMENTS = {
     "refined-elbo": Refinement(elbo=1.0, predictive=0.0, pull=0.0),
     "refined-predictive": Refinement(elbo=0.0, predictive=1.0, pull=0.1),
     "refined-both": Refinement(elbo=1.0, predictive=1.0, pull=0.0),
 }
-PATH = (0.1, 1.0, 10.0)
-"""Pulls of the path from variational inference (0) to the aligned samples (infinity)."""
 
 
 def refinements() -> dict[str, Refinement]:
     """Every refinement by name, the path of pulls among them."""
-    path = {f"refined-elbo-pull-{pull:g}": Refinement(1.0, 0.0, pull) for pull in PATH}
+    path = {pulled(pull).name: Refinement(1.0, 0.0, pull) for pull in PATH}
     return REFINEMENTS | path
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from onebasin.intervals import t_interval
 from onebasin.store.tables import Row
+from onebasin.studies.frontier.rows import ENTRIES
 
 Numbers: TypeAlias = dict[str, Any]
 """The numbers of one representation and one seed, by the names of the columns."""
@@ -63,10 +64,15 @@ def _mean_and_interval(metric: str, values: Sequence[float | None]) -> Row:
 
 def _with_ratios(seed: dict[str, Any]) -> dict[str, dict[str, Any]]:
     table = {name: dict(scores) for name, scores in seed.items()}
+    kept = {
+        scores["num_numbers"]: scores["total_variation"]
+        for name, scores in table.items()
+        if ENTRIES[name].family == "kept"
+    }
     for name, scores in table.items():
-        kept = table.get(f"kept-{scores['num_numbers']}")
-        if kept is not None and not name.startswith("kept-"):
-            scores["kept_ratio"] = scores["total_variation"] / kept["total_variation"]
+        stored = scores["num_numbers"]
+        if stored in kept and ENTRIES[name].family != "kept":
+            scores["kept_ratio"] = scores["total_variation"] / kept[stored]
     return table
 
 
