@@ -31,7 +31,8 @@ def jax_environment() -> Any:
         ) from error
 
     # They name their device by what torchax would have had it called.
-    for tensor in (torchax.tensor.Tensor, torchax.view.View):
+    tensors: list[Any] = [torchax.tensor.Tensor, torchax.view.View]
+    for tensor in tensors:
         tensor.device = property(lambda tensor: _device())
     environment: Any = torchax.tensor.Environment
 
