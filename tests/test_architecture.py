@@ -9,6 +9,39 @@ SOURCE = Path(__file__).parents[1] / "src" / "onebasin"
 FILES = sorted(SOURCE.rglob("*.py"))
 MAX_LINES_OF_FILE = 400
 MAX_LINES_OF_FUNCTION = 40
+OUTER_FILES = [
+    path for ring in ("report", "run", "studies") for path in (SOURCE / ring).rglob("*.py")
+]
+"""What reads the results of runs."""
+
+TABLES = {"row", "tables"}
+"""What is a row of a study's table, or its tables by name, in every file of the studies."""
+OTHER_DICTS = {
+    "report/findings.py": {"layers"},  # params
+    "report/figures/std_maps.py": {"stds"},  # of inputs, by what they are the stds of
+    "run/config.py": {"loads", "one", "worst"},  # TOML, and errors of pydantic
+    "run/results.py": {"first"},  # an error of pydantic
+    "run/steps/sample.py": {"stats"},  # of a sampler, in ArviZ's names
+    "studies/compare/measure.py": {"by_when"},  # correlations before and after alignment
+    "studies/frontier/table.py": {"first", "scores"},  # what becomes a row
+    "studies/pruning/cell.py": {"mixed", "scores", "stats"},  # what becomes a row
+    "studies/pruning/measure.py": {"found", "scores"},  # a cell's own file; what becomes a row
+    "studies/pruning/scores.py": {"leaves"},  # params
+    "studies/training.py": {"params", "position", "stats"},  # params, and stats of training
+    "studies/transpositions/measure.py": {"pairs"},  # networks by the stage they are at
+    "studies/transpositions/stability.py": {"where"},  # the first columns of a row
+    "studies/write.py": {"_read", "claim", "values"},  # claims.json
+}
+"""Dicts with fixed keys that are no results of a run."""
+
+NAMES_TAKEN_APART = {
+    "run/config.py": {"key.startswith(other)"},  # keys of a config
+    "report/tables.py": {"name.removeprefix('network/')"},  # paths of arrays
+    "report/figures/null_floor.py": {"name.removeprefix('network/')"},
+}
+READS_JSON = {"run/results.py", "studies/frontier/run.py", "studies/pruning/measure.py",
+              "studies/write.py"}  # fmt: skip
+"""results.json is read by the first alone; the others read files of their own study."""
 
 
 def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -58,3 +91,83 @@ def test_no_pickle_is_ever_loaded():
         text = path.read_text()
         assert "import pickle" not in text, path
         assert "allow_pickle=True" not in text, path
+
+
+def _place(path: Path) -> str:
+    return path.relative_to(SOURCE).as_posix()
+
+
+def _nodes(path: Path, kind: type):
+    return (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kind))
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.JoinedStr) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+
+
+def _owner(node: ast.expr) -> str:
+    """The name of what is looked into: `x` of x, of a.x, of x(...) and of x[...]."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case ast.Call(func=inner) | ast.Subscript(value=inner):
+            return _owner(inner)
+    return ast.unparse(node)
+
+
+def _looked_up_by_text(path: Path) -> set[str]:
+    """Whatever is read by a string in brackets, types aside."""
+    return {
+        _owner(node.value)
+        for node in _nodes(path, ast.Subscript)
+        if isinstance(node.ctx, ast.Load)
+        and _is_text(node.slice)
+        and _owner(node.value) != "Literal"
+    }
+
+
+@pytest.mark.parametrize("path", OUTER_FILES, ids=_place)
+def test_results_are_read_by_their_fields(path):
+    tables = TABLES if _place(path).startswith("studies/") else set()
+    assert _looked_up_by_text(path) - tables <= OTHER_DICTS.get(_place(path), set())
+
+
+@pytest.mark.parametrize("path", OUTER_FILES, ids=_place)
+def test_what_a_representation_is_does_not_hang_on_how_its_name_begins_or_ends(path):
+    methods = {"startswith", "endswith", "removeprefix", "removesuffix"}
+    found = {
+        ast.unparse(call)
+        for call in _nodes(path, ast.Call)
+        if isinstance(call.func, ast.Attribute) and call.func.attr in methods
+    }
+    assert found <= NAMES_TAKEN_APART.get(_place(path), set())
+
+
+def test_results_are_read_from_json_in_one_place():
+    """Else a file could go around the types, and look them up by text in some other way."""
+    found = {
+        _place(path)
+        for path in OUTER_FILES
+        for call in _nodes(path, ast.Call)
+        if ast.unparse(call.func) in ("json.loads", "json.load")
+    }
+    assert found == READS_JSON
+
+
+def test_every_exception_is_still_needed():
+    by_place = {_place(path): path for path in OUTER_FILES}
+    for place, names in OTHER_DICTS.items():
+        assert names <= _looked_up_by_text(by_place[place]), place
+    for place, calls in NAMES_TAKEN_APART.items():
+        text = ast.unparse(ast.parse(by_place[place].read_text()))
+        assert all(call in text for call in calls), place
+
+
+def test_a_result_that_is_looked_up_by_text_would_be_found(tmp_path):
+    file = tmp_path / "file.py"
+    file.write_text(
+        'a = run.results["nll"]\nb = f(x)[0]["nll"]\nc: Literal["nll"] = d["c"].e[f"{a}-{b}"]\n'
+    )
+    assert _looked_up_by_text(file) == {"results", "f", "d", "e"}

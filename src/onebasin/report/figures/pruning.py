@@ -19,6 +19,9 @@ ORDERS = {
 }
 """What is kept first, by the names of results.json."""
 
+_MISALIGNED = {"std-misaligned": "std", "signal-to-noise-misaligned": "signal-to-noise"}
+"""The orders by stds that were not aligned, and what each is the control of."""
+
 NETWORKS: dict[PrunedNetwork, str] = {
     "hmc-mean": "Mean of HMC's aligned draws",
     "member": "Ensemble members",
@@ -97,7 +100,7 @@ def _style(order: str, theme: Theme) -> tuple[str, str]:
         "random": theme.muted,
     }
     markers = {"std": "o", "signal-to-noise": "s", "magnitude": "^", "random": "x"}
-    score = order.removesuffix("-misaligned")
+    score = _MISALIGNED.get(order, order)
     return colors[score], f"{markers[score]}{'-' if score == order else '--'}"
 
 

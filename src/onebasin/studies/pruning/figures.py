@@ -106,7 +106,9 @@ def _style(score: str, theme: Theme) -> tuple[str, str]:
 def _draw_map(comparisons: Sequence[Row], theme: Theme) -> Figure:
     few = [row for row in comparisons if row["keep"] == "few"]
     places = sorted({_panel(row) for row in few})
-    pairs = list(dict.fromkeys((str(r["score"]), str(r["rival"]), str(r["networks"])) for r in few))
+    pairs = list(
+        dict.fromkeys((str(row["score"]), str(row["rival"]), str(row["networks"])) for row in few)
+    )
     values = np.full((len(pairs), len(places)), np.nan)
     figure = new_figure(0.27 * len(pairs) + 1.7)
     axes = figure.subplots()
