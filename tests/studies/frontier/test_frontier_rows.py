@@ -4,17 +4,23 @@ import math
 
 from frontier_tables import NUMBERS
 
+from onebasin.run.setup import set_up
 from onebasin.studies.frontier.matchings import LIKELIHOOD, WITHOUT_SIGNS
+from onebasin.studies.frontier.protocol import frontier_config
 from onebasin.studies.frontier.refined import refinements
 from onebasin.studies.frontier.representations import from_samples
 from onebasin.studies.frontier.rows import ENTRIES, KEPT, PATH, kept, pulled
 
 
 def test_every_representation_that_can_be_made_has_an_entry() -> None:
-    matchings = {name for name, entry in ENTRIES.items() if entry.family == "matching"}
-    made = from_samples({LIKELIHOOD, WITHOUT_SIGNS, *matchings})
+    # Between them, networks with relu and with tanh have every row.
+    configs = [
+        frontier_config("digits", "smoke", [f"network.activation={name}"])
+        for name in ("relu", "tanh")
+    ]
+    made = {name for config in configs for name in from_samples(set_up(config))}
     marks = {"hmc", "hmc-chain"} | {kept(count).name for count in KEPT}
-    assert set(ENTRIES) == marks | set(made) | set(refinements()) | {"refined-chains"}
+    assert set(ENTRIES) == marks | made | set(refinements()) | {"refined-chains"}
     assert set(NUMBERS) <= set(ENTRIES)
 
 
