@@ -41,7 +41,7 @@ NAMES_TAKEN_APART = {
 }
 READS_JSON = {"run/results.py", "studies/frontier/run.py", "studies/pruning/measure.py",
               "studies/write.py"}  # fmt: skip
-"""results.json is read by the first alone; the others read files of their own study."""
+"""results.json is read by run/results.py alone; the others read files of their own study."""
 
 
 def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
