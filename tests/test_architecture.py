@@ -19,6 +19,7 @@ TABLES = {"row", "tables"}
 OTHER_DICTS = {
     "report/findings.py": {"layers"},  # params
     "report/figures/std_maps.py": {"stds"},  # of inputs, by what they are the stds of
+    "run/cache.py": {"plain"},  # arguments of what was computed
     "run/config.py": {"loads", "one", "worst"},  # TOML, and errors of pydantic
     "run/results.py": {"first"},  # an error of pydantic
     "run/steps/sample.py": {"stats"},  # of a sampler, in ArviZ's names
@@ -35,13 +36,23 @@ OTHER_DICTS = {
 """Dicts with fixed keys that are no results of a run."""
 
 NAMES_TAKEN_APART = {
+    "run/check.py": {  # how whole files begin and end
+        "content.startswith(_PNG_BEGIN)",
+        "content.endswith(_PNG_END)",
+        "path.read_text('utf-8').rstrip().endswith('</html>')",
+    },
     "run/config.py": {"key.startswith(other)"},  # keys of a config
     "report/tables.py": {"name.removeprefix('network/')"},  # paths of arrays
     "report/figures/null_floor.py": {"name.removeprefix('network/')"},
 }
-READS_JSON = {"run/results.py", "studies/frontier/run.py", "studies/pruning/measure.py",
-              "studies/write.py"}  # fmt: skip
-"""results.json is read by run/results.py alone; the others read files of their own study."""
+READS_JSON = {
+    "run/cache.py",  # a key, of which it wrote the text
+    "run/results.py",
+    "studies/frontier/run.py",  # files of their own study, as those below
+    "studies/pruning/measure.py",
+    "studies/write.py",
+}
+"""What reads JSON: results.json is read by run/results.py alone."""
 
 
 def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
