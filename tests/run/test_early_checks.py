@@ -19,7 +19,7 @@ def test_a_library_without_metadata_costs_no_work(monkeypatch: pytest.MonkeyPatc
         return known(name)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    versions = run._versions()
+    versions = run.versions()
     assert (versions["onebasin"], versions["lapx"]) == ("not installed", "not installed")
     assert versions["numpy"] == np.__version__
 
