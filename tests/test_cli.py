@@ -144,6 +144,7 @@ def test_a_run_never_overwrites_another(finished_run):
     assert (finished_run / "results.json").read_bytes() == before
 
 
+@pytest.mark.long
 def test_an_interrupted_run_is_refused_by_its_steps_and_ended_by_resume(finished_run, tmp_path):
     out = tmp_path / "interrupted"
     shutil.copytree(finished_run, out)

@@ -7,7 +7,7 @@ import pytest
 
 import onebasin as ob
 
-PAGE = (Path(__file__).parents[3] / "docs" / "symmetry.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "symmetry.md").read_text()
 SECTION = PAGE.partition("## Networks of other libraries")[2].partition("\n## ")[0]
 CODE = "\n".join(re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL))
 

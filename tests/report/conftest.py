@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,6 +43,10 @@ _TINY = (
     "evaluation.kept=[1, 2, 4]",
     "evaluation.num_thinnings=3",
 )
+_RUNS = {
+    "digits": ("hmc.num_chains=2", "compact.ranks=[2]"),
+    "diabetes": ("hmc.num_chains=1", "compact.ranks=[]"),
+}
 
 
 class Report(NamedTuple):
@@ -68,24 +73,40 @@ class Report(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunDirectory]:
+def runs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, RunDirectory]:
     """Images in ten classes from two chains, and a table and its regression from one chain.
 
-    They are made side by side, each by its own process: compiling takes most of their time.
+    Processes that share the tests make them once, and copy them.
     """
-    base, commands = tmp_path_factory.mktemp("runs"), {}
-    own = {
-        "digits": ("hmc.num_chains=2", "compact.ranks=[2]"),
-        "diabetes": ("hmc.num_chains=1", "compact.ranks=[]"),
-    }
-    for data, changes in own.items():
-        folder = base / data
-        choices = [data, str(folder), *_TINY, *changes]
-        # Tiny runs compile for longer than they run.
-        quick = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-        commands[data] = subprocess.Popen([sys.executable, "-c", _MAKE, *choices], env=quick)
-    assert [command.wait(timeout=600) for command in commands.values()] == [0, 0]
-    return {data: RunDirectory(base / data) for data in commands}
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if hasattr(request.config, "workerinput") else own) / "report-runs"
+    _make_once(shared)
+    copies = tmp_path_factory.mktemp("runs")
+    return {data: RunDirectory(shutil.copytree(shared / data, copies / data)) for data in _RUNS}
+
+
+def _make_once(folder: Path) -> None:
+    """Make the runs, or wait for whoever does. They are made side by side: most is compiling."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        until = time.monotonic() + 600
+        while not (folder / "done").exists():
+            assert time.monotonic() < until
+            time.sleep(0.5)
+        return
+    # Tiny runs compile for longer than they run.
+    quick = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    commands = [
+        subprocess.Popen(
+            [sys.executable, "-c", _MAKE, data, str(folder / data), *_TINY, *changes], env=quick
+        )
+        for data, changes in _RUNS.items()
+    ]
+    assert [command.wait(timeout=600) for command in commands] == [0, 0]
+    (folder / "done").touch()
 
 
 def _report(run: RunDirectory) -> Report:

@@ -27,7 +27,7 @@ from onebasin.run.steps.summarize import load_alignment
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
 
-_LONG = {"vit", "lstm"}
+_LONG = {"resnet20", "vit", "lstm"}
 """Kinds that `make test-long` runs: they compile longest, and have no step that the others lack."""
 
 KINDS = {
@@ -72,7 +72,7 @@ def setup(run: RunDirectory) -> Setup:
     return open_setup(run)
 
 
-with_batchnorm = pytest.mark.parametrize("run", ["resnet20"], indirect=True)
+with_batchnorm = pytest.mark.parametrize("run", [_marked("resnet20")], indirect=True)
 
 
 @pytest.fixture(scope="module")
