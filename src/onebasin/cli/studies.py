@@ -20,7 +20,7 @@ def study(
     ],
     scale: Annotated[
         str,
-        typer.Option("--scale", help="smoke (seconds), small (minutes), or full (the paper's)."),
+        typer.Option("--scale", help="smoke (a trial), small (minutes), or full (the paper's)."),
     ] = "small",
     out: Annotated[
         Path | None,

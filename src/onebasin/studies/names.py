@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias, cast, get_args
 
 Scale: TypeAlias = Literal["smoke", "small", "full"]
-"""Seconds on embedded data; minutes on two cores; the paper's own protocol."""
+"""A trial on embedded data; minutes on two cores; the paper's own protocol."""
 
 PAPER = ("transpositions", "dynamics", "compact", "compare", "pruning")
 """The studies that test the paper's claims, in the order in which they are taken."""
