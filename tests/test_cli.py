@@ -193,6 +193,7 @@ def own_data(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 def test_data_edited_between_two_steps_are_refused_until_the_run_is_begun_anew(own_data):
     out = own_data / "own"
     before = files_in(out)
