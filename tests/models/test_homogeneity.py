@@ -32,7 +32,7 @@ DEEP = {norm: resnet20(IMAGE, 3, 2, norm) for norm in ("batch", "layer")}
     [
         *(pytest.param(network, id=name) for name, network in NETWORKS.items()),
         *(
-            pytest.param(n, id=f"resnet20 by {norm}", marks=pytest.mark.slow)
+            pytest.param(n, id=f"resnet20 by {norm}", marks=pytest.mark.long)
             for norm, n in DEEP.items()
         ),
     ],
