@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +19,17 @@ from onebasin.symmetry.random_permutation import random_permutation
 from onebasin.symmetry.verify import verify
 
 pytestmark = pytest.mark.usefixtures("quick_to_compile")
-every_network = pytest.mark.parametrize("net", BUILT_IN, ids=repr)
+_LONG = {"resnet20 of odd images"}
+
+
+def _marked(net: BuiltIn) -> Any:
+    """Three resnet20 take minutes together."""
+    return pytest.param(net, id=net.name, marks=[pytest.mark.long] if net.name in _LONG else [])
+
+
+every_network = pytest.mark.parametrize("net", map(_marked, BUILT_IN))
 with_statistics = pytest.mark.parametrize(
-    "net", [net for net in BUILT_IN if net.network.recalibrate is not None], ids=repr
+    "net", [_marked(net) for net in BUILT_IN if net.network.recalibrate is not None]
 )
 
 
