@@ -140,3 +140,17 @@ def test_a_step_that_reads_its_own_row_alone_lets_its_columns_trade_places() -> 
         return jnp.sum(jnp.sin(mapped)), jnp.sum(jnp.cos(jnp.sum(p["w"], axis=1)))
 
     assert found(apply, {"w": (3, 4), "v": (5,)}).nested == {"w": ("w.2",)}
+
+
+NUMBERS_OF_A_ROW = {
+    "a branch": lambda row, top: lax.cond(jnp.sum(row) > 0, lambda: top * row, lambda: row**2),
+    "a factor": lambda row, top: jnp.where(jnp.prod(row) > 0, jnp.tanh(top + row), row),
+}
+
+
+@pytest.mark.parametrize("body", NUMBERS_OF_A_ROW.values(), ids=NUMBERS_OF_A_ROW)
+def test_a_number_that_a_step_makes_of_its_row_keeps_the_row_together(body: Callable) -> None:
+    apply = lambda p: jnp.sum(lax.map(lambda row: body(row, jnp.max(p["w"], axis=0)), p["w"]))
+    symmetry = found(apply, {"w": (3, 4)})
+    assert symmetry.sizes == {"w": 4, "w.2": 3}
+    assert symmetry.nested == {}

@@ -185,9 +185,9 @@ class Analysis:
 
     def meet(self, *runs: Sequence[Factor]) -> None:
         """Entries of these axes are told apart by all of their labels together."""
-        labels = tuple(label for run in runs for label in labels_in(run))
+        labels = tuple(label for run in runs for label in labels_in(run)) + self._around
         if labels:
-            self.met.append(labels + self._around)
+            self.met.append(labels)
 
     def mix(self, value: Value) -> Value:
         """A value whose entries are from now on made of, or in place of, those of others.
