@@ -27,7 +27,7 @@ def _marked(net: BuiltIn) -> Any:
     return pytest.param(net, id=net.name, marks=[pytest.mark.long] if net.name in _LONG else [])
 
 
-every_network = pytest.mark.parametrize("net", map(_marked, BUILT_IN))
+every_network = pytest.mark.parametrize("net", list(map(_marked, BUILT_IN)))
 with_statistics = pytest.mark.parametrize(
     "net", [_marked(net) for net in BUILT_IN if net.network.recalibrate is not None]
 )
