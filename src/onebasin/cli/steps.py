@@ -19,7 +19,7 @@ from onebasin.cli.arguments import (
 from onebasin.cli.console import progress, show_table
 
 if TYPE_CHECKING:
-    from onebasin.run.results import Step
+    from onebasin.run.results import Results, Step
     from onebasin.run.run_directory import RunDirectory
     from onebasin.run.setup import Monitor, Setup
 
@@ -197,9 +197,7 @@ def _take(step: "Step", directory: "RunDirectory", setup: "Setup") -> None:
 
     with progress() as monitor:
         take_step(directory, step, setup, monitor)
-    results = directory.load_results()
-    assert results is not None
-    typer.echo(f"{step}: done in {results.seconds[step]} s, see {directory.path}")
+    typer.echo(f"{step}: done in {_results(directory).seconds[step]} s, see {directory.path}")
 
 
 def _write_report(directory: "RunDirectory", setup: "Setup", monitor: "Monitor") -> None:
@@ -207,17 +205,21 @@ def _write_report(directory: "RunDirectory", setup: "Setup", monitor: "Monitor")
 
     begin = time.perf_counter()
     write_report(directory, setup, monitor)
+    seconds = round(time.perf_counter() - begin, 3)
+    directory.save_results(_results(directory).model_copy(update={"report_seconds": seconds}))
+
+
+def _results(directory: "RunDirectory") -> "Results":
+    """The results of a run of which a step has been taken."""
     results = directory.load_results()
     assert results is not None
-    seconds = round(time.perf_counter() - begin, 3)
-    directory.save_results(results.model_copy(update={"report_seconds": seconds}))
+    return results
 
 
 def _show(directory: "RunDirectory") -> None:
     from onebasin.report import representation_rows
 
-    results = directory.load_results()
-    assert results is not None
+    results = _results(directory)
     assert results.compare is not None
     title = f"{results.config.data.name}: representations of the posterior"
     show_table(title, representation_rows(results.compare))

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from onebasin.plots.numbers import DASH, counted, fixed, percent, significant, whole
 from onebasin.report.figures.pruning import ORDERS
 from onebasin.report.findings import Findings
-from onebasin.report.methods import METHODS
 from onebasin.report.representations import in_order, kept_draws, representation_rows
+from onebasin.run.representations import METHODS
 from onebasin.run.results import ArrayFloor, Barrier, LowRank, PrunedNetwork, PruningPoint
 
 _NETWORKS: dict[PrunedNetwork, str] = {"hmc-mean": "HMC mean", "member": "members"}

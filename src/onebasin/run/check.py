@@ -10,6 +10,14 @@ import numpy as np
 from onebasin.alignment.align import Alignment
 from onebasin.gaussians.gaussian import load_gaussian
 from onebasin.run.begin import check_run
+from onebasin.run.representations import (
+    COMPACT,
+    COMPACT_ENSEMBLE,
+    DIRECT,
+    REFINED,
+    VI,
+    low_rank,
+)
 from onebasin.run.results import STEPS
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Setup
@@ -46,14 +54,18 @@ def _files(run: RunDirectory, setup: Setup) -> Iterator[tuple[Path, Callable[[Pa
     yield run.path / "key.json", lambda path: check_run(run.path, setup)
     for name in ("hmc", "ensemble"):
         yield run.samples(name), lambda path: _read_samples(path, setup)
-    yield run.compact("vi-unaligned"), lambda path: _read_gaussian(path, setup)
+    yield run.compact(VI.key_unaligned), lambda path: _read_gaussian(path, setup)
     for name in ("hmc", "ensemble", "vi"):
         yield run.alignment(name), lambda path: Alignment.load(path, setup.posterior.symmetry)
-    ranks = [f"compact-rank-{rank}" for rank in setup.config.compact.ranks]
+    ranks = [
+        low_rank(rank, is_tempered=is_tempered).key
+        for is_tempered in (True, False)
+        for rank in setup.config.compact.ranks
+    ]
     for name in (
-        *("direct", "compact", "null", "refined", "direct-ensemble", "compact-ensemble", "vi"),
+        *(DIRECT.key, COMPACT.key, "null", REFINED.key),
+        *(COMPACT_ENSEMBLE.key_unaligned, COMPACT_ENSEMBLE.key, VI.key),
         *ranks,
-        *(f"{name}-whole" for name in ranks),
     ):
         yield run.compact(name), lambda path: _read_gaussian(path, setup)
     yield run.path / "results.json", lambda path: _read_results(run)

@@ -93,6 +93,8 @@ VI = Representation(
 
 COMPARED = (COMPACT, COMPACT_ENSEMBLE, VI)
 """The Gaussians that are compared weight by weight."""
+METHODS = {COMPACT.key: "HMC", COMPACT_ENSEMBLE.key: "ensemble", VI.key: "VI"}
+"""What the methods behind compared Gaussians are called, by the keys of these."""
 
 
 def all_draws(num_draws: int) -> Representation:

@@ -38,15 +38,15 @@ def take_step(run: RunDirectory, step: Step, setup: Setup, monitor: Monitor = si
     another config, other data or another version than the setup's.
     """
     check_run(run.path, setup)
+    fresh = Results(config=setup.config, versions=versions())
+    known = run.load_results() or fresh
     for earlier in STEPS[: STEPS.index(step)]:
-        if not run.is_done(earlier):
+        if known.of_step(earlier) is None:
             raise StoreError(
                 f"The step {step} needs what {earlier} writes. Got {run.path}, where it has not "
                 f"been taken. Run `onebasin step {earlier} {run.path}` first."
             )
-    fresh = Results(config=setup.config, versions=versions())
-    known = (run.load_results() or fresh).model_copy(update={"versions": fresh.versions})
-    known = known.with_step(step, None)
+    known = known.model_copy(update={"versions": fresh.versions}).with_step(step, None)
     run.save_results(known)
     begin = time.perf_counter()
     section = TAKE[step](run, setup, monitor)

@@ -14,8 +14,7 @@ from onebasin.plots.exhibit import Exhibit
 from onebasin.plots.numbers import fixed
 from onebasin.plots.theme import Theme, count_bar, new_figure
 from onebasin.report.findings import Findings, flat
-from onebasin.report.methods import METHODS
-from onebasin.run.representations import COMPACT, COMPACT_ENSEMBLE, VI, Representation
+from onebasin.run.representations import COMPACT, COMPACT_ENSEMBLE, METHODS, VI, Representation
 
 _CELLS = 42
 

@@ -20,7 +20,7 @@ from onebasin.gaussians.compare import (
     rank_correlation,
 )
 from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
-from onebasin.run.representations import COMPACT, COMPACT_ENSEMBLE, VI
+from onebasin.run.representations import COMPARED, METHODS
 from onebasin.run.setup import Monitor, Setup
 from onebasin.run.steps.summarize import load_alignment
 from onebasin.store.tables import Row
@@ -28,8 +28,6 @@ from onebasin.studies.claims import Claim, Findings, claim_over_seeds, number
 from onebasin.studies.names import Scale
 from onebasin.studies.runs import FinishedRun, finished_runs
 from onebasin.symmetry.axes import Symmetry
-
-_METHODS = {COMPACT: "HMC", COMPACT_ENSEMBLE: "ensemble", VI: "VI"}
 
 
 def compare(folder: Path, scale: Scale, monitor: Monitor, *, again: bool = False) -> Findings:
@@ -42,7 +40,7 @@ def compare(folder: Path, scale: Scale, monitor: Monitor, *, again: bool = False
 def _correlations(run: FinishedRun) -> list[Row]:
     rows: list[Row] = []
     masks = {"all": None, "live": live_weights(run.setup)}
-    for first, second in combinations(_METHODS, 2):
+    for first, second in combinations(COMPARED, 2):
         ours, theirs = _load(run, first.key), _load(run, second.key)
         pairs = {
             "before": (_load(run, first.key_unaligned), _load(run, second.key_unaligned)),
@@ -58,7 +56,7 @@ def _correlations(run: FinishedRun) -> list[Row]:
                         {
                             "data": run.data,
                             "seed": run.seed,
-                            "methods": f"{_METHODS[first]}, {_METHODS[second]}",
+                            "methods": f"{METHODS[first.key]}, {METHODS[second.key]}",
                             "quantity": quantity,
                             "weights": weights,
                             "when": when,
