@@ -14,8 +14,8 @@ OUTER_FILES = [
 ]
 """What reads the results of runs."""
 
-TABLES = {"row", "tables"}
-"""What is a row of a study's table, or its tables by name, in every file of the studies."""
+TABLES = {"row", "rows", "table", "tables"}
+"""What is a study's table, a row of it, or tables by name, in every file of the studies."""
 OTHER_DICTS = {
     "report/findings.py": {"layers"},  # params
     "report/figures/std_maps.py": {"stds"},  # of inputs, by what they are the stds of
@@ -23,14 +23,15 @@ OTHER_DICTS = {
     "run/config.py": {"loads", "one", "worst"},  # TOML, and errors of pydantic
     "run/results.py": {"first"},  # an error of pydantic
     "run/steps/sample.py": {"stats"},  # of a sampler, in ArviZ's names
-    "studies/compare/measure.py": {"by_when"},  # correlations before and after alignment
-    "studies/frontier/table.py": {"first", "scores"},  # what becomes a row
+    "studies/dynamics/measure.py": {"after", "before", "pairs"},  # tables, as the next two
+    "studies/frontier/path_figure.py": {"path"},
+    "studies/frontier/table.py": {"first", "scores"},
     "studies/pruning/cell.py": {"mixed", "scores", "stats"},  # what becomes a row
     "studies/pruning/measure.py": {"found", "scores"},  # a cell's own file; what becomes a row
     "studies/pruning/scores.py": {"leaves"},  # params
     "studies/training.py": {"params", "position", "stats"},  # params, and stats of training
     "studies/transpositions/measure.py": {"pairs"},  # networks by the stage they are at
-    "studies/transpositions/stability.py": {"where"},  # the first columns of a row
+    "studies/transpositions/stability.py": {"groupby", "where"},  # a table; columns of a row
     "studies/write.py": {"_read", "claim", "values"},  # claims.json
 }
 """Dicts with fixed keys that are no results of a run."""

@@ -1,6 +1,7 @@
 """Claims of experiments on made-up tables: right where the effect is there, and where it is not."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from onebasin.studies.compact import measure as compact
@@ -34,7 +35,7 @@ def _twins(matched, barrier, undone):
                 {"seed": seed, "planted": planted, "midpoint": barrier(planted) + noise}
                 for noise in (-0.2, 0.2)
             ]
-    return tables
+    return {name: pd.DataFrame(rows) for name, rows in tables.items()}
 
 
 def test_transpositions_that_stay_and_cost_are_supported():
@@ -55,7 +56,7 @@ def test_a_map_is_stable_where_no_cell_exceeds_what_was_planted(excess, expected
         for rate in (1e-3, 1e-1)
         for seed in SEEDS
     ]
-    assert set(_verdicts(stability.stability_claims(rows)).values()) == {expected}
+    assert set(_verdicts(stability.stability_claims(pd.DataFrame(rows))).values()) == {expected}
 
 
 def test_a_pair_that_training_lost_counts_as_unstable():
@@ -64,13 +65,13 @@ def test_a_pair_that_training_lost_counts_as_unstable():
         | {"excess_weights": None, "excess_activations": None, "undone_midpoint": None}
         for seed in SEEDS
     ]
-    *kept, undone = stability.stability_claims(rows)
+    *kept, undone = stability.stability_claims(pd.DataFrame(rows))
     assert set(_verdicts(kept).values()) == {"not supported"}
     assert undone.verdict == "undecided"  # what is lost has no barrier
 
 
 def _pairs(after):
-    return [
+    rows = [
         {"seed": seed, "epoch": epoch, "rebasin": rebasin}
         | {"transpositions": 12.0, "random_transpositions": 12.6}
         | {"test_loss_barrier": barrier, "distance": distance}
@@ -78,6 +79,7 @@ def _pairs(after):
         for epoch in (0, 1, 2, 3)
         for rebasin, barrier, distance in (("before", 1.0, 10.0), ("weights", *after(epoch)))
     ]
+    return pd.DataFrame(rows)
 
 
 def test_rebasin_that_removes_the_barrier_is_supported():
@@ -101,6 +103,6 @@ def test_compact_claims_follow_the_order_of_total_variations():
         for seed in SEEDS
         for place, name in enumerate(order)
     ]
-    found = [claim.verdict for claim in compact.claims_of(rows)]
+    found = [claim.verdict for claim in compact.claims_of(pd.DataFrame(rows))]
     yes, no = "supported", "not supported"
     assert found == [yes, yes, yes, no, no, no, no, yes, yes, yes]

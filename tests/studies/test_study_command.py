@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from onebasin.intervals import t_interval
-from onebasin.store.tables import read_table
 from onebasin.studies.claims import verdict
 from onebasin.studies.names import PAPER
+from onebasin.studies.tables import where
+from onebasin.studies.write import read_tables
 
 ONEBASIN = Path(sys.executable).with_name("onebasin")
 
@@ -54,9 +55,9 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @LONG
 @pytest.mark.parametrize("name", PAPER)
 def test_an_experiment_writes_tables_figures_and_claims(everything, name):
-    tables = list((everything / name).glob("*.csv"))
-    assert tables
-    assert all(read_table(path) for path in tables)
+    tables = read_tables(name, everything / name)
+    assert {path.stem for path in (everything / name).glob("*.csv")} == set(tables)
+    assert not any(table.empty for table in tables.values())
     figures = list((everything / name).glob("*.png"))
     assert figures
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in figures)
@@ -86,36 +87,28 @@ def test_the_claims_of_all_experiments_are_joined(everything):
 
 @LONG
 def test_a_claim_is_what_its_table_says(everything):
-    rows = read_table(everything / "compact" / "representations.csv")
-    tv = {
-        name: [r["total_variation"] for r in rows if r["representation"] == name]
+    rows = read_tables("compact", everything / "compact")["representations"]
+    compact, direct = (
+        where(rows, representation=name)["total_variation"].to_numpy()
         for name in ("compact", "direct")
-    }
-    gaps = [a - b for a, b in zip(tv["compact"], tv["direct"], strict=True)]
+    )
+    gaps = compact - direct
     claims = json.loads((everything / "compact" / "claims.json").read_text())["claims"]
     claim = next(c for c in claims if c["statistic"].endswith("compact minus direct"))
     assert claim["estimate"] == pytest.approx(sum(gaps) / len(gaps), rel=1e-9)
-    assert claim["interval"] == pytest.approx(
-        [float(x) for x in t_interval(np.array(gaps))], rel=1e-9
-    )
+    assert claim["interval"] == pytest.approx([float(x) for x in t_interval(gaps)], rel=1e-9)
 
 
 @LONG
 def test_without_transpositions_planting_anew_changes_no_barrier(everything):
-    folder = everything / "transpositions"
-    trained = {
-        row["seed"]: row["midpoint"]
-        for row in read_table(folder / "barriers.csv")
-        if (row["planted"], row["stage"]) == (0, "trained")
-        and (row["part"], row["quantity"]) == ("test", "loss")
-    }
-    replanted = read_table(folder / "replanted.csv")
-    for row in replanted:
-        if row["planted"] == 0:
-            assert row["midpoint"] == pytest.approx(trained[row["seed"]], abs=1e-5)
-    most = max(row["planted"] for row in replanted)
-    cycles = [row["midpoint"] for row in replanted if (row["planted"], row["seed"]) == (most, 0)]
-    assert len({round(midpoint, 6) for midpoint in cycles}) > 1  # each is another permutation
+    tables = read_tables("transpositions", everything / "transpositions")
+    barriers = where(tables["barriers"], planted=0, stage="trained", part="test", quantity="loss")
+    trained = barriers.set_index("seed")["midpoint"]
+    replanted = tables["replanted"]
+    untouched = where(replanted, planted=0)
+    np.testing.assert_allclose(untouched["midpoint"], trained[untouched["seed"]], atol=1e-5)
+    cycles = where(replanted, planted=replanted["planted"].max(), seed=0)
+    assert cycles["midpoint"].round(6).nunique() > 1  # each is another permutation
 
 
 @LONG

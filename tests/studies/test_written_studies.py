@@ -14,7 +14,10 @@ from onebasin.studies.all import Study, studies_in
 from onebasin.studies.claims import Findings, claim_over_seeds
 from onebasin.studies.names import PAPER
 from onebasin.studies.pruning import measure as pruning
+from onebasin.studies.tables import Row, table_of
 from onebasin.studies.write import write_study
+
+SIZES = {"seed": int, "size": float}
 
 
 class MadeUp:
@@ -38,7 +41,7 @@ class MadeUp:
             number = float(len(self.measured))
             values = [number, number + 1]
             claim = claim_over_seeds("it grows", "its size", values, ">", 0.0)
-            return Findings({"sizes": [{"seed": 0, "size": number}]}, [claim])
+            return Findings({"sizes": table_of([{"seed": 0, "size": number}], SIZES)}, [claim])
 
         return measure
 
@@ -47,6 +50,7 @@ class MadeUp:
 def made_up(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
     found = MadeUp()
     monkeypatch.setattr(write, "studies_in", found.studies_in)
+    monkeypatch.setattr(write, "TABLES", {name: {"sizes": SIZES} for name in PAPER})
     monkeypatch.setattr(write, "FIGURES", dict.fromkeys(PAPER, lambda tables: {}))
     return found
 
@@ -127,6 +131,18 @@ def test_an_interrupted_study_is_taken_again(
     assert made_up.measured == ["compact", "compact"]
 
 
+def test_a_table_that_does_not_fit_is_one_line(made_up: MadeUp, tmp_path: Path) -> None:
+    write_study("compact", "smoke", tmp_path)
+    for text in ("seed,size\n0,1_0\n", "seed,length\n0,1.0\n", "seed,size\n0\n"):
+        (tmp_path / "compact" / "sizes.csv").write_text(text)
+        with pytest.raises(StoreError, match=r"Got .*sizes\.csv.*--again"):
+            write_study("compact", "smoke", tmp_path)
+    (tmp_path / "compact" / "sizes.csv").unlink()
+    with pytest.raises(StoreError, match=r"Got .*sizes\.csv.*--again"):
+        write_study("compact", "smoke", tmp_path)
+    assert made_up.measured == ["compact"]
+
+
 def test_a_damaged_table_of_findings_is_one_line(made_up: MadeUp, tmp_path: Path) -> None:
     write_study("compact", "smoke", tmp_path)
     (tmp_path / "compact" / "claims.json").write_text('{"claims": [')
@@ -150,14 +166,20 @@ class Cells:
         self.measured: list[int] = []
         monkeypatch.setattr(pruning, "fit", lambda cell: None)
         monkeypatch.setattr(pruning, "measure", self.measure)
-        monkeypatch.setattr(pruning, "findings", lambda curves, about: Findings({"a": about}, []))
+        monkeypatch.setattr(pruning, "findings", self.findings)
 
     def measure(self, cell: pruning.Cell, found: object) -> pruning.Measured:
         self.measured.append(cell.seed)
         return [{"seed": cell.seed, "accuracy": 0.5}], {"seed": cell.seed, "share": 1.0}
 
-    def __call__(self, *, again: bool = False) -> Findings:
-        return pruning.pruning(self.folder, "smoke", lambda *told: None, again=again)
+    def findings(self, curves: list[Row], about: list[Row]) -> Findings:
+        self.about = about
+        return Findings({}, [])
+
+    def __call__(self, *, again: bool = False) -> list[Row]:
+        """What is to be known of each cell."""
+        pruning.pruning(self.folder, "smoke", lambda *told: None, again=again)
+        return self.about
 
 
 @pytest.fixture

@@ -8,13 +8,23 @@ from typing import NamedTuple
 from onebasin.run.cache import Key
 from onebasin.run.setup import Monitor
 from onebasin.studies.claims import Findings
-from onebasin.studies.compact.measure import compact
-from onebasin.studies.compare.measure import compare
-from onebasin.studies.dynamics.measure import dynamics, dynamics_key
+from onebasin.studies.compact import measure as compact
+from onebasin.studies.compare import measure as compare
+from onebasin.studies.dynamics import measure as dynamics
 from onebasin.studies.names import Scale
-from onebasin.studies.pruning.measure import pruning, pruning_key
+from onebasin.studies.pruning import measure as pruning
 from onebasin.studies.runs import runs_key
-from onebasin.studies.transpositions.measure import transpositions, transpositions_key
+from onebasin.studies.tables import Columns
+from onebasin.studies.transpositions import measure as transpositions
+
+TABLES: dict[str, dict[str, Columns]] = {
+    "transpositions": transpositions.TABLES,
+    "dynamics": dynamics.TABLES,
+    "compact": compact.TABLES,
+    "compare": compare.TABLES,
+    "pruning": pruning.TABLES,
+}
+"""The tables of each study with their columns."""
 
 
 class Study(NamedTuple):
@@ -31,12 +41,15 @@ def studies_in(out: Path, again: Collection[str] = ()) -> dict[str, Study]:
     made once for both.
     """
     runs, cells = out / "compact" / "runs", out / "pruning" / "cells"
-    of_runs = partial(compact, runs, again="compact" in again)
-    correlations = partial(compare, runs, again="compare" in again and "compact" not in again)
+    of_runs = partial(compact.compact, runs, again="compact" in again)
+    correlations = partial(
+        compare.compare, runs, again="compare" in again and "compact" not in again
+    )
+    of_cells = partial(pruning.pruning, cells, again="pruning" in again)
     return {
-        "transpositions": Study(transpositions_key, transpositions),
-        "dynamics": Study(dynamics_key, dynamics),
+        "transpositions": Study(transpositions.transpositions_key, transpositions.transpositions),
+        "dynamics": Study(dynamics.dynamics_key, dynamics.dynamics),
         "compact": Study(runs_key, of_runs),
         "compare": Study(runs_key, correlations),
-        "pruning": Study(pruning_key, partial(pruning, cells, again="pruning" in again)),
+        "pruning": Study(pruning.pruning_key, of_cells),
     }

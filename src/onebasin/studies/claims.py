@@ -1,21 +1,18 @@
 """What an experiment finds: tables of every number, and claims with verdicts computed from them."""
 
 import math
-from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from onebasin.intervals import t_interval
-from onebasin.store.tables import Row
+from onebasin.studies.tables import Tables
 
 Direction: TypeAlias = Literal[">", ">=", "<", "<="]
 """On which side of its threshold a claim says that a statistic lies."""
 
 Verdict: TypeAlias = Literal["supported", "not supported", "undecided"]
-
-Tables: TypeAlias = dict[str, list[Row]]
-"""Rows of named values by the name of the table."""
 
 
 class Claim(NamedTuple):
@@ -61,7 +58,7 @@ def verdict(interval: tuple[float, float], threshold: float, direction: Directio
 def claim_over_seeds(
     claim: str,
     statistic: str,
-    values: Sequence[float] | np.ndarray,
+    values: ArrayLike,
     direction: Direction,
     threshold: float,
 ) -> Claim:
@@ -83,10 +80,3 @@ def claim_over_seeds(
         verdict((low, high), threshold, direction),
         direction,
     )
-
-
-def number(row: Row, name: str) -> float:
-    """The value of a column that holds numbers."""
-    value = row[name]
-    assert isinstance(value, int | float), (name, value)
-    return float(value)

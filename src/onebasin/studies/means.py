@@ -1,29 +1,13 @@
-"""What the paper's figures ask of tables: rows by value, columns, and means with intervals."""
+"""Means over seeds at each value of another column, and how they are drawn."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
 
 from onebasin.intervals import t_interval
-from onebasin.store.tables import Row, Value
-
-
-def where(rows: Sequence[Row], **values: Value) -> list[Row]:
-    """The rows that have these values."""
-    return [row for row in rows if all(row[name] == value for name, value in values.items())]
-
-
-def distinct(rows: Sequence[Row], name: str) -> list[Value]:
-    """The values of a column, each once, in the order they come in."""
-    return list(dict.fromkeys(row[name] for row in rows))
-
-
-def column(rows: Sequence[Row], name: str) -> Float[np.ndarray, " rows"]:
-    """A column of numbers; NaN where a row has none."""
-    return np.array([np.nan if row[name] is None else row[name] for row in rows], np.float64)
 
 
 class Means(NamedTuple):
@@ -35,13 +19,16 @@ class Means(NamedTuple):
     high: Float[np.ndarray, " points"]
 
 
-def means_over_seeds(rows: Sequence[Row], x: str, y: str) -> Means:
+def means_over_seeds(rows: pd.DataFrame, x: str, y: str) -> Means:
     """Means of `y` over the rows of each value of `x`, in rising order."""
-    places = sorted({float(value) for value in column(rows, x)})
-    groups = [column(where(rows, **{x: place}), y) for place in places]
-    bounds = [t_interval(group) for group in groups]
-    low, high = (np.array([float(pair[side]) for pair in bounds]) for side in (0, 1))
-    return Means(np.array(places), np.array([float(group.mean()) for group in groups]), low, high)
+    groups = {place: group.to_numpy(float) for place, group in rows.groupby(x)[y]}
+    means = [(place, group.mean(), *t_interval(group)) for place, group in groups.items()]
+    return Means(*np.array(means).T)
+
+
+def means_by(rows: pd.DataFrame, names: list[str], y: str) -> pd.DataFrame:
+    """The mean of `y` over the rows that have the same values of some columns; NaN if one is."""
+    return rows.groupby(names)[y].agg(lambda values: values.to_numpy().mean()).reset_index()
 
 
 def draw_means(axes: Axes, means: Means, style: str, color: str, label: str) -> None:

@@ -1,59 +1,113 @@
-"""Tables of named values as CSV files: numbers come back as numbers, nothing as None."""
+"""Tables of studies: data frames of columns that are declared once, and their CSV files."""
 
 import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
 
 from onebasin.store.errors import StoreError
 from onebasin.store.files import write_text
 
-Value: TypeAlias = str | int | float | bool | None
-Row: TypeAlias = dict[str, Value]
+Row: TypeAlias = dict[str, Any]
+"""The values of a row by the names of their columns."""
+
+Rows: TypeAlias = dict[str, list[Row]]
+"""The rows of tables that are being made, by the names of the tables."""
+
+Columns: TypeAlias = Mapping[str, type]
+"""The columns of a table in their order, each of str, int, float or bool; floats may lack some."""
+
+Tables: TypeAlias = dict[str, pd.DataFrame]
+"""Tables of a study by their names."""
 
 
-def write_table(path: Path | str, rows: Sequence[Row]) -> None:
-    """Write rows that share their columns, whole or not at all.
+def table_of(rows: Sequence[Row], columns: Columns) -> pd.DataFrame:
+    """A table of rows; a float that is None becomes NaN.
 
-    Raises: ValueError for no rows, or rows of other columns than the first.
+    Raises: ValueError if a row has other columns or lacks a value, or for one of another type.
     """
-    if not rows:
-        raise ValueError(f"A table must have a row. Got none for {path}.")
-    columns = list(rows[0])
-    for number, row in enumerate(rows):
-        if list(row) != columns:
+    for number, row in enumerate(rows, 1):
+        given = [n for n in row if row[n] is not None or columns.get(n, float) is float]
+        if sorted(given) != sorted(columns):
             raise ValueError(
-                f"All rows of a table must have the columns of its first, {columns}. "
-                f"Got {list(row)} in row {number} for {path}."
+                "A row must have a value for each column of its table. Got row "
+                f"{number} {_difference(given, columns)}."
             )
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+    values = {name: [row[name] for row in rows] for name in columns}
+    return pd.DataFrame({name: pd.Series(values[name], dtype=columns[name]) for name in columns})
 
 
-def read_table(path: Path | str) -> list[Row]:
-    """The rows that `write_table` wrote; what reads as a number is one, and an empty cell None.
+def tables_of(rows: Rows, tables: Mapping[str, Columns]) -> Tables:
+    """The tables of a study, by name, of their rows."""
+    return {name: table_of(rows[name], columns) for name, columns in tables.items()}
 
-    Raises: StoreError where the file is missing or its rows differ in length.
+
+def where(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
+    """The rows that have these values."""
+    return table.loc[(table[[*values]] == pd.Series(values)).all(axis=1)]
+
+
+def distinct(table: pd.DataFrame, *names: str) -> list[tuple[Any, ...]]:
+    """The values of some columns, each combination once, in the order they come in."""
+    return list(dict.fromkeys(table[[*names]].itertuples(index=False, name=None)))
+
+
+def write_table(path: Path | str, table: pd.DataFrame) -> None:
+    """Write a table as CSV, whole or not at all; floats have the digits that give them back."""
+    text = table.to_csv(index=False, lineterminator="\n")
+    if "\r" in text:  # which would end a row, but is not quoted by every Python
+        text = table.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    write_text(path, text)
+
+
+def read_table(path: Path | str, columns: Columns) -> pd.DataFrame:
+    """The table that `write_table` wrote: text as it was, floats to the last bit.
+
+    Raises: StoreError if the file is missing or is no CSV file, or if its columns or values are
+    not those of the table.
     """
+    # Not by pandas: it fills rows that are too short, and rounds numbers unless told otherwise.
     try:
-        lines = list(csv.reader(Path(path).read_text("utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"A table must be a CSV file. Got {path}: {error}.") from error
-    if not lines or any(len(line) != len(lines[0]) for line in lines):
-        raise StoreError(f"A table must have a header and rows as long as it. Got {path}.")
-    return [dict(zip(lines[0], map(_value, line), strict=True)) for line in lines[1:]]
+        with open(path, encoding="utf-8", newline="") as file:
+            header, *lines = list(csv.reader(file, strict=True)) or [[]]
+        if sorted(header) != sorted(columns):
+            raise ValueError(_difference(header, columns))
+        rows = [_row(number, header, line, columns) for number, line in enumerate(lines, 1)]
+    except (OSError, ValueError, csv.Error) as error:
+        raise StoreError(
+            "A table must be a CSV file with its columns, and a value of its type in each cell. "
+            f"Got {path}: {error}. Restore the file, or take the study anew with --again."
+        ) from None
+    return table_of(rows, columns)
 
 
-def _value(text: str) -> Value:
-    if text in ("True", "False"):
-        return text == "True"
-    for kind in (int, float):
+def _row(number: int, header: Sequence[str], line: Sequence[str], columns: Columns) -> Row:
+    if len(line) != len(header):
+        raise ValueError(f"{len(line)} values for {len(header)} columns in row {number}")
+    row: Row = {}
+    for name, cell in zip(header, line, strict=True):
         try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text or None
+            row[name] = _value(cell, columns[name])
+        except (ValueError, KeyError, OverflowError):
+            kind = columns[name].__name__
+            raise ValueError(f"{cell!r} for the {kind} {name!r} in row {number}") from None
+    return row
+
+
+def _value(cell: str, kind: type) -> Any:
+    if kind is str:
+        return cell
+    if kind is bool:
+        return {"True": True, "False": False}[cell]
+    if "_" in cell:  # which Python allows in a number, and no table holds
+        raise ValueError(cell)
+    return np.int64(cell) if kind is int else float(cell or "nan")
+
+
+def _difference(names: Sequence[str], columns: Columns) -> str:
+    missing = [f"without {name!r}" for name in columns if name not in names]
+    unknown = [f"with {name!r}" for name in names if name not in columns]
+    return " and ".join([*missing, *unknown]) or "with a column twice"

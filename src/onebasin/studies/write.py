@@ -17,14 +17,14 @@ from onebasin.run.cache import Key, cached, check_key
 from onebasin.run.setup import Monitor, silent
 from onebasin.store.errors import StoreError
 from onebasin.store.files import write_bytes, write_text
-from onebasin.store.tables import read_table, write_table
-from onebasin.studies.all import Study, studies_in
-from onebasin.studies.claims import Claim, Findings, Tables
+from onebasin.studies.all import TABLES, Study, studies_in
+from onebasin.studies.claims import Claim, Findings
 from onebasin.studies.compact import figures as compact
 from onebasin.studies.compare import figures as compare
 from onebasin.studies.dynamics import figures as dynamics
 from onebasin.studies.names import PAPER, Scale, check_choice, checked_scale
 from onebasin.studies.pruning import figures as pruning
+from onebasin.studies.tables import Tables, read_table, write_table
 from onebasin.studies.transpositions import figures as transpositions
 
 Drawings: TypeAlias = Mapping[str, Callable[[Theme], Figure]]
@@ -67,7 +67,7 @@ def write_study(
         monitor(name, number / len(names), "")
         take = partial(_take, studies[name], chosen, out / name, _named(monitor, name))
         save = partial(_save, name, chosen, time.perf_counter())
-        found[name] = cached(out / name, key, take, _load, save, again=again).claims
+        found[name] = cached(out / name, key, take, partial(_load, name), save, again=again).claims
         _join(out)
     return found
 
@@ -87,8 +87,8 @@ def _take(study: Study, scale: Scale, folder: Path, monitor: Monitor) -> Finding
 
 
 def _save(name: str, scale: Scale, begin: float, folder: Path, findings: Findings) -> None:
-    for table, rows in findings.tables.items():
-        write_table(folder / f"{table}.csv", rows)
+    for table_name, table in findings.tables.items():
+        write_table(folder / f"{table_name}.csv", table)
     draw_figures(name, folder)
     found = {
         "experiment": name,
@@ -99,18 +99,23 @@ def _save(name: str, scale: Scale, begin: float, folder: Path, findings: Finding
     write_text(folder / _CLAIMS, json.dumps(found, indent=1, allow_nan=False) + "\n")
 
 
-def _load(folder: Path) -> Findings:
-    return Findings(_tables(folder), read_claims(folder))
+def _load(name: str, folder: Path) -> Findings:
+    return Findings(read_tables(name, folder), read_claims(folder))
 
 
 def draw_figures(name: str, folder: Path) -> None:
     """Draw the figures of a study anew from the tables in its folder."""
-    for figure, draw in FIGURES[name](_tables(folder)).items():
+    for figure, draw in FIGURES[name](read_tables(name, folder)).items():
         write_bytes(folder / f"{figure}.png", png(draw))
 
 
-def _tables(folder: Path) -> Tables:
-    return {path.stem: read_table(path) for path in sorted(folder.glob("*.csv"))}
+def read_tables(name: str, folder: Path) -> Tables:
+    """The tables of a study from its folder.
+
+    Raises: StoreError where one is missing, or is not what the study writes.
+    """
+    tables = TABLES[name].items()
+    return {table: read_table(folder / f"{table}.csv", columns) for table, columns in tables}
 
 
 def _join(out: Path) -> None:

@@ -1,6 +1,7 @@
 """The figures of compact: every representation is a line, in the color of its kind."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
@@ -24,7 +25,7 @@ ROWS = [
 @pytest.fixture(scope="module")
 def figure() -> Figure:
     with drawn_on(LIGHT):
-        return figures({"representations": ROWS})["total-variation"](LIGHT)
+        return figures({"representations": pd.DataFrame(ROWS)})["total-variation"](LIGHT)
 
 
 def test_every_representation_is_a_point_at_its_mean_from_top_to_bottom(figure: Figure) -> None:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tiny_runs import tiny_config
 
@@ -11,11 +12,12 @@ from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import set_up
 from onebasin.store.draws import is_whole
 from onebasin.store.errors import StoreError
-from onebasin.store.tables import Row, read_table
 from onebasin.studies.frontier.refined import REFINEMENTS
 from onebasin.studies.frontier.representations import from_samples
 from onebasin.studies.frontier.rows import ENTRIES, PATH
 from onebasin.studies.frontier.run import run_frontier
+from onebasin.studies.frontier.table import COLUMNS
+from onebasin.studies.tables import read_table
 
 pytestmark = pytest.mark.long  # two runs are made for these tests
 
@@ -55,29 +57,27 @@ def told() -> Told:
 
 
 @pytest.fixture(scope="module")
-def rows(config: RunConfig, folder: Path, told: Told) -> dict[str, Row]:
+def rows(config: RunConfig, folder: Path, told: Told) -> pd.DataFrame:
     """The table by representation; tests leave the folder as it is."""
-    found = run_frontier(config, NUM_SEEDS, folder, NUM_STEPS, told)
-    return {str(row["representation"]): row for row in found}
+    return run_frontier(config, NUM_SEEDS, folder, NUM_STEPS, told).set_index("representation")
 
 
-def test_every_representation_is_scored(rows: dict[str, Row], config: RunConfig) -> None:
+def test_every_representation_is_scored(rows: pd.DataFrame, config: RunConfig) -> None:
     path = {f"refined-elbo-pull-{pull:g}" for pull in PATH}
     from_draws = set(from_samples(set_up(config)))
     assert from_draws >= WAYS
-    assert set(rows) == MARKS | from_draws | set(REFINEMENTS) | path | {"refined-chains"}
-    assert set(rows) <= set(ENTRIES)
-    for row in rows.values():
-        assert row["num_seeds"] == NUM_SEEDS
-        for metric in ("accuracy", "nll", "ece", "agreement", "total_variation"):
-            assert row[f"{metric}_low"] <= row[metric] <= row[f"{metric}_high"]
-        assert 0 <= row["total_variation"] <= 1
-    assert rows["hmc"]["total_variation"] == 0
-    assert rows["hmc"]["agreement"] == 1
+    assert set(rows.index) == MARKS | from_draws | set(REFINEMENTS) | path | {"refined-chains"}
+    assert set(rows.index) <= set(ENTRIES)
+    assert set(rows["num_seeds"]) == {NUM_SEEDS}
+    for metric in ("accuracy", "nll", "ece", "agreement", "total_variation"):
+        assert rows[metric].between(rows[f"{metric}_low"], rows[f"{metric}_high"]).all()
+    assert rows["total_variation"].between(0, 1).all()
+    assert rows.loc["hmc", "total_variation"] == 0
+    assert rows.loc["hmc", "agreement"] == 1
 
 
-def test_numbers_stored_are_those_of_the_representation(rows: dict[str, Row]) -> None:
-    numbers = {name: row["num_numbers"] for name, row in rows.items()}
+def test_numbers_stored_are_those_of_the_representation(rows: pd.DataFrame) -> None:
+    numbers = rows["num_numbers"]
     assert [numbers[f"kept-{count}"] for count in (1, 2, 4, 8)] == [1, 2, 4, 8]
     assert [numbers[f"chosen-{count}"] for count in (1, 2, 4, 8)] == [1, 2, 4, 8]
     assert numbers["chosen-7-shared-std"] == numbers["low-rank-6"] == 8
@@ -86,35 +86,36 @@ def test_numbers_stored_are_those_of_the_representation(rows: dict[str, Row]) ->
     assert numbers["chain-gaussians"] == numbers["low-rank-2"] == 4
 
 
-def test_only_what_has_a_density_has_an_elbo(rows: dict[str, Row]) -> None:
-    without = {name for name, row in rows.items() if row["elbo"] is None}
+def test_only_what_has_a_density_has_an_elbo(rows: pd.DataFrame) -> None:
+    without = set(rows.index[rows["elbo"].isna()])
     networks = {"compact-mean", "chain-means", "unit-blocks"}
     assert without == MARKS | networks | {f"chosen-{count}" for count in (1, 2, 4, 8)}
 
 
 def test_held_out_draws_and_significance_are_scored_where_they_are_defined(rows) -> None:
     for score in ("held_out_draws", "held_out_chain"):
-        held_out = {name for name, row in rows.items() if row[score] is not None}
-        assert held_out == {"direct", "compact-by-weights", "compact"}
+        assert set(rows[score].dropna().index) == {"direct", "compact-by-weights", "compact"}
     for score in ("std_ess", "null_std"):
-        assert {name for name, row in rows.items() if row[score] is not None} == WAYS
+        assert set(rows[score].dropna().index) == WAYS
 
 
-def test_so_few_draws_cannot_tell_which_stds_are_significant(rows: dict[str, Row]) -> None:
-    assert 0 < rows["compact"]["std_ess"] < 50
-    assert all(row["significant_share"] is None for row in rows.values())
+def test_so_few_draws_cannot_tell_which_stds_are_significant(rows: pd.DataFrame) -> None:
+    assert 0 < rows.loc["compact", "std_ess"] < 50
+    assert rows["significant_share"].isna().all()
 
 
-def test_the_more_a_refinement_is_pulled_the_less_it_moves(rows: dict[str, Row]) -> None:
-    moved = {name: row["moved"] for name, row in rows.items() if row["moved"] is not None}
-    assert set(moved) == {name for name in rows if name.startswith("refined-")} - {"refined-chains"}
+def test_the_more_a_refinement_is_pulled_the_less_it_moves(rows: pd.DataFrame) -> None:
+    moved = rows["moved"].dropna()
+    refined = rows.index[rows.index.str.startswith("refined-")]
+    assert set(moved.index) == set(refined) - {"refined-chains"}
     assert moved[f"refined-elbo-pull-{max(PATH):g}"] < moved["refined-elbo"]
 
 
 def test_the_table_is_written_for_machines_and_for_people(rows, folder: Path) -> None:
-    assert {str(row["representation"]): row for row in read_table(folder / "frontier.csv")} == rows
+    table = read_table(folder / "frontier.csv", COLUMNS).set_index("representation")
+    pd.testing.assert_frame_equal(table, rows, check_exact=True)
     text = (folder / "frontier.md").read_text()
-    assert all(f"| {name} |" in text for name in rows)
+    assert all(f"| {name} |" in text for name in rows.index)
 
 
 def test_a_second_call_reads_what_is_there_and_repeats_nothing(
@@ -124,7 +125,7 @@ def test_a_second_call_reads_what_is_there_and_repeats_nothing(
     files = {path: path.stat().st_mtime_ns for path in folder.glob("seed-*/**/*")}
     again = Told()
     found = run_frontier(config, NUM_SEEDS, folder, NUM_STEPS, again)
-    assert {str(row["representation"]): row for row in found} == rows
+    pd.testing.assert_frame_equal(found.set_index("representation"), rows)
     assert again == []
     assert {path: path.stat().st_mtime_ns for path in folder.glob("seed-*/**/*")} == files
 

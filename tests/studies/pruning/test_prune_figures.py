@@ -1,6 +1,7 @@
 """The pruning study's figures: drawn from tables alone, with every pair and panel named."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -42,7 +43,9 @@ def comparisons() -> list[dict]:
 
 def draw(name: str) -> Figure:
     with drawn_on(LIGHT):
-        figure = figures({"curves": curves(), "comparisons": comparisons()})[name](LIGHT)
+        figure = figures(
+            {"curves": pd.DataFrame(curves()), "comparisons": pd.DataFrame(comparisons())}
+        )[name](LIGHT)
         FigureCanvasAgg(figure).draw()
     return figure
 

@@ -8,7 +8,14 @@ from onebasin import _trees
 from onebasin._types import Params
 from onebasin.intervals import t_interval
 from onebasin.studies.pruning.cell import Posteriors, fit
-from onebasin.studies.pruning.claims import CLAIMED, FEW, PAIRS, claims_of, comparisons
+from onebasin.studies.pruning.claims import (
+    CLAIMED,
+    CURVES,
+    FEW,
+    PAIRS,
+    claims_of,
+    comparisons,
+)
 from onebasin.studies.pruning.measure import KEEPS, cells, findings, measure
 from onebasin.studies.pruning.scores import (
     curvature,
@@ -17,6 +24,7 @@ from onebasin.studies.pruning.scores import (
     scores_in_basin,
     scores_misaligned,
 )
+from onebasin.studies.tables import table_of, where
 
 pytestmark = pytest.mark.long  # a study is made for these tests
 
@@ -128,11 +136,8 @@ def test_a_chains_own_start_is_scored_by_that_chain_alone(fitted: Posteriors) ->
 
 def test_a_comparison_is_the_mean_difference_over_seeds_with_its_interval() -> None:
     curves = made_up_curves(4)
-    found = [
-        row
-        for row in comparisons(curves)
-        if row["width"] == 16 and (row["score"], row["rival"]) == ("std", "random")
-    ]
+    table = comparisons(table_of(curves, CURVES))
+    found = where(table, width=16, score="std", rival="random").to_dict("records")
     assert [row["keep"] for row in found] == [*map(str, KEEPS), "few"]
     by_hand: dict = {}
     for row in curves:
@@ -162,7 +167,7 @@ def test_a_claim_holds_where_a_score_is_always_better_and_fails_where_it_is_alwa
         row["accuracy"] = better.get(row["score"], 0.1) + 0.01 * row["seed"] * (
             row["score"] == "std"
         )
-    verdicts = {claim.claim: claim.verdict for claim in claims_of(curves)}
+    verdicts = {claim.claim: claim.verdict for claim in claims_of(table_of(curves, CURVES))}
     words = {pair[:2]: f"{text} (digits, 64 inputs)" for pair, text in CLAIMED.items()}
     assert verdicts[words["std", "random"]] == "supported"
     assert verdicts[words["std", "std misaligned"]] == "not supported"

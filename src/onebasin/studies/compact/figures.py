@@ -4,15 +4,14 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from onebasin.intervals import t_interval
 from onebasin.plots.theme import Theme, new_figure
 from onebasin.run import representations as known
-from onebasin.store.tables import Row
-from onebasin.studies.claims import Tables
-from onebasin.studies.rows import column, distinct, where
+from onebasin.studies.tables import Tables, where
 
 
 class _Line(NamedTuple):
@@ -54,13 +53,13 @@ def figures(tables: Tables) -> dict[str, Callable[[Theme], Figure]]:
     }
 
 
-def _draw(rows: list[Row], score: str, theme: Theme) -> Figure:
-    names = distinct(rows, "data")
+def _draw(rows: pd.DataFrame, score: str, theme: Theme) -> Figure:
+    names = rows["data"].unique()
     figure = new_figure(0.6 + 3.5 * len(names))
     panels = figure.subplots(len(names), 1, squeeze=False)[:, 0]
     for axes, data in zip(panels, names, strict=True):
         _draw_data(axes, where(rows, data=data), score, theme)
-        axes.set_title(str(data))
+        axes.set_title(data)
     words = {
         "total_variation": "total variation to HMC (0 to 1)",
         "agreement": "agreement with HMC",
@@ -70,10 +69,10 @@ def _draw(rows: list[Row], score: str, theme: Theme) -> Figure:
     return figure
 
 
-def _draw_data(axes: Axes, rows: list[Row], score: str, theme: Theme) -> None:
+def _draw_data(axes: Axes, rows: pd.DataFrame, score: str, theme: Theme) -> None:
     colors = {"control": theme.vermilion, "kept": theme.muted, "chain": theme.muted}
     for place, line in enumerate(reversed(_LINES)):
-        values = column(where(rows, representation=line.name), score)
+        values = where(rows, representation=line.name)[score].to_numpy()
         low, high = (float(bound) for bound in t_interval(values))
         color = colors.get(line.family, theme.blue)
         axes.plot([low, high], [place, place], color=color, linewidth=2.4, alpha=0.5)
@@ -83,7 +82,7 @@ def _draw_data(axes: Axes, rows: list[Row], score: str, theme: Theme) -> None:
             transform=axes.get_yaxis_transform(),
         )  # fmt: skip
     if score == "accuracy":
-        mean = float(column(where(rows, representation="hmc"), score).mean())
+        mean = where(rows, representation="hmc")[score].to_numpy().mean()
         axes.axvline(mean, color=theme.muted, linestyle=":")
     axes.set_yticks(np.arange(len(_LINES)), [""] * len(_LINES))
     axes.set_xlim(-0.02, 1.02)

@@ -6,7 +6,7 @@ Controls: one chain against several, and one arbitrary draw as reference against
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
+import pandas as pd
 
 from onebasin.alignment.align import align
 from onebasin.alignment.reference import Reference
@@ -17,21 +17,29 @@ from onebasin.run.results import Scores
 from onebasin.run.setup import Monitor
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
-from onebasin.store.tables import Row
-from onebasin.studies.claims import (
-    Claim,
-    Direction,
-    Findings,
-    claim_over_seeds,
-    number,
-)
+from onebasin.studies.claims import Claim, Direction, Findings, claim_over_seeds
 from onebasin.studies.names import Scale
 from onebasin.studies.runs import FinishedRun, finished_runs
+from onebasin.studies.tables import Columns, Row, tables_of, where
 
 _REPRESENTATIONS = (
     "hmc", "hmc-chain", "direct", "compact", "compact-mean", "vi", "ensemble", "compact-ensemble",
     "kept-1", "kept-2", "kept-4",
 )  # fmt: skip
+
+_SCORES = ("accuracy", "nll", "agreement", "total_variation")
+TABLES: dict[str, Columns] = {
+    "representations": {
+        "data": str, "seed": int, "representation": str, "num_numbers": int,
+        **dict.fromkeys(_SCORES, float),
+    },
+    "chains": {
+        "data": str, "seed": int, "acceptance_rate": float, "num_divergent": int,
+        "rhat_median": float, "rhat_max": float, "ess_median": float, "ess_min": float,
+        "std": float, "null_std": float, "unaligned_std": float, "share_below": float,
+    },
+}  # fmt: skip
+"""How well each representation predicts, and how the chains fared."""
 
 
 def compact(folder: Path, scale: Scale, monitor: Monitor, *, again: bool = False) -> Findings:
@@ -47,7 +55,8 @@ def compact(folder: Path, scale: Scale, monitor: Monitor, *, again: bool = False
             if one.representation.key in _REPRESENTATIONS
         ]
         rows += [_row(run, name, 2, scores) for name, scores in _controls(run).items()]
-    return Findings({"representations": rows, "chains": chains}, claims_of(rows))
+    tables = tables_of({"representations": rows, "chains": chains}, TABLES)
+    return Findings(tables, claims_of(tables["representations"]))
 
 
 def _row(run: FinishedRun, name: str, num_numbers: int, scores: Scores) -> Row:
@@ -56,10 +65,7 @@ def _row(run: FinishedRun, name: str, num_numbers: int, scores: Scores) -> Row:
         "seed": run.seed,
         "representation": name,
         "num_numbers": num_numbers,
-        "accuracy": scores.accuracy,
-        "nll": scores.nll,
-        "agreement": scores.agreement,
-        "total_variation": scores.total_variation,
+        **scores.model_dump(include=set(_SCORES)),
     }
 
 
@@ -113,15 +119,6 @@ def _score(run: FinishedRun, gaussian: DiagonalGaussian, reference: Predictive) 
     return Judge(run.setup, reference)(predictive)
 
 
-def claims_of(rows: list[Row]) -> list[Claim]:
-    """The claims and controls for each data set."""
-    return [
-        claim
-        for data in dict.fromkeys(str(row["data"]) for row in rows)
-        for claim in _claims_of(data, [row for row in rows if row["data"] == data])
-    ]
-
-
 class _Comparison(NamedTuple):
     """A claim that one representation lies on one side of another in a score."""
 
@@ -171,16 +168,21 @@ _COMPARISONS = (
 )  # fmt: skip
 
 
-def _claims_of(data: str, rows: list[Row]) -> list[Claim]:
-    def values(representation: str, score: str) -> np.ndarray:
-        some = [row for row in rows if row["representation"] == representation]
-        return np.array([number(row, score) for row in some])
+def claims_of(rows: pd.DataFrame) -> list[Claim]:
+    """The claims and controls for each data set."""
+    return [
+        claim
+        for data in rows["data"].unique()
+        for claim in _claims_of(data, where(rows, data=data).set_index(["representation", "seed"]))
+    ]
 
+
+def _claims_of(data: str, scores: pd.DataFrame) -> list[Claim]:
     return [
         claim_over_seeds(
             f"{data}: {one.claim}",
             f"{one.score.replace('_', ' ')}, {one.first} minus {one.second}",
-            values(one.first, one.score) - values(one.second, one.score),
+            scores.loc[one.first, one.score] - scores.loc[one.second, one.score],
             one.direction,
             0.0,
         )

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from onebasin.intervals import t_interval
 from onebasin.plots.theme import Theme, new_figure
-from onebasin.store.tables import Row
-from onebasin.studies.claims import Tables
-from onebasin.studies.rows import column, distinct, where
+from onebasin.studies.tables import Tables, distinct, where
 
 _WHEN = {"before": "not aligned", "null": "units shuffled, then aligned", "after": "aligned"}
 _OFFSETS = {"before": 0.22, "null": 0.0, "after": -0.22}
@@ -26,27 +25,27 @@ def figures(tables: Tables) -> dict[str, Callable[[Theme], Figure]]:
     }
 
 
-def _draw(rows: list[Row], theme: Theme) -> Figure:
-    names = distinct(rows, "data")
+def _draw(rows: pd.DataFrame, theme: Theme) -> Figure:
+    names = rows["data"].unique()
     figure = new_figure(0.8 + 2.9 * len(names))
     panels = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
     for axes, data in zip(panels, names, strict=True):
         _draw_data(axes, where(rows, data=data), theme)
-        axes.set_title(str(data))
+        axes.set_title(data)
     panels[-1].set_xlabel("Spearman correlation over weights\nbars: 95 % interval over seeds")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, columnspacing=1.0)
     return figure
 
 
-def _draw_data(axes: Axes, rows: list[Row], theme: Theme) -> None:
-    pairs = [(m, q) for m in distinct(rows, "methods") for q in distinct(rows, "quantity")]
+def _draw_data(axes: Axes, rows: pd.DataFrame, theme: Theme) -> None:
+    pairs = distinct(rows, "methods", "quantity")
     styles = {"before": ("s", theme.muted), "null": ("D", theme.orange), "after": ("o", theme.blue)}
     for when, (marker, color) in styles.items():
         places, means = [], []
         for place, (methods, quantity) in enumerate(reversed(pairs)):
-            some = where(rows, methods=methods, quantity=quantity, when=when)
-            values = column(some, "correlation")
+            table = where(rows, methods=methods, quantity=quantity, when=when)
+            values = table["correlation"].to_numpy()
             low, high = (float(bound) for bound in t_interval(values))
             places.append(place + _OFFSETS[when])
             means.append(values.mean())

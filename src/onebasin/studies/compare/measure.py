@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import pandas as pd
 
 from onebasin import _trees
 from onebasin._types import Key, Params
@@ -23,18 +24,27 @@ from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
 from onebasin.run.representations import COMPARED, METHODS
 from onebasin.run.setup import Monitor, Setup
 from onebasin.run.steps.summarize import load_alignment
-from onebasin.store.tables import Row
-from onebasin.studies.claims import Claim, Findings, claim_over_seeds, number
+from onebasin.studies.claims import Claim, Findings, claim_over_seeds
 from onebasin.studies.names import Scale
 from onebasin.studies.runs import FinishedRun, finished_runs
+from onebasin.studies.tables import Columns, Row, distinct, tables_of, where
 from onebasin.symmetry.axes import Symmetry
+
+TABLES: dict[str, Columns] = {
+    "correlations": {
+        "data": str, "seed": int, "methods": str, "quantity": str, "weights": str, "when": str,
+        "correlation": float,
+    },
+}  # fmt: skip
+"""How alike two methods are, weight by weight."""
 
 
 def compare(folder: Path, scale: Scale, monitor: Monitor, *, again: bool = False) -> Findings:
     """Rank correlations between HMC, ensemble and VI; the runs are those of `compact`."""
     runs = finished_runs(scale, folder, monitor, again=again)
     rows = [row for run in runs for row in _correlations(run)]
-    return Findings({"correlations": rows}, claims_of(rows))
+    tables = tables_of({"correlations": rows}, TABLES)
+    return Findings(tables, claims_of(tables["correlations"]))
 
 
 def _correlations(run: FinishedRun) -> list[Row]:
@@ -112,31 +122,26 @@ def shuffle_units(key: Key, symmetry: Symmetry, gaussian: DiagonalGaussian) -> D
     return DiagonalGaussian(_trees.rebuild(moved_means, like), _trees.rebuild(moved_stds, like))
 
 
-def claims_of(rows: list[Row]) -> list[Claim]:
+def claims_of(rows: pd.DataFrame) -> list[Claim]:
     """What alignment adds for each data set, pair of methods and quantity, over live weights."""
-    keys = ("data", "methods", "quantity")
+    keys = ["data", "methods", "quantity"]
+    live = where(rows, weights="live").pivot(
+        index=[*keys, "seed"], columns="when", values="correlation"
+    )
     found: list[Claim] = []
-    for data, methods, quantity in dict.fromkeys(tuple(row[k] for k in keys) for row in rows):
-        some = [
-            row
-            for row in rows
-            if tuple(row[k] for k in keys) == (data, methods, quantity) and row["weights"] == "live"
-        ]
-        by_when = {
-            when: np.array([number(row, "correlation") for row in some if row["when"] == when])
-            for when in ("before", "after", "null")
-        }
+    for data, methods, quantity in distinct(rows, *keys):
+        table = live.loc[data, methods, quantity]
         what = f"{data}: the {quantity} of each weight by {methods}"
         found += [
             claim_over_seeds(
                 f"{what}: alignment makes them more alike",
                 "Spearman correlation over live weights, after minus before",
-                by_when["after"] - by_when["before"], ">", 0.0,
+                table["after"] - table["before"], ">", 0.0,
             ),
             claim_over_seeds(
                 f"{what}: alike beyond what alignment finds in shuffled units",
                 "Spearman correlation over live weights, after minus null",
-                by_when["after"] - by_when["null"], ">", 0.0,
+                table["after"] - table["null"], ">", 0.0,
             ),
         ]  # fmt: skip
     return found

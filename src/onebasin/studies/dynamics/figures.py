@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from onebasin.plots.theme import Theme, new_figure
-from onebasin.studies.claims import Tables
-from onebasin.studies.rows import column, draw_means, means_over_seeds, where
+from onebasin.studies.means import draw_means, means_over_seeds
+from onebasin.studies.tables import Tables, where
 
 _REBASINS = {
     "before": "as trained",
@@ -50,7 +50,7 @@ def _draw_epochs(tables: Tables, theme: Theme) -> Figure:
     for rebasin, (style, color) in _styles(theme).items():
         rows = where(tables["pairs"], rebasin=rebasin)
         draw_means(last, means_over_seeds(rows, "epoch", "transpositions"), style, color, "")
-    chance = float(column(tables["pairs"], "random_transpositions")[0])
+    chance = tables["pairs"]["random_transpositions"].iloc[0]
     last.axhline(chance, color=theme.green, linestyle=":", label="random permutations")
     last.set_title("Transpositions by which the weights still differ")
     last.set_ylabel("transpositions")
@@ -62,7 +62,7 @@ def _draw_epochs(tables: Tables, theme: Theme) -> Figure:
 
 
 def _draw_lines(tables: Tables, theme: Theme) -> Figure:
-    epochs = sorted({int(epoch) for epoch in column(tables["points"], "epoch")})
+    epochs = sorted(tables["points"]["epoch"].unique())
     chosen = [epochs[0], epochs[min(1, len(epochs) - 1)], epochs[-1]]
     figure = new_figure(6.4)
     panels = figure.subplots(2, len(chosen), sharex=True, sharey="row", squeeze=False)

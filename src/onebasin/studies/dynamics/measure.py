@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+import pandas as pd
 
 from onebasin import _trees
 from onebasin._types import Params
@@ -13,15 +14,9 @@ from onebasin.gaussians.compare import rank_correlation
 from onebasin.prediction.connectivity import barrier, line, midpoint_barrier, weight_distance
 from onebasin.run.cache import Key
 from onebasin.run.setup import Monitor
-from onebasin.store.tables import Row
-from onebasin.studies.claims import (
-    Claim,
-    Findings,
-    Tables,
-    claim_over_seeds,
-    number,
-)
+from onebasin.studies.claims import Claim, Findings, claim_over_seeds
 from onebasin.studies.names import Scale
+from onebasin.studies.tables import Columns, Row, Rows, tables_of, where
 from onebasin.studies.training import Task, load_task, train
 from onebasin.studies.twins import FRACTIONS, Judge, match_all, total_transpositions
 from onebasin.symmetry.permutation import permute
@@ -48,6 +43,20 @@ PROTOCOLS: dict[Scale, _Protocol] = {
 }
 """What each scale trains, and how often it looks."""
 
+_QUANTITIES = ("train_loss", "train_error", "test_loss", "test_error")
+_PLACE = {"seed": int, "epoch": int, "rebasin": str}
+TABLES: dict[str, Columns] = {
+    "points": {
+        **_PLACE, "fraction": float, **dict.fromkeys(_QUANTITIES, float), "transpositions": int,
+    },
+    "pairs": {
+        **_PLACE, "distance": float,
+        **{f"{name}{of}": float for name in _QUANTITIES for of in ("", "_midpoint", "_barrier")},
+        "transpositions": int, "random_transpositions": float,
+    },
+}  # fmt: skip
+"""What is found at each place on a line, and of each line as a whole."""
+
 
 def dynamics_key(scale: Scale) -> Key:
     """What the study depends on: its protocol and the images."""
@@ -63,7 +72,7 @@ def dynamics(scale: Scale, monitor: Monitor) -> Findings:
     task = load_task(chosen.data, (chosen.hidden,), num_train=chosen.num_train)
     starts, trained = _train(task, chosen, monitor)
     judge = Judge(task, chosen.num_inputs, chosen.num_examples)
-    tables: Tables = {"points": [], "pairs": []}
+    rows: Rows = {"points": [], "pairs": []}
     epochs = range(0, chosen.num_epochs + 1, chosen.every)
     for seed in range(chosen.num_seeds):
         for kept, epoch in enumerate(epochs):
@@ -74,10 +83,11 @@ def dynamics(scale: Scale, monitor: Monitor) -> Findings:
                 else jax.tree.map(lambda leaf, n=n: leaf[n], starts)
                 for n in (2 * seed, 2 * seed + 1)
             )
-            _judge_pair(judge, {"seed": seed, "epoch": epoch}, a, b, tables)
+            _judge_pair(judge, {"seed": seed, "epoch": epoch}, a, b, rows)
     baseline, _ = random_num_transpositions(task.network.symmetry)
-    for row in tables["pairs"]:
+    for row in rows["pairs"]:
         row["random_transpositions"] = baseline
+    tables = tables_of(rows, TABLES)
     return Findings(tables, claims_of(tables["pairs"]))
 
 
@@ -97,7 +107,7 @@ def _train(task: Task, chosen: _Protocol, monitor: Monitor) -> tuple[Params, Par
     return starts, trained
 
 
-def _judge_pair(judge: Judge, which: Row, a: Params, b: Params, tables: Tables) -> None:
+def _judge_pair(judge: Judge, which: Row, a: Params, b: Params, rows: Rows) -> None:
     task = judge.task
     others = {"before": b}
     for name, matching in judge.matchings.items():
@@ -114,23 +124,27 @@ def _judge_pair(judge: Judge, which: Row, a: Params, b: Params, tables: Tables) 
             pair[f"{part}_{quantity}"] = float(along[[0, -1]].mean())
             pair[f"{part}_{quantity}_midpoint"] = float(midpoint_barrier(along, FRACTIONS))
             pair[f"{part}_{quantity}_barrier"] = float(barrier(along, FRACTIONS))
-        tables["pairs"].append({**pair, "transpositions": int(counts[-1])})
+        rows["pairs"].append({**pair, "transpositions": int(counts[-1])})
         for place, fraction in enumerate(FRACTIONS.tolist()):
             point: Row = {**here, "fraction": round(fraction, 6)}
             for (part, quantity), along in values.items():
                 point[f"{part}_{quantity}"] = float(along[place])
-            tables["points"].append({**point, "transpositions": int(counts[place])})
+            rows["points"].append({**point, "transpositions": int(counts[place])})
 
 
-def claims_of(pairs: list[Row]) -> list[Claim]:
+def claims_of(pairs: pd.DataFrame) -> list[Claim]:
     """What the last epoch says of rebasin, and the epochs of the barrier that is left."""
-    last = max(int(row["epoch"] or 0) for row in pairs)
-    before, after = (_at(pairs, last, name) for name in ("before", "weights"))
-    gap = [abs(number(r, "transpositions") - number(r, "random_transpositions")) for r in before]
-    gone = 1 - _ratios(after, before, "test_loss_barrier")
+    last = pairs["epoch"].to_numpy().max()
+    before, after = (
+        where(pairs, epoch=last, rebasin=name).set_index("seed") for name in ("before", "weights")
+    )
+    gap = (before["transpositions"] - before["random_transpositions"]).abs()
+    # No share is gone of a barrier of 0.
+    gone = 1 - after["test_loss_barrier"] / before["test_loss_barrier"].replace(0, np.nan)
+    trained = where(pairs, rebasin="weights").query("epoch != 0")
     trend = [
-        rank_correlation(*_over_epochs(pairs, number(row, "seed"), "test_loss_barrier"))
-        for row in after
+        rank_correlation(table["epoch"].to_numpy(float), table["test_loss_barrier"].to_numpy())
+        for _, table in trained.groupby("seed")
     ]
     return [
         claim_over_seeds(
@@ -149,7 +163,7 @@ def claims_of(pairs: list[Row]) -> list[Claim]:
         ),
         claim_over_seeds(
             f"Rebasin (by weights) brings networks nearer after {last} epochs",
-            "distance after over distance before", _ratios(after, before, "distance"), "<", 1.0,
+            "distance after over distance before", after["distance"] / before["distance"], "<", 1.0,
         ),
         claim_over_seeds(
             "Longer training leaves a smaller barrier after rebasin (by weights)",
@@ -157,23 +171,3 @@ def claims_of(pairs: list[Row]) -> list[Claim]:
             trend, "<", 0.0,
         ),
     ]  # fmt: skip
-
-
-def _ratios(after: list[Row], before: list[Row], name: str) -> np.ndarray:
-    """A column after rebasin over the same before, seed by seed; NaN where it was 0."""
-    above, below = (np.array([number(row, name) for row in rows]) for rows in (after, before))
-    return np.divide(above, below, out=np.full(len(below), np.nan), where=below != 0)
-
-
-def _at(pairs: list[Row], epoch: int, rebasin: str) -> list[Row]:
-    return [row for row in pairs if (row["epoch"], row["rebasin"]) == (epoch, rebasin)]
-
-
-def _over_epochs(pairs: list[Row], seed: float, name: str) -> tuple[np.ndarray, np.ndarray]:
-    rows = [
-        row
-        for row in pairs
-        if row["seed"] == seed and row["rebasin"] == "weights" and row["epoch"] != 0
-    ]
-    epochs, values = (np.array([number(r, column) for r in rows]) for column in ("epoch", name))
-    return epochs, values

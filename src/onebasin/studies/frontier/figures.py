@@ -1,9 +1,8 @@
 """The figure of the frontier: how well each representation predicts for the numbers it stores."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -11,31 +10,29 @@ from onebasin.plots.exhibit import png
 from onebasin.plots.labels import Label, place_labels
 from onebasin.plots.theme import Theme, new_figure, plain_log_ticks
 from onebasin.store.files import write_bytes
-from onebasin.store.tables import Row
 from onebasin.studies.frontier.path_figure import frontier_path
-from onebasin.studies.frontier.rows import ENTRIES, Entry, Family
-from onebasin.studies.rows import column
+from onebasin.studies.frontier.rows import ENTRIES, Family
 
 _TV = "total_variation"
 
 
-def draw_frontier(rows: Sequence[Row], folder: Path) -> None:
+def draw_frontier(rows: pd.DataFrame, folder: Path) -> None:
     """Draw the table of the frontier to frontier.png, and the path of refinement to path.png."""
     write_bytes(folder / "frontier.png", png(lambda theme: frontier(rows, theme)))
     write_bytes(folder / "path.png", png(lambda theme: frontier_path(rows, theme)))
 
 
-def frontier(rows: Sequence[Row], theme: Theme) -> Figure:
+def frontier(rows: pd.DataFrame, theme: Theme) -> Figure:
     """Total variation to HMC against numbers stored, beside kept draws and one chain's mark."""
     figure = new_figure(5.2)
     axes = figure.subplots()
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     kept = _of_family(rows, "kept")
-    line = np.stack([column(kept, "num_numbers"), column(kept, _TV)], axis=1)
+    line = kept[["num_numbers", _TV]].to_numpy(float)
     axes.plot(*line.T, "o-", color=theme.muted, markersize=3.5, label="kept draws")
-    for mark in column(_of_family(rows, "chain"), _TV):
-        axes.axhline(float(mark), color=theme.text, linestyle=":", linewidth=1)
+    for mark in _of_family(rows, "chain")[_TV]:
+        axes.axhline(mark, color=theme.text, linestyle=":", linewidth=1)
     labels = [
         *_points(axes, _of_family(rows, "refined"), theme.vermilion),
         *_points(axes, _of_family(rows, "samples"), theme.blue),
@@ -49,23 +46,18 @@ def frontier(rows: Sequence[Row], theme: Theme) -> Figure:
     return figure
 
 
-def _entry(row: Row) -> Entry:
-    return ENTRIES[str(row["representation"])]
+def _of_family(rows: pd.DataFrame, family: Family) -> pd.DataFrame:
+    return rows.loc[[ENTRIES[name].family == family for name in rows["representation"]]]
 
 
-def _of_family(rows: Sequence[Row], family: Family) -> list[Row]:
-    return [row for row in rows if _entry(row).family == family]
-
-
-def _points(axes: Axes, rows: Sequence[Row], color: str) -> list[Label]:
+def _points(axes: Axes, rows: pd.DataFrame, color: str) -> list[Label]:
     """Points with their intervals; what lies inside the path is left to the table."""
     labels: list[Label] = []
-    for row in rows:
-        if _entry(row).is_inside_path:
+    columns = rows[["representation", "num_numbers", _TV, f"{_TV}_low", f"{_TV}_high"]]
+    for name, x, y, low, high in columns.itertuples(index=False):
+        if ENTRIES[name].is_inside_path:
             continue
-        x, y = float(column([row], "num_numbers")[0]), float(column([row], _TV)[0])
-        low, high = (float(column([row], f"{_TV}_{side}")[0]) for side in ("low", "high"))
         axes.plot([x, x], [max(low, 1e-4), high], color=color, linewidth=2, alpha=0.4)
         axes.plot(x, y, "o", color=color, markersize=4)
-        labels.append(Label(x, y, _entry(row).name, color))
+        labels.append(Label(x, y, name, color))
     return labels

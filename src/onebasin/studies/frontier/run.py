@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+import pandas as pd
+
 from onebasin.run.begin import open_run
 from onebasin.run.cache import cached, key_of
 from onebasin.run.config import RunConfig
@@ -14,10 +16,10 @@ from onebasin.run.steps.sample import draw_hmc
 from onebasin.store.draws import load_samples
 from onebasin.store.errors import StoreError
 from onebasin.store.files import write_text
-from onebasin.store.tables import Row, write_table
 from onebasin.studies.frontier.evaluate import evaluate_seed
 from onebasin.studies.frontier.representations import from_samples
-from onebasin.studies.frontier.table import Numbers, markdown, rows_of
+from onebasin.studies.frontier.table import Numbers, markdown, table_over_seeds
+from onebasin.studies.tables import write_table
 
 Found: TypeAlias = dict[str, Numbers]
 _FOLDER, _FILE = "frontier", "scores.json"
@@ -31,11 +33,11 @@ def run_frontier(
     monitor: Monitor,
     *,
     again: bool = False,
-) -> list[Row]:
+) -> pd.DataFrame:
     """Draw and evaluate seeds 0 to `num_seeds` - 1, and write frontier.csv and frontier.md.
 
     A seed that is evaluated already is read, one that is drawn already is evaluated, unless
-    `again`. The table holds all seeds asked for, and its rows are given.
+    `again`. The table of all seeds asked for is given.
 
     Raises: StoreError where a seed's folder holds a run of another config, of other data or of
     another version, or scores of another number of steps.
@@ -48,10 +50,10 @@ def run_frontier(
             monitor(f"seed {seed}: {what}", fraction, details)
 
         found.append(_seed(set_up(at), folder / f"seed-{seed}", num_steps, told, again))
-    rows = rows_of(found)
-    write_table(folder / "frontier.csv", rows)
-    write_text(folder / "frontier.md", markdown(rows))
-    return rows
+    table = table_over_seeds(found)
+    write_table(folder / "frontier.csv", table)
+    write_text(folder / "frontier.md", markdown(table))
+    return table
 
 
 def _seed(setup: Setup, path: Path, num_steps: int, monitor: Monitor, again: bool) -> Found:

@@ -1,13 +1,15 @@
 """The table of the frontier: means over seeds with intervals, for files and for people."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 
 from onebasin.intervals import t_interval
-from onebasin.store.tables import Row
 from onebasin.studies.frontier.rows import ENTRIES
+from onebasin.studies.tables import Columns
 
 Numbers: TypeAlias = dict[str, Any]
 """The numbers of one representation and one seed, by the names of the columns."""
@@ -35,63 +37,51 @@ METRICS = {
 _DIGITS = {"elbo": 0, "held_out_draws": 4, "held_out_chain": 4, "rmse": 2, "std_ess": 0}
 
 
-def rows_of(seeds: Sequence[dict[str, Any]]) -> list[Row]:
+COLUMNS: Columns = {
+    "representation": str, "num_numbers": int,
+    **{f"{metric}{of}": float for metric in METRICS for of in ("", "_low", "_high")},
+    "num_seeds": int,
+}  # fmt: skip
+"""The columns of the table: of each metric the mean and the ends of its interval."""
+
+
+def table_over_seeds(seeds: Sequence[dict[str, Numbers]]) -> pd.DataFrame:
     """A row for each representation: mean, low and high of each metric over the seeds.
 
     Intervals are Student's at 95 %. `kept_ratio` is the ratio of total variations to as many
-    kept draws, paired by seed.
+    kept draws, paired by seed. A metric that a seed lacks is NaN, and so are intervals of one seed.
     """
-    tables = [_with_ratios(seed) for seed in seeds]
-    rows: list[Row] = []
-    for name, first in tables[0].items():
-        row: Row = {"representation": name, "num_numbers": first["num_numbers"]}
-        for metric in METRICS:
-            row |= _mean_and_interval(metric, [table[name].get(metric) for table in tables])
-        rows.append(row | {"num_seeds": len(tables)})
-    return sorted(rows, key=lambda row: (row["num_numbers"], row["total_variation"]))  # pyright: ignore
+    scores = [_with_ratios(pd.DataFrame.from_dict(seed, orient="index")) for seed in seeds]
+    first = scores[0]
+    values = np.stack([s.reindex(first.index, columns=METRICS).to_numpy(float) for s in scores])
+    low, high = t_interval(values)
+    parts = [
+        pd.DataFrame(part, first.index, [f"{metric}{of}" for metric in METRICS])
+        for of, part in (("", values.mean(axis=0)), ("_low", low), ("_high", high))
+    ]
+    table = pd.concat([first["num_numbers"], *parts], axis=1).assign(num_seeds=len(seeds))
+    table = table.rename_axis("representation").reset_index().loc[:, [*COLUMNS]].astype(COLUMNS)
+    return table.sort_values(["num_numbers", "total_variation"], ignore_index=True)
 
 
-def _mean_and_interval(metric: str, values: Sequence[float | None]) -> Row:
-    """Nothing where a seed has no number; no interval where there is one seed."""
-    names = (metric, f"{metric}_low", f"{metric}_high")
-    if any(value is None for value in values):
-        return dict.fromkeys(names)
-    numbers = np.array(values, np.float64)
-    low, high = (float(bound) for bound in t_interval(numbers))
-    bounds = (low, high) if np.isfinite(low) else (None, None)
-    return dict(zip(names, (float(numbers.mean()), *bounds), strict=True))
+def _with_ratios(scores: pd.DataFrame) -> pd.DataFrame:
+    is_kept = np.array([ENTRIES[name].family == "kept" for name in scores.index])
+    kept = scores.set_index("num_numbers").loc[is_kept, "total_variation"]
+    ratios = scores["total_variation"] / kept.reindex(scores["num_numbers"]).to_numpy()
+    return scores.assign(kept_ratio=ratios.mask(is_kept))
 
 
-def _with_ratios(seed: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    table = {name: dict(scores) for name, scores in seed.items()}
-    kept = {
-        scores["num_numbers"]: scores["total_variation"]
-        for name, scores in table.items()
-        if ENTRIES[name].family == "kept"
-    }
-    for name, scores in table.items():
-        stored = scores["num_numbers"]
-        if stored in kept and ENTRIES[name].family != "kept":
-            scores["kept_ratio"] = scores["total_variation"] / kept[stored]
-    return table
-
-
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(table: pd.DataFrame) -> str:
     """The table for people: mean and the half width of its interval."""
-    shown = [name for name in METRICS if any(row[name] is not None for row in rows)]
-    lines = [["representation", "numbers", *(METRICS[name] for name in shown)]]
-    lines.append(["---"] + ["---:"] * (len(shown) + 1))
-    for row in rows:
-        cells = [_cell(row, name) for name in shown]
-        lines.append([str(row["representation"]), str(row["num_numbers"]), *cells])
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    shown = [*table[[*METRICS]].dropna(axis=1, how="all")]
+    columns = [["representation", "---", *table["representation"]]]
+    columns.append(["numbers", "---:", *table["num_numbers"].astype(str)])
+    columns += [[METRICS[name], "---:", *_cells(table, name)] for name in shown]
+    return "".join("| " + " | ".join(line) + " |\n" for line in zip(*columns, strict=True))
 
 
-def _cell(row: Row, name: str) -> str:
-    mean, low, high = (row[key] for key in (name, f"{name}_low", f"{name}_high"))
-    digits = _DIGITS.get(name, 3)
-    if not isinstance(mean, float):
-        return ""
-    if not (isinstance(low, float) and isinstance(high, float)):
-        return f"{mean:,.{digits}f}"
-    return f"{mean:,.{digits}f} ± {(high - low) / 2:,.{digits}f}"
+def _cells(table: pd.DataFrame, name: str) -> Iterator[str]:
+    half = (table[f"{name}_high"] - table[f"{name}_low"]) / 2
+    as_text = f"{{:,.{_DIGITS.get(name, 3)}f}}".format
+    for numbers in zip(table[name], half, strict=True):
+        yield " ± ".join(as_text(number) for number in numbers if not math.isnan(number))

@@ -1,13 +1,14 @@
 """From pruning curves to paired comparisons of scores, and to claims."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from onebasin.intervals import t_interval
-from onebasin.store.tables import Row
 from onebasin.studies.claims import Claim, claim_over_seeds, verdict
+from onebasin.studies.tables import Columns, Row, distinct, table_of
 
 FEW = (0.2, 0.1, 0.05, 0.02)
 """The shares over which accuracy is averaged where one number is wanted."""
@@ -97,45 +98,47 @@ CLAIMED = {
 }
 
 
-class _Place(NamedTuple):
-    data: str
-    num_inputs: int
-    width: int
+PLACE: Columns = {"data": str, "num_inputs": int, "width": int}
+"""The columns that say what network a row is of."""
+CURVES: Columns = {
+    **PLACE, "seed": int, "networks": str, "score": str,
+    "keep": float, "accuracy": float, "nll": float,
+}  # fmt: skip
+"""The columns of every curve; `keep` is the share of weights that are kept."""
+COMPARISONS: Columns = {
+    **PLACE, "score": str, "rival": str, "networks": str, "keep": str,
+    "difference": float, "low": float, "high": float, "num_seeds": int, "verdict": str,
+}  # fmt: skip
+"""The columns of every comparison; a `keep` of "few" is the mean over FEW."""
 
 
-_Table = dict[tuple[_Place, str, str], dict[tuple[int, float], float]]
-"""Accuracies by place, networks and score; then by seed and share."""
-
-
-def comparisons(curves: Sequence[Row]) -> list[Row]:
+def comparisons(curves: pd.DataFrame) -> pd.DataFrame:
     """Differences in accuracy, score minus rival, at every share and on average over FEW."""
-    table = _accuracies(curves)
-    rows: list[Row] = []
-    for place in _places(table):
-        for pair in PAIRS:
-            found = _differences(table, place, pair)
-            keeps = sorted({keep for _, keep in found}, reverse=True)
-            for name, some in [(str(keep), (keep,)) for keep in keeps] + [("few", FEW)]:
-                rows.append(_row(place, pair, name, _over_seeds(found, some)))
-    return rows
+    by_pair = _differences(curves, PAIRS)
+    rows = [
+        _row(place, pair, str(keep), values.to_numpy())
+        for place in sorted(distinct(curves, *PLACE))
+        for pair, differences in by_pair.items()
+        for keep, values in differences.loc[place].items()
+    ]
+    return table_of(rows, COMPARISONS)
 
 
-def claims_of(curves: Sequence[Row]) -> list[Claim]:
+def claims_of(curves: pd.DataFrame) -> list[Claim]:
     """For each data set, on average over its widths and FEW: one value a seed."""
-    table = _accuracies(curves)
-    places = _places(table)
     claims: list[Claim] = []
-    for data, num_inputs in sorted({(place.data, place.num_inputs) for place in places}):
-        here = [place for place in places if (place.data, place.num_inputs) == (data, num_inputs)]
-        widths = ", ".join(str(place.width) for place in here)
+    differences = _differences(curves, CLAIMED)
+    for data, num_inputs in sorted(distinct(curves, "data", "num_inputs")):
         for pair, words in CLAIMED.items():
-            by_width = [_over_seeds(_differences(table, place, pair), FEW) for place in here]
+            table = differences[pair].loc[data, num_inputs]
+            by_width = table["few"].unstack("seed")
+            widths = ", ".join(str(width) for width in by_width.index)
             claims.append(
                 claim_over_seeds(
                     f"{words} ({data}, {num_inputs} inputs)",
                     f"accuracy by {pair.score} less that by {pair.rival}, with 2 to 20 % of the "
                     f"weights kept, mean over widths {widths}",
-                    np.mean(by_width, axis=0),
+                    by_width.mean(axis=0),
                     ">",
                     0.0,
                 )
@@ -143,38 +146,24 @@ def claims_of(curves: Sequence[Row]) -> list[Claim]:
     return claims
 
 
-def _accuracies(curves: Sequence[Row]) -> _Table:
-    table: _Table = {}
-    for row in curves:
-        place = _Place(str(row["data"]), int(row["num_inputs"] or 0), int(row["width"] or 0))
-        points = table.setdefault((place, str(row["networks"]), str(row["score"])), {})
-        points[int(row["seed"] or 0), float(row["keep"] or 0)] = float(row["accuracy"] or 0)
-    return table
+def _differences(curves: pd.DataFrame, pairs: Iterable[Pair]) -> dict[Pair, pd.DataFrame]:
+    """Score minus rival for each place and seed, at each share (the largest first) and over FEW."""
+    keys = ["networks", "score", *PLACE, "seed"]
+    accuracies = curves.pivot(index=keys, columns="keep", values="accuracy").iloc[:, ::-1]
+    differences: dict[Pair, pd.DataFrame] = {}
+    for pair in pairs:
+        ours, theirs = (accuracies.loc[pair.networks, name] for name in (pair.score, pair.rival))
+        differences[pair] = (ours - theirs).assign(few=lambda shares: shares[[*FEW]].mean(axis=1))
+    return differences
 
 
-def _places(table: _Table) -> list[_Place]:
-    return sorted({place for place, _, _ in table})
-
-
-def _differences(table: _Table, place: _Place, pair: Pair) -> dict[tuple[int, float], float]:
-    """Score minus rival for each seed and share."""
-    ours, theirs = (table[place, pair.networks, name] for name in (pair.score, pair.rival))
-    return {key: accuracy - theirs[key] for key, accuracy in ours.items()}
-
-
-def _over_seeds(found: dict[tuple[int, float], float], keeps: Sequence[float]) -> list[float]:
-    """One value a seed: the mean over some shares."""
-    seeds = sorted({seed for seed, _ in found})
-    return [float(np.mean([found[seed, keep] for keep in keeps])) for seed in seeds]
-
-
-def _row(place: _Place, pair: Pair, keep: str, values: Sequence[float]) -> Row:
-    low, high = (float(bound) for bound in t_interval(np.array(values)))
+def _row(place: tuple[Any, ...], pair: Pair, keep: str, values: np.ndarray) -> Row:
+    low, high = (float(bound) for bound in t_interval(values))
     return {
-        **place._asdict(),
+        **dict(zip(PLACE, place, strict=True)),
         **pair._asdict(),
         "keep": keep,
-        "difference": float(np.mean(values)),
+        "difference": values.mean(),
         "low": low,
         "high": high,
         "num_seeds": len(values),

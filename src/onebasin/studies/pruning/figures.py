@@ -1,17 +1,17 @@
 """The figures of pruning: curves of every score, and a map of where scores beat their rivals."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from onebasin.plots.theme import Theme, new_figure, share_ticks
-from onebasin.store.tables import Row
-from onebasin.studies.claims import Tables, number
-from onebasin.studies.rows import draw_means, means_over_seeds, where
+from onebasin.studies.means import draw_means, means_over_seeds
+from onebasin.studies.pruning.claims import PLACE
+from onebasin.studies.tables import Tables, distinct, where
 
 SHOWN = {
     "conditional": "|weight| / std of Laplace, rest conditioned",
@@ -39,12 +39,6 @@ _NETWORKS = {
 _TICKS = (1.0, 0.3, 0.1, 0.03, 0.01)
 
 
-class _Panel(NamedTuple):
-    data: str
-    num_inputs: int
-    width: int
-
-
 def figures(tables: Tables) -> dict[str, Callable[[Theme], Figure]]:
     """Accuracy against the share kept, and differences between scores for each size and data."""
     return {
@@ -53,21 +47,19 @@ def figures(tables: Tables) -> dict[str, Callable[[Theme], Figure]]:
     }
 
 
-def _draw_curves(curves: Sequence[Row], theme: Theme) -> Figure:
-    panels = sorted({_panel(row) for row in curves})
-    data_sets = sorted({(panel.data, panel.num_inputs) for panel in panels})
-    widths = sorted({panel.width for panel in panels})
+def _draw_curves(curves: pd.DataFrame, theme: Theme) -> Figure:
+    data_sets = sorted(distinct(curves, "data", "num_inputs"))
+    widths = sorted(width for (width,) in distinct(curves, "width"))
     figure = new_figure(1.9 * len(data_sets) + 1.6)
     grid = figure.subplots(len(data_sets), len(widths), sharex=True, sharey=True, squeeze=False)
     for (row, column), axes in np.ndenumerate(grid):
-        data, num_inputs = data_sets[row]
-        panel = _Panel(data, num_inputs, widths[column])
+        (data, num_inputs), width = data_sets[row], widths[column]
         axes.set_xscale("log")
-        axes.set_title(f"{_place_name(panel)}, {panel.width} units", fontsize=8.5)
+        axes.set_title(f"{data} {num_inputs}, {width} units", fontsize=8.5)
         axes.tick_params(labelsize=8)
-        axes.set_visible(panel in panels)  # not every width need be run on every data set
-        for score in SHOWN:
-            _draw_score(axes, [r for r in curves if _panel(r) == panel], score, theme)
+        rows = where(curves, data=data, num_inputs=num_inputs, width=width)
+        axes.set_visible(not rows.empty)  # not every width need be run on every data set
+        _draw_scores(axes, where(rows, networks="members"), theme)
     share_ticks(grid[0, 0], _TICKS)
     grid[0, 0].set_ylim(0, 1)
     grid[0, 0].invert_xaxis()
@@ -80,11 +72,12 @@ def _draw_curves(curves: Sequence[Row], theme: Theme) -> Figure:
     return figure
 
 
-def _draw_score(axes: Axes, rows: Sequence[Row], score: str, theme: Theme) -> None:
-    found = where(rows, score=score, networks="members")
-    if found:
-        color, style = _style(score, theme)
-        draw_means(axes, means_over_seeds(found, "keep", "accuracy"), style, color, SHOWN[score])
+def _draw_scores(axes: Axes, rows: pd.DataFrame, theme: Theme) -> None:
+    for score, label in SHOWN.items():
+        curve = where(rows, score=score)
+        if not curve.empty:
+            color, style = _style(score, theme)
+            draw_means(axes, means_over_seeds(curve, "keep", "accuracy"), style, color, label)
 
 
 def _style(score: str, theme: Theme) -> tuple[str, str]:
@@ -103,44 +96,32 @@ def _style(score: str, theme: Theme) -> tuple[str, str]:
     }[score]
 
 
-def _draw_map(comparisons: Sequence[Row], theme: Theme) -> Figure:
-    few = [row for row in comparisons if row["keep"] == "few"]
-    places = sorted({_panel(row) for row in few})
-    pairs = list(
-        dict.fromkeys((str(row["score"]), str(row["rival"]), str(row["networks"])) for row in few)
+def _draw_map(comparisons: pd.DataFrame, theme: Theme) -> Figure:
+    few = where(comparisons, keep="few").set_index(["score", "rival", "networks"])
+    pairs = few.index.unique()
+    differences, verdicts = (
+        few.pivot(columns=[*PLACE], values=name).loc[pairs] for name in ("difference", "verdict")
     )
-    values = np.full((len(pairs), len(places)), np.nan)
+    values = 100 * differences.to_numpy()
     figure = new_figure(0.27 * len(pairs) + 1.7)
     axes = figure.subplots()
-    for row in few:
-        cell = (
-            pairs.index((str(row["score"]), str(row["rival"]), str(row["networks"]))),
-            places.index(_panel(row)),
-        )
-        values[cell] = 100 * number(row, "difference")
-        axes.text(
-            cell[1], cell[0], f"{round(values[cell]):+d}", ha="center", va="center", fontsize=8,
-            color=theme.text, weight="normal" if row["verdict"] == "undecided" else "bold",
-        )  # fmt: skip
+    for (row, column), value in np.ndenumerate(values):
+        if not np.isnan(value):
+            axes.text(
+                column, row, f"{round(value):+d}", ha="center", va="center", fontsize=8,
+                color=theme.text,
+                weight="normal" if verdicts.iloc[row, column] == "undecided" else "bold",
+            )  # fmt: skip
     colors = LinearSegmentedColormap.from_list(
         "difference", [theme.vermilion, theme.paper, theme.blue]
     )
     most = max(float(np.nanmax(np.abs(values))), 1.0)
     axes.imshow(values, cmap=colors, norm=TwoSlopeNorm(0, -1.6 * most, 1.6 * most), aspect="auto")
     axes.grid(False)
-    axes.set_xticks(
-        range(len(places)), [f"{p.data}\n{p.num_inputs}\n{p.width}" for p in places], fontsize=7
-    )
+    places = [f"{data}\n{num_inputs}\n{width}" for data, num_inputs, width in differences]
+    axes.set_xticks(range(len(places)), places, fontsize=7)
     names = [f"{a} / {b}{_NETWORKS[kind]}" for a, b, kind in pairs]
     axes.set_yticks(range(len(pairs)), names, fontsize=7.5)
     axes.set_xlabel("data, inputs and hidden units", fontsize=8.5)
     axes.set_title("Accuracy in points, first less second", fontsize=9)
     return figure
-
-
-def _panel(row: Row) -> _Panel:
-    return _Panel(str(row["data"]), int(number(row, "num_inputs")), int(number(row, "width")))
-
-
-def _place_name(panel: _Panel) -> str:
-    return f"{panel.data} {panel.num_inputs}"

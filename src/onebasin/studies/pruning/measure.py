@@ -22,7 +22,6 @@ from onebasin.run.cache import Key, cached, key_of
 from onebasin.run.setup import Monitor, set_up
 from onebasin.store.errors import StoreError
 from onebasin.store.files import write_text
-from onebasin.store.tables import Row
 from onebasin.studies.claims import Findings
 from onebasin.studies.names import Scale
 from onebasin.studies.pruning.cell import (
@@ -33,7 +32,7 @@ from onebasin.studies.pruning.cell import (
     fit,
     health,
 )
-from onebasin.studies.pruning.claims import claims_of, comparisons
+from onebasin.studies.pruning.claims import COMPARISONS, CURVES, PLACE, claims_of, comparisons
 from onebasin.studies.pruning.scores import (
     Pruned,
     conditioned,
@@ -44,6 +43,7 @@ from onebasin.studies.pruning.scores import (
     scores_misaligned,
     scores_of_mean,
 )
+from onebasin.studies.tables import Columns, Row, table_of
 
 KEEPS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Shares of weights kept: the paper's, fewer where little happens and one more where much does."""
@@ -53,6 +53,18 @@ _INPUTS = (("digits", 1), ("mnist", 2), ("mnist", 1))
 _WIDTHS = (32, 128, 512)
 
 _CELL_FILE = "cell.json"
+
+_SHARES = ("arrays", "inputs_and_outputs", "units")
+_CORRELATIONS = ("chains", "chains_units", "chains_averaged", "vi")
+_HEALTH = ("hmc_accuracy", "acceptance_rate", "step_size", "rhat_median", "ess_median")
+CELLS: Columns = {
+    **PLACE, "seed": int, "num_train": int, "num_draws": int, "share_dark_inputs": float,
+    **{f"std_share_{name}": float for name in _SHARES}, "std_mean": float,
+    **{f"std_correlation_{name}": float for name in _CORRELATIONS},
+    **dict.fromkeys(_HEALTH, float),
+}  # fmt: skip
+TABLES: dict[str, Columns] = {"curves": CURVES, "cells": CELLS, "comparisons": COMPARISONS}
+"""Every curve, what is to be known of each cell, and what follows from the curves."""
 
 Measured: TypeAlias = tuple[list[Row], Row]
 """The curves of a cell, and what is to be known of it."""
@@ -138,8 +150,9 @@ def _save(folder: Path, measured: Measured) -> None:
 
 def findings(curves: list[Row], about: list[Row]) -> Findings:
     """Comparisons and claims from the curves."""
-    tables = {"curves": curves, "cells": about, "comparisons": comparisons(curves)}
-    return Findings(tables, claims_of(curves))
+    table = table_of(curves, CURVES)
+    others = {"cells": table_of(about, CELLS), "comparisons": comparisons(table)}
+    return Findings({"curves": table, **others}, claims_of(table))
 
 
 def measure(cell: Cell, found: Posteriors) -> Measured:

@@ -1,18 +1,19 @@
 """What the twins say of NoT: that it stays, what it costs, and that undoing it is free."""
 
 import numpy as np
+import pandas as pd
 
 from onebasin.gaussians.compare import rank_correlation
-from onebasin.store.tables import Row
-from onebasin.studies.claims import Claim, Tables, claim_over_seeds, number
+from onebasin.studies.claims import Claim, claim_over_seeds
+from onebasin.studies.means import means_by
+from onebasin.studies.tables import Tables, where
 
 
 def claims_of(tables: Tables) -> list[Claim]:
     """The claims of the tables of twins, their barriers, and those of other permutations."""
-    seeds = sorted({int(number(row, "seed")) for row in tables["twins"]})
     found: list[Claim] = []
     for name in ("weights", "activations"):
-        by_seed = [_columns(tables["twins"], seed, "planted", f"matched_{name}") for seed in seeds]
+        by_seed = _by_seed(tables["twins"], f"matched_{name}")
         slopes = [float(np.polyfit(planted, matched, 1)[0]) for planted, matched in by_seed]
         squares = [float(np.corrcoef(planted, matched)[0, 1] ** 2) for planted, matched in by_seed]
         exact = [float(np.mean(planted == matched)) for planted, matched in by_seed]
@@ -30,26 +31,21 @@ def claims_of(tables: Tables) -> list[Claim]:
                 "R²", squares, ">=", 0.99,
             ),
         ]  # fmt: skip
-    return [*found, *_barrier_claims(tables, seeds)]
+    return [*found, *_barrier_claims(tables)]
 
 
-def _barrier_claims(tables: Tables, seeds: list[int]) -> list[Claim]:
-    def midpoints(seed: int, stage: str) -> tuple[np.ndarray, np.ndarray]:
-        rows = [
-            row
-            for row in tables["barriers"]
-            if (row["stage"], row["part"], row["quantity"]) == (stage, "test", "loss")
-        ]
-        return _columns(rows, seed, "planted", "midpoint")
-
-    def mean_midpoints(seed: int) -> tuple[np.ndarray, np.ndarray]:
-        planted, values = _columns(tables["replanted"], seed, "planted", "midpoint")
-        counts = np.unique(planted)
-        return counts, np.array([values[planted == count].mean() for count in counts])
-
-    ranks = [rank_correlation(*midpoints(seed, "trained")) for seed in seeds]
-    mean_ranks = [rank_correlation(*mean_midpoints(seed)) for seed in seeds]
-    left = [midpoints(s, "undone")[1].mean() / midpoints(s, "trained")[1].mean() for s in seeds]
+def _barrier_claims(tables: Tables) -> list[Claim]:
+    barriers = where(tables["barriers"], part="test", quantity="loss")
+    trained, undone = (
+        _by_seed(where(barriers, stage=stage), "midpoint") for stage in ("trained", "undone")
+    )
+    means = means_by(tables["replanted"], ["seed", "planted"], "midpoint")
+    ranks = [rank_correlation(*midpoints) for midpoints in trained]
+    mean_ranks = [rank_correlation(*midpoints) for midpoints in _by_seed(means, "midpoint")]
+    left = [
+        after.mean() / before.mean()
+        for (_, after), (_, before) in zip(undone, trained, strict=True)
+    ]
     return [
         claim_over_seeds(
             "The loss barrier grows with NoT, on average over permutations",
@@ -69,7 +65,9 @@ def _barrier_claims(tables: Tables, seeds: list[int]) -> list[Claim]:
     ]  # fmt: skip
 
 
-def _columns(rows: list[Row], seed: int, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
-    some = [row for row in rows if row["seed"] == seed]
-    first, second = (np.array([number(row, name) for row in some]) for name in (x, y))
-    return first, second
+def _by_seed(rows: pd.DataFrame, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Planted NoT and another column, for each seed."""
+    return [
+        (table["planted"].to_numpy(float), table[name].to_numpy(float))
+        for _, table in rows.groupby("seed")
+    ]

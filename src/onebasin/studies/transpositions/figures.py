@@ -1,24 +1,17 @@
 """The figures of transpositions: what training keeps of them, what they cost, where they break."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from onebasin.plots.theme import Theme, new_figure
-from onebasin.store.tables import Row
-from onebasin.studies.claims import Tables
-from onebasin.studies.rows import (
-    Means,
-    column,
-    distinct,
-    draw_means,
-    means_over_seeds,
-    where,
-)
+from onebasin.studies.means import draw_means, means_by, means_over_seeds
+from onebasin.studies.tables import Tables, where
 
 _OTHERS = "after training, mean over permutations"
 _STAGES = {"init": "before training", "trained": "after training", "undone": "permutation undone"}
@@ -36,14 +29,14 @@ def figures(tables: Tables) -> dict[str, Callable[[Theme], Figure]]:
 def _draw_twins(tables: Tables, theme: Theme) -> Figure:
     figure = new_figure(6.6)
     above, below = figure.subplots(2, 1, sharex=True)
-    planted = column(tables["twins"], "planted")
+    planted = tables["twins"]["planted"].to_numpy()
     ends = [0.0, float(planted.max())]
     above.plot(ends, ends, color=theme.muted, linewidth=0.9, label="as planted")
     for name, marker, color in (
         ("weights", "o", theme.blue),
         ("activations", "x", theme.vermilion),
     ):
-        matched = column(tables["twins"], f"matched_{name}")
+        matched = tables["twins"][f"matched_{name}"].to_numpy()
         above.plot(planted, matched, marker, color=color, fillstyle="none", label=f"by {name}")
     above.set_ylabel("matched after training")
     above.set_title("Transpositions")
@@ -53,7 +46,9 @@ def _draw_twins(tables: Tables, theme: Theme) -> Figure:
     ):
         rows = where(tables["barriers"], stage=stage, part="test", quantity="loss")
         draw_means(below, means_over_seeds(rows, "planted", "midpoint"), style, color, label)
-    draw_means(below, _means_over_permutations(tables), "o:", theme.vermilion, _OTHERS)
+    means = means_by(tables["replanted"], ["seed", "planted"], "midpoint")
+    others = means_over_seeds(means, "planted", "midpoint")
+    draw_means(below, others, "o:", theme.vermilion, _OTHERS)
     below.set_xlabel("planted transpositions")
     below.set_ylabel("nats")
     below.set_title("Midpoint barrier of test loss")
@@ -61,28 +56,18 @@ def _draw_twins(tables: Tables, theme: Theme) -> Figure:
     return figure
 
 
-def _means_over_permutations(tables: Tables) -> Means:
-    """Over seeds, of each seed's mean over permutations that have the planted NoT."""
-    rows = tables["replanted"]
-    by_seed: list[Row] = []
-    for seed in distinct(rows, "seed"):
-        means = means_over_seeds(where(rows, seed=seed), "planted", "midpoint")
-        by_seed += [{"x": x, "y": y} for x, y in zip(*means[:2], strict=True)]
-    return means_over_seeds(by_seed, "x", "y")
-
-
-def _draw_map(rows: Sequence[Row], matching: str, theme: Theme) -> Figure:
-    optimizers, depths = distinct(rows, "optimizer"), distinct(rows, "depth")
+def _draw_map(rows: pd.DataFrame, matching: str, theme: Theme) -> Figure:
+    optimizers, depths = rows["optimizer"].unique(), rows["depth"].unique()
     figure = new_figure(0.9 + 2.1 * len(optimizers))
     panels = figure.subplots(len(optimizers), len(depths), squeeze=False)
     colors = LinearSegmentedColormap.from_list("displaced", [theme.paper, theme.vermilion])
-    for (row, column_), axes in np.ndenumerate(panels):
-        optimizer, depth = optimizers[row], depths[column_]
+    for (row, column), axes in np.ndenumerate(panels):
+        optimizer, depth = optimizers[row], depths[column]
         some = where(rows, optimizer=optimizer, depth=depth)
         _draw_cells(axes, some, matching, colors, theme)
         layers = "1 hidden layer" if depth == 1 else f"{depth} hidden layers"
-        axes.set_title(f"{str(optimizer).upper() if optimizer == 'sgd' else 'Adam'}, {layers}")
-        if column_ == 0:
+        axes.set_title(f"{'SGD' if optimizer == 'sgd' else 'Adam'}, {layers}")
+        if column == 0:
             axes.set_ylabel("learning rate")
         if row == len(optimizers) - 1:
             axes.set_xlabel("epochs")
@@ -96,16 +81,14 @@ def _draw_map(rows: Sequence[Row], matching: str, theme: Theme) -> Figure:
 
 
 def _draw_cells(
-    axes: Axes, rows: Sequence[Row], matching: str, colors: LinearSegmentedColormap, theme: Theme
+    axes: Axes, rows: pd.DataFrame, matching: str, colors: LinearSegmentedColormap, theme: Theme
 ) -> None:
-    rates = sorted(float(rate) for rate in column(rows, "learning_rate"))
-    rates = list(dict.fromkeys(rates))
-    epochs = list(dict.fromkeys(sorted(int(epoch) for epoch in column(rows, "epochs"))))
+    rates, epochs = (sorted(rows[name].unique()) for name in ("learning_rate", "epochs"))
     cells = np.full((len(rates), len(epochs)), np.nan)
     for place, _ in np.ndenumerate(cells):
-        some = where(rows, learning_rate=rates[place[0]], epochs=epochs[place[1]])
-        cells[place] = column(some, f"displaced_{matching}").mean()
-        excess = column(some, f"excess_{matching}").mean()
+        table = where(rows, learning_rate=rates[place[0]], epochs=epochs[place[1]])
+        cells[place] = table[f"displaced_{matching}"].to_numpy().mean()
+        excess = table[f"excess_{matching}"].to_numpy().mean()
         text = "lost" if np.isnan(excess) else f"{excess:+.1f}" if excess else "0"
         axes.text(
             place[1], place[0], text, ha="center", va="center", color=theme.text, fontsize=8.5

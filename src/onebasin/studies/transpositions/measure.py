@@ -22,9 +22,9 @@ from onebasin.prediction.connectivity import (
 )
 from onebasin.run.cache import Key
 from onebasin.run.setup import Monitor
-from onebasin.store.tables import Row
-from onebasin.studies.claims import Findings, Tables
+from onebasin.studies.claims import Findings
 from onebasin.studies.names import Scale
+from onebasin.studies.tables import Columns, Row, Rows, tables_of
 from onebasin.studies.training import Task, load_task, train
 from onebasin.studies.transpositions import stability
 from onebasin.studies.transpositions.claims import claims_of
@@ -67,6 +67,22 @@ PROTOCOLS: dict[Scale, _Protocol] = {
 }
 """What each scale trains and plants."""
 
+_TWIN = {"seed": int, "planted": int}
+TABLES: dict[str, Columns] = {
+    "twins": {
+        **_TWIN,
+        **{f"{n}_{by}": int for by in ("weights", "activations") for n in ("matched", "displaced")},
+        **{f"distance_{stage}": float for stage in ("init", "trained", "undone")},
+    },
+    "barriers": {
+        **_TWIN, "stage": str, "part": str, "quantity": str,
+        "ends": float, "midpoint": float, "barrier": float,
+    },
+    "replanted": {**_TWIN, "permutation": int, "midpoint": float},
+    "stability": stability.COLUMNS,
+}  # fmt: skip
+"""Every twin, its barriers, those of other permutations, and where NoT breaks."""
+
 
 def transpositions_key(scale: Scale) -> Key:
     """What the study depends on: both protocols and the images of each."""
@@ -96,7 +112,7 @@ def transpositions(scale: Scale, monitor: Monitor) -> Findings:
         num_epochs=chosen.num_epochs,
         every=None,
     )
-    tables: Tables = {"twins": [], "barriers": [], "replanted": []}
+    rows: Rows = {"twins": [], "barriers": [], "replanted": []}
     judge = Judge(task, chosen.num_inputs, chosen.num_examples)
     for seed, (before, planted) in enumerate(families):
         first = seed * (1 + len(chosen.planted))
@@ -104,9 +120,10 @@ def transpositions(scale: Scale, monitor: Monitor) -> Findings:
             lambda leaf, first=first: leaf[first : first + 1 + len(chosen.planted), 0], trained
         )
         monitor("judging twins", seed / chosen.num_seeds, f"seed {seed}")
-        _judge_family(judge, {"seed": seed}, before, after, planted, tables)
-        tables["replanted"] += _replanted(judge, chosen.num_replanted, seed, after, planted)
-    tables["stability"] = stability_map(scale, monitor)
+        _judge_family(judge, {"seed": seed}, before, after, planted, rows)
+        rows["replanted"] += _replanted(judge, chosen.num_replanted, seed, after, planted)
+    rows["stability"] = stability_map(scale, monitor)
+    tables = tables_of(rows, TABLES)
     return Findings(tables, [*claims_of(tables), *stability_claims(tables["stability"])])
 
 
@@ -124,7 +141,7 @@ def _family(task: Task, chosen: _Protocol, seed: int) -> tuple[Params, Permutati
 
 
 def _judge_family(
-    judge: Judge, seed: Row, before: Params, after: Params, planted: Permutation, tables: Tables
+    judge: Judge, seed: Row, before: Params, after: Params, planted: Permutation, rows: Rows
 ) -> None:
     """Rows of every twin: matched NoT, distances, and barriers before, after and undone."""
     task = judge.task
@@ -142,9 +159,9 @@ def _judge_family(
         for stage, (first, others) in pairs.items():
             second = jax.tree.map(lambda leaf, row=row: leaf[row], others)
             distances[f"distance_{stage}"] = weight_distance(first, second)
-            tables["barriers"] += barrier_rows(judge, {**twin, "stage": stage}, first, second)
+            rows["barriers"] += barrier_rows(judge, {**twin, "stage": stage}, first, second)
         counted = {name: int(values[row]) for name, values in matched.items()}
-        tables["twins"].append({**twin, **counted, **distances})
+        rows["twins"].append({**twin, **counted, **distances})
 
 
 def _replanted(

@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+import pandas as pd
 
 from onebasin import _trees
 from onebasin._types import Params, Permutation
 from onebasin.prediction.connectivity import losses_and_errors, midpoint_barrier
 from onebasin.run.setup import Monitor
-from onebasin.store.tables import Row
-from onebasin.studies.claims import Claim, claim_over_seeds, number
+from onebasin.studies.claims import Claim, claim_over_seeds
 from onebasin.studies.names import Scale
+from onebasin.studies.tables import Columns, Row, where
 from onebasin.studies.training import Optimizer, Task, load_task, train
 from onebasin.studies.twins import (
     FRACTIONS,
@@ -51,6 +52,16 @@ PROTOCOLS: dict[Scale, _Protocol] = {
     "full": _Protocol("mnist", 59_968, 512, (1, 3, 10, 30, 50), _RATES, 5_000, 10_000),
 }
 """What each scale trains, and where it looks."""
+
+COLUMNS: Columns = {
+    "optimizer": str, "depth": int, "learning_rate": float, "epochs": int, "seed": int,
+    "planted": int, "num_units": int,
+    # A pair that training has lost has no matching, and no whole number can be missing.
+    **{f"{n}_{by}": float for by in ("weights", "activations") for n in ("excess", "displaced")},
+    "undone_midpoint": float, "share_dead": float, "test_error": float, "is_finite": bool,
+}  # fmt: skip
+"""The columns of the map."""
+
 _PAPER: dict[str, object] = {"optimizer": "sgd", "depth": 1, "learning_rate": 1e-3}
 
 
@@ -135,42 +146,25 @@ def _judge_pair(judge: Judge, planted: Permutation, a: Params, b: Params) -> Row
     return {**row, "is_finite": is_finite}
 
 
-def stability_claims(rows: list[Row]) -> list[Claim]:
+def stability_claims(rows: pd.DataFrame) -> list[Claim]:
     """Whether NoT holds at the paper's settings and everywhere, and whether undoing it is free."""
-    paper = [row for row in rows if all(row[name] == value for name, value in _PAPER.items())]
-    left = [
-        np.max([_barrier_left(row) for row in rows if row["seed"] == seed]) for seed in _seeds(rows)
-    ]
+    # NaN of a pair that training has lost, so that nothing is concluded from the others.
+    left = rows.groupby("seed")["undone_midpoint"].agg(lambda barriers: barriers.max(skipna=False))
     undone = claim_over_seeds(
         "Undoing the planted permutation leaves no barrier anywhere on the map",
         "largest midpoint barrier of test loss that is left, in nats", left, "<=", 0.01,
     )  # fmt: skip
     kept = [
         claim_over_seeds(
-            f"NoT stays as planted {where} (matched by {name})",
+            f"NoT stays as planted {settings} (matched by {name})",
             "share of pairs with matched NoT equal to the planted one, over all epochs",
-            _exact_by_seed(some, name), ">=", 1.0,
+            some.groupby("seed")[f"excess_{name}"].agg(lambda excess: (excess == 0).mean()),
+            ">=", 1.0,
         )
-        for where, some in {
-            "at the paper's optimizer, rate and depth": paper,
+        for settings, some in {
+            "at the paper's optimizer, rate and depth": where(rows, **_PAPER),
             "at every learning rate, optimizer and depth of the map": rows,
         }.items()
         for name in ("weights", "activations")
     ]  # fmt: skip
     return [*kept, undone]
-
-
-def _barrier_left(row: Row) -> float:
-    """NaN for a pair that training has lost, so that nothing is concluded from the others."""
-    return np.nan if row["undone_midpoint"] is None else number(row, "undone_midpoint")
-
-
-def _seeds(rows: list[Row]) -> list[int]:
-    return sorted({int(number(row, "seed")) for row in rows})
-
-
-def _exact_by_seed(rows: list[Row], name: str) -> list[float]:
-    return [
-        float(np.mean([row[f"excess_{name}"] == 0 for row in rows if row["seed"] == seed]))
-        for seed in _seeds(rows)
-    ]
