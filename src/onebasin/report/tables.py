@@ -1,7 +1,7 @@
 """The tables of a report: a run's numbers as rows of text. How they look is the page's affair."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from onebasin.plots.numbers import DASH, counted, fixed, percent, significant, whole
 from onebasin.report.figures.pruning import ORDERS
@@ -21,6 +21,10 @@ class Table(NamedTuple):
     header: tuple[str, ...]
     rows: list[tuple[str, ...]]
     note: str = ""
+
+
+Maker: TypeAlias = Callable[[Findings], Table]
+"""What makes a table of findings."""
 
 
 def representation_table(findings: Findings) -> Table:
