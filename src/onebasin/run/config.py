@@ -131,11 +131,6 @@ def _check_network(config: RunConfig) -> None:
             f"A network of kind {kind!r} reads {', '.join(f'network.{n}' for n in KEYS[kind])}. "
             f"Got {', '.join(f'network.{name}' for name in unread)} as well. Leave it out."
         )
-    if kind != "mlp" and config.alignment.matching in ("activations", "mixed"):
-        raise ConfigError(
-            'alignment.matching must be "weights" or "gaussian" for a network of kind '
-            f"{kind!r}, which has no activations to match. Got {config.alignment.matching!r}."
-        )
 
 
 def _base(name_or_path: str) -> dict[str, Any]:
