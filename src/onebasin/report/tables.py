@@ -1,12 +1,13 @@
 """The tables of a report: a run's numbers as rows of text. How they look is the page's affair."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from onebasin.plots.numbers import DASH, counted, fixed, percent, significant, whole
 from onebasin.report.figures.pruning import ORDERS
 from onebasin.report.findings import Findings
 from onebasin.report.representations import in_order, kept_draws, representation_rows
+from onebasin.run.nested import flat
 from onebasin.run.representations import METHODS
 from onebasin.run.results import ArrayFloor, Barrier, LowRank, PrunedNetwork, PruningPoint
 
@@ -221,19 +222,12 @@ def version_table(findings: Findings) -> Table:
 
 def config_table(findings: Findings) -> Table:
     """Every choice of the run."""
-    rows = list(_flattened(findings.results.config.model_dump(mode="json")))
+    rows = [
+        (name, _written(value))
+        for name, value in flat(findings.results.config.model_dump(mode="json")).items()
+    ]
     note = "With the versions and the machine, these fix every number of this page."
     return Table("Config", ("Key", "Value"), rows, note)
-
-
-def _flattened(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            rows += _flattened(value, f"{prefix}{key}.")  # pyright: ignore[reportUnknownArgumentType]
-        else:
-            rows.append((f"{prefix}{key}", _written(value)))
-    return rows
 
 
 def _written(value: Any) -> str:

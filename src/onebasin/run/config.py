@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from onebasin.run.nested import Section
 from onebasin.run.networks import KEYS, unread_keys
 from onebasin.run.sections import (
     AlignmentConfig,
@@ -20,7 +21,6 @@ from onebasin.run.sections import (
     NetworkConfig,
     PosteriorConfig,
     RefinementConfig,
-    Section,
     VIConfig,
 )
 
@@ -189,10 +189,10 @@ def _without_kinds(location: Sequence[str | int]) -> str:
 
 
 def _known_keys(location: Sequence[str]) -> list[str]:
-    section: type[BaseModel] = RunConfig
+    section: type[Section] = RunConfig
     for part in location:
         annotation = section.model_fields[part].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        if not (isinstance(annotation, type) and issubclass(annotation, Section)):
             return []
         section = annotation
     return list(section.model_fields)

@@ -5,14 +5,14 @@ The console, the report and the studies ask here; names are compared nowhere els
 
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel
+from onebasin.run.nested import Section
 
 Family: TypeAlias = Literal[
     "hmc", "chain", "gaussian", "low-rank", "network", "kept", "vi", "ensemble"
 ]
 
 
-class Representation(BaseModel, frozen=True, extra="forbid"):
+class Representation(Section):
     """What stands for the posterior: all draws, a few of them, networks, or a Gaussian.
 
     `key` names it in results.json and its file, `unaligned` the same representation of draws that

@@ -7,10 +7,11 @@ import json
 import math
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from onebasin.data.dataset import Task
 from onebasin.run.config import RunConfig
+from onebasin.run.nested import Section
 from onebasin.run.representations import Representation
 from onebasin.store.errors import StoreError
 
@@ -26,12 +27,6 @@ Known: TypeAlias = Annotated[float | None, BeforeValidator(_none_if_infinite)]
 """A number; None where there is none, for JSON has neither NaN nor infinity."""
 Interval: TypeAlias = tuple[float, float]
 """The ends of a 95 % interval."""
-
-
-class Section(BaseModel):
-    """A part of the results: frozen, and strict about names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class DataSizes(Section):
@@ -316,7 +311,7 @@ StepResults: TypeAlias = (
 class Results(Section):
     """Everything that results.json holds; a step that has not been taken has None."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     schema_version: Literal[3] = Field(default=SCHEMA, alias="schema")
     config: RunConfig
