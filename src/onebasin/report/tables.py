@@ -9,7 +9,8 @@ from onebasin.report.findings import Findings
 from onebasin.report.representations import in_order, kept_draws, representation_rows
 from onebasin.run.nested import flat
 from onebasin.run.representations import METHODS
-from onebasin.run.results import ArrayFloor, Barrier, LowRank, PrunedNetwork, PruningPoint
+from onebasin.run.results import Barrier, LowRank, PrunedNetwork, PruningPoint
+from onebasin.run.trust import ArrayFloor
 
 _NETWORKS: dict[PrunedNetwork, str] = {"hmc-mean": "HMC mean", "member": "members"}
 _SHARES = (1.0, 0.5, 0.2, 0.1)

@@ -1,15 +1,26 @@
 """Nested values that know their names: Section, of which configs, results and keys are made."""
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
 class Section(BaseModel):
     """Named values that know their names and cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _none_if_infinite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Known: TypeAlias = Annotated[float | None, BeforeValidator(_none_if_infinite)]
+"""A number; None where there is none, for JSON has neither NaN nor infinity."""
+Interval: TypeAlias = tuple[float, float]
+"""The ends of a 95 % interval."""
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -13,20 +13,24 @@ Family: TypeAlias = Literal[
 
 
 class Representation(Section):
-    """What stands for the posterior: all draws, a few of them, networks, or a Gaussian.
-
-    `key` names it in results.json and its file, `unaligned` the same representation of draws that
-    were not aligned. `is_tempered` says of a low-rank Gaussian that its residual std was shrunk.
-    """
+    """What stands for the posterior: all draws, a few of them, networks, or a Gaussian."""
 
     key: str
+    """What it is called here, and the name of its file."""
     family: Family
+    """What kind of representation it is."""
     label: str
+    """What it is called on the page."""
     meaning: str
+    """What it stores."""
     values_per_weight: int
+    """How many numbers it stores for each weight."""
     unaligned: str | None = None
+    """The key of the same representation of draws that were not aligned."""
     rank: int | None = None
+    """The rank of a low-rank Gaussian."""
     is_tempered: bool = False
+    """Whether the residual std of a low-rank Gaussian was scaled by its factor."""
 
     @property
     def key_unaligned(self) -> str:
