@@ -7,7 +7,7 @@ DEMO ?= demo-run
 N ?= 1000
 SEED ?= 0
 
-.PHONY: demo test test-fast test-long test-adapters fuzz check bench docs lock clean
+.PHONY: demo test test-fast test-long test-adapters fuzz check bench docs docs-tables lock clean
 
 $(VENV)/.ready: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "onebasin needs Python 3.11 or later. Got " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
@@ -50,7 +50,10 @@ check: $(VENV)/.ready  ## Format, lint, types, and who may import whom.
 bench: $(VENV)/.ready  ## Speed, as ratios against a peer and against the floor.
 	$(BIN)/python -m benchmarks
 
-docs: $(VENV)/.ready  ## The documentation as pages, in site/.
+docs-tables: $(VENV)/.ready  ## The tables of keys in the documentation, from the types.
+	$(BIN)/python -m onebasin.run.docs docs
+
+docs: docs-tables  ## The documentation as pages, in site/.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	$(BIN)/mkdocs build --strict
 

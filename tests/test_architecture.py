@@ -19,7 +19,6 @@ TABLES = {"row", "rows", "table", "tables"}
 OTHER_DICTS = {
     "report/findings.py": {"layers"},  # params
     "report/figures/std_maps.py": {"stds"},  # of inputs, by what they are the stds of
-    "run/cache.py": {"plain"},  # arguments of what was computed
     "run/config.py": {"loads", "one", "worst"},  # TOML, and errors of pydantic
     "run/results.py": {"first"},  # an error of pydantic
     "run/steps/sample.py": {"stats"},  # of a sampler, in ArviZ's names
@@ -47,7 +46,6 @@ NAMES_TAKEN_APART = {
     "report/figures/null_floor.py": {"name.removeprefix('network/')"},
 }
 READS_JSON = {
-    "run/cache.py",  # a key, of which it wrote the text
     "run/results.py",
     "studies/frontier/run.py",  # files of their own study, as those below
     "studies/pruning/measure.py",

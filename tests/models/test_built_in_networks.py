@@ -12,6 +12,7 @@ from networks import BUILT_IN, BuiltIn, random_inputs, random_params
 
 from onebasin import _trees
 from onebasin._collections import map_statistics, statistics_in
+from onebasin.alignment.activation_matching import activation_matching
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.discovery.find import find_symmetry
 from onebasin.symmetry.permutation import permute
@@ -149,6 +150,18 @@ def test_networks_compute_in_the_dtype_of_their_params(net: BuiltIn) -> None:
     params, inputs = random_params(net.network, 0, np.float32), random_inputs(net, dtype=np.float32)
     with jax.numpy_dtype_promotion("strict"):
         assert jax.eval_shape(net.network.apply, params, inputs).dtype == np.float32
+
+
+@every_network
+def test_a_network_that_gives_activations_has_them_where_they_can_be_matched(net: BuiltIn) -> None:
+    given = net.network._replace(activations=lambda params, inputs: {})
+    try:
+        activation_matching(lambda params: {}).symmetry(net.network.symmetry)
+    except ValueError:
+        assert not given.has_activations
+    else:
+        assert given.has_activations
+    assert not net.network._replace(activations=None).has_activations
 
 
 @every_network

@@ -250,13 +250,6 @@ def test_a_network_that_does_not_fit_is_refused_before_anything_is_drawn(
         set_up(tiny_config("digits", hidden, *changes))
 
 
-def test_a_network_without_activations_says_so_where_they_are_asked_for(resnet: Setup) -> None:
-    chosen = resnet.config.alignment.model_copy(update={"matching": "activations"})
-    config = resnet.config.model_copy(update={"alignment": chosen})
-    with pytest.raises(ValueError, match=r"needs a network that says .*Got a resnet20"):
-        _ = resnet._replace(config=config).matching
-
-
 def test_networks_are_named_by_what_they_read() -> None:
     names = {kind: network_name(config_of(kind).network, set_up(config_of(kind)).dataset)
              for kind in ("resnet20", "vit")}  # fmt: skip

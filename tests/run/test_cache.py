@@ -166,3 +166,15 @@ def test_a_fingerprint_does_not_depend_on_how_arrays_lie_in_memory() -> None:
     inputs = np.asfortranarray(dataset.train.inputs)
     turned = dataclasses.replace(dataset, train=dataclasses.replace(dataset.train, inputs=inputs))
     assert fingerprint(turned) == fingerprint(dataset)
+
+
+def test_a_table_that_became_a_number_is_one_difference(computation: Computation) -> None:
+    computation(Key(config={"posterior": {"prior_std": {"hidden": 1.0, "out": 0.5}}}))
+    key = Key(config={"posterior": {"prior_std": 2.0}})
+    message = assert_refused(computation, key, 'posterior.prior_std 2.0 instead of {"hidden": 1.0')
+    assert message.count("instead of") == 1
+
+
+def test_an_argument_does_not_hide_a_key_of_the_config(computation: Computation) -> None:
+    computation(Key(arguments={"seed": 0}, config={"seed": 1}))
+    assert_refused(computation, Key(arguments={"seed": 0}, config={"seed": 2}), "seed 2 instead")

@@ -227,13 +227,6 @@ def test_a_network_reads_its_own_keys_and_no_others(kind: str) -> None:
                 load_config("digits", changes)
 
 
-@pytest.mark.parametrize("matching", ["activations", "mixed"])
-def test_networks_without_activations_are_not_matched_by_them(matching: str) -> None:
-    changes = ["network.kind=vit", f"alignment.matching={matching}"]
-    with pytest.raises(ConfigError, match=rf"kind 'vit', which has no activ.*Got '{matching}'\."):
-        load_config("digits", changes)
-
-
 def test_a_rank_beyond_the_draws_is_refused_before_anything_is_drawn() -> None:
     changes = ["hmc.num_chains=1", "hmc.num_draws=5"]
     assert load_config("digits", [*changes, "compact.ranks=[4]"]).compact.ranks == (4,)

@@ -11,8 +11,14 @@ from tiny_runs import tiny_config
 
 from onebasin.alignment.align import align
 from onebasin.alignment.gaussian_matching import gaussian_matching
+from onebasin.data import Dataset
+from onebasin.models.network import Network
 from onebasin.prediction.categorical import CategoricalPredictive
 from onebasin.prediction.regression import MixturePredictive
+from onebasin.run import setup as module
+from onebasin.run.config import ConfigError, load_config
+from onebasin.run.networks import network_of
+from onebasin.run.sections import NetworkConfig
 from onebasin.run.setup import Setup, set_up
 
 
@@ -120,6 +126,25 @@ def test_a_prior_that_names_no_array_is_refused_before_anything_is_drawn() -> No
     config = tiny_config("digits", "posterior.prior_std={hidden=1.0, outt=0.5}")
     with pytest.raises(ValueError, match=r"must name layers or arrays\. Got \['outt'\]"):
         set_up(config)
+
+
+@pytest.mark.parametrize("matching", ["activations", "mixed"])
+def test_a_network_without_activations_is_not_matched_by_them(matching: str) -> None:
+    config = load_config("digits", ["network.kind=convnet", f"alignment.matching={matching}"])
+    words = rf"what its units put out\. Got '{matching}' for a network of kind 'convnet'\."
+    with pytest.raises(ConfigError, match=words):
+        set_up(config)
+
+
+def test_whether_activations_are_matched_is_asked_of_the_network_and_not_of_its_kind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def outspoken(config: NetworkConfig, dataset: Dataset) -> Network:
+        return network_of(config, dataset)._replace(activations=lambda params, inputs: {})
+
+    monkeypatch.setattr(module, "network_of", outspoken)
+    changes = ["network.kind=convnet", "alignment.matching=activations"]
+    assert set_up(load_config("digits", changes)).matching.name == "activations"
 
 
 @pytest.mark.parametrize("signs", [True, False])

@@ -46,6 +46,14 @@ class Network(NamedTuple):
     recalibrate: Callable[[Params, Float[Array, "batch features"]], Params] | None = None
     is_homogeneous: bool = False
 
+    @property
+    def has_activations(self) -> bool:
+        """Whether units can be matched by activations: `activations` is there, no group is nested.
+
+        Units of a nested group are not compared one by one: their groups may trade places as well.
+        """
+        return self.activations is not None and not self.symmetry.nested
+
 
 _NUM_INPUTS = 4
 

@@ -1,14 +1,16 @@
 """The tables of a report: a run's numbers as rows of text. How they look is the page's affair."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from onebasin.plots.numbers import DASH, counted, fixed, percent, significant, whole
 from onebasin.report.figures.pruning import ORDERS
 from onebasin.report.findings import Findings
 from onebasin.report.representations import in_order, kept_draws, representation_rows
+from onebasin.run.nested import flat
 from onebasin.run.representations import METHODS
-from onebasin.run.results import ArrayFloor, Barrier, LowRank, PrunedNetwork, PruningPoint
+from onebasin.run.results import Barrier, LowRank, PrunedNetwork, PruningPoint
+from onebasin.run.trust import ArrayFloor
 
 _NETWORKS: dict[PrunedNetwork, str] = {"hmc-mean": "HMC mean", "member": "members"}
 _SHARES = (1.0, 0.5, 0.2, 0.1)
@@ -21,6 +23,10 @@ class Table(NamedTuple):
     header: tuple[str, ...]
     rows: list[tuple[str, ...]]
     note: str = ""
+
+
+Maker: TypeAlias = Callable[[Findings], Table]
+"""What makes a table of findings."""
 
 
 def representation_table(findings: Findings) -> Table:
@@ -217,19 +223,12 @@ def version_table(findings: Findings) -> Table:
 
 def config_table(findings: Findings) -> Table:
     """Every choice of the run."""
-    rows = list(_flattened(findings.results.config.model_dump(mode="json")))
+    rows = [
+        (name, _written(value))
+        for name, value in flat(findings.results.config.model_dump(mode="json")).items()
+    ]
     note = "With the versions and the machine, these fix every number of this page."
     return Table("Config", ("Key", "Value"), rows, note)
-
-
-def _flattened(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            rows += _flattened(value, f"{prefix}{key}.")  # pyright: ignore[reportUnknownArgumentType]
-        else:
-            rows.append((f"{prefix}{key}", _written(value)))
-    return rows
 
 
 def _written(value: Any) -> str:

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from onebasin.run.cache import Key, cached, check_key, key_of
+from onebasin.run.cache import Key, cached, check_is_keyed, check_key, key_of
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Setup
 
@@ -17,7 +17,6 @@ def open_run(path: Path, setup: Setup, *, again: bool = False) -> RunDirectory:
     Raises: StoreError where a run of another key, one without a key, or anything else lies there.
     """
     values = setup.config.model_dump(mode="json")
-    key = _key(setup)
 
     def make() -> RunDirectory:
         if (path / "config.toml").exists():
@@ -25,11 +24,11 @@ def open_run(path: Path, setup: Setup, *, again: bool = False) -> RunDirectory:
         return RunDirectory.create(path, values)
 
     if not again and (path / "config.toml").exists():
-        check_key(path, key)
+        check_is_keyed(path)  # or it would be taken for interrupted, and deleted
     # Nothing is saved: steps write their files when they are taken.
     return cached(
         path,
-        key,
+        _key(setup),
         make,
         lambda path: RunDirectory.resume(path, values),
         lambda path, run: None,

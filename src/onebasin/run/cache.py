@@ -5,15 +5,16 @@ argument, the config, a fingerprint of the data and the version of the library.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 import onebasin
 from onebasin.data import Dataset
 from onebasin.data.fingerprint import fingerprint
+from onebasin.run.nested import Section, changes
 from onebasin.store.errors import StoreError
 from onebasin.store.files import write_text
 
@@ -24,14 +25,12 @@ _MEND = "Name another folder with --out, or pass --again to replace it."
 _MAX_LENGTH, _MAX_DIFFERENCES = 40, 4
 
 
-class Key(BaseModel):
+class Key(Section):
     """Everything that a result depends on. `data` are fingerprints by the names of data sets."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    arguments: dict[str, Any] = {}
-    config: dict[str, Any] = {}
-    data: dict[str, str] = {}
+    arguments: dict[str, Any] = Field(default={})
+    config: dict[str, Any] = Field(default={})
+    data: dict[str, str] = Field(default={})
     version: str = Field(default_factory=lambda: onebasin.__version__)
 
 
@@ -83,18 +82,22 @@ def is_keyed(folder: Path) -> bool:
     return (folder / _KEY).exists()
 
 
-def check_key(folder: Path, key: Key, mend: str = _MEND) -> None:
-    """Raise StoreError, in one line, where a folder's key is another one, damaged or missing.
-
-    What differs is named, and `mend` says how to go on. A result without a key was written by an
-    earlier version.
-    """
-    path = folder / _KEY
+def check_is_keyed(folder: Path, mend: str = _MEND) -> None:
+    """Raise StoreError where a folder with a result has no key: an earlier version wrote it."""
     if not is_keyed(folder):
         raise StoreError(
             f"A result is used again with the key that says what made it. Got {folder}, which has "
             f"no {_KEY}: an earlier version wrote it. {mend}"
         )
+
+
+def check_key(folder: Path, key: Key, mend: str = _MEND) -> None:
+    """Raise StoreError, in one line, where a folder's key is another one, damaged or missing.
+
+    What differs is named, and `mend` says how to go on.
+    """
+    check_is_keyed(folder, mend)
+    path = folder / _KEY
     try:
         old = Key.model_validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -114,30 +117,18 @@ def check_key(folder: Path, key: Key, mend: str = _MEND) -> None:
 
 def key_differences(old: Key, new: Key) -> list[str]:
     """In words, what differs between two keys; nothing where they are equal."""
-    before, after = (_settings(key) for key in (old, new))
+    # As JSON holds them: a tuple and a list are the same.
+    old, new = (Key.model_validate_json(key.model_dump_json()) for key in (old, new))
+    changed = changes(old.config, new.config) | changes(old.arguments, new.arguments)
     found = [
-        f"{name} {_shortened(after.get(name))} instead of {_shortened(before.get(name))}"
-        for name in sorted(before | after)
-        if before.get(name) != after.get(name)
+        f"{name} {_shortened(now)} instead of {_shortened(then)}"
+        for name, (then, now) in sorted(changed.items())
     ]
     # Other settings often select other data, which says nothing of the file.
     if old.data != new.data and not found:
         found.append("data that has changed since")
     if old.version != new.version:
         found.append(f"version {new.version} instead of {old.version}")
-    return found
-
-
-def _settings(key: Key) -> dict[str, Any]:
-    plain = json.loads(key.model_dump_json(include={"arguments", "config"}))
-    return _flat(plain["config"]) | _flat(plain["arguments"])
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        is_inner = isinstance(value, Mapping)
-        found |= _flat(value, f"{prefix}{name}.") if is_inner else {f"{prefix}{name}": value}
     return found
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from onebasin.run.nested import Section
 from onebasin.run.networks import KEYS, unread_keys
 from onebasin.run.sections import (
     AlignmentConfig,
@@ -20,7 +21,6 @@ from onebasin.run.sections import (
     NetworkConfig,
     PosteriorConfig,
     RefinementConfig,
-    Section,
     VIConfig,
 )
 
@@ -33,6 +33,7 @@ class RunConfig(Section):
     """Everything that a run depends on; with the library's versions it fixes every number."""
 
     seed: Annotated[int, Field(ge=0)] = 0
+    """It fixes everything random."""
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
     posterior: PosteriorConfig = PosteriorConfig()
@@ -131,11 +132,6 @@ def _check_network(config: RunConfig) -> None:
             f"A network of kind {kind!r} reads {', '.join(f'network.{n}' for n in KEYS[kind])}. "
             f"Got {', '.join(f'network.{name}' for name in unread)} as well. Leave it out."
         )
-    if kind != "mlp" and config.alignment.matching in ("activations", "mixed"):
-        raise ConfigError(
-            'alignment.matching must be "weights" or "gaussian" for a network of kind '
-            f"{kind!r}, which has no activations to match. Got {config.alignment.matching!r}."
-        )
 
 
 def _base(name_or_path: str) -> dict[str, Any]:
@@ -194,10 +190,10 @@ def _without_kinds(location: Sequence[str | int]) -> str:
 
 
 def _known_keys(location: Sequence[str]) -> list[str]:
-    section: type[BaseModel] = RunConfig
+    section: type[Section] = RunConfig
     for part in location:
         annotation = section.model_fields[part].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        if not (isinstance(annotation, type) and issubclass(annotation, Section)):
             return []
         section = annotation
     return list(section.model_fields)

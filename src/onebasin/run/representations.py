@@ -5,28 +5,32 @@ The console, the report and the studies ask here; names are compared nowhere els
 
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel
+from onebasin.run.nested import Section
 
 Family: TypeAlias = Literal[
     "hmc", "chain", "gaussian", "low-rank", "network", "kept", "vi", "ensemble"
 ]
 
 
-class Representation(BaseModel, frozen=True, extra="forbid"):
-    """What stands for the posterior: all draws, a few of them, networks, or a Gaussian.
-
-    `key` names it in results.json and its file, `unaligned` the same representation of draws that
-    were not aligned. `is_tempered` says of a low-rank Gaussian that its residual std was shrunk.
-    """
+class Representation(Section):
+    """What stands for the posterior: all draws, a few of them, networks, or a Gaussian."""
 
     key: str
+    """What it is called here, and the name of its file."""
     family: Family
+    """What kind of representation it is."""
     label: str
+    """What it is called on the page."""
     meaning: str
+    """What it stores."""
     values_per_weight: int
+    """How many numbers it stores for each weight."""
     unaligned: str | None = None
+    """The key of the same representation of draws that were not aligned."""
     rank: int | None = None
+    """The rank of a low-rank Gaussian."""
     is_tempered: bool = False
+    """Whether the residual std of a low-rank Gaussian was scaled by its factor."""
 
     @property
     def key_unaligned(self) -> str:

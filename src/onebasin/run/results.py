@@ -1,47 +1,38 @@
 """The results of a run: one frozen section for each step, as results.json holds them.
 
-A step returns its section; the report, the console and the studies read the same fields.
+A step returns its section; the report, the console and the studies read the same fields. The text
+under a field is its row in docs/numbers.md: see `run/docs.py`. A section may stand without.
 """
 
 import json
-import math
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from onebasin.data.dataset import Task
 from onebasin.run.config import RunConfig
+from onebasin.run.nested import Interval, Known, Section
 from onebasin.run.representations import Representation
+from onebasin.run.trust import Diagnostics, NullFloor
 from onebasin.store.errors import StoreError
 
 SCHEMA: Literal[3] = 3
 """The version of results.json; it grows when a name changes its meaning."""
 
 
-def _none_if_infinite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-Known: TypeAlias = Annotated[float | None, BeforeValidator(_none_if_infinite)]
-"""A number; None where there is none, for JSON has neither NaN nor infinity."""
-Interval: TypeAlias = tuple[float, float]
-"""The ends of a 95 % interval."""
-
-
-class Section(BaseModel):
-    """A part of the results: frozen, and strict about names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class DataSizes(Section):
-    """What was predicted from how many features, and the examples of each part."""
+    """What was predicted from what, and the number of examples."""
 
     task: Task
+    """What is predicted."""
     num_features: int
+    """The number of features of an example."""
     train: int
+    """The number of training examples."""
     validation: int
+    """The number of validation examples."""
     test: int
+    """The number of test examples."""
 
 
 class SampleResults(Section):
@@ -49,36 +40,45 @@ class SampleResults(Section):
 
     data: DataSizes
     seconds: float = 0.0
+    """How long the step took, in seconds."""
 
 
 class AlignmentQuality(Section):
-    """How the draws were aligned.
-
-    `objective` and `converged_share` are means over HMC's draws. `max_function_change` is the
-    largest change of an output by alignment, as a share of the largest output.
-    """
+    """How the draws were aligned."""
 
     matching: str
+    """How the similarity of units was measured."""
     reference: str
+    """What draws were matched to."""
     objective: float
+    """What the matching maximizes, the mean over HMC's draws."""
     converged_share: float
+    """The share of HMC's draws that had stopped changing when the alignment ended."""
     max_function_change: float
+    """The largest change of an output by alignment, as a share of the largest output: over all
+    test inputs and all draws of HMC, the ensemble and variational inference."""
 
 
 class LagTranspositions(Section):
-    """The mean number of transpositions between draws of a chain that lie `lag` draws apart."""
+    """Transpositions between draws of one chain."""
 
     lag: int
+    """How many draws the two lie apart."""
     count: float
+    """The mean number of transpositions between them."""
 
 
 class Transpositions(Section):
-    """Numbers of transpositions; `baseline` ones are those of random permutations."""
+    """How many transpositions of units lie between draws."""
 
     between_chains: Known
+    """The mean number between draws of different chains."""
     by_lag: tuple[LagTranspositions, ...]
+    """The mean number between draws of one chain, by their distance in the chain."""
     baseline_mean: float
+    """The mean number in a random permutation."""
     baseline_std: float
+    """The std of the number in a random permutation."""
 
 
 class AlignResults(Section):
@@ -87,70 +87,19 @@ class AlignResults(Section):
     alignment: AlignmentQuality
     transpositions: Transpositions
     seconds: float = 0.0
-
-
-class ArrayFloor(Section):
-    """Root mean squares of the stds of an array, in units of the weights.
-
-    `null_std` is the null floor, `ess_median` the median effective sample size of an aligned std.
-    """
-
-    std: float
-    null_std: float
-    unaligned_std: float
-    ess_median: float
-
-    @property
-    def ratio(self) -> float | None:
-        """The aligned std in units of its null floor; None where the floor is 0."""
-        return self.std / self.null_std if self.null_std > 0 else None
-
-
-class NullFloor(ArrayFloor):
-    """The floor of all weights, and of each array by its path.
-
-    `share_below` is the share of weights whose std lies below its floor, `undecided_share` that of
-    weights whose effective sample size is too small to tell.
-    """
-
-    share_below: float
-    undecided_share: float
-    by_array: dict[str, ArrayFloor]
+    """How long the step took, in seconds."""
 
 
 class LowRank(Section):
-    """The variance that a rank leaves over, and the factor on its residual std."""
+    """What a low-rank Gaussian leaves over."""
 
     rank: int
+    """The number of principal components."""
     residual_share: float
+    """The share of the total variance that the components leave over."""
     residual_scale: float
-
-
-class SamplerHealth(Section):
-    """How HMC fared; None where the sampler does not say."""
-
-    num_divergent: int | None
-    acceptance_rate: Known
-    step_size: Known
-    bfmi_min: Known
-
-
-class Convergence(Section):
-    """R-hat and effective sample sizes over some quantities; None where they are not defined."""
-
-    rhat_median: Known
-    rhat_max: Known
-    ess_median: Known
-    ess_min: Known
-
-
-class Diagnostics(Section):
-    """Whether HMC can be trusted: its health, and convergence of predictions and weights."""
-
-    sampler: SamplerHealth
-    predictions: Convergence
-    weights_unaligned: Convergence
-    weights_aligned: Convergence
+    """The factor on the residual std with which predictions on validation inputs come closest to
+    those of HMC."""
 
 
 class SummarizeResults(Section):
@@ -158,24 +107,32 @@ class SummarizeResults(Section):
 
     null_floor: NullFloor
     low_rank: tuple[LowRank, ...]
+    """What each low-rank Gaussian leaves over."""
     diagnostics: Diagnostics
     seconds: float = 0.0
+    """How long the step took, in seconds."""
 
 
 class PredictionScores(Section):
-    """How well predictions fit the targets of the test set.
-
-    `nll` is in nats an example. Classes have `accuracy` and `brier`, regression has `rmse` and
-    `crps` in units of the target. `ece` is the expected calibration error of classes, and the mean
-    gap between nominal and empirical coverage in regression.
-    """
+    """How well predictions fit the targets of the test set."""
 
     nll: float
+    """The mean negative log predictive density of an example, in nats; in regression in units of
+    the target."""
     ece: float
+    """Classes: the expected calibration error over 15 bins of confidence (Guo et al. 2017), which
+    is biased upward on small test sets. Regression: the mean gap between nominal and observed
+    quantiles (Kuleshov et al. 2018)."""
     accuracy: float | None = None
+    """Classes: the share of examples whose most probable class is right."""
     brier: float | None = None
+    """Classes: the mean squared distance between probabilities and the true class, summed over
+    classes (0 to 2)."""
     rmse: float | None = None
+    """Regression: the root mean squared error, in units of the target."""
     crps: float | None = None
+    """Regression: the continuous ranked probability score, which is the integral of the Brier
+    score over thresholds, in units of the target."""
 
     @property
     def first(self) -> float:
@@ -186,14 +143,13 @@ class PredictionScores(Section):
 
 
 class Scores(PredictionScores):
-    """How well a representation predicts, and how near it comes to HMC.
-
-    `total_variation` is that to HMC's predictions (0 to 1), `agreement` the share of test examples
-    with the same class; regression has none.
-    """
+    """How well a representation predicts, and how near it comes to HMC."""
 
     total_variation: float
+    """Half the L1 distance to HMC's predictive distribution (0 to 1), the mean over examples.
+    Regression: on a grid of 256 points."""
     agreement: float | None = None
+    """Classes: the share of examples with the same most probable class as HMC."""
 
 
 class Evaluated(Section):
@@ -204,57 +160,73 @@ class Evaluated(Section):
 
 
 class Distances(Section):
-    """How far two Gaussians lie apart: KL in nats, 2-Wasserstein in units of the weights.
-
-    `kl` is the median over weights: a weight that one method leaves almost without variance would
-    swamp the mean, `kl_mean`.
-    """
+    """How far two Gaussians lie apart, weight by weight."""
 
     kl: Known
+    """The median over weights of the KL divergence of the first from the second, in nats. A weight
+    that one method leaves almost without variance would swamp the mean."""
     kl_mean: Known
+    """The mean over weights of the same."""
     wasserstein2: float
+    """The mean over weights of the 2-Wasserstein distance, in units of the weights."""
 
 
 class Comparison(Section):
-    """The distances of one method's Gaussian to another's, by the keys of both."""
+    """How far two methods' Gaussians lie apart."""
 
     first: str
+    """The key of one method's Gaussian."""
     second: str
+    """The key of the other's."""
     aligned: Distances
+    """The distances once both are in HMC's basin."""
     unaligned: Distances
+    """The distances before alignment."""
 
 
 class Barrier(Section):
-    """Midpoint barriers between ensemble members: their mean, its interval, and each pair's."""
+    """How far something rises halfway between two ensemble members, above their mean."""
 
     mean: float
+    """The mean over all pairs of members."""
     interval: Interval | None
+    """Its 95 % interval; none of a single pair."""
     pairs: tuple[float, ...]
+    """The rise between each pair."""
 
 
 class Barriers(Section):
-    """Barriers of the test loss (nats) and of the test error (share of classes, or RMSE)."""
+    """The barriers of the test set."""
 
     loss: Barrier
+    """The barrier of the loss, in nats."""
     error: Barrier
+    """The barrier of the share of wrong classes, or of the RMSE."""
 
 
 class Connectivity(Section):
-    """Barriers before and after alignment; with BatchNorm also with recomputed statistics."""
+    """Barriers between ensemble members."""
 
     before: Barriers
+    """Barriers before alignment."""
     after: Barriers
+    """Barriers after alignment."""
     before_recomputed: Barriers | None = None
+    """With BatchNorm: barriers before alignment, with statistics recomputed halfway."""
     after_recomputed: Barriers | None = None
+    """With BatchNorm: barriers after alignment, with statistics recomputed halfway."""
 
 
 class CompareResults(Section):
     """What the step `compare` found."""
 
     representations: tuple[Evaluated, ...]
+    """What may stand for the posterior, with its scores."""
     comparisons: tuple[Comparison, ...]
+    """Gaussians of two methods, compared weight by weight."""
     connectivity: Connectivity
     seconds: float = 0.0
+    """How long the step took, in seconds."""
 
     def scores(self, representation: Representation | str) -> Scores | None:
         """The scores of a representation, also by its key; None where it was not evaluated."""
@@ -264,16 +236,18 @@ class CompareResults(Section):
 
 
 class PruningPoint(Section):
-    """The score (accuracy or RMSE) and NLL with a share of the weights kept.
-
-    `low` and `high` are the ends of the score's 95 % interval.
-    """
+    """A network of which a share of the weights is left."""
 
     keep: float
+    """The share of the weights that is left."""
     score: float
+    """The accuracy, or the RMSE."""
     nll: float
+    """The mean negative log predictive density of an example, in nats."""
     low: float
+    """The lower end of the score's 95 % interval."""
     high: float
+    """The upper end of the score's 95 % interval."""
 
 
 PrunedNetwork: TypeAlias = Literal["hmc-mean", "member"]
@@ -283,8 +257,13 @@ class PruningCurve(Section):
     """What is left of a network when weights go in one order, share by share."""
 
     network: PrunedNetwork
+    """The mean of HMC's aligned draws, or the ensemble's members, averaged."""
     order: str
+    """Which weights stay longest: those of small `std`, of large `signal-to-noise` (|weight| / std)
+    or `magnitude` (|weight|), or `random` ones. `-misaligned`: by HMC's std before the member was
+    aligned, the control."""
     points: tuple[PruningPoint, ...]
+    """The curve, by the share that is left."""
 
     def at(self, keep: float) -> PruningPoint | None:
         """The point of a share of weights kept; None where it was not measured."""
@@ -295,7 +274,9 @@ class PruneResults(Section):
     """What the step `prune` found."""
 
     curves: tuple[PruningCurve, ...]
+    """The curve of each network and order."""
     seconds: float = 0.0
+    """How long the step took, in seconds."""
 
     def curve(self, network: PrunedNetwork, order: str) -> PruningCurve | None:
         """The curve of a network and an order; None where it was not measured."""
@@ -316,17 +297,21 @@ StepResults: TypeAlias = (
 class Results(Section):
     """Everything that results.json holds; a step that has not been taken has None."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     schema_version: Literal[3] = Field(default=SCHEMA, alias="schema")
+    """The version of this file."""
     config: RunConfig
+    """The config, every default written out."""
     versions: dict[str, str]
+    """The versions of Python and of the libraries that fix every number."""
     sample: SampleResults | None = None
     align: AlignResults | None = None
     summarize: SummarizeResults | None = None
     compare: CompareResults | None = None
     prune: PruneResults | None = None
     report_seconds: float | None = None
+    """How long the report took, in seconds."""
 
     def of_step(self, step: Step) -> StepResults | None:
         """The section of a step; None where it has not been taken."""

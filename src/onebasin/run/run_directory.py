@@ -7,6 +7,7 @@ from typing import Any
 
 import tomli_w
 
+from onebasin.run.nested import changes
 from onebasin.run.results import Results, Step
 from onebasin.store.draws import delete_unfinished
 from onebasin.store.errors import StoreError
@@ -63,10 +64,10 @@ class RunDirectory:
         run = cls(path)
         wanted = _without_none(config)
         if run.config != wanted:
-            changed = sorted(_differences(run.config, wanted))
+            changed = ", ".join(changes(run.config, wanted))
             raise StoreError(
                 f"A run is resumed with the config it began with. Got other values for "
-                f"{', '.join(changed)} than in {run.path / _CONFIG}. Name another with --out."
+                f"{changed} than in {run.path / _CONFIG}. Name another with --out."
             )
         for store in (run.path / "samples").glob("*.zarr"):
             delete_unfinished(store)
@@ -136,14 +137,3 @@ def _without_none(config: Any) -> Any:
     if isinstance(config, Mapping):
         return {key: _without_none(value) for key, value in config.items() if value is not None}
     return list(config) if isinstance(config, tuple) else config
-
-
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> set[str]:
-    found: set[str] = set()
-    for key in set(old) | set(new):
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            found |= _differences(a, b, f"{prefix}{key}.")
-        elif a != b:
-            found.add(f"{prefix}{key}")
-    return found

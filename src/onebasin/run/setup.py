@@ -17,9 +17,10 @@ from onebasin.alignment.mixed_matching import mixed_matching
 from onebasin.alignment.reference import Reference, Round
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.data import Dataset, load_dataset
+from onebasin.models.network import Network
 from onebasin.models.posterior import Posterior, posterior
 from onebasin.prediction.categorical import Predictive, predict
-from onebasin.run.config import RunConfig
+from onebasin.run.config import ConfigError, RunConfig
 from onebasin.run.networks import network_of
 from onebasin.samples import Samples
 
@@ -54,11 +55,6 @@ class Setup(NamedTuple):
         if chosen.matching in ("weights", "gaussian"):
             return weight_matching()
         inputs = jnp.asarray(self.dataset.train.inputs[: chosen.num_inputs])
-        if self.posterior.network.activations is None:
-            raise ValueError(
-                f"Matching by {chosen.matching} needs a network that says what its units put out. "
-                f'Got a {self.config.network.kind}. Set alignment.matching to "weights".'
-            )
         activations = activation_matching(Partial(_put_out, self.posterior, inputs))
         if chosen.matching == "activations":
             return activations
@@ -110,8 +106,9 @@ def _put_out(posterior: Posterior, inputs: Array, params: Params) -> dict[str, A
 def set_up(config: RunConfig) -> Setup:
     """Load the data and build network and posterior.
 
-    Raises: DataError for data that breaks a rule; ValueError for priors that name no array, or a
-    network that does not fit the data.
+    Raises: DataError for data that breaks a rule; ConfigError for a matching that the network
+    does not allow; ValueError for priors that name no array, or a network that does not fit the
+    data.
     """
     chosen = config.data
     dataset = load_dataset(
@@ -127,6 +124,7 @@ def set_up(config: RunConfig) -> Setup:
         standardize=chosen.standardize,
     )
     network = network_of(config.network, dataset)
+    _check_matching(config, network)
     if not config.alignment.signs:
         network = network._replace(symmetry=network.symmetry.with_signs([]))
     return Setup(
@@ -140,3 +138,13 @@ def set_up(config: RunConfig) -> Setup:
             noise_std=config.posterior.noise_std,
         ),
     )
+
+
+def _check_matching(config: RunConfig, network: Network) -> None:
+    matching = config.alignment.matching
+    if matching in ("activations", "mixed") and not network.has_activations:
+        raise ConfigError(
+            'alignment.matching must be "weights" or "gaussian" for a network that does not say '
+            f"what its units put out. Got {matching!r} for a network of kind "
+            f"{config.network.kind!r}."
+        )

@@ -16,17 +16,10 @@ from onebasin.prediction.tempering import fit_temperature, temper
 from onebasin.run.methods import tell
 from onebasin.run.refinement import Refinement, fit_inputs, refined
 from onebasin.run.representations import low_rank
-from onebasin.run.results import (
-    ArrayFloor,
-    Convergence,
-    Diagnostics,
-    LowRank,
-    NullFloor,
-    SamplerHealth,
-    SummarizeResults,
-)
+from onebasin.run.results import LowRank, SummarizeResults
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Monitor, Setup
+from onebasin.run.trust import ArrayFloor, Convergence, Diagnostics, NullFloor, SamplerHealth
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
 

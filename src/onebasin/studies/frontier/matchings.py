@@ -104,7 +104,7 @@ def _always(setup: Setup) -> bool:
 
 
 def _has_activations(setup: Setup) -> bool:
-    return setup.posterior.network.activations is not None and _is_simple(setup)
+    return setup.posterior.network.has_activations
 
 
 def _is_simple(setup: Setup) -> bool:
