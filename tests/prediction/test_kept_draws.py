@@ -88,6 +88,12 @@ def test_a_count_outside_the_draws_is_refused(count: int) -> None:
         evenly_spaced(NUM_DRAWS, count)
 
 
+@pytest.mark.parametrize("num_draws", [5, 16, 300])
+def test_a_start_just_below_one_spacing_stays_within_the_draws(num_draws: int) -> None:
+    rows = evenly_spaced(num_draws, num_draws, float(np.nextafter(1.0, 0.0)))
+    np.testing.assert_array_equal(rows, np.arange(num_draws))
+
+
 @given(st.integers(1, 300), st.data())
 def test_evenly_spaced_rows_are_distinct_and_equally_far_apart(num_draws: int, data) -> None:
     count = data.draw(st.integers(1, num_draws))

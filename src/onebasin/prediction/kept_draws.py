@@ -13,7 +13,8 @@ def evenly_spaced(num_draws: int, count: int, start: float = 0.0) -> Int[np.ndar
         raise ValueError(f"count must lie in [1, {num_draws}] (draws). Got {count}.")
     if not 0 <= start < 1:
         raise ValueError(f"start must lie in [0, 1). Got {start}.")
-    return ((np.arange(count) + start) * num_draws / count).astype(int)
+    # In whole numbers: a start just below 1 would round the last row up to one that is not there.
+    return (np.arange(count) * num_draws + int(start * num_draws)) // count
 
 
 def chosen_draws(
