@@ -66,14 +66,17 @@ def fit_temperatures(
 
     Judged as by `fit_temperature`; coordinate descent finds a local optimum.
     """
+    judged = lambda factors: _distance(
+        temper(gaussian, factors), predict, reference, key, num_draws
+    )
     common = fit_temperature(gaussian, predict, reference, key, num_draws, scales)
     found = dict.fromkeys(_trees.named_leaves(without_statistics(gaussian.std)), common)
+    least = judged(found)
     for _ in range(num_sweeps):
-        for name in found:
-            tried = {scale: temper(gaussian, found | {name: scale}) for scale in scales}
-            found[name] = min(
-                tried, key=lambda s: _distance(tried[s], predict, reference, key, num_draws)
-            )
+        for name, before in list(found.items()):
+            tried = {s: judged(found | {name: s}) for s in scales if s != before} | {before: least}
+            found[name] = min(scales, key=tried.__getitem__)
+            least = tried[found[name]]
     return found
 
 
