@@ -1,6 +1,5 @@
 """What from_torch and to_torch hold modules and params to, and tensors as arrays."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin._types import Params
+from onebasin._words import did_you_mean
 
 _TOLERANCE = 1e-4
 
@@ -179,11 +179,11 @@ def check_names(params: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
     """
     missing, unexpected = sorted(weights.keys() - params), sorted(params.keys() - weights)
     if missing or unexpected:
-        near = difflib.get_close_matches(unexpected[0], missing, 1) if unexpected else []
-        hint = f"Did you mean {near[0]!r}?" if near else "Are they of another module?"
+        close = did_you_mean(unexpected[0], missing) if unexpected else ""
+        hint = close or " Are they of another module?"
         raise ValueError(
             "Params must have the names that from_torch gives the weights of the module. "
-            f"{_trees.difference(params, weights)} {hint}"
+            f"{_trees.difference(params, weights)}{hint}"
         )
 
 

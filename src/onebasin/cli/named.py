@@ -1,11 +1,12 @@
 """named_network: a function with its params and inputs, by the name of what makes them."""
 
-import difflib
 import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from onebasin._words import did_you_mean
 
 
 def named_network(name: str) -> tuple[Callable[..., Any], Any, tuple[Any, ...]]:
@@ -43,8 +44,7 @@ def named_object(name: str, what: str, form: str, example: str) -> Callable[...,
         ) from None
     found = getattr(module, object_name, None)
     if not callable(found):
-        near = difflib.get_close_matches(object_name, dir(module), 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(object_name, dir(module))
         kind = form.partition(":")[2].lower()
         raise ValueError(f"{module_name} must have a {kind} {object_name!r}.{hint}")
     return found

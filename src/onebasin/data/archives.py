@@ -11,7 +11,8 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from onebasin.data.checks import DataError, did_you_mean
+from onebasin._words import did_you_mean
+from onebasin.data.checks import DataError
 from onebasin.data.dataset import Source
 
 Array: TypeAlias = NDArray[Any]

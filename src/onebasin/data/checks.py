@@ -3,8 +3,7 @@
 Nothing here reads a file. Every message is one line: the rule, what came, how to mend it.
 """
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -15,12 +14,6 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 class DataError(ValueError):
     """Data, a file or an option of `load_dataset` that breaks a rule."""
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` Did you mean 'digits'?` for a near miss of a known word, else nothing."""
-    near = difflib.get_close_matches(word.lower(), list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def check_fraction(name: str, value: float) -> None:

@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 from typing import TypeAlias
 
+from onebasin._words import did_you_mean
 from onebasin.data.archives import read_npz
 from onebasin.data.assemble import assemble
-from onebasin.data.checks import DataError, did_you_mean
+from onebasin.data.checks import DataError
 from onebasin.data.dataset import Dataset, Source, Task
 from onebasin.data.embedded import read_diabetes, read_digits
 from onebasin.data.official import OPENML_NAMES, read_digit_images

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from onebasin.data.checks import DataError, check_finite, did_you_mean
+from onebasin._words import did_you_mean
+from onebasin.data.checks import DataError, check_finite
 from onebasin.data.dataset import Source, Task
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from onebasin.data.checks import DataError, check_finite, check_numeric, did_you_mean
+from onebasin._words import did_you_mean
+from onebasin.data.checks import DataError, check_finite, check_numeric
 from onebasin.data.dataset import Task
 
 MAX_INFERRED_CLASSES = 50

@@ -1,6 +1,5 @@
 """The config of a run: every choice with its default, checked before anything runs."""
 
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from onebasin._words import did_you_mean
 from onebasin.run.nested import Section
 from onebasin.run.networks import KEYS, unread_keys
 from onebasin.run.sections import (
@@ -139,11 +139,9 @@ def _base(name_or_path: str) -> dict[str, Any]:
         return BUILT_IN[name_or_path]
     path = Path(name_or_path)
     if not path.is_file():
-        near = difflib.get_close_matches(name_or_path, BUILT_IN, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ConfigError(
             f"A config is a built-in name ({', '.join(BUILT_IN)}) or a TOML file. "
-            f"Got {name_or_path!r}, which is neither.{hint}"
+            f"Got {name_or_path!r}, which is neither.{did_you_mean(name_or_path, BUILT_IN)}"
         )
     try:
         return tomllib.loads(path.read_text("utf-8"))
@@ -174,9 +172,8 @@ def _explain(error: ValidationError) -> str:
     location = [str(part) for part in worst["loc"]]
     if worst["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])
-        near = difflib.get_close_matches(location[-1], known, 1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known are {', '.join(known)}."
-        return f"A config has no key {'.'.join(location)!r}. {hint}"
+        hint = did_you_mean(location[-1], known) or f" Known are {', '.join(known)}."
+        return f"A config has no key {'.'.join(location)!r}.{hint}"
     key = _without_kinds(worst["loc"])
     others = {_without_kinds(one["loc"]) for one in error.errors()}
     count = sum(not key.startswith(other) for other in others)

@@ -1,8 +1,9 @@
 """What studies and scales are called. No library is imported: the help of commands reads it."""
 
-import difflib
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, cast, get_args
+
+from onebasin._words import did_you_mean
 
 Scale: TypeAlias = Literal["smoke", "small", "full"]
 """A trial on embedded data; minutes on two cores; the paper's own protocol."""
@@ -17,8 +18,7 @@ STUDIES = (*PAPER, "frontier")
 def check_choice(what: str, value: str, choices: Sequence[str]) -> None:
     """Raise ValueError where a value is none of the choices, with the nearest one as a hint."""
     if value not in choices:
-        near = difflib.get_close_matches(value, choices, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(value, choices)
         raise ValueError(f"{what} must be one of {', '.join(choices)}. Got {value!r}.{hint}")
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from jax.core import Tracer
 
 from onebasin._types import Array, Permutation
+from onebasin._words import did_you_mean
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.axes_values import group_of, is_sign
-from onebasin.symmetry.spelling import did_you_mean
 
 
 class Checked(NamedTuple):

@@ -8,9 +8,9 @@ from jaxtyping import Float, Int
 
 from onebasin._arguments import check_key
 from onebasin._types import Key, Permutation
+from onebasin._words import did_you_mean
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.axes_values import is_sign
-from onebasin.symmetry.spelling import did_you_mean
 
 
 def random_num_transpositions(symmetry: Symmetry) -> tuple[float, float]:

@@ -3,18 +3,12 @@
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from onebasin.symmetry.axes_values import Axes, Blocks
 
 _CLOSE = 0.8
 """How alike two names must be, from 0 to 1, so that one may be the other misspelled."""
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A question that ends an error about an unknown name; empty where no known one is close."""
-    close = difflib.get_close_matches(name, list(known), 1, 0.6)
-    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def check_spelling(sizes: Mapping[str, int], named: Mapping[str, Axes | Blocks]) -> None:
