@@ -84,12 +84,13 @@ def _frontier(
     from onebasin.studies.frontier.run import run_frontier
 
     folder = Path(f"{Path(config).stem}-frontier") if out is None else out
-    num_seeds, num_steps = PROTOCOLS[checked_scale(scale)]
+    usual = PROTOCOLS[checked_scale(scale)]
+    protocol = usual._replace(
+        num_seeds=seeds or usual.num_seeds, num_steps=steps or usual.num_steps
+    )
     resolved = frontier_config(config, checked_scale(scale), changes)
     with progress() as monitor:
-        rows = run_frontier(
-            resolved, seeds or num_seeds, folder, steps or num_steps, monitor, again=again
-        )
+        rows = run_frontier(resolved, protocol, folder, monitor, again=again)
     draw_frontier(rows, folder)
     typer.echo((folder / "frontier.md").read_text("utf-8"))
     typer.echo(f"Table: {folder / 'frontier.csv'}, figures: frontier.png, path.png")

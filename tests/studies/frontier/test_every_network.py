@@ -26,7 +26,8 @@ NETWORKS = {
 def test_the_frontier_scores_every_row_that_applies(name: str, tmp_path: Path) -> None:
     changes = ["data.num_train=80", "data.num_test=40", *NETWORKS[name]]
     config = frontier_config("digits", "smoke", changes)
-    rows = run_frontier(config, 1, tmp_path / "out", 2, lambda *told: None)
+    protocol = PROTOCOLS["smoke"]._replace(num_seeds=1, num_steps=2)
+    rows = run_frontier(config, protocol, tmp_path / "out", lambda *told: None)
     total_variation = rows.set_index("representation")["total_variation"]
     assert set(from_samples(set_up(config))) <= set(total_variation.index)
     assert total_variation.between(0, 1).all()

@@ -10,6 +10,7 @@ import onebasin
 from onebasin import cli
 from onebasin.run.config import RunConfig
 from onebasin.studies.frontier import run as module
+from onebasin.studies.frontier.protocol import Protocol
 
 DRAWN: list[str] = []
 """What has been drawn and evaluated since the test began."""
@@ -22,9 +23,9 @@ def nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "draw_hmc", lambda run, setup, monitor: DRAWN.append("draws"))
     monkeypatch.setattr(module, "load_samples", lambda path, like: None)
 
-    def evaluate(setup, samples, builders, num_steps, monitor):
-        DRAWN.append(f"seed {setup.config.seed}, {num_steps} steps")
-        return made_up_seed(1 + setup.config.seed + num_steps / 100)
+    def evaluate(setup, samples, builders, protocol, monitor):
+        DRAWN.append(f"seed {setup.config.seed}, {protocol.num_steps} steps")
+        return made_up_seed(1 + setup.config.seed + protocol.num_steps / 100)
 
     monkeypatch.setattr(module, "evaluate_seed", evaluate)
 
@@ -150,5 +151,5 @@ def test_rows_that_do_not_apply_are_found_out_before_anything_is_drawn(
     monkeypatch.setattr(module, "from_samples", refuse)
     config = RunConfig.model_validate({"data": {"name": str(table)}})
     with pytest.raises(ValueError, match="no row applies"):
-        module.run_frontier(config, 1, table.parent / "other", 5, lambda *told: None)
+        module.run_frontier(config, Protocol(1, 5), table.parent / "other", lambda *told: None)
     assert not DRAWN

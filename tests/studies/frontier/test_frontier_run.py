@@ -12,6 +12,7 @@ from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import set_up
 from onebasin.store.draws import is_whole
 from onebasin.store.errors import StoreError
+from onebasin.studies.frontier.protocol import Protocol
 from onebasin.studies.frontier.refined import REFINEMENTS
 from onebasin.studies.frontier.representations import from_samples
 from onebasin.studies.frontier.rows import ENTRIES, PATH
@@ -21,7 +22,8 @@ from onebasin.studies.tables import read_table
 
 pytestmark = pytest.mark.long  # two runs are made for these tests
 
-NUM_SEEDS, NUM_STEPS = 2, 5
+NUM_SEEDS = 2
+PROTOCOL = Protocol(NUM_SEEDS, num_steps=5)
 MARKS = {"hmc", "hmc-chain", "kept-1", "kept-2", "kept-4", "kept-8"}
 WAYS = {
     "compact",
@@ -59,7 +61,7 @@ def told() -> Told:
 @pytest.fixture(scope="module")
 def rows(config: RunConfig, folder: Path, told: Told) -> pd.DataFrame:
     """The table by representation; tests leave the folder as it is."""
-    return run_frontier(config, NUM_SEEDS, folder, NUM_STEPS, told).set_index("representation")
+    return run_frontier(config, PROTOCOL, folder, told).set_index("representation")
 
 
 def test_every_representation_is_scored(rows: pd.DataFrame, config: RunConfig) -> None:
@@ -124,7 +126,7 @@ def test_a_second_call_reads_what_is_there_and_repeats_nothing(
     assert {what.split(":")[0] for what in told} == {"seed 0", "seed 1"}
     files = {path: path.stat().st_mtime_ns for path in folder.glob("seed-*/**/*")}
     again = Told()
-    found = run_frontier(config, NUM_SEEDS, folder, NUM_STEPS, again)
+    found = run_frontier(config, PROTOCOL, folder, again)
     pd.testing.assert_frame_equal(found.set_index("representation"), rows)
     assert again == []
     assert {path: path.stat().st_mtime_ns for path in folder.glob("seed-*/**/*")} == files
@@ -144,5 +146,5 @@ def test_a_folder_of_another_config_is_refused(rows, folder: Path) -> None:
     other = tiny_config("digits", "network.hidden=[5]", "hmc.thin=1")
     before = (folder / "frontier.csv").read_text()
     with pytest.raises(StoreError, match=r"network\.hidden \[5\] instead of \[4\]"):
-        run_frontier(other, NUM_SEEDS, folder, NUM_STEPS, Told())
+        run_frontier(other, PROTOCOL, folder, Told())
     assert (folder / "frontier.csv").read_text() == before

@@ -21,7 +21,7 @@ class Basin(NamedTuple):
 
     `in_basin` holds what each of `ways` has aligned. Each of `aligned_chains` is relabelled to its
     own mean alone. Factors are fitted on the first of `fit`'s inputs, and choices made there:
-    `fit_reference` is what the samples predict for them.
+    `fit_reference` is what the samples predict for them. Factors for each array take `num_sweeps`.
     """
 
     setup: Setup
@@ -31,6 +31,7 @@ class Basin(NamedTuple):
     aligned_chains: list[Samples]
     fit: FitInputs
     fit_reference: Predictive
+    num_sweeps: int
 
     @property
     def aligned(self) -> Samples:
@@ -46,7 +47,7 @@ class Basin(NamedTuple):
         return _FIT_INPUTS[self.setup.dataset.task]
 
 
-def make_basin(setup: Setup, samples: Samples) -> Basin:
+def make_basin(setup: Setup, samples: Samples, num_sweeps: int) -> Basin:
     """Align samples in every way, and each chain alone, and predict on inputs to fit on."""
     symmetry = setup.posterior.symmetry
     chosen = ways(setup, samples)
@@ -60,6 +61,7 @@ def make_basin(setup: Setup, samples: Samples) -> Basin:
         [relabelled(chain, symmetry)[1].apply(chain) for chain in alone],
         fit,
         fit.reference.at(slice(0, _FIT_INPUTS[setup.dataset.task])),
+        num_sweeps,
     )
 
 

@@ -23,6 +23,7 @@ from onebasin.run.setup import Monitor, Setup
 from onebasin.samples import Samples
 from onebasin.studies.frontier.basin import Basin, make_basin
 from onebasin.studies.frontier.matchings import LIKELIHOOD, relabelled, significance
+from onebasin.studies.frontier.protocol import Protocol
 from onebasin.studies.frontier.refined import refined_chains, refined_compact, refinements
 from onebasin.studies.frontier.representations import Builder, Representation
 from onebasin.studies.frontier.rows import KEPT, kept
@@ -35,12 +36,12 @@ def evaluate_seed(
     setup: Setup,
     samples: Samples,
     builders: Mapping[str, Builder],
-    num_steps: int,
+    protocol: Protocol,
     monitor: Monitor,
 ) -> dict[str, Numbers]:
     """The scores of the given representations, the path of refinement, and significance."""
     monitor("aligning", 0.0, "by weights, then by likelihood")
-    basin = make_basin(setup, samples)
+    basin = make_basin(setup, samples, protocol.num_sweeps)
     judge = Judge(setup, setup.predict(samples.draws()))
     table = _marks(judge, samples)
     for number, (name, build) in enumerate(builders.items()):
@@ -49,10 +50,12 @@ def evaluate_seed(
     chosen = refinements()
     for number, (name, refinement) in enumerate(chosen.items()):
         monitor("refining", number / (len(chosen) + 1), name)
-        gaussian = refined_compact(basin, refinement, num_steps)
+        gaussian = refined_compact(basin, refinement, protocol.num_steps)
         table[name] = _score(judge, name, gaussian) | _distance(basin, gaussian)
     monitor("refining", len(chosen) / (len(chosen) + 1), "refined-chains")
-    table["refined-chains"] = _score(judge, "refined-chains", refined_chains(basin, num_steps))
+    table["refined-chains"] = _score(
+        judge, "refined-chains", refined_chains(basin, protocol.num_steps)
+    )
     monitor("held-out chain", 0.0, "log density of its aligned draws")
     for name, scores in held_out(setup, samples).items():
         table[name] |= scores

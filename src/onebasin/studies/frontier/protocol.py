@@ -8,14 +8,19 @@ from onebasin.studies.names import Scale
 
 
 class Protocol(NamedTuple):
-    """How many seeds are evaluated, and the steps of each refinement."""
+    """How much is computed.
+
+    `num_seeds` are evaluated, and each refinement takes `num_steps`. Factors for each array are
+    fitted in `num_sweeps` over the arrays; without one all arrays have the best common factor.
+    """
 
     num_seeds: int
     num_steps: int
+    num_sweeps: int = 2
 
 
 PROTOCOLS: dict[Scale, Protocol] = {
-    "smoke": Protocol(num_seeds=2, num_steps=20),
+    "smoke": Protocol(num_seeds=2, num_steps=20, num_sweeps=0),
     "small": Protocol(num_seeds=5, num_steps=1500),
     "full": Protocol(num_seeds=10, num_steps=1500),
 }

@@ -55,12 +55,7 @@ def compact_tempered(basin: Basin) -> Representation:
 
 def compact_layer_tempered(basin: Basin) -> Representation:
     """The compact Gaussian with its std times a fitted factor for each array."""
-    gaussian = summarize(basin.aligned)
-    key = basin.setup.key("temper-layers")
-    return temper(
-        gaussian,
-        fit_temperatures(gaussian, basin.predict, basin.fit_reference, key, _num_fit_draws(basin)),
-    )
+    return _layer_tempered(basin, summarize(basin.aligned), "temper-layers")
 
 
 def unit_blocks(basin: Basin) -> Representation:
@@ -112,13 +107,10 @@ def chosen_and_shared_std(count: int) -> Builder:
     def build(basin: Basin) -> Representation:
         reference, std = basin.fit_reference, summarize(basin.aligned).std
         around = lambda networks: GaussianMixture(networks.mean, as_draws(std))
-        key = basin.setup.key(f"shared-{count}")
-        fit = lambda whole: (whole, basin.predict, reference, key, _num_fit_draws(basin))
         first = around(_choose(basin, cell_probs(reference, reference), count))
         # Chosen anew among draws that are blurred as they will be.
-        blurred = _blurred_probs(basin, temper(first, fit_temperature(*fit(first))).std)
-        whole = around(_choose(basin, blurred, count))
-        return temper(whole, fit_temperatures(*fit(whole)))
+        blurred = _blurred_probs(basin, _tempered(basin, first, f"shared-{count}").std)
+        return _layer_tempered(basin, around(_choose(basin, blurred, count)), f"shared-{count}")
 
     return build
 
@@ -163,6 +155,19 @@ def _tempered(basin: Basin, whole: Gaussian, purpose: str) -> Gaussian:
     return temper(
         whole, fit_temperature(whole, basin.predict, reference, key, _num_fit_draws(basin))
     )
+
+
+def _layer_tempered(basin: Basin, whole: Gaussian, purpose: str) -> Gaussian:
+    key, reference = basin.setup.key(purpose), basin.fit_reference
+    factors = fit_temperatures(
+        whole,
+        basin.predict,
+        reference,
+        key,
+        _num_fit_draws(basin),
+        num_sweeps=basin.num_sweeps,
+    )
+    return temper(whole, factors)
 
 
 def _choose(basin: Basin, probs: np.ndarray, count: int) -> GaussianMixture:

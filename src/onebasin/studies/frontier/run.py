@@ -17,6 +17,7 @@ from onebasin.store.draws import load_samples
 from onebasin.store.errors import StoreError
 from onebasin.store.files import write_text
 from onebasin.studies.frontier.evaluate import evaluate_seed
+from onebasin.studies.frontier.protocol import Protocol
 from onebasin.studies.frontier.representations import from_samples
 from onebasin.studies.frontier.table import Numbers, markdown, table_over_seeds
 from onebasin.studies.tables import write_table
@@ -27,52 +28,56 @@ _FOLDER, _FILE = "frontier", "scores.json"
 
 def run_frontier(
     config: RunConfig,
-    num_seeds: int,
+    protocol: Protocol,
     folder: Path,
-    num_steps: int,
     monitor: Monitor,
     *,
     again: bool = False,
 ) -> pd.DataFrame:
-    """Draw and evaluate seeds 0 to `num_seeds` - 1, and write frontier.csv and frontier.md.
+    """Draw and evaluate seeds 0, 1 and so on, and write frontier.csv and frontier.md.
 
     A seed that is evaluated already is read, one that is drawn already is evaluated, unless
     `again`. The table of all seeds asked for is given.
 
     Raises: StoreError where a seed's folder holds a run of another config, of other data or of
-    another version, or scores of another number of steps.
+    another version, or scores by another protocol.
     """
     found: list[Found] = []
-    for seed in range(num_seeds):
+    for seed in range(protocol.num_seeds):
         at = config.model_copy(update={"seed": seed})
 
         def told(what: str, fraction: float, details: str, seed: int = seed) -> None:
             monitor(f"seed {seed}: {what}", fraction, details)
 
-        found.append(_seed(set_up(at), folder / f"seed-{seed}", num_steps, told, again))
+        found.append(_seed(set_up(at), folder / f"seed-{seed}", protocol, told, again))
     table = table_over_seeds(found)
     write_table(folder / "frontier.csv", table)
     write_text(folder / "frontier.md", markdown(table))
     return table
 
 
-def _seed(setup: Setup, path: Path, num_steps: int, monitor: Monitor, again: bool) -> Found:
+def _seed(setup: Setup, path: Path, protocol: Protocol, monitor: Monitor, again: bool) -> Found:
     run = open_run(path, setup, again=again)
     return cached(
         path / _FOLDER,
-        key_of(setup.config, setup.dataset, num_steps=num_steps),
-        partial(_evaluate, run, setup, num_steps, monitor),
+        key_of(
+            setup.config,
+            setup.dataset,
+            num_steps=protocol.num_steps,
+            num_sweeps=protocol.num_sweeps,
+        ),
+        partial(_evaluate, run, setup, protocol, monitor),
         _load,
         _save,
         again=again,
     )
 
 
-def _evaluate(run: RunDirectory, setup: Setup, num_steps: int, monitor: Monitor) -> Found:
+def _evaluate(run: RunDirectory, setup: Setup, protocol: Protocol, monitor: Monitor) -> Found:
     builders = from_samples(setup)  # before the draws, which what does not apply must not cost
     draw_hmc(run, setup, monitor)
     samples = load_samples(run.samples("hmc"), setup.template)
-    return evaluate_seed(setup, samples, builders, num_steps, monitor)
+    return evaluate_seed(setup, samples, builders, protocol, monitor)
 
 
 def _load(folder: Path) -> Found:
