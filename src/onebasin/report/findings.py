@@ -25,6 +25,7 @@ from onebasin.run.results import (
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Setup
 from onebasin.store.errors import StoreError
+from onebasin.symmetry.axes import Axes
 
 _S = TypeVar("_S")
 
@@ -88,10 +89,21 @@ class Findings:
         """The network in words, like 64-32-10 relu."""
         return network_name(self.setup.config.network, self.setup.dataset)
 
-    @property
-    def has_dense_first_layer(self) -> bool:
-        """Whether every unit next to the inputs has a weight for each of them."""
-        return self.setup.config.network.kind == "mlp"
+    @cached_property
+    def first_kernel(self) -> tuple[str, int] | None:
+        """The array that holds a weight for each input and unit: its path and its inputs' axis.
+
+        None if no array does, as in a network that convolves its inputs.
+        """
+        num_inputs = self.setup.dataset.num_features
+        weights = _trees.named_leaves(without_statistics(self.setup.template))
+        for name, leaf in weights.items():
+            listed = self.setup.posterior.symmetry.named[name]
+            if isinstance(listed, Axes) and len(listed.names) == 2:
+                for axis, group in enumerate(listed.names):
+                    if group is None and leaf.shape[axis] == num_inputs:
+                        return name, axis
+        return None
 
     @property
     def num_weights(self) -> int:
@@ -108,10 +120,11 @@ class Findings:
         return self._gaussians[name]
 
     def first_layer(self, params: Params) -> Float[np.ndarray, "inputs units"]:
-        """The kernel next to the inputs, of anything shaped like the params of an `mlp`."""
-        layers = self.setup.posterior.network_params(params)
-        name = "hidden_0" if "hidden_0" in layers else "out"
-        return np.asarray(layers[name]["kernel"], np.float64)
+        """The entries of `first_kernel` in anything shaped like the params, which must have one."""
+        assert self.first_kernel is not None  # or no figure asks for it
+        name, axis = self.first_kernel
+        kernel = np.asarray(_trees.named_leaves(params)[name], np.float64)
+        return np.moveaxis(kernel, axis, 0)
 
     def is_permuted(self, array: str) -> bool:
         """Whether alignment moves any axis of an array, named by its path."""

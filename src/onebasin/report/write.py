@@ -37,9 +37,9 @@ def write_report(run: RunDirectory, setup: Setup, monitor: Monitor = silent) -> 
 
 
 def exhibits_of(findings: Findings) -> Iterator[Exhibit]:
-    """The figures in the order of the page; those of a dense first layer need one."""
+    """The figures in the order of the page; those of the first layer need its kernel."""
     yield representations(findings)
-    if findings.has_dense_first_layer:
+    if findings.first_kernel is not None:
         yield from _first_layer(findings)
     yield null_floor(findings)
     yield weights(findings)

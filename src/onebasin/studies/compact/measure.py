@@ -82,7 +82,6 @@ def _health(run: FinishedRun) -> Row:
         "null_std": floor.null_std,
         "unaligned_std": floor.unaligned_std,
         "share_below": floor.share_below,
-        "ess_median": floor.ess_median,
     }
 
 
