@@ -121,6 +121,7 @@ def std_significance(
     Example:
         >>> found = ob.std_significance(jax.random.key(0), samples, symmetry)
         >>> print(found.cannot_tell or f"{found.share():.0%} of stds are significant")
+        Cannot tell: ... of the weights that may move have an effective sample size below 50 ...
 
     Source: Phipson and Smyth (2010), arXiv 1603.05766, for p. The pooled z is ours.
     """

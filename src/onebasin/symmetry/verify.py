@@ -58,8 +58,9 @@ def verify(
         ValueError: If the function is not finite at the params.
 
     Example:
-        >>> verified = ob.verify(symmetry, apply, params, inputs)
-        >>> alignment = ob.align(samples, verified.symmetry)
+        >>> verified = ob.verify(symmetry, network.apply, params, data.test.inputs)
+        >>> verified.symmetry == symmetry
+        True
     """
     key = jax.random.key(0) if key is None else key
     params = symmetry.arranged(params)
