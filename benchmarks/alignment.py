@@ -53,8 +53,8 @@ def _draws(network: ob.Network) -> ob.Samples:
         return np.asarray(leaf) + np.float32(0.1) * noise
 
     params = jax.tree.map(noisy, network.init(key_init))
-    permutation = ob.random_permutation(key_permutation, network.symmetry, *shape)
-    return ob.Samples(ob.permute(network.symmetry, permutation, params))
+    permutation = ob.random_permutation(network.symmetry, *shape, key=key_permutation)
+    return ob.Samples(ob.permute(params, network.symmetry, permutation))
 
 
 def _time(function: Callable[[], object], repeats: int = 3) -> float:

@@ -8,8 +8,9 @@ import scipy.optimize
 import scipy.sparse
 import scipy.stats
 
-from onebasin._types import Params, Permutation
+from onebasin._types import Params
 from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.permutation import Permutation
 
 
 def all_permutations(num_units: int) -> np.ndarray:
@@ -21,7 +22,7 @@ def all_joint_permutations(symmetry: Symmetry) -> list[Permutation]:
     """Every combination of one permutation for each group."""
     rows = [all_permutations(size) for size in symmetry.sizes.values()]
     return [
-        dict(zip(symmetry.sizes, combination, strict=True))
+        Permutation(dict(zip(symmetry.sizes, combination, strict=True)))
         for combination in itertools.product(*rows)
     ]
 
@@ -29,7 +30,9 @@ def all_joint_permutations(symmetry: Symmetry) -> list[Permutation]:
 def permute_by_hand(symmetry: Symmetry, permutation: Permutation, params: Params) -> Params:
     """Nested dicts of params, each axis indexed by its group's permutation and then flipped."""
     flips = {
-        place: permutation[name] for name, sign in symmetry.signs.items() for place in sign.places
+        place: permutation.signs[name]
+        for name, sign in symmetry.signs.items()
+        for place in sign.places
     }
 
     def go(axes, leaf, path):
@@ -37,7 +40,7 @@ def permute_by_hand(symmetry: Symmetry, permutation: Permutation, params: Params
             return {name: go(axes[name], leaf[name], [*path, name]) for name in leaf}
         for axis, group in enumerate(axes.names):
             if group is not None:
-                rows = np.moveaxis(leaf, axis, 0)[permutation[group]]
+                rows = np.moveaxis(leaf, axis, 0)[permutation.units[group]]
                 signs = flips.get(("/".join(path), axis), np.ones(len(rows)))
                 rows = rows * np.reshape(signs, (-1, *[1] * (rows.ndim - 1)))
                 leaf = np.moveaxis(rows, 0, axis)

@@ -1,23 +1,36 @@
 """Hypothesis strategies: small networks with weights, and permutations of their units."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
+import jaxtyping
 import numpy as np
 from hypothesis import strategies as st
 
-from onebasin._types import Params, Permutation
+from onebasin._types import Params
 from onebasin.models.mlp import ACTIVATIONS
 from onebasin.models.network import Network
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.permutation import Permutation
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_permutation
 
 # Few distinct sizes: JAX compiles every operation anew for each shape.
 SIZES = (1, 2, 4)
 
 seeds = st.integers(0, 2**32 - 1)
+
+
+@contextlib.contextmanager
+def unchecked() -> Iterator[None]:
+    """No runtime type checks: they draw random items, which Hypothesis allows in no strategy."""
+    was = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", was)
 
 
 class Case(NamedTuple):
@@ -42,15 +55,17 @@ def architectures(max_depth: int = 4) -> st.SearchStrategy[tuple]:
 @st.composite
 def permutations(draw, symmetry: Symmetry) -> Permutation:
     """One permutation for each group, and its signs."""
-    found = {
+    units = {
         group: np.array(draw(st.permutations(range(size))), int)
         for group, size in symmetry.sizes.items()
     }
+    signs: dict[str, np.ndarray] = {}
     for name, sign in symmetry.signs.items():
         size = symmetry.sizes[sign.group]
-        signs = st.lists(st.sampled_from([-1, 1]), min_size=size, max_size=size)
-        found[name] = np.array(draw(signs), int)
-    return found
+        flips = st.lists(st.sampled_from([-1, 1]), min_size=size, max_size=size)
+        signs[name] = np.array(draw(flips), int)
+    with unchecked():
+        return symmetry.permutation(units, signs)
 
 
 def make_case(network: Network, seed: int, num_inputs: int = 7, dtype=np.float32) -> Case:
@@ -81,11 +96,11 @@ def permuted_copies(
     case: Case, key: jax.Array, num_chains: int, num_draws: int
 ) -> tuple[Samples, Permutation]:
     """Samples that are uniformly permuted copies of one network, and how each was permuted."""
-    planted = random_permutation(key, case.network.symmetry, num_chains, num_draws)
+    planted = random_permutation(case.network.symmetry, num_chains, num_draws, key=key)
     repeated = jax.tree.map(
         lambda leaf: np.broadcast_to(leaf, (num_chains, num_draws, *leaf.shape)), case.params
     )
-    return Samples(permute(case.network.symmetry, planted, repeated)), planted
+    return Samples(permute(repeated, case.network.symmetry, planted)), planted
 
 
 def one_group(num_units: int, name: str = "units") -> Symmetry:

@@ -102,12 +102,8 @@ from .symmetry.axes import (
 )
 from .symmetry.balance import balance as balance
 from .symmetry.discovery.find import find_symmetry as find_symmetry
-from .symmetry.permutation import (
-    compose as compose,
-    invert as invert,
-    num_transpositions as num_transpositions,
-    permute as permute,
-)
+from .symmetry.permutation import Permutation as Permutation
+from .symmetry.permute import permute as permute
 from .symmetry.random_permutation import (
     random_num_transpositions as random_num_transpositions,
     random_permutation as random_permutation,

@@ -1,14 +1,14 @@
-"""The words of every signature: what params, keys, log densities and permutations are.
+"""The words of every signature: what params, keys and log densities are.
 
 Only type aliases live here; no code runs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax
 import numpy as np
-from jaxtyping import Float, PRNGKeyArray, Shaped
+from jaxtyping import Float, PRNGKeyArray
 
 Array: TypeAlias = jax.Array | np.ndarray
 """An array on the device or on the host."""
@@ -21,7 +21,3 @@ Key: TypeAlias = PRNGKeyArray
 
 LogDensity: TypeAlias = Callable[[Params], Float[Array, ""]]
 """The unnormalized log posterior density of params, in nats."""
-
-Permutation: TypeAlias = Mapping[str, Shaped[Array, "..."]]
-"""One entry a group, integers whose last axis lists its units: new unit i is old unit
-`permutation[group][i]`. What takes a permutation refuses other numbers."""

@@ -50,9 +50,9 @@ def draws_of(network: str):
     draws = {name: (base[name] + sizes[name] * noise[name]).astype(np.float32) for name in shapes}
     layout, symmetry = layout_of(network, "plain")
     rng = np.random.default_rng(2)
-    moved = {group: rng.permuted(p, axis=-1) for group, p in symmetry.identity(2, 3).items()
-             if group in symmetry.sizes}  # fmt: skip
-    return layout.read(ob.permute(symmetry, moved, layout.write(draws, 2)), shapes, 2)
+    units = symmetry.identity(2, 3).units
+    moved = ob.Permutation({group: rng.permuted(p, axis=-1) for group, p in units.items()})
+    return layout.read(ob.permute(layout.write(draws, 2), symmetry, moved), shapes, 2)
 
 
 @cache

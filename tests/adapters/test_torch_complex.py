@@ -101,7 +101,7 @@ def test_channels_move_and_torch_computes_the_same(name, key):
     assert set(params) >= dict(module.named_parameters()).keys()
     symmetry = ob.find_symmetry(apply, params, inputs.numpy())
     assert sorted(symmetry.sizes.values()) == sizes, f"\n{symmetry}"
-    moved = ob.permute(symmetry, ob.random_permutation(key, symmetry), params)
+    moved = ob.permute(params, symmetry, ob.random_permutation(symmetry, key=key))
     other = to_torch(moved, make().eval())
     expected = outputs_of(module, inputs)
     torch.testing.assert_close(outputs_of(other, inputs), expected, rtol=1e-4, atol=1e-5)

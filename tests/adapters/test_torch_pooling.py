@@ -76,7 +76,7 @@ def assert_channels_move(make, inputs, key):
     apply, params = from_torch(module, inputs)
     symmetry = ob.find_symmetry(apply, params, inputs.numpy())
     assert list(symmetry.sizes.values()) == [5], f"\n{symmetry}"
-    moved = ob.permute(symmetry, ob.random_permutation(key, symmetry), params)
+    moved = ob.permute(params, symmetry, ob.random_permutation(symmetry, key=key))
     assert not np.array_equal(moved["0.bias"], params["0.bias"])
     with torch.no_grad():
         expected = module(inputs)

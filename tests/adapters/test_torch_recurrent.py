@@ -105,7 +105,7 @@ def flip(symmetry, params):
     """The params under all signs of all units, and nothing else."""
     moves = symmetry.identity()
     flips = {name: -np.ones_like(moves[name]) for name in symmetry.signs}
-    return ob.permute(symmetry, {**moves, **flips}, params)
+    return ob.permute(params, symmetry, {**moves, **flips})
 
 
 @pytest.mark.parametrize("name", FLIPPING)
@@ -116,10 +116,10 @@ def test_every_unit_moves_and_flips_and_torch_computes_the_same(name):
     # One sign a group: that of its state.
     assert sorted(sign.group for sign in symmetry.signs.values()) == sorted(symmetry.sizes)
 
-    moves = ob.random_permutation(jax.random.key(2), symmetry)
+    moves = ob.random_permutation(symmetry, key=jax.random.key(2))
     with torch.no_grad():
         expected = module(inputs)
-        for moved in (flip(symmetry, params), ob.permute(symmetry, moves, params)):
+        for moved in (flip(symmetry, params), ob.permute(params, symmetry, moves)):
             assert not np.array_equal(moved["head.weight"], params["head.weight"])
             outputs = to_torch(moved, make().eval())(inputs)
             torch.testing.assert_close(outputs, expected, rtol=1e-4, atol=1e-5)

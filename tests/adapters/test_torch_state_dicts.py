@@ -57,9 +57,9 @@ def test_a_symmetry_is_found_for_it_and_permutes_it(made, key) -> None:
     _, apply, params, saved = made
     symmetry = ob.find_symmetry(apply, saved, INPUTS)
     assert symmetry == ob.find_symmetry(apply, params, INPUTS)
-    permutation = ob.random_permutation(key, symmetry)
-    moved = ob.permute(symmetry, permutation, saved)
-    assert_equal(moved, ob.permute(symmetry, permutation, params))
+    permutation = ob.random_permutation(symmetry, key=key)
+    moved = ob.permute(saved, symmetry, permutation)
+    assert_equal(moved, ob.permute(params, symmetry, permutation))
     assert ob.verify(symmetry, apply, saved, INPUTS).symmetry == symmetry
 
 
@@ -100,7 +100,7 @@ def test_names_of_another_module_are_told_by_a_few_that_differ(made) -> None:
     renamed = {**saved, "4.weights": saved["4.weight"]}
     del renamed["4.weight"]
     with pytest.raises(ValueError, match="the leaves that the symmetry lists") as told:
-        ob.permute(symmetry, permutation, renamed)
+        ob.permute(renamed, symmetry, permutation)
     assert len(str(told.value)) < 500
 
 

@@ -85,7 +85,7 @@ def test_halfway_networks_classify_as_if_statistics_had_no_part_in_matching(pair
     aligned = ob.align(pair.samples, pair.symmetry).apply(pair.samples)
     bare = ob.Samples(map_statistics(np.zeros_like, pair.samples.params))
     explicit = ob.align(bare, pair.symmetry).permutation
-    moved = ob.permute(pair.symmetry, explicit, pair.samples.params)
+    moved = ob.permute(pair.samples.params, pair.symmetry, explicit)
     everything = ob.Matching("everything", lambda s: s, lambda params: params, lambda mean: mean)
     by_all = ob.align(pair.samples, pair.symmetry, everything).apply(pair.samples)
     found, expected, before, decided = (

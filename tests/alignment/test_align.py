@@ -16,7 +16,7 @@ from onebasin.alignment.reference import Round
 from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.permutation import compose, invert, num_transpositions, permute
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_permutation
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
@@ -196,8 +196,8 @@ def test_each_draw_is_aligned_as_if_it_were_alone() -> None:
     for chain, draw in np.ndindex(2, 4):
         alone = Samples(jax.tree.map(lambda leaf: leaf[None, None], samples.draw(chain, draw)))
         found = align(alone, NETWORK.symmetry, reference=reference)
-        for group, p in found.permutation.items():
-            np.testing.assert_array_equal(p[0, 0], together.permutation[group][chain, draw])
+        for group, p in found.permutation.units.items():
+            np.testing.assert_array_equal(p[0, 0], together.permutation.units[group][chain, draw])
 
 
 def test_a_scalar_weight_that_no_group_touches_comes_along() -> None:
@@ -238,8 +238,8 @@ def test_a_planted_permutation_is_found_under_small_noise_with_one_hidden_layer(
         )
     )
     found = align(noisy, network.symmetry, reference=case.params).permutation
-    assert_same(found, invert(planted))
-    assert_same(num_transpositions(found), num_transpositions(planted))
+    assert_same(found, planted.inverse())
+    assert_same(found.num_transpositions(), planted.num_transpositions())
 
 
 @pytest.mark.parametrize("hidden", [(20,), (20, 15)])
@@ -248,8 +248,8 @@ def test_copies_of_the_given_reference_come_back_to_it_exactly(hidden, key) -> N
     case = strategies.make_case(network, 0)
     samples, planted = strategies.permuted_copies(case, key, 2, 4)
     alignment = align(samples, network.symmetry, reference=case.params)
-    assert_same(alignment.permutation, invert(planted))
-    assert_same(num_transpositions(invert(alignment.permutation)), num_transpositions(planted))
+    assert_same(alignment.permutation, planted.inverse())
+    assert_same(alignment.permutation.inverse().num_transpositions(), planted.num_transpositions())
     expected = jax.tree.map(lambda x: np.broadcast_to(x, (2, 4, *x.shape)), case.params)
     assert_same(alignment.apply(samples).params, expected)
 
@@ -260,10 +260,10 @@ def test_permuting_the_samples_first_is_undone_by_alignment_with_one_hidden_laye
         strategies.random_samples(network, 0, 2, 4),
         strategies.make_case(network, 99).params,
     )
-    moved = random_permutation(key, network.symmetry, 2, 4)
-    shuffled = Samples(permute(network.symmetry, moved, samples.params))
+    moved = random_permutation(network.symmetry, 2, 4, key=key)
+    shuffled = Samples(permute(samples.params, network.symmetry, moved))
     first, second = (align(s, network.symmetry, reference=reference) for s in (samples, shuffled))
-    assert_same(compose(second.permutation, moved), first.permutation)
+    assert_same((second.permutation @ moved), first.permutation)
     np.testing.assert_allclose(second.objective, first.objective, rtol=1e-12)
 
 

@@ -45,7 +45,7 @@ def test_a_wrong_declaration_is_refused_by_its_group_its_places_and_the_change()
 
 def test_wrong_signs_are_refused_too() -> None:
     symmetry = declared(RIGHT, [SIGN])
-    with pytest.raises(ValueError, match=r"flipping 'hidden ±' \(w axis 1, b axis 0, v axis 0\)"):
+    with pytest.raises(ValueError, match=r"flipping 'hidden' \(w axis 1, b axis 0, v axis 0\)"):
         align(make_samples(), symmetry, apply=relu, inputs=X)
     assert align(make_samples(), symmetry, apply=tanh, inputs=X).symmetry == symmetry
 

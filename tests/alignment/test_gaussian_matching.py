@@ -15,7 +15,7 @@ from onebasin.alignment.weight_matching import weight_matching
 from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_permutation
 
 NETWORKS = {1: mlp(2, (5,), 2), 2: mlp(2, (5, 4), 2)}
@@ -115,11 +115,11 @@ def test_units_that_one_noisy_weight_hides_from_weight_matching_are_found(key) -
     std["hidden_0"]["kernel"][1] = 5.0
     gaussian = DiagonalGaussian(fit, std)
     draws = jax.tree.map(lambda leaf: np.asarray(leaf)[None], gaussian.sample(key, 50))
-    planted = random_permutation(key, network.symmetry, 1, 50)
-    samples = Samples(permute(network.symmetry, planted, draws))
+    planted = random_permutation(network.symmetry, 1, 50, key=key)
+    samples = Samples(permute(draws, network.symmetry, planted))
     share = {}
     for matching in (gaussian_matching(gaussian), weight_matching()):
-        found = align(samples, network.symmetry, matching, fit).permutation["hidden_0"]
+        found = align(samples, network.symmetry, matching, fit).permutation.units["hidden_0"]
         share[matching.name] = (found == np.argsort(planted["hidden_0"], axis=-1)).mean()
     assert share["gaussian"] == 1
     assert share["weights"] < 0.5

@@ -14,7 +14,7 @@ from onebasin.alignment.matching import match, objective
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
 from onebasin.symmetry.discovery.find import find_symmetry
-from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_permutation
 
 DEEP = mlp(4, (6, 5, 6), 3, "tanh")
@@ -23,8 +23,8 @@ NESTED = find_symmetry(attention, PARAMS, INPUTS)
 
 def copies_of(params, symmetry, seed: int, num_draws: int = 8):
     repeated = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (num_draws, *leaf.shape)), params)
-    permutation = random_permutation(jax.random.key(seed), symmetry, num_draws)
-    return permute(symmetry, permutation, repeated)
+    permutation = random_permutation(symmetry, num_draws, key=jax.random.key(seed))
+    return permute(repeated, symmetry, permutation)
 
 
 @given(strategies.seeds)
@@ -36,7 +36,7 @@ def test_permuted_copies_are_matched_without_any_descent(kind: str, seed: int) -
     else:
         params, symmetry = random_params(seed), NESTED
     draws = copies_of(params, symmetry, seed)
-    found = permute(symmetry, layer_by_layer(symmetry, params, draws), draws)
+    found = permute(draws, symmetry, layer_by_layer(symmetry, params, draws))
     for name, leaf in _trees.named_leaves(found).items():
         np.testing.assert_array_equal(leaf, np.stack([_trees.named_leaves(params)[name]] * 8))
 

@@ -40,8 +40,8 @@ def recurrent_problem(seed: int, units: int = 4):
 
 
 def random_start(rng: np.random.Generator, symmetry: Symmetry):
-    identity = symmetry.identity(NUM_DRAWS)
-    return {group: rng.permuted(p, axis=-1) for group, p in identity.items()}
+    units = symmetry.identity(NUM_DRAWS).units
+    return symmetry.permutation({g: rng.permuted(p, axis=-1) for g, p in units.items()})
 
 
 def value(symmetry, target, draws, permutation) -> np.ndarray:
@@ -65,9 +65,8 @@ def test_the_objective_is_the_inner_product_with_the_permuted_features(problem, 
     symmetry, target, draws, start = problem(seed)
     found = value(symmetry, target, draws, start)
     for row in range(NUM_DRAWS):
-        one = {group: p[row] for group, p in start.items()}
         draw = _trees.rebuild({n: x[row] for n, x in _trees.named_leaves(draws).items()}, target)
-        permuted = oracles.permute_by_hand(symmetry, one, draw)
+        permuted = oracles.permute_by_hand(symmetry, start[row], draw)
         assert found[row] == pytest.approx(oracles.inner_product(target, permuted), abs=1e-12)
 
 
@@ -93,7 +92,8 @@ def test_what_converged_stays_and_what_moved_in_the_last_sweep_did_not(problem, 
     assert long.converged.all()
     for group in symmetry.sizes:
         np.testing.assert_array_equal(
-            short.permutation[group][short.converged], long.permutation[group][short.converged]
+            short.permutation.units[group][short.converged],
+            long.permutation.units[group][short.converged],
         )
 
 
@@ -167,10 +167,9 @@ def best_by_brute_force(reference, draws) -> np.ndarray:
 
 def test_the_start_is_left_as_it_was() -> None:
     symmetry, target, draws, start = layers_problem(0, 2)
-    before = {group: p.copy() for group, p in start.items()}
+    before = jax.tree.map(np.copy, start)
     match(symmetry, target, draws, start)
-    for group, p in before.items():
-        np.testing.assert_array_equal(start[group], p)
+    jax.tree.map(np.testing.assert_array_equal, start, before)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

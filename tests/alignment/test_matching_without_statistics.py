@@ -62,7 +62,7 @@ def test_huge_statistics_change_no_permutation_and_travel_with_their_units(name,
     found, expected = (ob.align(s, symmetry, MATCHINGS[name]()) for s in (huge, ordinary))
     jax.tree.map(np.testing.assert_array_equal, found.permutation, expected.permutation)
     np.testing.assert_array_equal(found.objective, expected.objective)
-    order = found.permutation[next(iter(symmetry.sizes))]
+    order = found.permutation.units[next(iter(symmetry.sizes))]
     assert (order != np.arange(HIDDEN)).any()
     before, after = (x.params["statistics"]["var"] for x in (huge, found.apply(huge)))
     np.testing.assert_array_equal(after, np.take_along_axis(before, order, axis=-1))

@@ -28,23 +28,23 @@ def test_the_objective_is_the_weighted_sum_and_no_part_alone_does_better(weights
     parts = [weight_matching(), ACTIVATIONS, gaussian_matching()]
     mixed = aligned(mixed_matching(parts, weights)).objective
     for other in map(aligned, parts):
-        here = {g: p.reshape(6, -1) for g, p in other.permutation.items()}
+        here = jax.tree.map(lambda p: p.reshape(6, -1), other.permutation)
         total = sum(w * value(part, here) for w, part in zip(weights, parts, strict=True))
         assert (mixed[0] >= total - 1e-5 * np.abs(total)).all()
     there = aligned(mixed_matching(parts, weights)).permutation
-    here = {g: p.reshape(6, -1) for g, p in there.items()}
+    here = jax.tree.map(lambda p: p.reshape(6, -1), there)
     total = sum(w * value(part, here) for w, part in zip(weights, parts, strict=True))
     np.testing.assert_allclose(mixed[0], total, rtol=1e-5)
 
 
 def value(matching, permutation) -> np.ndarray:
     """The objective of each draw, from the definition of a matching."""
-    from onebasin.symmetry.permutation import permute
+    from onebasin.symmetry.permute import permute
 
     alone = matching.features(jax.tree.map(lambda leaf: leaf[None], CASE.params))
     features = jax.tree.map(lambda leaf: np.asarray(leaf[0], np.float64), alone)
     moved = permute(
-        matching.symmetry(CASE.network.symmetry), permutation, matching.features(SAMPLES.draws())
+        matching.features(SAMPLES.draws()), matching.symmetry(CASE.network.symmetry), permutation
     )
     products = jax.tree.map(
         lambda r, x: (np.asarray(x, np.float64) * r).reshape(6, -1).sum(axis=1),

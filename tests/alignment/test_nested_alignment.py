@@ -18,7 +18,7 @@ from onebasin.alignment.significance import std_significance
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Axes, Symmetry
 from onebasin.symmetry.discovery.find import find_symmetry
-from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_permutation
 
 FOUND = find_symmetry(attention, PARAMS, INPUTS)
@@ -33,11 +33,11 @@ HEADS = Symmetry.of(
 def copies(seed: int, noise: float = 0.0) -> Samples:
     """Networks that differ by random permutations and noise."""
     shape = (2, 5)
-    permutation = random_permutation(jax.random.key(seed), FOUND, *shape)
+    permutation = random_permutation(FOUND, *shape, key=jax.random.key(seed))
     base = random_params(seed)
     rng = np.random.default_rng(seed)
     noisy = jax.tree.map(lambda w: w + noise * rng.standard_normal((*shape, *w.shape)), base)
-    return Samples(permute(FOUND, permutation, noisy))
+    return Samples(permute(noisy, FOUND, permutation))
 
 
 @pytest.mark.parametrize("reference", ["first", "mean", "chains"])

@@ -9,7 +9,7 @@ from onebasin.alignment.align import align
 from onebasin.alignment.null import null_draws, null_floor, rms
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_permutation
 
 
@@ -77,8 +77,8 @@ def test_each_position_has_the_spread_of_all_units_that_may_take_it(key, network
 
 
 def test_the_floor_does_not_depend_on_how_the_draws_were_permuted(key, network, samples) -> None:
-    permutation = random_permutation(key, network.symmetry, 2, 150)
-    permuted = Samples(permute(network.symmetry, permutation, samples.params))
+    permutation = random_permutation(network.symmetry, 2, 150, key=key)
+    permuted = Samples(permute(samples.params, network.symmetry, permutation))
     first, second = (
         null_floor(key, s, network.symmetry, reference="first") for s in (samples, permuted)
     )
@@ -149,8 +149,8 @@ def test_the_noise_is_as_autocorrelated_as_the_draws_however_their_units_are_lab
         samples = Samples(jax.tree.map(scale, samples.params))
     given = samples
     if is_relabelled:
-        permutation = random_permutation(key, network.symmetry, 4, 300)
-        given = Samples(permute(network.symmetry, permutation, samples.params))
+        permutation = random_permutation(network.symmetry, 4, 300, key=key)
+        given = Samples(permute(samples.params, network.symmetry, permutation))
         assert lag_1(given) < 0.3
     noise = null_draws(key, given, network.symmetry)
     assert lag_1(noise) == pytest.approx(correlation, abs=0.09 if correlation < 0.8 else 0.03)

@@ -26,7 +26,7 @@ from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry
 from onebasin.symmetry.discovery.find import find_symmetry
-from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_permutation
 
 DEPTHS = {"one hidden layer": (12,), "two hidden layers": (8, 6)}
@@ -80,7 +80,7 @@ def test_copies_of_nested_units_with_signs_collapse(key: jax.Array) -> None:
     symmetry = find_symmetry(attention, PARAMS, INPUTS)
     base = random_params(0)
     repeated = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (2, 5, *leaf.shape)), base)
-    samples = Samples(permute(symmetry, random_permutation(key, symmetry, 2, 5), repeated))
+    samples = Samples(permute(repeated, symmetry, random_permutation(symmetry, 2, 5, key=key)))
     assert rms(align(samples, symmetry).apply(samples).std()) < 1e-12
     assert rms(align(samples, symmetry.with_signs([])).apply(samples).std()) > 0.1
 
@@ -175,9 +175,9 @@ def test_a_gaussian_is_brought_to_a_network_by_the_signs_of_its_mean(key: jax.Ar
     std = jax.tree.map(
         lambda leaf: rng.uniform(0.1, 1.0, leaf.shape).astype(leaf.dtype), case.params
     )
-    planted = random_permutation(key, symmetry)
+    planted = random_permutation(symmetry, key=key)
     away = DiagonalGaussian(
-        permute(symmetry, planted, case.params), permute(symmetry.with_signs([]), planted, std)
+        permute(case.params, symmetry, planted), permute(std, symmetry.with_signs([]), planted)
     )
     back = bring_to(case.params, away, symmetry, weight_matching())
     jax.tree.map(np.testing.assert_array_equal, (back.mean, back.std), (case.params, std))

@@ -12,7 +12,7 @@ from onebasin.alignment.weight_matching import weight_matching
 from onebasin.gaussians.gaussian import summarize
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.permute import permute
 
 NETWORK = mlp(3, (6, 5), 2, "tanh")
 
@@ -77,7 +77,7 @@ def test_a_start_of_another_network_is_refused(samples: Samples) -> None:
 def test_chains_are_matched_by_way_of_their_own_means(samples: Samples) -> None:
     rounds = Rounds(100, 0.0)
     flat = chains_start(samples, NETWORK.symmetry, weight_matching(), rounds)
-    found = {group: p.reshape(2, 12, -1) for group, p in flat.items()}
+    found = jax.tree.map(lambda p: p.reshape(2, 12, -1), flat)
     own = [align(samples.chains(c), NETWORK.symmetry, tolerance=0.0) for c in (0, 1)]
     means = Samples(
         jax.tree.map(lambda *leaves: np.stack(leaves)[:, None], *[one.reference for one in own])
@@ -85,11 +85,11 @@ def test_chains_are_matched_by_way_of_their_own_means(samples: Samples) -> None:
     between = align(means, NETWORK.symmetry, tolerance=0.0)
     for chain in (0, 1):
         by_hand = own[chain].apply(samples.chains(chain)).params
-        last = {g: np.repeat(p[chain], 12, 0)[None] for g, p in between.permutation.items()}
-        here = {group: p[chain][None] for group, p in found.items()}
+        last = jax.tree.map(lambda p, c=chain: np.repeat(p[c], 12, 0)[None], between.permutation)
+        here = found[chain : chain + 1]
         assert_same(
-            permute(NETWORK.symmetry, here, samples.chains(chain).params),
-            permute(NETWORK.symmetry, last, by_hand),
+            permute(samples.chains(chain).params, NETWORK.symmetry, here),
+            permute(by_hand, NETWORK.symmetry, last),
         )
 
 

@@ -17,7 +17,8 @@ from onebasin.alignment.weight_matching import weight_matching
 from onebasin.models.mlp import mlp
 from onebasin.models.vit import vit
 from onebasin.samples import Samples
-from onebasin.symmetry.permutation import compose, invert, num_transpositions, permute
+from onebasin.symmetry.permutation import Permutation
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_num_transpositions, random_permutation
 
 NUM_UNITS = 8
@@ -33,20 +34,20 @@ def copies(case: strategies.Case, rows: np.ndarray) -> Samples:
     repeated = jax.tree.map(
         lambda leaf: np.broadcast_to(leaf, (*rows.shape[:2], *leaf.shape)), case.params
     )
-    return Samples(permute(case.network.symmetry, {"hidden_0": rows}, repeated))
+    return Samples(permute(repeated, case.network.symmetry, Permutation({"hidden_0": rows})))
 
 
 def num_swaps(first: np.ndarray, second: np.ndarray) -> int:
     """The NoT of what brings one permuted copy to another."""
-    relative = compose({"units": first}, invert({"units": second}))
-    return int(num_transpositions(relative)["units"])
+    relative = ({"units": first}) @ (({"units": second}).inverse())
+    return int(relative.num_transpositions()["units"])
 
 
 def test_each_draw_is_as_far_from_the_reference_as_it_was_permuted(case, key) -> None:
-    planted = random_permutation(key, case.network.symmetry, 2, 3)
+    planted = random_permutation(case.network.symmetry, 2, 3, key=key)
     samples = copies(case, planted["hidden_0"])
     found = transpositions_to(case.params, samples, case.network.symmetry, weight_matching())
-    np.testing.assert_array_equal(found, num_transpositions(planted)["hidden_0"])
+    np.testing.assert_array_equal(found, planted.num_transpositions()["hidden_0"])
 
 
 def test_swaps_of_all_groups_are_summed() -> None:
@@ -57,7 +58,7 @@ def test_swaps_of_all_groups_are_summed() -> None:
     swapped["hidden_0"][..., [0, 1]] = [1, 0]
     swapped["hidden_1"][..., [2, 3]] = [3, 2]
     one = jax.tree.map(lambda leaf: leaf[None, None], case.params)
-    samples = Samples(permute(symmetry, swapped, one))
+    samples = Samples(permute(one, symmetry, swapped))
     found = transpositions_to(case.params, samples, symmetry, weight_matching())
     assert found.tolist() == [[2]]
 
@@ -69,7 +70,7 @@ def test_swaps_inside_of_every_head_are_summed_as_well() -> None:
     swapped["block_0/values"][..., :, [0, 1]] = [1, 0]  # one swap in each of the two heads
     swapped["block_0/units"][..., [2, 3]] = [3, 2]
     one = jax.tree.map(lambda leaf: leaf[None, None], params)
-    samples = Samples(permute(network.symmetry, swapped, one))
+    samples = Samples(permute(one, network.symmetry, swapped))
     found = transpositions_to(params, samples, network.symmetry, weight_matching())
     assert found.tolist() == [[3]]
 
@@ -78,14 +79,14 @@ def test_swaps_inside_of_every_head_are_summed_as_well() -> None:
 def test_between_chains_of_permuted_copies_it_is_that_of_the_relative_permutation(
     case, key, num_draws: int
 ) -> None:
-    rows = random_permutation(key, case.network.symmetry, 2)["hidden_0"]
+    rows = random_permutation(case.network.symmetry, 2, key=key)["hidden_0"]
     samples = copies(case, np.repeat(rows[:, None], num_draws, axis=1))
     found = transpositions_between_chains(samples, case.network.symmetry, weight_matching())
     assert found == num_swaps(rows[0], rows[1])
 
 
 def test_three_chains_give_the_mean_over_their_pairs(case, key) -> None:
-    rows = random_permutation(key, case.network.symmetry, 3)["hidden_0"]
+    rows = random_permutation(case.network.symmetry, 3, key=key)["hidden_0"]
     samples = copies(case, np.repeat(rows[:, None], 5, axis=1))
     found = transpositions_between_chains(samples, case.network.symmetry, weight_matching())
     pairs = [num_swaps(rows[i], rows[j]) for i, j in [(0, 1), (0, 2), (1, 2)]]

@@ -22,8 +22,8 @@ from onebasin.alignment.weight_matching import weight_matching
 from onebasin.gaussians.gaussian import summarize
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.axes_values import group_of, is_sign
-from onebasin.symmetry.permutation import invert, num_transpositions, permute
+from onebasin.symmetry.permutation import Permutation
+from onebasin.symmetry.permute import permute
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 
@@ -67,7 +67,7 @@ def assert_same(first, second) -> None:
 
 
 def assert_nothing_moves(permutation) -> None:
-    assert not any(count.any() for count in num_transpositions(permutation).values())
+    assert not any(count.any() for count in permutation.num_transpositions().values())
 
 
 def test_every_public_builder_of_a_matching_is_in_the_list() -> None:
@@ -107,8 +107,8 @@ def test_features_of_permuted_params_are_the_permuted_features(case, matching, k
     found = matching.features(samples.draws())
     single = matching.features(jax.tree.map(lambda leaf: leaf[None], case.params))
     repeated = jax.tree.map(lambda leaf: np.repeat(leaf, 4, axis=0), single)
-    flat = {group: p.reshape(4, -1) for group, p in planted.items()}
-    expected = permute(matching.symmetry(case.network.symmetry), flat, repeated)
+    flat = jax.tree.map(lambda p: p.reshape(4, -1), planted)
+    expected = permute(repeated, matching.symmetry(case.network.symmetry), flat)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), found, expected)
 
 
@@ -120,12 +120,13 @@ def test_features_of_permuted_params_are_the_permuted_features(case, matching, k
 def test_aligning_permutes_units_and_leaves_every_draws_function(case, matching, reference) -> None:
     samples = strategies.random_samples(case.network, 1, 2, 4)
     alignment = align(samples, case.network.symmetry, matching, reference)
-    for group, p in alignment.permutation.items():
-        assert p.shape == (2, 4, case.network.symmetry.sizes[group_of(group)])
-        if is_sign(group):
-            assert (np.abs(p) == 1).all()
-        else:
-            assert (np.sort(p, axis=-1) == np.arange(p.shape[-1])).all()
+    sizes = case.network.symmetry.sizes
+    for group, p in alignment.permutation.units.items():
+        assert p.shape == (2, 4, sizes[group])
+        assert (np.sort(p, axis=-1) == np.arange(p.shape[-1])).all()
+    for name, signs in alignment.permutation.signs.items():
+        assert signs.shape == (2, 4, sizes[alignment.permutation.sign_groups[name]])
+        assert (np.abs(signs) == 1).all()
     apply = jax.vmap(jax.vmap(case.network.apply, (0, None)), (0, None))
     before = np.asarray(apply(samples.params, case.inputs))
     after = np.asarray(apply(alignment.apply(samples).params, case.inputs))
@@ -188,9 +189,10 @@ def test_dead_units_stay_where_they_are_while_others_return(build) -> None:
     planted = np.tile(np.arange(9), (1, 20, 1))
     planted[..., live] = np.random.default_rng(0).permuted(planted[..., live], axis=-1)
     repeated = jax.tree.map(lambda x: np.broadcast_to(x, (1, 20, *x.shape)), case.params)
-    samples = Samples(permute(network.symmetry, {"hidden_0": planted}, repeated))
+    samples = Samples(permute(repeated, network.symmetry, Permutation({"hidden_0": planted})))
     for reference in ("first", "mean", case.params):
-        found = align(samples, network.symmetry, build(case), reference).permutation["hidden_0"]
+        alignment = align(samples, network.symmetry, build(case), reference)
+        found = alignment.permutation.units["hidden_0"]
         assert (found[..., dead] == dead).all()
     np.testing.assert_array_equal(found, np.argsort(planted, axis=-1))
 
@@ -208,7 +210,7 @@ def test_a_planted_permutation_is_found_under_small_noise_with_one_hidden_layer(
         lambda x: x + np.float32(1e-3) * rng.standard_normal(x.shape, np.float32), samples.params
     )
     found = align(Samples(noisy), case.network.symmetry, matching, case.params)
-    assert_same(found.permutation, invert(planted))
+    assert_same(found.permutation, planted.inverse())
 
 
 @with_one_layer

@@ -12,8 +12,9 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from onebasin import permute, random_permutation
-from onebasin._types import Params, Permutation
+from onebasin._types import Params
 from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.permutation import Permutation
 
 NUM_RANDOM = 6
 MOST_SETTINGS = 2_000
@@ -46,19 +47,19 @@ def elements(symmetry: Symmetry, seed: int) -> Permutation:
     """The identity, every swap of neighbours and every flip alone, then random joint elements."""
     still = symmetry.identity()
     rows = [still]
-    for name, entry in still.items():
-        for place in itertools.product(*map(range, entry.shape[:-1])):
-            is_sign = name in symmetry.signs
-            for unit in range(entry.shape[-1] - (not is_sign)):
-                moved = entry.copy()
-                moved[(*place, slice(unit, unit + 2))] = moved[place][unit : unit + 2][::-1]
-                if is_sign:
-                    moved = entry.copy()
-                    moved[(*place, unit)] = -1
-                rows.append({**still, name: moved})
-    single = {name: np.stack([row[name] for row in rows]) for name in still}
-    joint = random_permutation(jax.random.key(seed), symmetry, NUM_RANDOM)
-    return {name: np.concatenate([single[name], joint[name]]) for name in still}
+    for group, entry in still.units.items():
+        for *place, unit in np.ndindex(*entry.shape[:-1], entry.shape[-1] - 1):
+            moved = entry.copy()
+            moved[(*place, [unit, unit + 1])] = moved[(*place, [unit + 1, unit])]
+            rows.append(symmetry.permutation({**still.units, group: moved}, still.signs))
+    for name, entry in still.signs.items():
+        for place in np.ndindex(*entry.shape):
+            flipped = entry.copy()
+            flipped[place] = -1
+            rows.append(symmetry.permutation(still.units, {**still.signs, name: flipped}))
+    single = jax.tree.map(lambda *entries: np.stack(entries), *rows)
+    joint = random_permutation(symmetry, NUM_RANDOM, key=jax.random.key(seed))
+    return jax.tree.map(lambda *parts: np.concatenate(parts), single, joint)
 
 
 def all_elements(symmetry: Symmetry) -> Permutation | None:
@@ -66,9 +67,12 @@ def all_elements(symmetry: Symmetry) -> Permutation | None:
     if symmetry.log10_num_equivalent() > math.log10(MOST_SETTINGS):
         return None
     still = symmetry.identity()
-    options = [_versions_of_entry(entry, name in symmetry.signs) for name, entry in still.items()]
-    every = list(itertools.product(*options))
-    return {name: np.stack([row[at] for row in every]) for at, name in enumerate(still)}
+    options = [_versions_of_entry(entry, False) for entry in still.units.values()]
+    options += [_versions_of_entry(entry, True) for entry in still.signs.values()]
+    entries = [np.stack(column) for column in zip(*itertools.product(*options), strict=True)]
+    units = dict(zip(still.units, entries, strict=False))
+    signs = dict(zip(still.signs, entries[len(units) :], strict=True))
+    return symmetry.permutation(units, signs)
 
 
 def _versions_of_entry(entry: np.ndarray, is_sign: bool) -> list[np.ndarray]:
@@ -95,7 +99,7 @@ def numbered(params: Params) -> dict[str, np.ndarray]:
 def moved(symmetry: Symmetry, rows: Permutation, params: Params) -> dict[str, np.ndarray]:
     """The params under every row of a permutation, stacked."""
     count = len(next(iter(rows.values()))) if rows else 1
-    return permute(symmetry, rows, {name: np.stack([x] * count) for name, x in params.items()})
+    return permute({name: np.stack([x] * count) for name, x in params.items()}, symmetry, rows)
 
 
 def brute_force(params: Params) -> dict[str, np.ndarray] | None:

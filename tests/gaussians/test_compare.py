@@ -142,8 +142,8 @@ def make_gaussian(seed: int) -> tuple[DiagonalGaussian, strategies.Case]:
 def test_permuting_both_moves_what_is_found_and_leaves_its_mean(key, compare) -> None:
     (p, case), (q, _) = make_gaussian(0), make_gaussian(1)
     symmetry = case.network.symmetry
-    permutation = random_permutation(key, symmetry)
-    moved = compare(*(permute_gaussian(symmetry, permutation, g) for g in (p, q)))
+    permutation = random_permutation(symmetry, key=key)
+    moved = compare(*(permute_gaussian(g, symmetry, permutation) for g in (p, q)))
     expected = oracles.permute_by_hand(symmetry, permutation, compare(p, q))
     jax.tree.map(np.testing.assert_array_equal, moved, expected)
     assert mean_over_weights(moved) == pytest.approx(mean_over_weights(compare(p, q)), rel=1e-12)
@@ -153,7 +153,7 @@ def test_permuting_both_moves_what_is_found_and_leaves_its_mean(key, compare) ->
 def test_a_permuted_gaussian_is_brought_back_with_its_std(key, xp) -> None:
     p, case = make_gaussian(2)
     symmetry = case.network.symmetry
-    permuted = permute_gaussian(symmetry, random_permutation(key, symmetry), p)
+    permuted = permute_gaussian(p, symmetry, random_permutation(symmetry, key=key))
     assert mean_over_weights(wasserstein2(p, permuted)) > 0.5
     permuted = jax.tree.map(xp.asarray, permuted)
     brought = bring_to(p.mean, permuted, symmetry, weight_matching())

@@ -15,7 +15,7 @@ from onebasin._collections import map_statistics, statistics_in
 from onebasin.alignment.activation_matching import activation_matching
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.discovery.find import find_symmetry
-from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_permutation
 from onebasin.symmetry.verify import verify
 
@@ -209,8 +209,8 @@ def test_recalibrating_and_permuting_may_trade_places(
     net: BuiltIn, key: jax.Array, float64: None
 ) -> None:
     params, inputs = random_params(net.network, 0), random_inputs(net)
-    permutation = random_permutation(key, net.network.symmetry)
-    move = lambda one: permute(net.network.symmetry, permutation, one)
+    permutation = random_permutation(net.network.symmetry, key=key)
+    move = lambda one: permute(one, net.network.symmetry, permutation)
     one = jax.jit(net.network.recalibrate)(move(params), inputs)
     other = move(jax.jit(net.network.recalibrate)(params, inputs))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-10), one, other)

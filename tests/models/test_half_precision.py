@@ -19,9 +19,9 @@ def test_copies_in_half_precision_come_back(built_in: BuiltIn) -> None:
         params = jax.tree.map(
             lambda leaf, dtype=dtype: leaf.astype(jnp.dtype(dtype)), random_params(network, 3)
         )
-        planted = random_permutation(jax.random.key(1), network.symmetry, 1, NUM_COPIES)
+        planted = random_permutation(network.symmetry, 1, NUM_COPIES, key=jax.random.key(1))
         repeat = lambda leaf: np.broadcast_to(leaf, (1, NUM_COPIES, *leaf.shape))
-        samples = Samples(permute(network.symmetry, planted, jax.tree.map(repeat, params)))
+        samples = Samples(permute(jax.tree.map(repeat, params), network.symmetry, planted))
         found = align(samples, network.symmetry, reference=params)
         assert found.converged.all()
         back = found.apply(samples).params

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from onebasin import _trees
 from onebasin.models.mlp import ACTIVATIONS, mlp
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_permutation
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
@@ -30,11 +30,11 @@ by_hand = {
 def largest_change(case: strategies.Case, num_permutations: int, key: jax.Array) -> float:
     """The largest change of any output under random permutations, relative to the outputs."""
     symmetry = case.network.symmetry
-    permutation = random_permutation(key, symmetry, num_permutations)
+    permutation = random_permutation(symmetry, num_permutations, key=key)
     copies = jax.tree.map(
         lambda leaf: np.broadcast_to(leaf, (num_permutations, *leaf.shape)), case.params
     )
-    permuted = permute(symmetry, permutation, copies)
+    permuted = permute(copies, symmetry, permutation)
     outputs = jax.vmap(case.network.apply, (0, None))(permuted, case.inputs)
     expected = np.asarray(case.network.apply(case.params, case.inputs))
     assert outputs.dtype == case.inputs.dtype

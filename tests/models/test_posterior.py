@@ -16,7 +16,7 @@ from onebasin.models.network import Network
 from onebasin.models.posterior import posterior
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_permutation
 
 FAILURE_RATE = 1e-6
@@ -266,7 +266,7 @@ def test_inferred_noise_joins_the_symmetry_and_never_moves(key) -> None:
     symmetry.check(params)
     assert symmetry.axes["log_noise_std"] == Axes()
     assert symmetry.sizes == {"hidden_0": 5, "hidden_1": 2}
-    moved = permute(symmetry, random_permutation(key, symmetry), params)
+    moved = permute(params, symmetry, random_permutation(symmetry, key=key))
     assert float(moved["log_noise_std"]) == float(params["log_noise_std"])
 
 
@@ -306,7 +306,7 @@ def shapes_of(network):
 def test_permuting_units_leaves_the_posterior_density_as_it_is(key, task, noise_std) -> None:
     found = make_posterior(task, noise_std=noise_std)
     params, density = make_params(found), eqx.filter_jit(found.logdensity)
-    permutation = random_permutation(key, found.symmetry)
+    permutation = random_permutation(found.symmetry, key=key)
     assert any((p != np.arange(len(p))).any() for p in permutation.values())
-    moved = permute(found.symmetry, permutation, params)
+    moved = permute(params, found.symmetry, permutation)
     np.testing.assert_allclose(density(moved), density(params), rtol=1e-12)

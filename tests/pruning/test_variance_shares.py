@@ -8,7 +8,7 @@ from hypothesis import given
 
 from onebasin.pruning.variance_shares import average_over_units, variance_shares
 from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_permutation
 
 AXES = {"bias": Axes("h"), "kernel": Axes(None, "h"), "out": Axes("h", None), "shift": Axes(None)}
@@ -31,7 +31,7 @@ SYMMETRY = Symmetry.of(AXES, make_tree(0))
 @given(strategies.seeds)
 def test_an_average_over_units_is_the_same_after_any_permutation(seed: int) -> None:
     tree = make_tree(seed)
-    moved = permute(SYMMETRY, random_permutation(jax.random.key(seed), SYMMETRY), tree)
+    moved = permute(tree, SYMMETRY, random_permutation(SYMMETRY, key=jax.random.key(seed)))
     first, second = (average_over_units(SYMMETRY, t) for t in (tree, moved))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-12), first, second)
 
@@ -40,7 +40,7 @@ def test_an_average_over_units_is_the_same_after_any_permutation(seed: int) -> N
 def test_an_average_is_what_random_permutations_average_to(seed: int) -> None:
     tree = make_tree(seed)
     turns = [{"h": np.roll(np.arange(NUM_UNITS), turn)} for turn in range(NUM_UNITS)]
-    moved = [permute(SYMMETRY, turn, tree) for turn in turns]
+    moved = [permute(tree, SYMMETRY, turn) for turn in turns]
     expected = jax.tree.map(lambda *leaves: np.mean(leaves, axis=0), *moved)
     found = average_over_units(SYMMETRY, tree)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-12), found, expected)
@@ -54,7 +54,7 @@ def test_shares_of_the_variance_add_up_to_one(seed: int) -> None:
 @given(strategies.seeds)
 def test_shares_are_the_same_after_any_permutation(seed: int) -> None:
     tree = make_tree(seed)
-    moved = permute(SYMMETRY, random_permutation(jax.random.key(seed), SYMMETRY), tree)
+    moved = permute(tree, SYMMETRY, random_permutation(SYMMETRY, key=jax.random.key(seed)))
     assert variance_shares(SYMMETRY, moved) == pytest.approx(variance_shares(SYMMETRY, tree))
 
 

@@ -228,7 +228,7 @@ def test_weights_are_matched_without_statistics(resnet: Setup) -> None:
     others = Samples(map_statistics(lambda leaf: 1e6 * leaf, samples.params))
     expected = resnet.align(others, "first")
     jax.tree.map(np.testing.assert_array_equal, found.permutation, expected.permutation)
-    assert any((p != np.arange(p.shape[-1])).any() for p in found.permutation.values())
+    assert any((p != np.arange(p.shape[-1])).any() for p in found.permutation.units.values())
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from onebasin.samples import Samples
 from onebasin.symmetry.axes import Axes, Blocks, Symmetry
 from onebasin.symmetry.balance import balance
 from onebasin.symmetry.discovery.find import find_symmetry
-from onebasin.symmetry.permutation import compose, invert, num_transpositions, permute
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_num_transpositions, random_permutation
 
 FOUND = find_symmetry(attention, PARAMS, INPUTS)
@@ -56,12 +56,12 @@ def test_sizes_that_shapes_leave_open_follow_from_those_that_are_given() -> None
 def test_the_declared_symmetry_is_the_one_that_is_found() -> None:
     mine = {(n, DECLARED.around(g)) for g, n in DECLARED.sizes.items()}
     assert mine == {(n, FOUND.around(g)) for g, n in FOUND.sizes.items()}
-    permutation = random_permutation(jax.random.key(0), DECLARED)
+    permutation = random_permutation(DECLARED, key=jax.random.key(0))
     params = random_params(1)
     with jax.enable_x64(True):
         before, after = (
             attention(params, INPUTS),
-            attention(permute(DECLARED, permutation, params), INPUTS),
+            attention(permute(params, DECLARED, permutation), INPUTS),
         )
     np.testing.assert_allclose(after, before, rtol=0, atol=1e-10 * np.abs(before).max())
 
@@ -91,43 +91,43 @@ def test_pieces_make_up_the_params_again(batch: tuple[int, ...]) -> None:
 @given(strategies.seeds)
 def test_doing_one_after_the_other_is_doing_their_composition(seed: int) -> None:
     keys = jax.random.split(jax.random.key(seed), 2)
-    first, second = (random_permutation(key, DECLARED, 2) for key in keys)
+    first, second = (random_permutation(DECLARED, 2, key=key) for key in keys)
     params = random_params(seed, 2)
-    one_by_one = permute(DECLARED, second, permute(DECLARED, first, params))
-    assert_equal(permute(DECLARED, compose(second, first, DECLARED), params), one_by_one)
+    one_by_one = permute(permute(params, DECLARED, first), DECLARED, second)
+    assert_equal(permute(params, DECLARED, second @ first), one_by_one)
 
 
 @given(strategies.seeds)
 def test_the_inverse_undoes_a_permutation(seed: int) -> None:
-    permutation = random_permutation(jax.random.key(seed), DECLARED, 2)
-    inverse = invert(permutation, DECLARED)
-    assert_equal(compose(inverse, permutation, DECLARED), DECLARED.identity(2))
+    permutation = random_permutation(DECLARED, 2, key=jax.random.key(seed))
+    inverse = permutation.inverse()
+    assert_equal((inverse @ permutation), DECLARED.identity(2))
     params = random_params(seed, 2)
-    assert_equal(permute(DECLARED, inverse, permute(DECLARED, permutation, params)), params)
+    assert_equal(permute(permute(params, DECLARED, permutation), DECLARED, inverse), params)
 
 
 def test_batches_are_permuted_one_by_one() -> None:
-    permutation = random_permutation(jax.random.key(4), DECLARED, 3)
+    permutation = random_permutation(DECLARED, 3, key=jax.random.key(4))
     params = random_params(5, 3)
-    together = permute(DECLARED, permutation, params)
+    together = permute(params, DECLARED, permutation)
     for row in range(3):
         take = lambda tree, row=row: jax.tree.map(lambda leaf: leaf[row], tree)
-        assert_equal(permute(DECLARED, take(permutation), take(params)), take(together))
+        assert_equal(permute(take(params), DECLARED, take(permutation)), take(together))
 
 
 def test_transpositions_are_counted_inside_of_each_outer_unit() -> None:
     wanted = {"qk": 1, "heads": 1}
-    drawn = random_permutation(jax.random.key(6), DECLARED, 4, num_transpositions=wanted)
-    counts = num_transpositions(drawn)
+    drawn = random_permutation(DECLARED, 4, key=jax.random.key(6), num_transpositions=wanted)
+    counts = drawn.num_transpositions()
     np.testing.assert_array_equal(counts["qk"], np.ones((4, HEADS)))
     np.testing.assert_array_equal(counts["heads"], np.ones(4))
     np.testing.assert_array_equal(counts["v"], np.zeros((4, HEADS)))
 
 
 def test_random_transpositions_add_up_over_nested_units() -> None:
-    drawn = random_permutation(jax.random.key(7), DECLARED, 4000)
+    drawn = random_permutation(DECLARED, 4000, key=jax.random.key(7))
     totals = sum(
-        np.asarray(n).reshape(4000, -1).sum(axis=1) for n in num_transpositions(drawn).values()
+        np.asarray(n).reshape(4000, -1).sum(axis=1) for n in drawn.num_transpositions().values()
     )
     mean, std = random_num_transpositions(DECLARED)
     # A mean of 4,000 lies within 4 standard errors but for one time in 16,000.
@@ -177,8 +177,8 @@ def test_what_needs_one_group_an_axis_says_so(refuse) -> None:
 def test_averages_over_units_do_not_change_under_permutation() -> None:
     params = random_params(8)
     averaged = average_over_units(DECLARED, params)
-    permutation = random_permutation(jax.random.key(9), DECLARED)
-    moved = average_over_units(DECLARED, permute(DECLARED, permutation, params))
+    permutation = random_permutation(DECLARED, key=jax.random.key(9))
+    moved = average_over_units(DECLARED, permute(params, DECLARED, permutation))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-12), moved, averaged)
     # Heads and their dimensions together: one mean for each input and block.
     assert len(np.unique(averaged["qkv"])) == 3

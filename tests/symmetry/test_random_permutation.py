@@ -9,7 +9,6 @@ import pytest
 import strategies
 
 from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.permutation import num_transpositions
 from onebasin.symmetry.random_permutation import (
     _log_stirling,
     random_num_transpositions,
@@ -45,8 +44,8 @@ def test_uniform_permutations_of_512_units_have_the_baselines_mean_and_std(key) 
     # Fails by chance once in 10,000 keys; this key is fixed.
     num_draws, z = 10_000, oracles.z_bound(1e-4, num_comparisons=2)
     symmetry = strategies.one_group(512)
-    drawn = random_permutation(key, symmetry, num_draws)
-    counts = num_transpositions(drawn)["units"].astype(np.float64)
+    drawn = random_permutation(symmetry, num_draws, key=key)
+    counts = drawn.num_transpositions()["units"].astype(np.float64)
     mean, std = random_num_transpositions(symmetry)
     assert abs(counts.mean() - mean) < z * std / np.sqrt(num_draws)
     squares = (counts - mean) ** 2
@@ -54,7 +53,7 @@ def test_uniform_permutations_of_512_units_have_the_baselines_mean_and_std(key) 
 
 
 def test_random_permutations_are_uniform_over_all_24_of_4_units(key) -> None:
-    drawn = random_permutation(key, strategies.one_group(4), 24_000)["units"]
+    drawn = random_permutation(strategies.one_group(4), 24_000, key=key).units["units"]
     assert chi_square(drawn, oracles.all_permutations(4)) < oracles.chi_square_bound(1e-4, 24)
 
 
@@ -64,8 +63,8 @@ def test_permutations_of_an_exact_not_are_uniform_among_those_of_4_units(key, co
     possible = every[[4 - oracles.count_cycles(row) == count for row in every]]
     assert len(possible) == [1, 6, 11, 6][count] == oracles.stirling_first_kind(4, 4 - count)
     drawn = random_permutation(
-        key, strategies.one_group(4), 1000 * len(possible), num_transpositions=count
-    )["units"]
+        strategies.one_group(4), 1000 * len(possible), key=key, num_transpositions=count
+    ).units["units"]
     # Fails by chance once in 10,000 keys; one possible permutation leaves nothing to chance.
     bound = oracles.chi_square_bound(1e-4, len(possible)) if len(possible) > 1 else 0.0
     assert chi_square(drawn, possible) <= bound
@@ -91,31 +90,31 @@ def test_the_recursion_gives_the_logarithms_of_the_stirling_numbers_of_the_first
 def test_every_not_from_0_to_n_minus_1_is_drawn_exactly(key, n: int) -> None:
     symmetry = strategies.one_group(n)
     for count in range(n):
-        drawn = random_permutation(key, symmetry, 3, num_transpositions=count)
-        assert (np.sort(drawn["units"]) == np.arange(n)).all()
-        assert num_transpositions(drawn)["units"].tolist() == [count] * 3
+        drawn = random_permutation(symmetry, 3, key=key, num_transpositions=count)
+        assert (np.sort(drawn.units["units"]) == np.arange(n)).all()
+        assert drawn.num_transpositions()["units"].tolist() == [count] * 3
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 255, 505, 510, 511])
 def test_every_not_is_drawn_exactly_at_512_units(key, count: int) -> None:
-    drawn = random_permutation(key, strategies.one_group(512), num_transpositions=count)
-    assert (np.sort(drawn["units"]) == np.arange(512)).all()
-    assert num_transpositions(drawn) == {"units": count}
+    drawn = random_permutation(strategies.one_group(512), key=key, num_transpositions=count)
+    assert (np.sort(drawn.units["units"]) == np.arange(512)).all()
+    assert drawn.num_transpositions() == {"units": count}
 
 
 @pytest.mark.parametrize("exact", [None, {"a": 2, "b": 3}])
 def test_permutations_repeat_for_a_key_and_differ_between_keys_and_rows(key, exact) -> None:
-    draw = lambda k: random_permutation(k, SYMMETRY, 4, 5, num_transpositions=exact)
+    draw = lambda k: random_permutation(SYMMETRY, 4, 5, key=k, num_transpositions=exact)
     other = draw(jax.random.fold_in(key, 1))
-    assert {group: p.shape for group, p in other.items()} == {"a": (4, 5, 3), "b": (4, 5, 5)}
+    assert {group: p.shape for group, p in other.units.items()} == {"a": (4, 5, 3), "b": (4, 5, 5)}
     assert_same(draw(key), draw(key))
-    assert (draw(key)["b"] != other["b"]).any()
-    assert len(np.unique(other["b"].reshape(20, 5), axis=0)) > 5
+    assert (draw(key).units["b"] != other.units["b"]).any()
+    assert len(np.unique(other.units["b"].reshape(20, 5), axis=0)) > 5
 
 
 def test_groups_left_out_of_an_exact_not_do_not_move(key) -> None:
-    drawn = random_permutation(key, SYMMETRY, num_transpositions={"b": 4})
-    assert num_transpositions(drawn) == {"a": 0, "b": 4}
+    drawn = random_permutation(SYMMETRY, key=key, num_transpositions={"b": 4})
+    assert drawn.num_transpositions() == {"a": 0, "b": 4}
 
 
 @pytest.mark.parametrize(
@@ -129,4 +128,4 @@ def test_groups_left_out_of_an_exact_not_do_not_move(key) -> None:
 )
 def test_an_impossible_not_is_refused(key, symmetry, wanted, message) -> None:
     with pytest.raises(ValueError, match=message):
-        random_permutation(key, symmetry, num_transpositions=wanted)
+        random_permutation(symmetry, key=key, num_transpositions=wanted)

@@ -96,4 +96,4 @@ def test_names_that_are_found_are_never_taken_for_slips(key) -> None:
 def test_an_exact_number_of_transpositions_of_an_unknown_group_is_refused_by_name(key) -> None:
     symmetry = declared("hidden", "hidden", "hidden")
     with pytest.raises(ValueError, match=r"Got 'hiden'\. Did you mean 'hidden'\?"):
-        random_permutation(key, symmetry, num_transpositions={"hiden": 1})
+        random_permutation(symmetry, key=key, num_transpositions={"hiden": 1})

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 
 from onebasin import _trees
 from onebasin._arguments import check_is
-from onebasin._types import Array, Params, Permutation
+from onebasin._types import Array, Params
 from onebasin.alignment.chains import chains_start
 from onebasin.alignment.declared import declared_of, tried
 from onebasin.alignment.matching import Matching
@@ -32,10 +32,12 @@ from onebasin.alignment.weight_matching import weight_matching
 from onebasin.samples import Samples
 from onebasin.store.tensors import load_tensors, save_tensors
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.axes_values import Part
+from onebasin.symmetry.permutation import Permutation
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.verify import without
 
-_MOVES = "permutation/"
+_UNITS, _SIGNS = "permutation/units/", "permutation/signs/"
 
 
 class Alignment(eqx.Module):
@@ -66,7 +68,7 @@ class Alignment(eqx.Module):
                 "An alignment must be applied to the samples it was made from, of (chain, draw) "
                 f"{tuple(self.converged.shape)}. Got {shape}. Align these samples themselves."
             )
-        params = permute(self.symmetry, self.permutation, _trees.to_host(samples.params))
+        params = permute(_trees.to_host(samples.params), self.symmetry, self.permutation)
         return Samples(params, samples.stats)
 
     def save(self, path: Path | str) -> None:
@@ -90,28 +92,30 @@ class Alignment(eqx.Module):
         """
         tensors, metadata = load_tensors(path)
         # Names of groups may hold slashes, and one may begin as another does.
-        moves = {name: tensors.pop(name) for name in [*tensors] if name.startswith(_MOVES)}
-        tree: dict[str, Any] = {
-            "permutation": {name.removeprefix(_MOVES): p for name, p in moves.items()},
-            **_trees.nest(tensors),
-        }
-        if set(tree) != {"permutation", "objective", "converged", "reference"}:
+        units, signs = (
+            {
+                name.removeprefix(kind): tensors.pop(name)
+                for name in [*tensors]
+                if name.startswith(kind)
+            }
+            for kind in (_UNITS, _SIGNS)
+        )
+        tree: dict[str, Any] = _trees.nest(tensors)
+        if set(tree) != {"objective", "converged", "reference"}:
             raise ValueError(f"An alignment file was expected. Got {path}. Align again.")
         reference = _trees.rebuild(_trees.named_leaves(tree["reference"]), like=symmetry.axes)
         symmetry.check(reference)
-        dropped: list[str] = metadata.get("dropped", [])
-        symmetry = without(symmetry, [x for x in dropped if x in symmetry.identity()])
-        wanted, found = (
-            {name: p.shape[-1] for name, p in one.items()}
-            for one in (symmetry.identity(), tree["permutation"])
-        )
-        if found != wanted:
+        dropped = [Part(kind, name) for kind, name in metadata.get("dropped", [])]
+        symmetry = without(symmetry, [part for part in dropped if part in symmetry.parts])
+        held = {group: p.shape[-1] for group, p in units.items()}
+        if held != symmetry.sizes or signs.keys() != symmetry.signs.keys():
             raise ValueError(
-                f"An alignment must permute the groups of the symmetry, {wanted}. "
-                f"Got {found} in {path}. Was it made for another network?"
+                f"An alignment must permute the groups of the symmetry, {symmetry.sizes}, and "
+                f"have its signs, {[*symmetry.signs]}. Got {held} and {[*signs]} in {path}. Was "
+                "it made for another network?"
             )
         return cls(
-            tree["permutation"],
+            symmetry.permutation(units, signs),
             tree["objective"],
             tree["converged"],
             reference,
@@ -172,7 +176,7 @@ def align(
         if isinstance(reference, str) and reference == "mean":
             found, features, network = match_to_mean(problem, found.permutation, rounds)
     return Alignment(
-        {group: p.reshape(*shape, *p.shape[1:]) for group, p in found.permutation.items()},
+        jax.tree.map(lambda p: p.reshape(*shape, *p.shape[1:]), found.permutation),
         problem.objective(features, found.permutation).reshape(shape),
         found.converged.reshape(shape),
         network,
@@ -200,7 +204,7 @@ def _flat_start(
             f"start must be an alignment of these samples, of (chain, draw) {shape}. "
             f"Got {tuple(start.converged.shape)}. Align these samples first."
         )
-    return {g: np.asarray(p).reshape(-1, *p.shape[2:]) for g, p in start.permutation.items()}
+    return jax.tree.map(lambda p: np.asarray(p).reshape(-1, *p.shape[2:]), start.permutation)
 
 
 def _fitting(samples: Samples, symmetry: Symmetry, matching: Matching) -> Samples:

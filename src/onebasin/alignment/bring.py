@@ -4,22 +4,31 @@ import jax
 import numpy as np
 
 from onebasin import _trees
-from onebasin._types import Params, Permutation
+from onebasin._types import Params
 from onebasin.alignment.align import align
 from onebasin.alignment.matching import Matching
 from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.permutation import Permutation
+from onebasin.symmetry.permute import permute
 
 
 def permute_gaussian(
-    symmetry: Symmetry, permutation: Permutation, gaussian: DiagonalGaussian
+    gaussian: DiagonalGaussian, symmetry: Symmetry, permutation: Permutation
 ) -> DiagonalGaussian:
-    """The same posterior with its units in another order: a std travels with its mean."""
+    """The same posterior with its units in another order: a std travels with its mean.
+
+    Raises:
+        ValueError: If the permutation does not fit the symmetry.
+
+    Example:
+        >>> permutation = ob.random_permutation(symmetry, key=key)
+        >>> moved = ob.permute_gaussian(compact, symmetry, permutation)
+    """
     unsigned = symmetry.with_signs([])
     return DiagonalGaussian(
-        permute(symmetry, permutation, gaussian.mean), permute(unsigned, permutation, gaussian.std)
+        permute(gaussian.mean, symmetry, permutation), permute(gaussian.std, unsigned, permutation)
     )
 
 
@@ -29,6 +38,5 @@ def bring_to(
     """A Gaussian with its mean matched to a reference network, and its std moved along."""
     alone = Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None, None], gaussian.mean))
     found = align(alone, symmetry, matching, reference).permutation
-    single = {group: p[0, 0] for group, p in found.items()}
     host = DiagonalGaussian(_trees.to_host(gaussian.mean), _trees.to_host(gaussian.std))
-    return permute_gaussian(symmetry, single, host)
+    return permute_gaussian(host, symmetry, found[0, 0])

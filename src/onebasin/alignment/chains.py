@@ -4,10 +4,10 @@ Draws of one chain lie closer to each other than to those of others, so that the
 better network to match than any single draw.
 """
 
+import jax
 import numpy as np
 
 from onebasin import _trees
-from onebasin._types import Permutation
 from onebasin.alignment.matching import Matching
 from onebasin.alignment.reference import (
     Problem,
@@ -18,7 +18,7 @@ from onebasin.alignment.reference import (
 )
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.permutation import compose
+from onebasin.symmetry.permutation import Permutation
 
 
 def chains_start(
@@ -40,6 +40,6 @@ def chains_start(
     problem = Problem(symmetry, matching, _trees.stack(means))
     begin, _ = match_to(problem, means[0], rounds)
     between, _, _ = match_to_mean(problem, begin.permutation, rounds)
-    repeated = {g: np.repeat(p, samples.num_draws, axis=0) for g, p in between.permutation.items()}
-    within = {group: np.concatenate([p[group] for p in own]) for group in own[0]}
-    return compose(repeated, within, symmetry)
+    repeat = lambda p: np.repeat(p, samples.num_draws, axis=0)
+    within = jax.tree.map(lambda *parts: np.concatenate(parts), *own)
+    return jax.tree.map(repeat, between.permutation) @ within

@@ -11,9 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from onebasin import _trees
-from onebasin._types import Permutation
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.permutation import permute_leaf
+from onebasin.symmetry.permutation import Permutation, move_array
 
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
 
@@ -25,8 +24,8 @@ def touched(
     return {
         name: leaf
         for name, leaf in leaves.items()
-        if proposed.keys()
-        & {*symmetry.leaves[name].names, *(sign for sign, _ in symmetry.flips(name))}
+        if proposed.units.keys() & set(symmetry.leaves[name].names)
+        or proposed.signs.keys() & {sign for sign, _ in symmetry.flips(name)}
     }
 
 
@@ -45,9 +44,7 @@ def has_gained(
     rounding = np.zeros_like(gain)
     for name, leaf in leaves.items():
         names, flips = symmetry.leaves[name].names, symmetry.flips(name)
-        new, old = (
-            np.asarray(permute_leaf(symmetry, leaf, names, p, 1, flips)) for p in (after, before)
-        )
+        new, old = (np.asarray(move_array(leaf, names, p, 1, flips)) for p in (after, before))
         change = (new.astype(np.float64) - old).reshape(len(leaf), -1)
         target = np.asarray(targets[name], np.float64).reshape(-1)
         gain += change @ target

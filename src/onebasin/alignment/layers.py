@@ -10,10 +10,10 @@ import jax
 import numpy as np
 
 from onebasin import _trees
-from onebasin._types import Permutation
 from onebasin.alignment.gains import has_gained, touched
-from onebasin.alignment.matching import Features, Match, is_exact, match, propose
+from onebasin.alignment.matching import Features, Match, is_exact, match, propose, updated
 from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.permutation import Permutation
 
 
 def match_from_both_starts(
@@ -52,7 +52,7 @@ def layer_by_layer(symmetry: Symmetry, target: Features, features: Features) -> 
         group = max(left, key=lambda group: share[group])
         names = usable[group] or [n for n, axes in symmetry.leaves.items() if group in axes.names]
         few = {name: leaves[name] for name in names}
-        found = {**found, **propose(symmetry, group, targets, few, found)}
+        found = updated(found, propose(symmetry, group, targets, few, found))
         settled.add(group)
     return found
 

@@ -13,17 +13,18 @@ With one hidden layer that is one linear assignment and exact. With several it i
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+import jax
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from onebasin import _trees
-from onebasin._types import Params, Permutation
+from onebasin._types import Params
 from onebasin.alignment.assignment import assign
 from onebasin.alignment.gains import has_gained, touched
 from onebasin.alignment.outer_matching import match_outer, to_front
 from onebasin.alignment.sign_matching import best_signs
 from onebasin.symmetry.axes import Place, Symmetry
-from onebasin.symmetry.permutation import permute_leaf
+from onebasin.symmetry.permutation import Permutation, joined_permutation, move_array
 
 Features: TypeAlias = Any
 """Arrays computed from params whose axes list units; draws lead."""
@@ -75,7 +76,7 @@ def match(
     """
     leaves = _trees.named_leaves(symmetry.unfold(features, 1))
     targets = _trees.named_leaves(symmetry.unfold(target))
-    current = {group: np.array(p) for group, p in start.items()}
+    current: Permutation = jax.tree.map(np.array, start)  # a copy, which is written to
     num_draws = next(iter(leaves.values())).shape[0]
     exact = is_exact(symmetry)
     active = np.arange(num_draws)
@@ -83,10 +84,9 @@ def match(
         moved = np.zeros(len(active), bool)
         subset = leaves if len(active) == num_draws else {n: x[active] for n, x in leaves.items()}
         for group in symmetry.sizes:
-            here = {g: p[active] for g, p in current.items()}
-            proposed, gained = _improve_group(symmetry, group, targets, subset, here)
-            for name, units in proposed.items():
-                current[name][active[gained]] = units[gained]
+            proposed, gained = _improve_group(symmetry, group, targets, subset, current[active])
+            if gained.any():
+                _write(current, active[gained], proposed[gained])
             moved |= gained
         active = active[moved & (not exact)]
         if not len(active):
@@ -96,10 +96,29 @@ def match(
     return Match(current, converged)
 
 
-def differs(one: Permutation, other: Permutation) -> Bool[np.ndarray, " draw"]:
-    """Which draws one permutation moves otherwise than another, in the groups of the first."""
-    each = [(p != other[name]).reshape(len(p), -1).any(axis=-1) for name, p in one.items()]
+def _write(permutation: Permutation, rows: Int[np.ndarray, " rows"], part: Permutation) -> None:
+    """Write the entries of a part into some rows of a permutation that is not shared yet."""
+    for whole, entries in ((permutation.units, part.units), (permutation.signs, part.signs)):
+        for name, entry in entries.items():
+            np.asarray(whole[name])[rows] = entry
+
+
+def differs(proposed: Permutation, current: Permutation) -> Bool[np.ndarray, " draw"]:
+    """Which draws the groups and signs of a proposal would move away from the current ones."""
+    pairs = [(entry, current.units[group]) for group, entry in proposed.units.items()]
+    pairs += [(entry, current.signs[name]) for name, entry in proposed.signs.items()]
+    each = [(new != old).reshape(len(new), -1).any(axis=-1) for new, old in pairs]
     return np.any(each, axis=0)
+
+
+def updated(current: Permutation, proposed: Permutation) -> Permutation:
+    """The current permutations with the groups and signs of a proposal in place of theirs."""
+    return joined_permutation(
+        {**current.units, **proposed.units},
+        {**current.signs, **proposed.signs},
+        current.nested,
+        current.sign_groups,
+    )
 
 
 def is_exact(symmetry: Symmetry) -> bool:
@@ -126,7 +145,7 @@ def propose(
     signed = best_signs(_similarities(places, symmetry, targets, leaves, current))
     units = assign(signed.similarity.reshape(-1, *signed.similarity.shape[-2:]))
     units = units.reshape(signed.similarity.shape[:-1])
-    return {group: units, **signed.at(units)}
+    return symmetry.joined({group: units}, signed.at(units))
 
 
 def _improve_group(
@@ -141,8 +160,8 @@ def _improve_group(
     moves = differs(proposed, current)
     gained = np.zeros(len(moves), bool)
     if moves.any():
-        before = {name: p[moves] for name, p in current.items()}
-        after = {**before, **{name: p[moves] for name, p in proposed.items()}}
+        before = current[moves]
+        after = updated(before, proposed[moves])
         moved = {name: leaf[moves] for name, leaf in touched(symmetry, proposed, leaves).items()}
         gained[moves] = has_gained(symmetry, targets, moved, before, after)
     return proposed, gained
@@ -168,7 +187,7 @@ def _similarities(
         flips = symmetry.flips(place.leaf)
         others = [None if axis == place.axis else name for axis, name in enumerate(names)]
         others_flip = [(name, axis) for name, axis in flips if axis != place.axis]
-        leaf = permute_leaf(symmetry, leaves[place.leaf], others, current, 1, others_flip)
+        leaf = move_array(leaves[place.leaf], others, current, 1, others_flip)
         group = str(names[place.axis])
         axes = [*(names.index(parent) for parent in symmetry.nested.get(group, ())), place.axis]
         own = tuple(name for name, axis in flips if axis == place.axis)
@@ -213,7 +232,7 @@ def _objective(
     total = np.zeros(next(iter(leaves.values())).shape[0])
     for name, leaf in leaves.items():
         names, flips = symmetry.leaves[name].names, symmetry.flips(name)
-        leaf = permute_leaf(symmetry, leaf, names, permutation, 1, flips)
+        leaf = move_array(leaf, names, permutation, 1, flips)
         flat = np.asarray(leaf).reshape(leaf.shape[0], -1).astype(np.float64)
         total += flat @ np.asarray(targets[name], np.float64).reshape(-1)
     return total

@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from onebasin._types import Array, Permutation
+from onebasin._types import Array
 from onebasin.alignment.assignment import assign
 from onebasin.alignment.sign_matching import Signed, best_signs
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.axes_values import group_of
-from onebasin.symmetry.permutation import permute_leaf
+from onebasin.symmetry.permutation import Permutation, move_array
 
 
 def match_outer(
@@ -33,7 +32,7 @@ def match_outer(
         names, flips = symmetry.leaves[name].names, symmetry.flips(name)
         if group not in names:
             continue
-        moved = np.asarray(permute_leaf(symmetry, leaf, names, current, 1, flips))
+        moved = np.asarray(move_array(leaf, names, current, 1, flips))
         child = _alone(symmetry, group, names)
         if child is None:
             axes = [names.index(one) for one in (*symmetry.nested.get(group, ()), group)]
@@ -58,7 +57,7 @@ class _Inner(NamedTuple):
     """The best match of nested units inside of every pair of outer ones, and what it is worth."""
 
     units: Int[np.ndarray, "draw units units inner"]
-    signs: Permutation
+    signs: dict[str, Int[np.ndarray, "draw units units inner"]]
     gains: Float[np.ndarray, "draw units units"]
 
 
@@ -93,24 +92,32 @@ def _moved(
     chosen: Int[np.ndarray, "draw *around units"],
     current: Permutation,
 ) -> Permutation:
-    """The current permutations followed by those that were found."""
-    found: Permutation = {}
-    for name, one in current.items():
-        parents = symmetry.nested.get(group_of(name), ())
-        if group_of(name) == group:
-            found[name] = np.take_along_axis(np.asarray(one), chosen, axis=-1)
-        elif group in parents:
-            names = (*parents, None)
-            found[name] = np.asarray(
-                permute_leaf(symmetry, np.asarray(one), names, {group: chosen}, 1)
-            )
-            inner = best.get(group_of(name))
-            if inner is not None:
-                units = _of_pairs(inner.units, chosen)
-                found[name] = np.take_along_axis(found[name], units, axis=-1)
-                if name in inner.signs:
-                    found[name] = found[name] * _of_pairs(inner.signs[name], chosen)
-    return found
+    """The current permutations of a group and its nested ones, followed by those proposed."""
+    outer = symmetry.joined({group: chosen}, {})
+
+    def followed(entry: Array, of: str) -> np.ndarray | None:
+        """An entry of one group behind its proposed permutation; None if it stays as it is."""
+        parents = symmetry.nested.get(of, ())
+        if of == group:
+            return np.take_along_axis(np.asarray(entry), chosen, axis=-1)
+        if group not in parents:
+            return None
+        moved = np.asarray(move_array(np.asarray(entry), (*parents, None), outer, 1))
+        if of not in best:
+            return moved
+        return np.take_along_axis(moved, _of_pairs(best[of].units, chosen), axis=-1)
+
+    units = {name: followed(entry, name) for name, entry in current.units.items()}
+    signs = {
+        name: followed(entry, symmetry.signs[name].group) for name, entry in current.signs.items()
+    }
+    for inner in best.values():
+        for name, pairs in inner.signs.items():
+            signs[name] = np.asarray(signs[name]) * _of_pairs(pairs, chosen)
+    return symmetry.joined(
+        {name: entry for name, entry in units.items() if entry is not None},
+        {name: entry for name, entry in signs.items() if entry is not None},
+    )
 
 
 def _of_pairs(

@@ -1,25 +1,23 @@
 """References: what draws are brought to, and the iteration that makes it their mean."""
 
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
-from threadpoolctl import ThreadpoolController
 
 from onebasin import _trees
-from onebasin._types import Array, Params, Permutation
+from onebasin._threads import map_in_threads
+from onebasin._types import Array, Params
 from onebasin.alignment.gains import movable_part
 from onebasin.alignment.layers import match_from_both_starts
 from onebasin.alignment.matching import Features, Match, Matching, differs, match, objective
 from onebasin.samples import Samples, mean_of
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.permutation import Permutation
+from onebasin.symmetry.permute import permute
 
 Reference: TypeAlias = Literal["first", "densest", "mean", "chains"] | Params
 """A rule that picks what draws are aligned to, or the params of a network."""
@@ -27,7 +25,8 @@ Reference: TypeAlias = Literal["first", "densest", "mean", "chains"] | Params
 Rule: TypeAlias = Callable[[Symmetry, Features, Features, Permutation], Match]
 """How draws are matched: from a symmetry, a target, their features and where they start."""
 
-_CHUNK_BYTES = 32 * 2**20
+_NUM_CHUNKS = 8
+_LEAST_CHUNK_BYTES, _MOST_CHUNK_BYTES = 2**18, 2**25
 
 
 def starting_point(samples: Samples, symmetry: Symmetry, reference: Reference) -> Params:
@@ -55,12 +54,6 @@ def starting_point(samples: Samples, symmetry: Symmetry, reference: Reference) -
             'Add it, or take reference="mean".'
         )
     return _trees.to_host(samples.draw(0, 0))
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    """The BLAS libraries of the process. Looking for them takes longer than matching 100 draws."""
-    return ThreadpoolController()
 
 
 class Round(NamedTuple):
@@ -154,9 +147,9 @@ class Problem(NamedTuple):
         symmetry = self.matching.symmetry(self.symmetry)
 
         def one(rows: slice) -> tuple[Match, Bool[np.ndarray, " draw"]]:
-            first = {group: p[rows] for group, p in start.items()}
+            first = start[rows]
             found = rule(symmetry, target, self._features(rows), first)
-            has_moved = differs(found.permutation, first) if first else ~found.converged
+            has_moved = differs(found.permutation, first) if first.units else ~found.converged
             return found, has_moved
 
         def told(part: tuple[Match, Bool[np.ndarray, " draw"]]) -> None:
@@ -177,8 +170,7 @@ class Problem(NamedTuple):
         target = self.matching.target(mean_features)
 
         def one(rows: slice) -> Float[np.ndarray, " draw"]:
-            here = {group: p[rows] for group, p in permutation.items()}
-            return objective(symmetry, target, self._features(rows), here)
+            return objective(symmetry, target, self._features(rows), permutation[rows])
 
         values = np.concatenate(self._over_chunks(one))
         return values + self.matching.constant(mean_features)
@@ -188,8 +180,7 @@ class Problem(NamedTuple):
         symmetry = self.matching.symmetry(self.symmetry)
 
         def one(rows: slice) -> Features:
-            here = {group: p[rows] for group, p in permutation.items()}
-            moved = permute(symmetry, here, self._features(rows))
+            moved = permute(self._features(rows), symmetry, permutation[rows])
             return jax.tree.map(lambda leaf: leaf.sum(axis=0, dtype=np.float64), moved)
 
         return jax.tree.map(lambda *parts: np.sum(parts, axis=0), *self._over_chunks(one))
@@ -205,8 +196,8 @@ class Problem(NamedTuple):
         if not moved.any():
             return total
         few = self.rows(moved)
-        gained = few.sum_features({group: p[moved] for group, p in after.items()})
-        lost = few.sum_features({group: p[moved] for group, p in before.items()})
+        gained = few.sum_features(after[moved])
+        lost = few.sum_features(before[moved])
         return jax.tree.map(lambda t, a, b: t + a - b, total, gained, lost)
 
     def mean_features(self, total: Features) -> Features:
@@ -216,7 +207,7 @@ class Problem(NamedTuple):
 
     def mean(self, found: Match) -> Params:
         """The mean network of the matched draws."""
-        aligned = permute(self.symmetry, found.permutation, self.draws)
+        aligned = permute(self.draws, self.symmetry, found.permutation)
         return jax.tree.map(mean_of, aligned)
 
     def _features(self, rows: slice) -> Features:
@@ -228,19 +219,18 @@ class Problem(NamedTuple):
     def _over_chunks(
         self, function: Callable[[slice], Any], told: Callable[[Any], None] = lambda part: None
     ) -> list[Any]:
-        """Results chunk by chunk; BLAS and the solver leave other threads free to run."""
+        """Results chunk by chunk, each of which is told as soon as those before it are."""
         parts: list[Any] = []
-        # BLAS threads of its own in every thread would only get in each other's way.
-        with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-            for part in pool.map(function, self._chunks()):
-                parts.append(part)
-                told(part)
+        for part in map_in_threads(function, self._chunks()):
+            parts.append(part)
+            told(part)
         return parts
 
     def _chunks(self) -> Iterator[slice]:
-        draw_bytes = sum(leaf[0].nbytes for leaf in jax.tree.leaves(self.draws))
-        size = max(1, _CHUNK_BYTES // max(1, draw_bytes))
-        size = min(size, max(1, -(-self.num_draws // (os.cpu_count() or 1))))
+        """Slices of the draws, the same on every machine: sums are taken chunk by chunk."""
+        total = sum(leaf.nbytes for leaf in jax.tree.leaves(self.draws))
+        chunk_bytes = min(max(total // _NUM_CHUNKS, _LEAST_CHUNK_BYTES), _MOST_CHUNK_BYTES)
+        size = max(1, chunk_bytes * self.num_draws // max(1, total))
         return (slice(first, first + size) for first in range(0, self.num_draws, size))
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from onebasin._types import Array, Permutation
+from onebasin._types import Array
 
 Parts: TypeAlias = Mapping[tuple[str, ...], np.ndarray]
 """Similarities of units of the target with units of a draw, by the signs that they take."""
@@ -26,7 +26,7 @@ class Signed(NamedTuple):
     similarity: Float[np.ndarray, "*batch units units"]
     signs: dict[str, Int[np.ndarray, "*batch units units"]]
 
-    def at(self, units: Int[Array, "*batch units"]) -> Permutation:
+    def at(self, units: Int[Array, "*batch units"]) -> dict[str, Int[np.ndarray, "*batch units"]]:
         """The signs of matched pairs."""
         return {name: _matched(signs, units) for name, signs in self.signs.items()}
 

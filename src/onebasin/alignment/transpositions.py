@@ -11,7 +11,6 @@ from onebasin.alignment.align import align
 from onebasin.alignment.matching import Matching
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.permutation import num_transpositions
 
 _STARTS = 5
 _OTHERS = 24
@@ -25,7 +24,7 @@ def transpositions_to(
     # A nested group counts in every unit that it is nested in.
     each = [
         counts.reshape(*counts.shape[:2], -1).sum(axis=-1)
-        for counts in num_transpositions(permutation).values()
+        for counts in permutation.num_transpositions().values()
     ]
     return np.sum(each, axis=0).astype(np.float64)
 

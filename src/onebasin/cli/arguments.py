@@ -1,6 +1,5 @@
 """What users pass on the command line, and the cores that commands use."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +29,7 @@ AgainOption = Annotated[bool, typer.Option("--again", help="Repeat a step that h
 
 def use_all_cores() -> None:
     """Let JAX see the cores of this machine as devices."""
+    from onebasin._threads import num_cpus
     from onebasin.inference.sample import set_cpu_devices
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    set_cpu_devices(min(cores or 1, _MAX_DEVICES))
+    set_cpu_devices(min(num_cpus(), _MAX_DEVICES))

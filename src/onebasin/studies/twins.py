@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from onebasin._types import Key, Params, Permutation
+from onebasin._types import Key, Params
 from onebasin.alignment.activation_matching import activation_matching
 from onebasin.alignment.align import align
 from onebasin.alignment.matching import Matching
@@ -15,7 +15,8 @@ from onebasin.alignment.weight_matching import weight_matching
 from onebasin.prediction.connectivity import line, losses_and_errors
 from onebasin.samples import Samples
 from onebasin.studies.training import Task
-from onebasin.symmetry.permutation import num_transpositions, permute
+from onebasin.symmetry.permutation import Permutation
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_permutation
 
 FRACTIONS = np.linspace(0.0, 1.0, 11)
@@ -67,27 +68,26 @@ def plant(
     key: Key, task: Task, params: Params, wanted: dict[str, int]
 ) -> tuple[Permutation, Params]:
     """A uniform permutation with exactly so many transpositions in each group, and it applied."""
-    permutation = random_permutation(key, task.network.symmetry, num_transpositions=wanted)
-    return permutation, permute(task.network.symmetry, permutation, params)
+    permutation = random_permutation(task.network.symmetry, key=key, num_transpositions=wanted)
+    return permutation, permute(params, task.network.symmetry, permutation)
 
 
 def match_all(task: Task, matching: Matching, reference: Params, networks: Params) -> Permutation:
     """The permutations that bring networks (which lead every leaf) to a reference."""
     alone = Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None], networks))
-    found = align(alone, task.network.symmetry, matching, reference).permutation
-    return {group: np.asarray(p)[0] for group, p in found.items()}
+    return align(alone, task.network.symmetry, matching, reference).permutation[0]
 
 
 def total_transpositions(permutation: Permutation) -> Int[np.ndarray, "*batch"]:
     """Transpositions summed over groups."""
-    return np.sum(list(num_transpositions(permutation).values()), axis=0)
+    return np.sum(list(permutation.num_transpositions().values()), axis=0)
 
 
 def displaced(found: Permutation, planted: Permutation) -> Bool[np.ndarray, "*batch units"]:
     """Which units a matching does not send back to where a planted permutation took them from."""
     off = [
-        np.take_along_axis(np.asarray(planted[group]), np.asarray(p), axis=-1)
+        np.take_along_axis(np.asarray(planted.units[group]), np.asarray(p), axis=-1)
         != np.arange(p.shape[-1])
-        for group, p in found.items()
+        for group, p in found.units.items()
     ]
     return np.concatenate(off, axis=-1)

@@ -6,6 +6,7 @@ out so that every axis lists one thing is `layout`.
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -15,21 +16,23 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin._collections import arranged, statistics_in, without_statistics
-from onebasin._types import Params, Permutation
+from onebasin._types import Array, Params
 from onebasin.symmetry import layout
 from onebasin.symmetry.axes_values import (
     Axes as Axes,
     Blocks as Blocks,
     Function as Function,
+    Part as Part,
     Place as Place,
     Role as Role,
     Roles as Roles,
     Sign as Sign,
     below,
     is_axes,
-    sign_name,
 )
 from onebasin.symmetry.describe import Description, GroupRow
+from onebasin.symmetry.permutation import Permutation, joined_permutation
+from onebasin.symmetry.permutation_checks import check_known
 from onebasin.symmetry.spelling import check_spelling
 
 
@@ -58,7 +61,7 @@ class Symmetry:
     frozen: dict[str, str] = dataclasses.field(default_factory=dict, compare=False)
     roles: Roles = dataclasses.field(default_factory=dict, compare=False, repr=False)
     function: Function | None = dataclasses.field(default=None, compare=False, repr=False)
-    dropped: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    dropped: tuple[Part, ...] = dataclasses.field(default=(), compare=False)
 
     def __str__(self) -> str:
         return self._description().as_text()
@@ -136,9 +139,14 @@ class Symmetry:
                         f"A sign must be of axes that list its group. Got {leaf!r}, axis {axis}, "
                         f"for {sign.group!r}. Its axes are {self.places(sign.group)}."
                     )
-            number = sum(other.group == sign.group for other in named.values())
-            named[sign_name(sign.group, number)] = sign
+            named[self._name_of_sign(sign.group, named)] = sign
         return dataclasses.replace(self, signs=named)
+
+    def _name_of_sign(self, group: str, taken: Mapping[str, Sign]) -> str:
+        """The group's name, or for a further sign the first one of `group 2`, ... that is free."""
+        numbered = (f"{group} {number}" for number in itertools.count(2))
+        free = (name for name in numbered if name not in taken and name not in self.sizes)
+        return next(free) if group in taken else group
 
     def within(self, axes: Any, prefixes: Sequence[str]) -> "Symmetry":
         """The same groups of a larger tree, `axes`; what lies below `prefixes` changes sign.
@@ -163,6 +171,12 @@ class Symmetry:
         }
         axes = without_statistics(self.axes)
         return dataclasses.replace(self, axes=axes, signs=signs, function=None)
+
+    @property
+    def parts(self) -> list[Part]:
+        """Everything that may move by itself: groups, and then signs."""
+        units = [Part("units", group) for group in self.sizes]
+        return [*units, *(Part("signs", name) for name in self.signs)]
 
     @cached_property
     def named(self) -> dict[str, Axes | Blocks]:
@@ -245,7 +259,7 @@ class Symmetry:
 
     def identity(self, *batch: int) -> Permutation:
         """The permutation that moves and flips nothing, repeated over leading batch axes."""
-        found = {
+        units = {
             group: np.broadcast_to(np.arange(n), (*batch, *self.around(group), n)).copy()
             for group, n in self.sizes.items()
         }
@@ -253,7 +267,59 @@ class Symmetry:
             name: np.ones((*batch, *self.around(sign.group), self.sizes[sign.group]), np.int8)
             for name, sign in self.signs.items()
         }
-        return found | signs
+        return self.joined(units, signs)
+
+    def joined(self, units: Mapping[str, Array], signs: Mapping[str, Array]) -> Permutation:
+        """A permutation of entries that are known to be right: nothing is checked."""
+        return joined_permutation(units, signs, self.nested, self.sign_groups)
+
+    @property
+    def sign_groups(self) -> dict[str, str]:
+        """The group of each sign."""
+        return {name: sign.group for name, sign in self.signs.items()}
+
+    def permutation(
+        self, units: Mapping[str, Any], signs: Mapping[str, Any] | None = None
+    ) -> Permutation:
+        """A permutation of this symmetry's groups and signs, which knows how they are nested.
+
+        Raises:
+            ValueError: For unknown names, and if an entry is no permutation of its group's units.
+
+        Example:
+            >>> symmetry.permutation({"hidden_0": [1, 0, 2, 3, 4, 5, 6, 7]}).batch
+            ()
+        """
+        made = Permutation(units, signs, nested=self.nested, sign_groups=self.sign_groups)
+        return self.checked(made)
+
+    def checked(self, permutation: Permutation) -> Permutation:
+        """A permutation as one of this symmetry, which leaves signs aside if it has none.
+
+        Raises:
+            ValueError: If the permutation has other groups, other signs or other units.
+        """
+        signs = permutation.signs
+        if not self.signs:
+            signs = {
+                name: entry
+                for name, entry in signs.items()
+                if permutation.sign_groups[name] not in self.sizes
+            }
+        for group in permutation.units:
+            check_known("Groups", group, self.sizes)
+        for name in signs:
+            check_known("Signs", name, self.signs)
+        entries = [("units", group, group, p) for group, p in permutation.units.items()]
+        entries += [("signs", name, self.signs[name].group, p) for name, p in signs.items()]
+        for kind, name, group, entry in entries:
+            own = (*self.around(group), self.sizes[group])
+            if entry.shape[max(0, entry.ndim - len(own)) :] != own:
+                raise ValueError(
+                    f"{kind}[{name!r}] must have a shape that ends in {own}, the units of the "
+                    f"group. Got {entry.shape}."
+                )
+        return self.joined(permutation.units, signs)
 
     def log10_num_equivalent(self) -> float:
         r"""The decimal logarithm of the number of equivalent weight settings.

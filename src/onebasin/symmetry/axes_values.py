@@ -133,19 +133,11 @@ def _apply_below(apply: Callable[..., Any], name: str, tree: Any, *inputs: Any) 
     return apply(tree[name], *inputs)
 
 
-_MARK = " ±"
+class Part(NamedTuple):
+    """One thing that a symmetry may move by itself: the units of a group, or one sign of them."""
 
+    kind: Literal["units", "signs"]
+    name: str
 
-def sign_name(group: str, number: int = 0) -> str:
-    """What the signs of a group are called in a permutation; groups may have several."""
-    return f"{group}{_MARK}{number + 1 if number else ''}"
-
-
-def is_sign(name: str) -> bool:
-    """Whether an entry of a permutation holds signs and not units."""
-    return _MARK in name
-
-
-def group_of(name: str) -> str:
-    """The group that an entry of a permutation is about: units and their signs have one."""
-    return name.partition(_MARK)[0]
+    def __str__(self) -> str:
+        return self.name if self.kind == "units" else f"signs of {self.name}"

@@ -9,7 +9,7 @@ from jax.core import Tracer
 
 from onebasin._types import Params
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.axes_values import Function
+from onebasin.symmetry.axes_values import Function, Part
 from onebasin.symmetry.trial import Trial, Values, begin
 from onebasin.symmetry.trial_values import (
     drawn_inputs,
@@ -28,13 +28,13 @@ _FEW = 5
 """Elements of a trial of all groups and signs jointly."""
 
 
-def claims(symmetry: Symmetry) -> dict[str, Any]:
-    """What a symmetry claims of its function, by the name of each group and sign."""
+def claims(symmetry: Symmetry) -> dict[Part, Any]:
+    """What a symmetry claims of its function, for each group and each sign."""
     groups = {
-        group: (group, symmetry.nested.get(group, ()), *symmetry.places(group))
+        Part("units", group): (group, symmetry.nested.get(group, ()), *symmetry.places(group))
         for group in symmetry.sizes
     }
-    return {**groups, **symmetry.signs}
+    return {**groups, **{Part("signs", name): sign for name, sign in symmetry.signs.items()}}
 
 
 def verify_once(symmetry: Symmetry, params: Params) -> Symmetry:
@@ -98,25 +98,25 @@ def _is_new(symmetry: Symmetry, function: Function) -> bool:
 
 def _what_passed(symmetry: Symmetry) -> Symmetry:
     passed = {} if symmetry.function is None else symmetry.function.passed
-    failed = [name for name, claim in claims(symmetry).items() if not passed.get(claim, True)]
+    failed = [part for part, claim in claims(symmetry).items() if not passed.get(claim, True)]
     return without(symmetry, failed)
 
 
 def _learn(symmetry: Symmetry, function: Function, trial: Trial, stacklevel: int) -> Symmetry:
     """The symmetry without what fails; declared, it must not fail."""
-    key, changes = jax.random.key(0), dict[str, float]()
+    key, changes = jax.random.key(0), dict[Part, float]()
     joint = trial.change(symmetry, key, _FEW)
     if not joint <= trial.limit(joint):
         changes = changes_of_each(symmetry, trial, key, _FEW)
-    limits = {name: trial.limit(change) for name, change in changes.items()}
-    failed = [name for name, change in changes.items() if not change <= limits[name]]
+    limits = {part: trial.limit(change) for part, change in changes.items()}
+    failed = [part for part, change in changes.items() if not change <= limits[part]]
     if failed and function.is_declared:
-        texts = [described(symmetry, name, changes[name], limits[name]) for name in failed]
+        texts = [described(symmetry, part, changes[part], limits[part]) for part in failed]
         raise ValueError(
             f"A declared symmetry must leave its function as it is, but {'; '.join(texts)}. "
             "Correct its Axes, or take what find_symmetry(apply, params, *inputs) finds."
         )
-    for name in failed:
-        warn_of_drop(symmetry, name, changes[name], limits[name], stacklevel)
-    function.passed.update({claim: x not in failed for x, claim in claims(symmetry).items()})
+    for part in failed:
+        warn_of_drop(symmetry, part, changes[part], limits[part], stacklevel)
+    function.passed.update({claim: part not in failed for part, claim in claims(symmetry).items()})
     return without(symmetry, failed)

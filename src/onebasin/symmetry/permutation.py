@@ -1,205 +1,265 @@
-"""Permutations of hidden units: apply, compose, invert, count transpositions.
+"""Permutation: which unit goes where in every group, and which units flip their sign."""
 
-A permutation is a dict with an index array for each group, and an array of 1 and -1 for each sign
-that units may take (`group_of` and `is_sign` tell them apart); leading batch axes are allowed
-everywhere. Which axes a group touches is said by a `Symmetry`.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, Integer
 
-from onebasin import _trees
-from onebasin._arguments import check_arrays
-from onebasin._types import Array, Params, Permutation
-from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.axes_values import group_of, is_sign
-from onebasin.symmetry.permutation_checks import check_entries, check_of, check_pair
+from onebasin._types import Array
+from onebasin.symmetry.permutation_checks import (
+    batch_of,
+    check_pair,
+    checked_signs,
+    checked_units,
+)
 
 
-def permute(symmetry: Symmetry, permutation: Permutation, params: Params) -> Params:
-    r"""Params whose unit $i$ of each group is the old unit `permutation[group][i]`.
+class Permutation(eqx.Module):
+    r"""Which unit goes where in every group, and which units flip their sign.
 
-    Where the symmetry has signs, that unit is then multiplied by its own, `permutation[name][i]`.
-    Batch axes that lead the permutation lead every leaf as well. Groups that it leaves out stay
-    where they are; a symmetry without signs leaves those of a permutation aside, as a standard
-    deviation has none. NumPy leaves stay on the host. A PyTorch state_dict of arrays comes back in
-    the collections of `from_torch`. For one hidden layer:
-    $W_1[p, :],\ b_1[p],\ W_2[:, p]$, each times $s$ if it has signs.
+    Unit $i$ of a permuted group is the old unit `units[group][i]`, multiplied by
+    `signs[group][i]`. Groups and signs that are left out stay as they are. Leading axes are batch
+    axes, the same for every entry: `permutation[3]` is the fourth of a batch. `p @ q` does `q`
+    first and then `p`.
 
-    Raises: ValueError where params do not fit the symmetry, for unknown groups or signs, and for
-    entries that are no permutations. Values that JAX traces are not looked at.
-    Source: Ainsworth et al. (2022), arXiv 2209.04836, section 2.
+    A group that is nested in others, as the dimensions of a head are in their head, has an index
+    array for each of the outer units, which come between the batch axes and its own. A group may
+    have several signs. `symmetry.permutation(units, signs)` knows both and checks them.
+
+    Args:
+        units: For each group, indices of shape (*batch, units): each of 0 to units - 1 once.
+        signs: For each group whose units flip, an array of 1 and -1 of shape (*batch, units).
+        nested: For each nested group, the groups in which it is nested.
+        sign_groups: The group of each sign that is not named as its group is.
+
+    Raises:
+        ValueError: If an entry is no permutation or no sign, or if batch axes differ. Values that
+            JAX traces are not looked at.
+
+    Example:
+        >>> rotation = ob.Permutation({"hidden": [1, 2, 0]})
+        >>> (rotation @ rotation).units["hidden"]
+        array([2, 0, 1])
+        >>> rotation.inverse().units["hidden"]
+        array([2, 0, 1])
+        >>> int(rotation.num_transpositions()["hidden"])
+        2
     """
-    check_arrays("params", params)
-    params = symmetry.arranged(params)
-    moves, batch = check_of(symmetry, permutation)
-    if not moves:
-        return params
-    num_batch_axes = len(batch)
-    _check_batch(params, batch)
-    symmetry.check(params, num_batch_axes)
-    pieces = symmetry.unfold(params, num_batch_axes)
-    axes = symmetry.leaves
-    leaves = {
-        name: permute_leaf(
-            symmetry, leaf, axes[name].names, moves, num_batch_axes, symmetry.flips(name)
-        )
-        for name, leaf in _trees.named_leaves(pieces).items()
-    }
-    return symmetry.fold(_trees.rebuild(leaves, pieces), params, num_batch_axes)
 
+    units: dict[str, Array]
+    signs: dict[str, Array]
+    _nested: tuple[tuple[str, tuple[str, ...]], ...] = eqx.field(static=True)
+    _sign_groups: tuple[tuple[str, str], ...] = eqx.field(static=True)
 
-def _check_batch(params: Params, batch: tuple[int, ...]) -> None:
-    for name, leaf in _trees.named_leaves(params).items():
-        if np.shape(leaf)[: len(batch)] != batch:
-            raise ValueError(
-                f"Params must lead with the batch axes of the permutation, {batch}. "
-                f"Got shape {np.shape(leaf)} at {name!r}."
+    def __init__(
+        self,
+        units: Mapping[str, Any],
+        signs: Mapping[str, Any] | None = None,
+        *,
+        nested: Mapping[str, Iterable[str]] | None = None,
+        sign_groups: Mapping[str, str] | None = None,
+    ):
+        signs, sign_groups = signs or {}, sign_groups or {}
+        self.units, self.signs = checked_units(units), checked_signs(signs)
+        self._nested = _in_order({name: tuple(outer) for name, outer in (nested or {}).items()})
+        self._sign_groups = _in_order({name: sign_groups.get(name, name) for name in signs})
+        batch_of(self.units, self.signs, self.nested, self.sign_groups)
+
+    @property
+    def nested(self) -> dict[str, tuple[str, ...]]:
+        """For each nested group, the groups in which it is nested."""
+        return dict(self._nested)
+
+    @property
+    def sign_groups(self) -> dict[str, str]:
+        """The group of each sign."""
+        return dict(self._sign_groups)
+
+    @property
+    def batch(self) -> tuple[int, ...]:
+        """The shape of the batch axes; () for a single permutation."""
+        return batch_of(self.units, self.signs, self.nested, self.sign_groups)
+
+    def __getitem__(self, index: Any) -> "Permutation":
+        """One or some permutations of a batch; that which holds no group is the same for all.
+
+        Raises:
+            IndexError: If there are fewer batch axes than the index has.
+        """
+        batch = self.batch
+        if not (self.units or self.signs):
+            return self
+        if len(index if isinstance(index, tuple) else (index,)) > len(batch):
+            raise IndexError(
+                f"A permutation is indexed by its batch axes, of shape {batch}. Got {index!r}. "
+                "Look a group up in .units or .signs."
             )
+        return jax.tree.map(lambda entry: entry[index], self)
+
+    def __matmul__(self, first: "Permutation") -> "Permutation":
+        """The permutation that does `first` and then this one.
+
+        `permute(x, s, p @ q) == permute(permute(x, s, q), s, p)`.
+
+        Raises:
+            ValueError: If the two differ in the shape, the nesting or the signs of a group.
+        """
+        check_pair(self, first)
+        nested, groups = self.nested | first.nested, self.sign_groups | first.sign_groups
+        units = _behind(first.units, self.units, nested)
+        for group in self.units.keys() - first.units.keys():
+            units[group] = np.asarray(self.units[group])
+        signs = _behind(first.signs, self.units, nested, groups)
+        for name, own in self.signs.items():
+            signs[name] = np.asarray(own) * signs.get(name, np.int8(1))
+        return joined_permutation(units, signs, nested, groups)
+
+    def inverse(self) -> "Permutation":
+        """The permutation that undoes this one: composed with it, nothing moves."""
+        inverse = {group: np.argsort(np.asarray(p), axis=-1) for group, p in self.units.items()}
+        nested = self.nested
+        # Outer groups first: a nested group is undone at the places to which its outer units went.
+        for group in sorted(inverse.keys() & nested.keys(), key=lambda group: len(nested[group])):
+            outer = {name: p for name, p in inverse.items() if name in nested[group]}
+            moved = _behind({group: self.units[group]}, outer, nested)[group]
+            inverse[group] = np.argsort(moved, axis=-1)
+        signs = _behind(self.signs, inverse, nested, self.sign_groups)
+        return joined_permutation(inverse, signs, nested, self.sign_groups)
+
+    def num_transpositions(self) -> dict[str, Int[np.ndarray, "*batch"]]:
+        r"""The fewest swaps that make up each group's permutation, $\mathrm{NoT}(p) = n - c(p)$.
+
+        $n$ is the number of units and $c$ the number of cycles; signs do not count. A nested group
+        has a number for each of the outer units. Two unrelated networks already sit near
+        `random_num_transpositions`: print that beside it.
+
+        Source: Xiao, Liu and Bamler (2024), arXiv 2401.00611, section 3.
+        """
+        return {
+            group: np.asarray(p.shape[-1] - _num_cycles(np.asarray(p)))
+            for group, p in self.units.items()
+        }
 
 
-def permute_leaf(
-    symmetry: Symmetry,
-    leaf: Array,
+def joined_permutation(
+    units: Mapping[str, Array],
+    signs: Mapping[str, Array],
+    nested: Mapping[str, tuple[str, ...]],
+    sign_groups: Mapping[str, str],
+) -> Permutation:
+    """A permutation of entries that are known to be right: nothing is checked."""
+    permutation = object.__new__(Permutation)
+    held = {
+        "units": dict(units),
+        "signs": dict(signs),
+        "_nested": _in_order(nested),
+        "_sign_groups": _in_order({name: sign_groups[name] for name in signs}),
+    }
+    for name, value in held.items():
+        object.__setattr__(permutation, name, value)
+    return permutation
+
+
+def _in_order(entries: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(entries.items()))
+
+
+def move_array(
+    array: Array,
     names: Sequence[Any],
     permutation: Permutation,
-    num_batch_axes: int,
+    num_batch_axes: int = 0,
     flips: Sequence[tuple[str, int]] = (),
 ) -> Array:
-    """An array whose axes list groups, by name, permuted behind batch axes and then flipped.
+    """An array with its units permuted and then flipped.
 
-    Outer groups move first: a nested one is told what to do at the new places of these. Names
-    that the permutation does not hold stay. `flips` are signs with the axes that list their units.
+    Args:
+        array: Of shape (*batch, *axes).
+        names: For each axis behind the batch axes, the group that it lists, or None.
+        permutation: Groups and signs that it does not hold stay as they are.
+        num_batch_axes: How many axes of the array, and of the permutation, are batch axes.
+        flips: The signs that the array takes, each with the axis that lists its units.
     """
-    moved = [axis for axis, name in enumerate(names) if name in permutation]
-    for axis in sorted(moved, key=lambda axis: len(symmetry.nested.get(names[axis], ()))):
-        units = permutation[names[axis]]
-        around = _axes_around(symmetry, names, axis)
-        if around:
-            xp: Any = np if isinstance(leaf, np.ndarray) else jnp
-            units = _laid_out(units, leaf, [*around, axis], num_batch_axes)
-            leaf = xp.take_along_axis(leaf, units, axis=num_batch_axes + axis)
-        else:
-            leaf = take_units(leaf, units, axis + num_batch_axes)
+    nested = permutation.nested
+    array = _moved(array, names, permutation.units, nested, num_batch_axes)
     for name, axis in flips:
-        if name in permutation:
-            axes = [*_axes_around(symmetry, names, axis), axis]
-            signs = _laid_out(permutation[name], leaf, axes, num_batch_axes).astype(leaf.dtype)
-            leaf = leaf * (np.asarray(signs) if isinstance(leaf, np.ndarray) else signs)
-    return leaf
+        if name in permutation.signs:
+            axes = [*_outer_axes(nested, names, axis), axis]
+            signs = _laid_out(permutation.signs[name], array, axes, num_batch_axes)
+            signs = signs.astype(array.dtype)
+            array = array * (np.asarray(signs) if isinstance(array, np.ndarray) else signs)
+    return array
 
 
-def _axes_around(symmetry: Symmetry, names: Sequence[Any], axis: int) -> list[int]:
+def _moved(
+    array: Array,
+    names: Sequence[Any],
+    units: Mapping[str, Array],
+    nested: Mapping[str, tuple[str, ...]],
+    num_batch_axes: int,
+) -> Array:
+    """Outer groups are permuted first: indices of a nested group refer to the places after that."""
+    moved = [axis for axis, name in enumerate(names) if name in units]
+    for axis in sorted(moved, key=lambda axis: len(nested.get(names[axis], ()))):
+        indices = units[names[axis]]
+        around = _outer_axes(nested, names, axis)
+        if around:
+            xp: Any = np if isinstance(array, np.ndarray) else jnp
+            indices = _laid_out(indices, array, [*around, axis], num_batch_axes)
+            array = xp.take_along_axis(array, indices, axis=num_batch_axes + axis)
+        else:
+            array = take_units(array, indices, axis + num_batch_axes)
+    return array
+
+
+def _outer_axes(
+    nested: Mapping[str, tuple[str, ...]], names: Sequence[Any], axis: int
+) -> list[int]:
     """The axes that list the units in which those of an axis are nested."""
-    return [list(names).index(parent) for parent in symmetry.nested.get(names[axis], ())]
+    return [list(names).index(outer) for outer in nested.get(names[axis], ())]
 
 
-def _laid_out(units: Array, leaf: Array, axes: Sequence[int], num_batch_axes: int) -> Array:
-    """What there is for each entry of some axes, in their order, as it broadcasts to a leaf."""
-    shape = list(units.shape[:num_batch_axes]) + [1] * (leaf.ndim - num_batch_axes)
-    # From the order of the parents' names to the order of their axes.
-    units = units.transpose(*range(num_batch_axes), *(num_batch_axes + np.argsort(axes)))
-    for place in axes:
-        shape[num_batch_axes + place] = leaf.shape[num_batch_axes + place]
-    return units.reshape(shape)
+def _laid_out(entries: Array, array: Array, axes: Sequence[int], num_batch_axes: int) -> Array:
+    """Entries for some axes of an array, in their order, in a shape that broadcasts to it."""
+    shape = list(entries.shape[:num_batch_axes]) + [1] * (array.ndim - num_batch_axes)
+    # From the order of the outer groups' names to the order of their axes.
+    entries = entries.transpose(*range(num_batch_axes), *(num_batch_axes + np.argsort(axes)))
+    for axis in axes:
+        shape[num_batch_axes + axis] = array.shape[num_batch_axes + axis]
+    return entries.reshape(shape)
 
 
-def take_units(leaf: Array, units: Integer[Array, "*batch units"], axis: int) -> Array:
-    """Entries `units` along `axis` of a leaf, whose leading axes are the batch axes of `units`."""
+def take_units(array: Array, units: Integer[Array, "*batch units"], axis: int) -> Array:
+    """Entries `units` along an axis of an array that leads with the batch axes of `units`."""
     num_batch_axes = units.ndim - 1
-    xp: Any = np if isinstance(leaf, np.ndarray) else jnp
+    xp: Any = np if isinstance(array, np.ndarray) else jnp
     if num_batch_axes == 0:
-        return xp.take(leaf, units, axis=axis)
+        return xp.take(array, units, axis=axis)
     # Whole rows behind the unit axis are copied at once: far faster than entry by entry.
-    rows = xp.moveaxis(leaf, axis, num_batch_axes)
+    rows = xp.moveaxis(array, axis, num_batch_axes)
     batch = np.indices((*units.shape[:-1], 1), sparse=True)[:-1]
     return xp.moveaxis(rows[(*batch, units)], num_batch_axes, axis)
 
 
-def compose(
-    second: Permutation, first: Permutation, symmetry: Symmetry | None = None
-) -> Permutation:
-    """The permutation that does `first` and then `second`.
-
-    `permute(s, compose(p, q), x) == permute(s, p, permute(s, q, x))`. What one of them leaves out
-    it does not move. Nested groups need the symmetry that nests them.
-
-    Raises: ValueError for entries that are no permutations, or of different shapes.
-    """
-    first, second = check_entries(first), check_entries(second)
-    check_pair(first, second)
-    first = _at_new_places(first, second, symmetry)
-    found: dict[str, Array] = {}
-    for name in {**first, **second}:
-        group = group_of(name)
-        if name not in first:
-            found[name] = np.asarray(second[name])
-            continue
-        found[name] = np.asarray(first[name])
-        if group in second:
-            found[name] = np.take_along_axis(found[name], np.asarray(second[group]), axis=-1)
-        if is_sign(name) and name in second:
-            found[name] = found[name] * np.asarray(second[name])
-    return found
-
-
-def invert(permutation: Permutation, symmetry: Symmetry | None = None) -> Permutation:
-    """The permutation that undoes another: composed with it, nothing moves.
-
-    Nested groups need the symmetry that nests them.
-
-    Raises: ValueError for entries that are no permutations.
-    """
-    permutation = check_entries(permutation)
-    units = {name: p for name, p in permutation.items() if not is_sign(name)}
-    inverse = {group: np.argsort(np.asarray(p), axis=-1) for group, p in units.items()}
-    nested = {} if symmetry is None else symmetry.nested
-    # Outer groups first: where their units have gone is where a nested group is undone.
-    for group in sorted(inverse.keys() & nested.keys(), key=lambda group: len(nested[group])):
-        moved = _at_new_places({group: permutation[group]}, inverse, symmetry)
-        inverse[group] = np.argsort(np.asarray(moved[group]), axis=-1)
-    signs = {name: p for name, p in permutation.items() if is_sign(name)}
-    for name, moved in _at_new_places(signs, inverse, symmetry).items():
-        inverse[name] = np.asarray(moved)
-        if group_of(name) in inverse:
-            inverse[name] = np.take_along_axis(inverse[name], inverse[group_of(name)], axis=-1)
-    return inverse
-
-
-def _at_new_places(
-    permutation: Permutation, moves: Permutation, symmetry: Symmetry | None
-) -> Permutation:
-    """Nested entries where their outer units are after `moves`."""
-    if symmetry is None or not symmetry.nested:
-        return permutation
-    found: Permutation = {}
-    for name, units in permutation.items():
-        parents = symmetry.nested.get(group_of(name), ())
-        batch = np.ndim(units) - 1 - len(parents)
-        outer = {parent: moves[parent] for parent in parents if parent in moves}
-        found[name] = permute_leaf(symmetry, np.asarray(units), (*parents, None), outer, batch)
-    return found
-
-
-def num_transpositions(permutation: Permutation) -> dict[str, Int[np.ndarray, "*batch"]]:
-    r"""The fewest swaps that make up each group's permutation, $\mathrm{NoT}(p) = n - c(p)$.
-
-    $n$ is the number of units and $c$ the number of cycles; signs do not count. Two unrelated
-    networks already sit near `random_num_transpositions`: print that beside it. A nested group
-    has a number for each unit that it is nested in.
-
-    Raises: ValueError for entries that are no permutations.
-    Source: Xiao, Liu and Bamler (2024), arXiv 2401.00611, section 3.
-    """
-    return {
-        group: np.asarray(p.shape[-1] - _num_cycles(np.asarray(p)))
-        for group, p in check_entries(permutation).items()
-        if not is_sign(group)
-    }
+def _behind(
+    entries: Mapping[str, Array],
+    units: Mapping[str, Array],
+    nested: Mapping[str, tuple[str, ...]],
+    sign_groups: Mapping[str, str] | None = None,
+) -> dict[str, Array]:
+    """Entries of groups, or signs, at the places to which `units` moves their units."""
+    moved: dict[str, Array] = {}
+    for name, entry in entries.items():
+        group = name if sign_groups is None else sign_groups[name]
+        outer = nested.get(group, ())
+        num_batch_axes = np.ndim(entry) - 1 - len(outer)
+        moves = {name: units[name] for name in (*outer, group) if name in units}
+        moved[name] = _moved(np.asarray(entry), (*outer, group), moves, nested, num_batch_axes)
+    return moved
 
 
 def _num_cycles(permutation: Integer[np.ndarray, "*batch units"]) -> Int[np.ndarray, "*batch"]:

@@ -1,101 +1,138 @@
 """What is no permutation is refused, before anything moves."""
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 from jax.core import Tracer
 
-from onebasin._types import Array, Permutation
+from onebasin._types import Array
 from onebasin._words import did_you_mean
-from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.axes_values import group_of, is_sign
+
+if TYPE_CHECKING:
+    from onebasin.symmetry.permutation import Permutation
 
 
-class Checked(NamedTuple):
-    """The entries of a permutation that a symmetry knows, and the batch axes that they share."""
+def checked_units(units: Mapping[str, Any]) -> dict[str, Array]:
+    """Index arrays that are permutations along their last axis.
 
-    entries: dict[str, Array]
-    batch: tuple[int, ...]
-
-
-def check_of(symmetry: Symmetry, permutation: Permutation) -> Checked:
-    """The entries as arrays, each of them a permutation of its group or signs of its units.
-
-    Raises: ValueError for unknown names, for what is no permutation, and where batch axes differ.
+    Raises:
+        ValueError: For anything else. Values that JAX traces are not looked at.
     """
-    known = {**symmetry.sizes, **symmetry.signs}
-    entries: dict[str, Array] = {}
-    batches: dict[str, tuple[int, ...]] = {}
-    for name, entry in check_entries(permutation).items():
-        group = group_of(name)
-        if is_sign(name) and not symmetry.signs and group in symmetry.sizes:
+    entries = {group: _as_array(entry) for group, entry in units.items()}
+    for group, entry in entries.items():
+        if entry.ndim == 0 or not np.issubdtype(entry.dtype, np.integer):
+            raise ValueError(
+                f"units[{group!r}] must be an array of indices. "
+                f"Got {entry.dtype} of shape {entry.shape}."
+            )
+        if not isinstance(entry, Tracer):
+            _check_indices(group, np.asarray(entry))
+    return entries
+
+
+def checked_signs(signs: Mapping[str, Any]) -> dict[str, Array]:
+    """Arrays of 1 and -1.
+
+    Raises:
+        ValueError: For anything else. Values that JAX traces are not looked at.
+    """
+    entries = {name: _as_array(entry) for name, entry in signs.items()}
+    for name, entry in entries.items():
+        is_number = any(np.issubdtype(entry.dtype, kind) for kind in (np.integer, np.floating))
+        if entry.ndim == 0 or not is_number:
+            raise ValueError(
+                f"signs[{name!r}] must be an array of signs. "
+                f"Got {entry.dtype} of shape {entry.shape}."
+            )
+        if isinstance(entry, Tracer):
             continue
-        if name not in known:
+        bad = np.abs(np.asarray(entry)) != 1
+        if bad.any():
+            place = _first(bad)
             raise ValueError(
-                "A permutation must name groups and signs of the symmetry. "
-                f"Got {name!r}, known are {list(known)}.{did_you_mean(name, known)}"
+                f"signs[{name!r}] must hold 1 and -1. "
+                f"Got {np.asarray(entry)[place]} at {_index(place)}."
             )
-        own = (*symmetry.around(group), symmetry.sizes[group])
-        if entry.shape[max(0, entry.ndim - len(own)) :] != own:
-            raise ValueError(
-                f"permutation[{name!r}] must have a shape that ends in {own}, the units of the "
-                f"group. Got {entry.shape}."
-            )
-        entries[name], batches[name] = entry, entry.shape[: entry.ndim - len(own)]
+    return entries
+
+
+def batch_of(
+    units: Mapping[str, Array],
+    signs: Mapping[str, Array],
+    nested: Mapping[str, tuple[str, ...]],
+    sign_groups: Mapping[str, str],
+) -> tuple[int, ...]:
+    """The batch axes that all entries share.
+
+    Raises:
+        ValueError: If they differ, or if entries of one group have other units.
+    """
+    sizes = {group: entry.shape[-1] for group, entry in units.items()}
+    batches: dict[str, tuple[int, ...]] = {}
+    for what, entries in (("units", units), ("signs", signs)):
+        for name, entry in entries.items():
+            group = sign_groups[name] if what == "signs" else name
+            outer = nested.get(group, ())
+            shape = (*(sizes.get(one) for one in outer), sizes.get(group))
+            num_batch_axes = entry.ndim - len(shape)
+            own = entry.shape[max(0, num_batch_axes) :]
+            if num_batch_axes < 0 or any(
+                want not in (None, got) for want, got in zip(shape, own, strict=True)
+            ):
+                wanted = ", ".join("any" if size is None else str(size) for size in shape)
+                raise ValueError(
+                    f"{what}[{name!r}] must have a shape that ends in ({wanted}), the units of "
+                    f"{', '.join(map(repr, (*outer, group)))}. Got {entry.shape}."
+                )
+            batches[f"{what}[{name!r}]"] = entry.shape[:num_batch_axes]
     if len(set(batches.values())) > 1:
         raise ValueError(
             f"All entries of a permutation must have the same batch axes. Got {batches}."
         )
-    return Checked(entries, next(iter(batches.values()), ()))
+    return next(iter(batches.values()), ())
 
 
-def check_entries(permutation: Permutation) -> dict[str, Array]:
-    """The entries as arrays: indices that are permutations along the last axis, or signs.
-
-    Raises: ValueError for what is neither. Values that JAX traces are not looked at.
-    """
-    entries: dict[str, Array] = {}
-    for name, given in permutation.items():
-        entry = given if isinstance(given, jax.Array) else np.asarray(given)
-        _check_kind(name, entry)
-        if not isinstance(entry, Tracer):
-            (_check_signs if is_sign(name) else _check_indices)(name, np.asarray(entry))
-        entries[name] = entry
-    return entries
-
-
-def check_pair(first: dict[str, Array], second: dict[str, Array]) -> None:
-    """Raise ValueError where two permutations differ in the shape of an entry."""
-    for name in first.keys() & second.keys():
-        if first[name].shape != second[name].shape:
-            raise ValueError(
-                "Permutations to compose must be of the same units and batch axes. Got shapes "
-                f"{second[name].shape} and {first[name].shape} of {name!r}."
-            )
+def check_pair(second: "Permutation", first: "Permutation") -> None:
+    """Raise ValueError unless two permutations can be composed: shapes and nesting agree."""
+    for what, mine, others in (
+        ("units", first.units, second.units), ("signs", first.signs, second.signs)
+    ):  # fmt: skip
+        for name in mine.keys() & others.keys():
+            if mine[name].shape != others[name].shape:
+                raise ValueError(
+                    "Permutations to compose must be of the same units and batch axes. Got shapes "
+                    f"{others[name].shape} and {mine[name].shape} of {what}[{name!r}]."
+                )
+    for what, mine, others in (
+        ("The nesting of a group", first.nested, second.nested),
+        ("The group of a sign", first.sign_groups, second.sign_groups),
+    ):
+        for name in mine.keys() & others.keys():
+            if mine[name] != others[name]:
+                raise ValueError(
+                    f"{what} must be the same in permutations to compose. "
+                    f"Got {others[name]!r} and {mine[name]!r} for {name!r}."
+                )
 
 
-def _check_kind(name: str, entry: Array) -> None:
-    kinds: Any = (np.integer, np.floating) if is_sign(name) else (np.integer,)
-    if entry.ndim == 0 or not any(np.issubdtype(entry.dtype, kind) for kind in kinds):
+def check_known(what: str, name: str, known: Mapping[str, Any]) -> None:
+    """Raise ValueError for a group or sign that a symmetry does not have."""
+    if name not in known:
         raise ValueError(
-            f"permutation[{name!r}] must be an array of {'signs' if is_sign(name) else 'indices'}. "
-            f"Got {entry.dtype} of shape {entry.shape}."
+            f"{what} of a permutation must be those of the symmetry, {list(known)}. "
+            f"Got {name!r}.{did_you_mean(name, known)}"
         )
 
 
-def _check_signs(name: str, signs: np.ndarray) -> None:
-    bad = np.abs(signs) != 1
-    if bad.any():
-        place = _first(bad)
-        raise ValueError(
-            f"permutation[{name!r}] must hold 1 and -1. Got {signs[place]} at {_index(place)}."
-        )
+def _as_array(entry: Any) -> Array:
+    return entry if isinstance(entry, jax.Array) else np.asarray(entry)
 
 
-def _check_indices(name: str, indices: np.ndarray) -> None:
+def _check_indices(group: str, indices: np.ndarray) -> None:
     units = indices.shape[-1]
-    rule = f"permutation[{name!r}] must hold each of 0 to {units - 1} once."
+    rule = f"units[{group!r}] must hold each of 0 to {units - 1} once."
     bad = (indices < 0) | (indices >= units)
     if bad.any():
         place = _first(bad)

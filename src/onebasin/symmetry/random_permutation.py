@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from onebasin._arguments import check_key
-from onebasin._types import Key, Permutation
+from onebasin._types import Key
 from onebasin._words import did_you_mean
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.axes_values import is_sign
+from onebasin.symmetry.permutation import Permutation
 
 
 def random_num_transpositions(symmetry: Symmetry) -> tuple[float, float]:
@@ -30,28 +30,38 @@ def random_num_transpositions(symmetry: Symmetry) -> tuple[float, float]:
 
 
 def random_permutation(
-    key: Key,
     symmetry: Symmetry,
     *batch: int,
+    key: Key,
     num_transpositions: int | dict[str, int] | None = None,
 ) -> Permutation:
     """A uniform random permutation of each group, or uniform among those of an exact NoT.
 
-    Signs are uniform as well, but where a NoT is asked for: then nothing flips. Pass an int for
-    a symmetry of one group, a dict otherwise; groups left out do not move.
+    Args:
+        symmetry: The groups and signs.
+        batch: The shape of the batch axes; a single permutation without any.
+        key: Fixes what is drawn.
+        num_transpositions: How many transpositions each group's permutation must be apart from
+            none: an int for a symmetry of one group, else a dict. Groups that it leaves out do
+            not move, and nothing flips. Default: permutations and signs are uniform.
 
-    Raises: ValueError for a NoT outside [0, units - 1] or an unknown group.
+    Raises:
+        ValueError: For a number outside [0, units - 1] or an unknown group.
+
+    Example:
+        >>> swap = ob.random_permutation(symmetry, key=key, num_transpositions=1)
+        >>> int(swap.num_transpositions()["hidden_0"])
+        1
     """
     check_key(key)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    still = symmetry.identity(*batch)
     if num_transpositions is None:
-        still = symmetry.identity(*batch)
-        return {
-            name: p * rng.choice([-1, 1], p.shape) if is_sign(name) else rng.permuted(p, axis=-1)
-            for name, p in still.items()
-        }
+        units = {group: rng.permuted(p, axis=-1) for group, p in still.units.items()}
+        signs = {name: p * rng.choice([-1, 1], p.shape) for name, p in still.signs.items()}
+        return symmetry.joined(units, signs)
     wanted = _check_num_transpositions(num_transpositions, symmetry)
-    drawn = {name: p for name, p in symmetry.identity(*batch).items() if is_sign(name)}
+    drawn: dict[str, np.ndarray] = {}
     for group, size in symmetry.sizes.items():
         log_counts = _log_stirling(size)
         shape = (*batch, *symmetry.around(group))
@@ -60,7 +70,7 @@ def random_permutation(
             for _ in range(math.prod(shape))
         ]
         drawn[group] = np.stack(rows).reshape(*shape, size)
-    return drawn
+    return symmetry.joined(drawn, still.signs)
 
 
 def _check_num_transpositions(wanted: int | dict[str, int], symmetry: Symmetry) -> dict[str, int]:

@@ -18,11 +18,11 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from onebasin import _trees
-from onebasin._types import Key, Params, Permutation
+from onebasin._types import Key, Params
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.axes_values import is_sign
 from onebasin.symmetry.jaxprs import coarsest_eps, has_while
-from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.permutation import Permutation
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_permutation
 from onebasin.symmetry.trial_values import nudged
 
@@ -61,7 +61,7 @@ class Trial:
         It is relative to the largest finite number in that array.
         """
         moved = (
-            permute(symmetry, element, self.values.params)
+            permute(self.values.params, symmetry, element)
             for element in _elements(symmetry, key, num_elements)
         )
         return max((self._change(Values(one, self.values.inputs)) for one in moved), default=0.0)
@@ -176,9 +176,11 @@ def _elements(symmetry: Symmetry, key: Key, num_elements: int) -> Sequence[Permu
 
     Of two units, a random permutation moves none half of the time.
     """
-    drawn = random_permutation(key, symmetry, max(num_elements, _NUM_TO_CHOOSE_FROM))
-    elements = [{name: p[n] for name, p in drawn.items()} for n in range(num_elements)]
-    for name, p in drawn.items():
-        still = 1 if is_sign(name) else np.arange(p.shape[-1])
-        elements[0][name] = p[(p != still).reshape(len(p), -1).sum(axis=1).argmax()]
-    return elements
+    num_drawn = max(num_elements, _NUM_TO_CHOOSE_FROM)
+    drawn, still = random_permutation(symmetry, num_drawn, key=key), symmetry.identity()
+
+    def most_moved(entry: np.ndarray, still: np.ndarray) -> np.ndarray:
+        return entry[(entry != still).reshape(num_drawn, -1).sum(axis=1).argmax()]
+
+    first = jax.tree.map(most_moved, drawn, still)
+    return [first, *(drawn[number] for number in range(1, num_elements))]

@@ -9,7 +9,7 @@ import jax
 
 from onebasin._types import Key, Params
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.axes_values import group_of
+from onebasin.symmetry.axes_values import Part
 from onebasin.symmetry.trial import Trial, Values, begin
 
 
@@ -72,65 +72,70 @@ def verify(
         )
     changes = changes_of_each(symmetry, trial, key, num_trials)
     limits = {
-        name: trial.limit(x) if tolerance is None else tolerance for name, x in changes.items()
+        part: trial.limit(x) if tolerance is None else tolerance for part, x in changes.items()
     }
     # Not "greater than": a change that is NaN fails too.
-    failed = [name for name, change in changes.items() if not change <= limits[name]]
-    for name in failed:
-        warn_of_drop(symmetry, name, changes[name], limits[name])
+    failed = [part for part, change in changes.items() if not change <= limits[part]]
+    for part in failed:
+        warn_of_drop(symmetry, part, changes[part], limits[part])
     left = without(symmetry, failed)
-    changes["all"] = trial.change(left, jax.random.fold_in(key, len(changes)), num_trials)
-    return Verified(left, changes)
+    last = trial.change(left, jax.random.fold_in(key, len(changes)), num_trials)
+    return Verified(left, {**{str(part): x for part, x in changes.items()}, "all": last})
 
 
 def changes_of_each(
     symmetry: Symmetry, trial: Trial, key: Key, num_elements: int
-) -> dict[str, float]:
+) -> dict[Part, float]:
     """How much each group and each sign alone changes a function."""
     return {
-        name: trial.change(_only(symmetry, {name}), jax.random.fold_in(key, number), num_elements)
-        for number, name in enumerate([*symmetry.sizes, *symmetry.signs])
+        part: trial.change(_only(symmetry, {part}), jax.random.fold_in(key, number), num_elements)
+        for number, part in enumerate(symmetry.parts)
     }
 
 
-def described(symmetry: Symmetry, name: str, change: float, limit: float) -> str:
+def described(symmetry: Symmetry, part: Part, change: float, limit: float) -> str:
     """What a group or sign does to a function, as a clause of a message."""
-    flipped = symmetry.signs.get(name)
-    places = symmetry.places(name) if flipped is None else flipped.places
+    is_sign = part.kind == "signs"
+    places = symmetry.signs[part.name].places if is_sign else symmetry.places(part.name)
     listed = ", ".join(f"{place.leaf} axis {place.axis}" for place in places)
     return (
-        f"{'permuting' if flipped is None else 'flipping'} {name!r} ({listed}) changes the "
+        f"{'flipping' if is_sign else 'permuting'} {part.name!r} ({listed}) changes the "
         f"function by {change:.2g} of its largest output, more than {limit:.2g}"
     )
 
 
 def warn_of_drop(
-    symmetry: Symmetry, name: str, change: float, limit: float, stacklevel: int = 3
+    symmetry: Symmetry, part: Part, change: float, limit: float, stacklevel: int = 3
 ) -> None:
     """Warn that a group or sign changes the function and is dropped."""
-    text = described(symmetry, name, change, limit)
-    dropped = "these signs are" if name in symmetry.signs else "the group is"
+    text = described(symmetry, part, change, limit)
+    dropped = "these signs are" if part.kind == "signs" else "the group is"
     warnings.warn(f"{text[0].upper()}{text[1:]}: {dropped} dropped.", stacklevel=stacklevel)
 
 
-def without(symmetry: Symmetry, names: Collection[str]) -> Symmetry:
-    """The symmetry without some groups and signs, which it names as dropped by a trial."""
-    if not names:
+def without(symmetry: Symmetry, parts: Collection[Part]) -> Symmetry:
+    """The symmetry without some groups and signs, which it lists as dropped by a trial."""
+    if not parts:
         return symmetry
-    left = _only(symmetry, {*symmetry.sizes, *symmetry.signs} - set(names))
+    left = _only(symmetry, set(symmetry.parts) - set(parts))
     still = {
         f"{leaf}, axis {axis}": "changed the function in a trial"
-        for name in names
-        if name in symmetry.sizes
-        for leaf, axis in symmetry.places(name)
+        for part in parts
+        if part.kind == "units"
+        for leaf, axis in symmetry.places(part.name)
     }
-    dropped = (*symmetry.dropped, *sorted(names))
+    dropped = (*symmetry.dropped, *sorted(parts))
     return dataclasses.replace(left, dropped=dropped, frozen={**symmetry.frozen, **still})
 
 
-def _only(symmetry: Symmetry, names: set[str]) -> Symmetry:
-    """The symmetry of some groups and signs; other groups keep their order."""
-    kept = names | {group_of(name) for name in names}
+def _only(symmetry: Symmetry, parts: set[Part]) -> Symmetry:
+    """The symmetry of some groups and signs; other groups keep their order.
+
+    The group of a sign is kept with it, so that a sign can be tried.
+    """
+    signs = {name: sign for name, sign in symmetry.signs.items() if Part("signs", name) in parts}
+    kept = {part.name for part in parts if part.kind == "units"}
+    kept |= {sign.group for sign in signs.values()}
     sizes = {group: n for group, n in symmetry.sizes.items() if group in kept}
     still = {group: n for group, n in symmetry.sizes.items() if group not in kept}
     return dataclasses.replace(
@@ -138,5 +143,5 @@ def _only(symmetry: Symmetry, names: set[str]) -> Symmetry:
         sizes=sizes,
         nested={group: parents for group, parents in symmetry.nested.items() if group in kept},
         fixed=symmetry.fixed | still,
-        signs={name: sign for name, sign in symmetry.signs.items() if name in names},
+        signs=signs,
     )

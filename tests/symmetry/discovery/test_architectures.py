@@ -44,7 +44,7 @@ def test_the_function_is_preserved_under_random_joint_elements(
     symmetry = find_symmetry(net.apply, net.params, *net.inputs)
     params, inputs = random_values((net.params, net.inputs), seed=1)
     copies = jax.tree.map(lambda leaf: np.stack([leaf] * NUM_DRAWS), params)
-    moved = permute(symmetry, random_permutation(key, symmetry, NUM_DRAWS), copies)
+    moved = permute(copies, symmetry, random_permutation(symmetry, NUM_DRAWS, key=key))
     draws = [jax.tree.map(lambda leaf, n=n: leaf[n], moved) for n in range(NUM_DRAWS)]
 
     apply = jax.jit(net.apply)

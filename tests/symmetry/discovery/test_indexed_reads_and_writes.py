@@ -24,7 +24,7 @@ def is_kept(apply: Callable, params: Any, *inputs: Any) -> bool:
     symmetry = find_symmetry(apply, params, *inputs)
     expected = apply(params, *inputs)
     for key in jax.random.split(jax.random.key(0), NUM_ELEMENTS):
-        moved = permute(symmetry, random_permutation(key, symmetry), params)
+        moved = permute(params, symmetry, random_permutation(symmetry, key=key))
         if not np.allclose(apply(moved, *inputs), expected, rtol=1e-10, atol=1e-10):
             return False
     return True

@@ -13,9 +13,7 @@ from onebasin import (
     Samples,
     Symmetry,
     align,
-    compose,
     find_symmetry,
-    invert,
     permute,
     random_permutation,
 )
@@ -48,26 +46,26 @@ def test_heads_and_the_units_of_each_are_found() -> None:
 
 def test_permutations_of_a_batch_keep_the_function_and_can_be_undone() -> None:
     symmetry = find_symmetry(attention, PARAMS, TOKENS)
-    moves = random_permutation(jax.random.key(0), symmetry, 4)
+    moves = random_permutation(symmetry, 4, key=jax.random.key(0))
     batch = {name: np.stack([leaf] * 4) for name, leaf in PARAMS.items()}
     for draws in (batch, jax.tree.map(jnp.asarray, batch)):
-        moved = permute(symmetry, moves, draws)
+        moved = permute(draws, symmetry, moves)
         outputs = jax.vmap(attention, (0, None))(moved, TOKENS)
         np.testing.assert_allclose(outputs, [attention(PARAMS, TOKENS)] * 4, rtol=1e-10)
-        back = permute(symmetry, invert(moves, symmetry), moved)
+        back = permute(moved, symmetry, moves.inverse())
         jax.tree.map(np.testing.assert_array_equal, back, draws)
-    twice = compose(moves, moves, symmetry)
+    twice = moves @ moves
     jax.tree.map(
         np.testing.assert_array_equal,
-        permute(symmetry, twice, batch),
-        permute(symmetry, moves, permute(symmetry, moves, batch)),
+        permute(batch, symmetry, twice),
+        permute(permute(batch, symmetry, moves), symmetry, moves),
     )
 
 
 def test_planted_copies_come_back() -> None:
     symmetry = find_symmetry(attention, PARAMS, TOKENS)
-    moves = random_permutation(jax.random.key(1), symmetry, 10)
-    moved = permute(symmetry, moves, {n: np.stack([leaf] * 10) for n, leaf in PARAMS.items()})
+    moves = random_permutation(symmetry, 10, key=jax.random.key(1))
+    moved = permute({n: np.stack([leaf] * 10) for n, leaf in PARAMS.items()}, symmetry, moves)
     samples = Samples({name: leaf[None] for name, leaf in moved.items()})
     aligned = align(samples, symmetry, reference=PARAMS).apply(samples)
     for name, leaf in PARAMS.items():

@@ -32,14 +32,13 @@ def test_random_networks_keep_their_function_under_what_is_found(
         symmetry = find_symmetry(apply, params, x)
 
         # The identity leads the draws, so that one batch holds all that is compared.
-        moves = {
-            group: np.concatenate([symmetry.identity(1)[group], units])
-            for group, units in random_permutation(
-                jax.random.key(seed), symmetry, NUM_DRAWS
-            ).items()
-        }
+        moves = jax.tree.map(
+            lambda *parts: np.concatenate(parts),
+            symmetry.identity(1),
+            random_permutation(symmetry, NUM_DRAWS, key=jax.random.key(seed)),
+        )
         copies = {name: np.stack([leaf] * (NUM_DRAWS + 1)) for name, leaf in params.items()}
-        moved = permute(symmetry, moves, copies)
+        moved = permute(copies, symmetry, moves)
         outputs = np.asarray(jax.vmap(apply, (0, None))(moved, x))
     expected = outputs[0]
     assert np.abs(outputs - expected).max() <= 1e-10 * np.abs(expected).max(), f"\n{symmetry}"

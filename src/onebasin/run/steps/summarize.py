@@ -108,9 +108,8 @@ def _summarize_others(run: RunDirectory, setup: Setup) -> None:
     summarize(together).save(run.compact("compact-ensemble"))
     gaussian, _ = load_gaussian(run.compact("vi-unaligned"), like)
     found = load_alignment(run, setup, "vi").permutation
-    single = {group: p[0, 0] for group, p in found.items()}
     assert isinstance(gaussian, DiagonalGaussian)
-    permute_gaussian(setup.posterior.symmetry, single, gaussian).save(run.compact("vi"))
+    permute_gaussian(gaussian, setup.posterior.symmetry, found[0, 0]).save(run.compact("vi"))
 
 
 def _null(setup: Setup, samples: Samples) -> DiagonalGaussian:

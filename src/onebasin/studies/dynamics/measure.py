@@ -19,7 +19,7 @@ from onebasin.studies.names import Scale
 from onebasin.studies.tables import Columns, Row, Rows, tables_of, where
 from onebasin.studies.training import Task, load_task, train
 from onebasin.studies.twins import FRACTIONS, Judge, match_all, total_transpositions
-from onebasin.symmetry.permutation import permute
+from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_num_transpositions
 
 
@@ -112,8 +112,7 @@ def _judge_pair(judge: Judge, which: Row, a: Params, b: Params, rows: Rows) -> N
     others = {"before": b}
     for name, matching in judge.matchings.items():
         found = match_all(task, matching, a, jax.tree.map(lambda leaf: leaf[None], b))
-        single = {group: p[0] for group, p in found.items()}
-        others[name] = permute(task.network.symmetry, single, b)
+        others[name] = permute(b, task.network.symmetry, found[0])
     for rebasin, other in others.items():
         here: Row = {**which, "rebasin": rebasin}
         values = judge.along(a, other)

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from onebasin import _trees
-from onebasin._types import Params, Permutation
+from onebasin._types import Params
 from onebasin.data.fingerprint import fingerprint
 from onebasin.prediction.connectivity import (
     barrier,
@@ -37,7 +37,8 @@ from onebasin.studies.twins import (
     plant,
     total_transpositions,
 )
-from onebasin.symmetry.permutation import invert, permute
+from onebasin.symmetry.permutation import Permutation
+from onebasin.symmetry.permute import permute
 
 
 class _Protocol(NamedTuple):
@@ -137,7 +138,7 @@ def _family(task: Task, chosen: _Protocol, seed: int) -> tuple[Params, Permutati
         for key, wanted in zip(keys, chosen.planted, strict=True)
     ]
     copies = [copy for _, copy in twins]
-    return _trees.stack([network, *copies]), _trees.stack([dict(p) for p, _ in twins])
+    return _trees.stack([network, *copies]), _trees.stack([permutation for permutation, _ in twins])
 
 
 def _judge_family(
@@ -147,7 +148,7 @@ def _judge_family(
     task = judge.task
     pairs = {"init": _apart(before), "trained": _apart(after)}
     network, twins = pairs["trained"]
-    pairs["undone"] = network, permute(task.network.symmetry, invert(planted), twins)
+    pairs["undone"] = network, permute(twins, task.network.symmetry, planted.inverse())
     matched: dict[str, np.ndarray] = {}
     for name, matching in judge.matchings.items():
         found = match_all(task, matching, network, twins)
@@ -174,7 +175,7 @@ def _replanted(
     many; the mean over permutations is left with how many.
     """
     task, (network, twins) = judge.task, _apart(after)
-    undone = permute(task.network.symmetry, invert(planted), twins)
+    undone = permute(twins, task.network.symmetry, planted.inverse())
     test = task.dataset.test
     inputs, targets = test.inputs[: judge.num_examples], test.targets[: judge.num_examples]
     both = jax.tree.map(lambda x, y: np.concatenate([x[None], y]), network, undone)

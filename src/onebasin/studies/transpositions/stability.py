@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from onebasin import _trees
-from onebasin._types import Params, Permutation
+from onebasin._types import Params
 from onebasin.prediction.connectivity import losses_and_errors, midpoint_barrier
 from onebasin.run.setup import Monitor
 from onebasin.studies.claims import Claim, claim_over_seeds
@@ -27,7 +27,8 @@ from onebasin.studies.twins import (
     plant,
     total_transpositions,
 )
-from onebasin.symmetry.permutation import invert, permute
+from onebasin.symmetry.permutation import Permutation
+from onebasin.symmetry.permute import permute
 
 
 class _Protocol(NamedTuple):
@@ -134,9 +135,9 @@ def _judge_pair(judge: Judge, planted: Permutation, a: Params, b: Params) -> Row
         if is_finite:
             found = match_all(task, matching, a, copies)
             row[f"excess_{name}"] = int(total_transpositions(found)[0]) - count
-            together = {group: p[None] for group, p in planted.items()}
+            together = jax.tree.map(lambda p: p[None], planted)
             row[f"displaced_{name}"] = float(displaced(found, together).mean())
-    undone = permute(task.network.symmetry, invert(planted), b)
+    undone = permute(b, task.network.symmetry, planted.inverse())
     values = judge.along(a, undone)["test", "loss"]
     row["undone_midpoint"] = float(midpoint_barrier(values, FRACTIONS)) if is_finite else None
     test = task.dataset.test

@@ -1,0 +1,46 @@
+"""Work that is shared by threads, on the CPUs that this process may use."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar
+
+from threadpoolctl import ThreadpoolController
+
+_Part = TypeVar("_Part")
+_Result = TypeVar("_Result")
+
+
+def num_cpus() -> int:
+    """The number of CPUs that this process may use: in a container, fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def map_in_threads(
+    function: Callable[[_Part], _Result], parts: Iterable[_Part]
+) -> Iterator[_Result]:
+    """Results of a function in the order of its arguments, each computed in one thread.
+
+    BLAS gets a single thread meanwhile: threads of its own in each of ours would compete with them.
+    """
+    parts = list(parts)
+    with _blas().limit(limits=1, user_api="blas"):
+        if len(parts) < 2 or num_cpus() < 2:
+            yield from map(function, parts)
+        else:
+            yield from _pool().map(function, parts)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Threads are made once: making them takes longer than matching a few hundred small draws."""
+    return ThreadPoolExecutor(num_cpus())
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The BLAS libraries of the process. Looking for them takes longer than matching 100 draws."""
+    return ThreadpoolController()
