@@ -31,7 +31,7 @@ def main() -> None:
         network = ob.mlp(inputs, hidden, outputs)
         samples = _draws(network)
         first = samples.draw(0, 0)
-        ours = _time(lambda: ob.align(samples, network.symmetry, reference=first))  # noqa: B023
+        ours = _time(lambda: ob.align(samples, network.symmetry, reference=ob.to(first)))  # noqa: B023
         mean = _time(lambda: ob.align(samples, network.symmetry))  # noqa: B023
         peer = _time(lambda: _peer(first, samples.draws()))  # noqa: B023
         floor = _floor(first, samples.draws())

@@ -47,14 +47,14 @@ def main() -> None:
 
     symmetry = ob.find_symmetry(apply, samples.draw(0, 0), inputs)
     aligned = ob.align(samples, symmetry).apply(samples)
-    floor = ob.null_floor(jax.random.key(1), samples, symmetry)
+    floor = ob.null_floor(samples, symmetry, key=jax.random.key(1))
     for name, gaussian in {
         "unaligned": ob.summarize(samples),
         "aligned": ob.summarize(aligned),
         "null floor": floor,
     }.items():
         print(f"{name:>10}: root mean square std of a weight {ob.rms(gaussian.std):.3f}")
-    found = ob.std_significance(jax.random.key(2), samples, symmetry)
+    found = ob.std_significance(samples, symmetry, key=jax.random.key(2))
     print("   verdict:", found.cannot_tell or f"{found.share():.0%} of the stds are significant")
 
 

@@ -62,7 +62,7 @@ def test_a_seed_is_no_key(samples: ob.Samples, key) -> None:
 
 
 def test_keys_of_the_older_kind_are_keys() -> None:
-    assert set(ob.random_permutation(SYMMETRY, key=jax.random.PRNGKey(0))) == {"hidden_0"}
+    assert set(ob.random_permutation(SYMMETRY, key=jax.random.PRNGKey(0)).units) == {"hidden_0"}
 
 
 def test_arrays_of_other_libraries_are_no_samples() -> None:
@@ -100,8 +100,8 @@ def test_draws_whose_density_is_not_known_begin_at_the_first(samples: ob.Samples
     unknown = ob.Samples(samples.params, {"lp": np.full((2, 5), np.nan)})
     found, expected = (ob.align(some, SYMMETRY) for some in (unknown, samples))
     assert (found.permutation.units["hidden_0"] == expected.permutation.units["hidden_0"]).all()
-    with pytest.raises(ValueError, match='reference="densest" needs .* Got NaN alone'):
-        ob.align(unknown, SYMMETRY, reference="densest")
+    with pytest.raises(ValueError, match=r"to_densest\(\) needs .* Got NaN alone"):
+        ob.align(unknown, SYMMETRY, reference=ob.to_densest())
 
 
 def test_hmc_takes_an_exact_density_and_the_others_one_with_a_key() -> None:

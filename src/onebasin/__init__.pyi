@@ -18,6 +18,14 @@ from .alignment.null import (
     null_floor as null_floor,
     rms as rms,
 )
+from .alignment.problem import Round as Round
+from .alignment.reference import (
+    Reference as Reference,
+    to as to,
+    to_densest as to_densest,
+    to_first as to_first,
+    to_mean as to_mean,
+)
 from .alignment.significance import (
     Significance as Significance,
     significant_share as significant_share,

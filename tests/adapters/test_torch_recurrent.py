@@ -103,9 +103,8 @@ def found(make):
 
 def flip(symmetry, params):
     """The params under all signs of all units, and nothing else."""
-    moves = symmetry.identity()
-    flips = {name: -np.ones_like(moves[name]) for name in symmetry.signs}
-    return ob.permute(params, symmetry, {**moves, **flips})
+    flips = {name: -np.ones_like(still) for name, still in symmetry.identity().signs.items()}
+    return ob.permute(params, symmetry, symmetry.permutation({}, flips))
 
 
 @pytest.mark.parametrize("name", FLIPPING)

@@ -70,10 +70,12 @@ def test_samples_of_state_dicts_are_aligned_as_params_are(made) -> None:
     stacked = lambda *trees: jax.tree.map(lambda *x: np.stack(x)[:, None], *trees)
     whole = ob.Samples(stacked(saved, state_dict_of(other)))
     plain = ob.Samples(stacked(params, ob.from_torch(other, torch.tensor(INPUTS))[1]))
-    found, expected = (ob.align(samples, symmetry, reference="first") for samples in (whole, plain))
+    found, expected = (
+        ob.align(samples, symmetry, reference=ob.to_first()) for samples in (whole, plain)
+    )
     assert_equal(found.permutation, expected.permutation)
     assert_equal(found.apply(whole).params, expected.apply(plain).params)
-    assert_equal(ob.align(whole, symmetry, reference=saved).objective, found.objective)
+    assert_equal(ob.align(whole, symmetry, reference=ob.to(saved)).objective, found.objective)
 
 
 def test_it_is_written_back_and_counters_stay(made) -> None:

@@ -80,14 +80,31 @@ def pair() -> Pair:
     return Pair(apply, ob.Samples(params), symmetry, train, test)
 
 
+class Everything:
+    """A matching by weights and statistics alike."""
+
+    name = "everything"
+
+    def symmetry(self, symmetry: ob.Symmetry) -> ob.Symmetry:
+        return symmetry
+
+    def features(self, params):
+        return params
+
+    def target(self, mean_features):
+        return mean_features
+
+    def constant(self, mean_features) -> float:
+        return 0.0
+
+
 @pytest.mark.slow
 def test_halfway_networks_classify_as_if_statistics_had_no_part_in_matching(pair) -> None:
     aligned = ob.align(pair.samples, pair.symmetry).apply(pair.samples)
     bare = ob.Samples(map_statistics(np.zeros_like, pair.samples.params))
     explicit = ob.align(bare, pair.symmetry).permutation
     moved = ob.permute(pair.samples.params, pair.symmetry, explicit)
-    everything = ob.Matching("everything", lambda s: s, lambda params: params, lambda mean: mean)
-    by_all = ob.align(pair.samples, pair.symmetry, everything).apply(pair.samples)
+    by_all = ob.align(pair.samples, pair.symmetry, Everything()).apply(pair.samples)
     found, expected, before, decided = (
         pair.accuracy(ob.summarize(samples).mean)
         for samples in (aligned, ob.Samples(moved), pair.samples, by_all)

@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 from onebasin import _trees
 from onebasin.alignment.align import align
 from onebasin.alignment.gaussian_matching import gaussian_matching
+from onebasin.alignment.reference import to, to_mean
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.models.mlp import mlp
@@ -43,7 +44,9 @@ def test_the_mean_objective_never_decreases_over_rounds_and_is_the_penalized_lik
     precision = 1e-10 if dtype is np.float64 else 1e-5
     values = []
     for rounds in (0, 1, 2, 50):
-        found = align(samples, network.symmetry, matching, max_rounds=rounds, tolerance=0.0)
+        found = align(
+            samples, network.symmetry, matching, reference=to_mean(max_rounds=rounds, tolerance=0.0)
+        )
         expected = penalized_log_likelihood(found.apply(samples), floor)
         scale = np.abs(expected).max()
         np.testing.assert_allclose(found.objective, expected, rtol=0, atol=precision * scale)
@@ -56,7 +59,7 @@ def test_relabelling_raises_the_likelihood_of_the_iterated_mean_of_weights() -> 
     samples = strategies.random_samples(network, 0, 2, 20)
     found = align(samples, network.symmetry)
     relabel = lambda **options: align(
-        samples, network.symmetry, gaussian_matching(), start=found, **options
+        samples, network.symmetry, gaussian_matching(), to_mean(start=found, **options)
     )
     before, after = relabel(max_rounds=0), relabel()
     assert after.objective.mean() > before.objective.mean() + 0.1
@@ -70,7 +73,7 @@ def test_matched_to_one_network_it_is_weight_matching(seed: int) -> None:
     samples = strategies.random_samples(network, seed, 1, 6, np.float64)
     reference = strategies.make_case(network, seed ^ 1, dtype=np.float64).params
     first, second = (
-        align(samples, network.symmetry, matching, reference).permutation
+        align(samples, network.symmetry, matching, to(reference)).permutation
         for matching in (gaussian_matching(), weight_matching())
     )
     jax.tree.map(np.testing.assert_array_equal, first, second)
@@ -90,7 +93,7 @@ def test_given_a_gaussian_the_objective_is_the_largest_log_density_of_all_permut
     network = mlp(2, (4,), 2)
     fit = random_gaussian(network, seed)
     samples = strategies.random_samples(network, seed ^ 1, 1, 3, np.float64)
-    found = align(samples, network.symmetry, gaussian_matching(fit), fit.mean)
+    found = align(samples, network.symmetry, gaussian_matching(fit), to(fit.mean))
     mean, std = (_trees.ravel_batch(tree, 0) for tree in (fit.mean, fit.std))
     for draw in range(3):
         params = samples.draw(0, draw)
@@ -119,8 +122,8 @@ def test_units_that_one_noisy_weight_hides_from_weight_matching_are_found(key) -
     samples = Samples(permute(draws, network.symmetry, planted))
     share = {}
     for matching in (gaussian_matching(gaussian), weight_matching()):
-        found = align(samples, network.symmetry, matching, fit).permutation.units["hidden_0"]
-        share[matching.name] = (found == np.argsort(planted["hidden_0"], axis=-1)).mean()
+        found = align(samples, network.symmetry, matching, to(fit)).permutation.units["hidden_0"]
+        share[matching.name] = (found == np.argsort(planted.units["hidden_0"], axis=-1)).mean()
     assert share["gaussian"] == 1
     assert share["weights"] < 0.5
 

@@ -11,6 +11,7 @@ from onebasin import _trees
 from onebasin.alignment.align import align
 from onebasin.alignment.layers import layer_by_layer
 from onebasin.alignment.matching import match, objective
+from onebasin.alignment.reference import to
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
 from onebasin.symmetry.discovery.find import find_symmetry
@@ -50,7 +51,7 @@ def test_each_draw_takes_the_better_of_two_starts() -> None:
         symmetry, whole, draws, match(symmetry, whole, draws, start).permutation
     )
     values = [value(symmetry.identity(40)), value(layer_by_layer(symmetry, whole, draws))]
-    reached = align(samples, symmetry, reference=reference).objective.reshape(-1)
+    reached = align(samples, symmetry, reference=to(reference)).objective.reshape(-1)
     np.testing.assert_allclose(reached, np.maximum(*values), rtol=1e-6)
     # Both starts win for some draws: neither is there in vain.
     assert (values[0] > values[1]).any()
@@ -67,4 +68,4 @@ def test_a_group_that_no_settled_array_lists_is_matched_by_all_arrays() -> None:
     }
     draws = Samples(jax.tree.map(lambda leaf: leaf[None, None], params)).draws()
     found = layer_by_layer(symmetry, params, draws)
-    assert all((p == np.arange(3)).all() for p in found.values())
+    assert all((p == np.arange(3)).all() for p in found.units.values())

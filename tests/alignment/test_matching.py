@@ -13,6 +13,7 @@ from onebasin.alignment.matching import match, objective
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.models.mlp import mlp
 from onebasin.symmetry.axes import Axes, Symmetry
+from onebasin.symmetry.permutation import Permutation
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 
@@ -111,7 +112,7 @@ def test_when_converged_no_other_permutation_of_a_single_group_is_better(depth, 
     best = value(symmetry, target, draws, found)
     for group in symmetry.sizes:
         for other in oracles.all_permutations(4):
-            moved = found | {group: np.tile(other, (NUM_DRAWS, 1))}
+            moved = Permutation({**found.units, group: np.tile(other, (NUM_DRAWS, 1))})
             assert (value(symmetry, target, draws, moved) <= best + 1e-9).all()
 
 

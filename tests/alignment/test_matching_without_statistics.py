@@ -74,7 +74,7 @@ def test_activations_are_those_of_the_whole_network(symmetry) -> None:
     ordinary = samples_of(1)
     other = ob.Samples({**ordinary.params, "statistics": samples_of(2, 3.0).params["statistics"]})
     found, expected = (ob.align(s, symmetry, matching).permutation for s in (other, ordinary))
-    assert (found[group] != expected[group]).any()
+    assert (found.units[group] != expected.units[group]).any()
 
 
 def test_transpositions_and_diagnostics_do_not_see_statistics(symmetry) -> None:
@@ -89,13 +89,13 @@ def test_transpositions_and_diagnostics_do_not_see_statistics(symmetry) -> None:
 
 def test_null_draws_keep_statistics_that_could_be(symmetry, key) -> None:
     ordinary, huge = samples_of(1), samples_of(1, 1e6)
-    noise = ob.null_draws(key, huge, symmetry)
+    noise = ob.null_draws(huge, symmetry, key=key)
     assert (noise.params["statistics"]["var"] > 0).all()
-    floors = [ob.null_floor(key, samples, symmetry) for samples in (huge, ordinary)]
+    floors = [ob.null_floor(samples, symmetry, key=key) for samples in (huge, ordinary)]
     assert not any(leaf.any() for leaf in floors[0].std["statistics"].values())
     assert ob.rms(floors[0].std) == ob.rms(floors[1].std)
     assert ob.rms(floors[0].std) == ob.rms(without_statistics(floors[0].std))
-    tested = ob.std_significance(key, huge, symmetry).tested
+    tested = ob.std_significance(huge, symmetry, key=key).tested
     assert not any(leaf.any() for leaf in tested["statistics"].values())
     assert all(leaf.all() for leaf in tested["weights"].values())
 

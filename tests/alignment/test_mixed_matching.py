@@ -10,6 +10,7 @@ from onebasin.alignment.activation_matching import activation_matching
 from onebasin.alignment.align import align
 from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.mixed_matching import mixed_matching
+from onebasin.alignment.reference import to
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.models.mlp import mlp
 
@@ -19,7 +20,7 @@ ACTIVATIONS = activation_matching(lambda params: CASE.network.activations(params
 
 
 def aligned(matching, **options):
-    return align(SAMPLES, CASE.network.symmetry, matching, CASE.params, **options)
+    return align(SAMPLES, CASE.network.symmetry, matching, to(CASE.params), **options)
 
 
 @settings(max_examples=6)

@@ -14,6 +14,7 @@ from onebasin.alignment.align import Alignment, align
 from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.matching import match, objective
 from onebasin.alignment.null import null_floor, rms
+from onebasin.alignment.reference import to_first, to_mean
 from onebasin.alignment.significance import std_significance
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Axes, Symmetry
@@ -40,8 +41,8 @@ def copies(seed: int, noise: float = 0.0) -> Samples:
     return Samples(permute(noisy, FOUND, permutation))
 
 
-@pytest.mark.parametrize("reference", ["first", "mean", "chains"])
-def test_permuted_copies_collapse_to_one_network(reference: str) -> None:
+@pytest.mark.parametrize("reference", [to_first(), to_mean(), to_mean(by_chain=True)])
+def test_permuted_copies_collapse_to_one_network(reference) -> None:
     samples = copies(0)
     aligned = align(samples, FOUND, reference=reference)
     assert rms(samples.std()) > 0.5
@@ -52,7 +53,7 @@ def test_permuted_copies_collapse_to_one_network(reference: str) -> None:
 def test_relabelling_by_likelihood_keeps_what_weights_have_found() -> None:
     samples = copies(1, noise=0.05)
     start = align(samples, FOUND)
-    relabelled = align(samples, FOUND, gaussian_matching(), start=start)
+    relabelled = align(samples, FOUND, gaussian_matching(), reference=to_mean(start=start))
     assert rms(relabelled.apply(samples).std()) < 0.06
 
 
@@ -67,7 +68,7 @@ def test_heads_with_their_dimensions_are_matched_as_well_as_by_trying_all(seed: 
             HEADS,
             {"w": target},
             {"w": draw},
-            {"heads": np.array([heads]), "dims": np.array([[one, other]])},
+            HEADS.permutation({"heads": [heads], "dims": [[one, other]]}),
         )[0]
         for heads in itertools.permutations(range(2))
         for one, other in itertools.product(itertools.permutations(range(3)), repeat=2)
@@ -79,10 +80,10 @@ def test_heads_with_their_dimensions_are_matched_as_well_as_by_trying_all(seed: 
 def test_the_null_floor_and_significance_have_the_shape_of_the_params() -> None:
     samples = copies(2, noise=0.1)
     std = align(samples, FOUND).apply(samples).std()
-    floor = null_floor(jax.random.key(0), samples, FOUND)
+    floor = null_floor(samples, FOUND, key=jax.random.key(0))
     shapes = lambda tree: jax.tree.map(np.shape, tree)
     assert shapes(floor.std) == shapes(std)
-    found = std_significance(jax.random.key(0), samples, FOUND, num_nulls=3)
+    found = std_significance(samples, FOUND, key=jax.random.key(0), num_nulls=3)
     assert shapes(found.p_values) == shapes(found.ess) == shapes(found.tested) == shapes(std)
     assert rms(std) < 0.2 < rms(floor.std)
 
@@ -104,6 +105,6 @@ def test_a_nested_alignment_comes_back_from_its_file_and_does_the_same(
     found.save(path)
     loaded = Alignment.load(path, FOUND)
     same = lambda one, other: jax.tree.map(np.testing.assert_array_equal, one, other)
-    same(dict(loaded.permutation), dict(found.permutation))
+    same(loaded.permutation, found.permutation)
     same(loaded.reference, found.reference)
     same(loaded.apply(samples).params, found.apply(samples).params)

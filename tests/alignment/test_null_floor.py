@@ -7,6 +7,7 @@ import strategies
 
 from onebasin.alignment.align import align
 from onebasin.alignment.null import null_draws, null_floor, rms
+from onebasin.alignment.reference import to_densest, to_first, to_mean
 from onebasin.models.mlp import mlp
 from onebasin.samples import Samples
 from onebasin.symmetry.permute import permute
@@ -27,10 +28,10 @@ def prior_draws(network, num_draws: int, seed: int = 0) -> Samples:
 @pytest.mark.parametrize(
     ("units", "inputs", "outputs", "num_draws", "reference", "expected", "tolerance"),
     [
-        (8, 1, 1, 300, "mean", 0.74, 0.02),
-        (64, 1, 1, 300, "first", 0.45, 0.02),
-        (64, 20, 1, 300, "first", 0.89, 0.02),
-        (64, 784, 10, 30, "first", 0.995, 0.003),
+        (8, 1, 1, 300, to_mean(), 0.74, 0.02),
+        (64, 1, 1, 300, to_first(), 0.45, 0.02),
+        (64, 20, 1, 300, to_first(), 0.89, 0.02),
+        (64, 784, 10, 30, to_first(), 0.995, 0.003),
     ],
 )
 def test_independent_draws_shrink_by_as_much_as_was_measured(
@@ -39,7 +40,7 @@ def test_independent_draws_shrink_by_as_much_as_was_measured(
     network = mlp(inputs, (units,), outputs)
     samples = prior_draws(network, num_draws)
     assert rms(samples.std()) == pytest.approx(1, abs=0.02)
-    floor = null_floor(key, samples, network.symmetry, reference=reference)
+    floor = null_floor(samples, network.symmetry, reference=reference, key=key)
     assert rms(floor.std) == pytest.approx(expected, abs=tolerance)
 
 
@@ -62,7 +63,7 @@ def samples(network) -> Samples:
 
 
 def test_weights_that_never_move_keep_their_own_mean_and_std(key, network, samples) -> None:
-    floor = null_floor(key, samples, network.symmetry, reference="first")
+    floor = null_floor(samples, network.symmetry, reference=to_first(), key=key)
     found, given = floor.mean["out"]["bias"], samples.mean()["out"]["bias"]
     # Five standard errors of the mean and the std of 300 draws.
     np.testing.assert_allclose(found, given, atol=5 * 0.1 * 1.5 / np.sqrt(300))
@@ -70,7 +71,7 @@ def test_weights_that_never_move_keep_their_own_mean_and_std(key, network, sampl
 
 
 def test_each_position_has_the_spread_of_all_units_that_may_take_it(key, network, samples) -> None:
-    floor = null_floor(key, samples, network.symmetry, reference="first")
+    floor = null_floor(samples, network.symmetry, reference=to_first(), key=key)
     spread = np.sqrt((floor.std["hidden_0"]["kernel"] ** 2).mean(axis=1))
     assert (spread < [2.1, 4.2]).all()  # alignment only shrinks
     assert spread[1] / spread[0] > 1.3
@@ -80,7 +81,7 @@ def test_the_floor_does_not_depend_on_how_the_draws_were_permuted(key, network, 
     permutation = random_permutation(network.symmetry, 2, 150, key=key)
     permuted = Samples(permute(samples.params, network.symmetry, permutation))
     first, second = (
-        null_floor(key, s, network.symmetry, reference="first") for s in (samples, permuted)
+        null_floor(s, network.symmetry, reference=to_first(), key=key) for s in (samples, permuted)
     )
     close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
     jax.tree.map(close, first.std, second.std)
@@ -88,7 +89,7 @@ def test_the_floor_does_not_depend_on_how_the_draws_were_permuted(key, network, 
 
 def test_the_floor_is_fixed_by_its_key(key, network, samples) -> None:
     first, again, other = (
-        null_floor(k, samples, network.symmetry, reference="first")
+        null_floor(samples, network.symmetry, reference=to_first(), key=k)
         for k in (key, key, jax.random.fold_in(key, 1))
     )
     jax.tree.map(np.testing.assert_array_equal, first, again)
@@ -99,7 +100,7 @@ def test_aligned_copies_of_one_network_lie_far_below_the_floor(key, network) -> 
     case = strategies.make_case(network, seed=5)
     copies, _ = strategies.permuted_copies(case, key, 2, 150)
     assert rms(copies.std()) > 0.3
-    floor = null_floor(key, copies, network.symmetry)
+    floor = null_floor(copies, network.symmetry, key=key)
     aligned = align(copies, network.symmetry).apply(copies)
     assert rms(aligned.std()) == 0
     assert rms(floor.std) > 0.2
@@ -107,8 +108,8 @@ def test_aligned_copies_of_one_network_lie_far_below_the_floor(key, network) -> 
 
 def test_the_densest_draw_of_noise_is_any_draw_of_it(key, network, samples) -> None:
     densest, first = (
-        null_floor(key, samples, network.symmetry, reference=reference)
-        for reference in ("densest", "first")
+        null_floor(samples, network.symmetry, reference=reference, key=key)
+        for reference in (to_densest(), to_first())
     )
     jax.tree.map(np.testing.assert_array_equal, densest, first)
 
@@ -152,7 +153,7 @@ def test_the_noise_is_as_autocorrelated_as_the_draws_however_their_units_are_lab
         permutation = random_permutation(network.symmetry, 4, 300, key=key)
         given = Samples(permute(samples.params, network.symmetry, permutation))
         assert lag_1(given) < 0.3
-    noise = null_draws(key, given, network.symmetry)
+    noise = null_draws(given, network.symmetry, key=key)
     assert lag_1(noise) == pytest.approx(correlation, abs=0.09 if correlation < 0.8 else 0.03)
 
 
@@ -160,7 +161,7 @@ def test_weights_of_one_network_may_mix_at_different_speeds(key, network) -> Non
     quick, slow = (autocorrelated(network, c).params["hidden_0"]["kernel"] for c in (0.0, 0.9))
     params = autocorrelated(network, 0.5).params
     params["hidden_0"]["kernel"] = np.stack([quick[:, :, 0], slow[:, :, 1]], axis=2)
-    noise = null_draws(key, Samples(params), network.symmetry).params["hidden_0"]["kernel"]
+    noise = null_draws(Samples(params), network.symmetry, key=key).params["hidden_0"]["kernel"]
     noise = noise - noise.mean(axis=(0, 1, 3), keepdims=True)
     lags = (noise[:, 1:] * noise[:, :-1]).mean(axis=(0, 1, 3)) / noise.var(axis=(0, 1, 3))
     np.testing.assert_allclose(lags, [0, 0.9], atol=0.06)

@@ -10,6 +10,7 @@ import strategies
 
 from onebasin import (
     Axes,
+    Permutation,
     Samples,
     Symmetry,
     align,
@@ -21,6 +22,7 @@ from onebasin import (
     summarize,
 )
 from onebasin._types import Params
+from onebasin.alignment.reference import to
 
 NUM_COPIES, INPUTS, OUTPUTS = 100, 5, 3
 SEQUENCES = np.ones((2, 4, INPUTS), np.float32)
@@ -93,7 +95,7 @@ def test_copies_of_a_recurrent_network_come_back_whatever_its_output_bias(name, 
         if half is not None:
             network[half] = network[half].astype("f2")
         samples = copies(symmetry, network)
-        found = align(samples, symmetry, reference=network)
+        found = align(samples, symmetry, reference=to(network))
         assert found.converged.all()
         assert_same_as(network, found.apply(samples).params)
 
@@ -185,5 +187,5 @@ def test_a_swap_of_two_units_is_undone_beside_one_array_of_half_precision() -> N
     swap[[3, 7]] = 7, 3
     swapped = permute(params, network.symmetry, Permutation({"hidden_0": swap}))
     samples = Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None, None], swapped))
-    found = align(samples, network.symmetry, reference=params)
+    found = align(samples, network.symmetry, reference=to(params))
     np.testing.assert_array_equal(found.permutation.units["hidden_0"][0, 0], swap)

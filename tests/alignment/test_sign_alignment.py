@@ -19,6 +19,7 @@ from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.matching import match, objective
 from onebasin.alignment.mixed_matching import mixed_matching
 from onebasin.alignment.null import null_draws, null_floor, rms
+from onebasin.alignment.reference import to
 from onebasin.alignment.sign_matching import best_signs
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.gaussians.gaussian import DiagonalGaussian
@@ -72,7 +73,7 @@ def test_permutations_alone_leave_signed_copies_apart(
 def test_relabelling_by_likelihood_flips_as_well(key: jax.Array) -> None:
     case = CASES["one hidden layer"]
     samples, _ = strategies.permuted_copies(case, key, 2, 20)
-    found = align(samples, case.network.symmetry, gaussian_matching(), case.params)
+    found = align(samples, case.network.symmetry, gaussian_matching(), to(case.params))
     assert rms(found.apply(samples).std()) == 0
 
 
@@ -126,7 +127,7 @@ def every_element(symmetry: Symmetry):
     for units in itertools.permutations(range(3)):
         for chosen in itertools.product(signs, repeat=len(symmetry.signs)):
             named = zip(symmetry.signs, chosen, strict=True)
-            yield {"h": np.array([units])} | {name: np.array([one]) for name, one in named}
+            yield symmetry.permutation({"h": [units]}, {name: [one] for name, one in named})
 
 
 @given(strategies.seeds)
@@ -156,7 +157,7 @@ def test_noise_for_the_null_floor_has_either_sign_where_units_flip(key: jax.Arra
     samples = Samples(
         jax.tree.map(lambda leaf: np.broadcast_to(leaf, (2, 400, *leaf.shape)).copy(), shifted)
     )
-    noise = _trees.named_leaves(null_draws(key, samples, case.network.symmetry).params)
+    noise = _trees.named_leaves(null_draws(samples, case.network.symmetry, key=key).params)
     leaves = _trees.named_leaves(samples.params)
     flipped = noise["hidden_0/kernel"]
     scale = float(np.sqrt((leaves["hidden_0/kernel"] ** 2).mean()))
@@ -164,7 +165,7 @@ def test_noise_for_the_null_floor_has_either_sign_where_units_flip(key: jax.Arra
     assert abs(flipped.mean()) < 5 * scale / np.sqrt(flipped.size)
     assert flipped.std() == pytest.approx(scale, rel=0.02)
     np.testing.assert_allclose(noise["out/bias"].mean((0, 1)), shifted["out"]["bias"], rtol=1e-4)
-    floor = null_floor(key, samples, case.network.symmetry)
+    floor = null_floor(samples, case.network.symmetry, key=key)
     assert all((leaf >= 0).all() for leaf in jax.tree.leaves(floor.std))
 
 
@@ -189,6 +190,6 @@ def test_an_alignment_with_signs_comes_back_from_its_file(key: jax.Array, tmp_pa
     found = align(samples, case.network.symmetry)
     found.save(tmp_path / "alignment.safetensors")
     loaded = Alignment.load(tmp_path / "alignment.safetensors", case.network.symmetry)
-    jax.tree.map(np.testing.assert_array_equal, dict(loaded.permutation), dict(found.permutation))
+    jax.tree.map(np.testing.assert_array_equal, loaded.permutation, found.permutation)
     with pytest.raises(ValueError, match="must permute the groups of the symmetry"):
         Alignment.load(tmp_path / "alignment.safetensors", case.network.symmetry.with_signs([]))

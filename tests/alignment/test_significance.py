@@ -9,6 +9,7 @@ from hypothesis import given, settings
 
 from onebasin.alignment.effective_size import std_ess
 from onebasin.alignment.null import null_draws
+from onebasin.alignment.reference import to_first
 from onebasin.alignment.significance import (
     Significance,
     compare_with_nulls,
@@ -59,7 +60,7 @@ def test_under_the_null_a_twentieth_of_the_weights_has_a_p_value_up_to_a_twentie
     for seed in range(16):
         samples = noise(seed, correlation)
         found = std_significance(
-            jax.random.key(seed), samples, NETWORK.symmetry, reference="first", num_nulls=10
+            samples, NETWORK.symmetry, reference=to_first(), key=jax.random.key(seed), num_nulls=10
         )
         p_values = of_tested(found.p_values)
         assert np.isnan(p_values).mean() < 0.1
@@ -71,7 +72,7 @@ def test_under_the_null_a_twentieth_of_the_weights_has_a_p_value_up_to_a_twentie
 
 
 def test_for_copies_of_one_network_every_weight_that_may_move_is_significant(key) -> None:
-    found = std_significance(key, near_copies(key), NETWORK.symmetry, num_nulls=7)
+    found = std_significance(near_copies(key), NETWORK.symmetry, key=key, num_nulls=7)
     assert found.num_null_stds == 7 * NUM_TESTED
     assert found.cannot_tell == ""
     assert found.share() == 1
@@ -88,7 +89,7 @@ def test_for_copies_of_one_network_every_weight_that_may_move_is_significant(key
     ],
 )
 def test_with_few_effective_draws_it_cannot_tell_and_says_why(key, samples: Samples) -> None:
-    found = std_significance(key, samples, NETWORK.symmetry, reference="first", num_nulls=7)
+    found = std_significance(samples, NETWORK.symmetry, reference=to_first(), key=key, num_nulls=7)
     assert np.isnan(found.share())
     assert found.undecided_share > 0.9
     assert (of_tested(found.ess)[np.isnan(of_tested(found.p_values))] < 50).all()
@@ -98,7 +99,7 @@ def test_with_few_effective_draws_it_cannot_tell_and_says_why(key, samples: Samp
 
 def test_chains_that_never_move_cannot_tell_however_alike_they_are(key) -> None:
     alike, _ = strategies.permuted_copies(strategies.make_case(NETWORK, 0), key, 2, 50)
-    found = std_significance(key, alike, NETWORK.symmetry, num_nulls=7)
+    found = std_significance(alike, NETWORK.symmetry, key=key, num_nulls=7)
     assert np.isnan(found.share())
     assert "(median 0)" in found.cannot_tell
 
@@ -108,7 +109,7 @@ def test_of_a_network_whose_units_never_move_there_is_nothing_to_tell(key) -> No
     still = Symmetry.of(
         jax.tree.map(lambda x: Axes(*[None] * (x.ndim - 2)), samples.params), samples.draw(0, 0)
     )
-    found = std_significance(key, samples, still, num_nulls=3)
+    found = std_significance(samples, still, key=key, num_nulls=3)
     assert np.isnan(found.share())
     assert "moves no weight" in found.cannot_tell
 
@@ -178,17 +179,16 @@ def test_the_share_is_that_of_the_benjamini_hochberg_procedure() -> None:
 
 def test_null_draws_share_nothing_but_are_as_dense_as_each_other(key) -> None:
     samples = noise(0)
-    drawn = null_draws(key, samples, NETWORK.symmetry)
+    drawn = null_draws(samples, NETWORK.symmetry, key=key)
     assert (drawn.num_chains, drawn.num_draws) == (2, 200)
     assert (drawn.stats["lp"] == 0).all()
 
 
 def test_progress_is_told_after_every_alignment_of_noise(key) -> None:
     told = []
-    std_significance(
-        key, noise(0), NETWORK.symmetry, reference="first", num_nulls=7,
-        progress=lambda *counts: told.append(counts),
-    )  # fmt: skip
+    progress = lambda *counts: told.append(counts)
+    options = {"reference": to_first(), "num_nulls": 7, "progress": progress}
+    std_significance(noise(0), NETWORK.symmetry, key=key, **options)
     assert told == [(done, 7) for done in range(1, 8)]
 
 
@@ -204,8 +204,10 @@ def test_too_few_null_stds_for_a_level_are_refused(key) -> None:
     few = r"p-values down to 0\.05 need 20 / 0\.05 = 400 null stds\. Got 195 of 3 .*num_nulls=7"
     for number, message in {3: few, 2: "at least 3 alignments of noise. Got 2"}.items():
         with pytest.raises(ValueError, match=message):
-            std_significance(key, noise(0), NETWORK.symmetry, reference="first", num_nulls=number)
-    found = std_significance(key, noise(0), NETWORK.symmetry, reference="first", num_nulls=7)
+            std_significance(
+                noise(0), NETWORK.symmetry, reference=to_first(), key=key, num_nulls=number
+            )
+    found = std_significance(noise(0), NETWORK.symmetry, reference=to_first(), key=key, num_nulls=7)
     assert isinstance(found, Significance)
     with pytest.raises(ValueError, match=r"at least 20 / 455 null stds, 0\.044\. Got 0\.01"):
         found.share(0.01)

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import strategies
 
+from onebasin import _trees
 from onebasin.alignment.align import align
-from onebasin.alignment.chains import chains_start
-from onebasin.alignment.reference import Round, Rounds
+from onebasin.alignment.problem import Problem, Round
+from onebasin.alignment.reference import to_first, to_mean
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.gaussians.gaussian import summarize
 from onebasin.models.mlp import mlp
@@ -27,62 +28,64 @@ def samples() -> Samples:
 
 
 def test_no_rounds_from_a_start_leave_its_permutations(samples: Samples) -> None:
-    start = align(samples, NETWORK.symmetry, reference="first")
-    found = align(samples, NETWORK.symmetry, start=start, max_rounds=0)
+    start = align(samples, NETWORK.symmetry, reference=to_first())
+    found = align(samples, NETWORK.symmetry, reference=to_mean(start=start, max_rounds=0))
     assert_same(found.permutation, start.permutation)
     assert_same(found.reference, summarize(start.apply(samples)).mean)
 
 
 def test_iterating_in_two_parts_is_iterating_at_once(samples: Samples) -> None:
-    whole = align(samples, NETWORK.symmetry, tolerance=0.0)
-    half = align(samples, NETWORK.symmetry, tolerance=0.0, max_rounds=1)
+    whole = align(samples, NETWORK.symmetry, reference=to_mean(tolerance=0.0))
+    half = align(samples, NETWORK.symmetry, reference=to_mean(tolerance=0.0, max_rounds=1))
     assert not half.converged.all()
-    rest = align(samples, NETWORK.symmetry, start=half, tolerance=0.0)
+    rest = align(samples, NETWORK.symmetry, reference=to_mean(start=half, tolerance=0.0))
     assert_same(rest.permutation, whole.permutation)
     assert rest.converged.all()
 
 
 def test_from_a_converged_start_no_draw_moves(samples: Samples) -> None:
-    start = align(samples, NETWORK.symmetry, tolerance=0.0)
+    start = align(samples, NETWORK.symmetry, reference=to_mean(tolerance=0.0))
     told: list[Round] = []
-    again = align(samples, NETWORK.symmetry, start=start, progress=told.append)
+    again = align(samples, NETWORK.symmetry, reference=to_mean(start=start), progress=told.append)
     assert {(now.number, now.num_moved) for now in told} == {(1, 0)}
     assert_same(again, start)
 
 
-@pytest.mark.parametrize("reference", ["first", "chains", "params"])
-def test_a_start_of_anything_but_the_mean_is_refused(samples: Samples, reference) -> None:
-    start = align(samples, NETWORK.symmetry, max_rounds=0)
-    given = samples.draw(0, 0) if reference == "params" else reference
-    with pytest.raises(ValueError, match=rf'needs reference="mean"\. Got \'{reference}\''):
-        align(samples, NETWORK.symmetry, reference=given, start=start)
+def test_a_start_of_chains_and_of_an_alignment_is_refused(samples: Samples) -> None:
+    start = align(samples, NETWORK.symmetry, reference=to_mean(max_rounds=0))
+    with pytest.raises(ValueError, match="say where the mean begins"):
+        to_mean(start=start, by_chain=True)
 
 
 def test_a_start_of_other_samples_is_refused(samples: Samples) -> None:
-    start = align(samples.thin(2), NETWORK.symmetry, max_rounds=0)
+    start = align(samples.thin(2), NETWORK.symmetry, reference=to_mean(max_rounds=0))
     with pytest.raises(ValueError, match=r"of \(chain, draw\) \(2, 12\)\. Got \(2, 6\)"):
-        align(samples, NETWORK.symmetry, start=start)
+        align(samples, NETWORK.symmetry, reference=to_mean(start=start))
 
 
 def test_a_start_of_another_network_is_refused(samples: Samples) -> None:
     other = mlp(3, (5, 6), 2, "tanh")
-    start = align(strategies.random_samples(other, 0, 2, 12), other.symmetry, max_rounds=0)
+    start = align(
+        strategies.random_samples(other, 0, 2, 12), other.symmetry, reference=to_mean(max_rounds=0)
+    )
     with pytest.raises(ValueError, match=r"same symmetry.*'hidden_0': 6.*Got .*'hidden_0': 5"):
-        align(samples, NETWORK.symmetry, start=start)
+        align(samples, NETWORK.symmetry, reference=to_mean(start=start))
 
 
 # ---- chains
 
 
 def test_chains_are_matched_by_way_of_their_own_means(samples: Samples) -> None:
-    rounds = Rounds(100, 0.0)
-    flat = chains_start(samples, NETWORK.symmetry, weight_matching(), rounds)
+    problem = Problem(NETWORK.symmetry, weight_matching(), _trees.to_host(samples.draws()))
+    flat = to_mean(by_chain=True, tolerance=0.0).chain_by_chain(problem, samples)
     found = jax.tree.map(lambda p: p.reshape(2, 12, -1), flat)
-    own = [align(samples.chains(c), NETWORK.symmetry, tolerance=0.0) for c in (0, 1)]
+    own = [
+        align(samples.chains(c), NETWORK.symmetry, reference=to_mean(tolerance=0.0)) for c in (0, 1)
+    ]
     means = Samples(
         jax.tree.map(lambda *leaves: np.stack(leaves)[:, None], *[one.reference for one in own])
     )
-    between = align(means, NETWORK.symmetry, tolerance=0.0)
+    between = align(means, NETWORK.symmetry, reference=to_mean(tolerance=0.0))
     for chain in (0, 1):
         by_hand = own[chain].apply(samples.chains(chain)).params
         last = jax.tree.map(lambda p, c=chain: np.repeat(p[c], 12, 0)[None], between.permutation)
@@ -94,24 +97,24 @@ def test_chains_are_matched_by_way_of_their_own_means(samples: Samples) -> None:
 
 
 def test_the_chains_reference_iterates_over_all_draws_from_there(samples: Samples) -> None:
-    found = align(samples, NETWORK.symmetry, reference="chains", tolerance=0.0)
+    found = align(samples, NETWORK.symmetry, reference=to_mean(by_chain=True, tolerance=0.0))
     assert found.converged.all()
     assert_same(found.reference, summarize(found.apply(samples)).mean)
-    none_after = align(samples, NETWORK.symmetry, reference="chains", max_rounds=0)
+    none_after = align(samples, NETWORK.symmetry, reference=to_mean(by_chain=True, max_rounds=0))
     assert found.objective.mean() > none_after.objective.mean()
 
 
 def test_copies_of_one_network_in_several_chains_come_together(key) -> None:
     case = strategies.make_case(NETWORK, 0)
     copies, _ = strategies.permuted_copies(case, key, 3, 10)
-    aligned = align(copies, NETWORK.symmetry, reference="chains").apply(copies)
+    aligned = align(copies, NETWORK.symmetry, reference=to_mean(by_chain=True)).apply(copies)
     assert max(leaf.max() for leaf in jax.tree.leaves(summarize(aligned).std)) == 0
 
 
 def test_one_chain_goes_by_way_of_itself(samples: Samples) -> None:
     alone = samples.chains(0)
     first, second = (
-        align(alone, NETWORK.symmetry, reference=reference, tolerance=0.0)
-        for reference in ("chains", "mean")
+        align(alone, NETWORK.symmetry, reference=to_mean(by_chain=by_chain, tolerance=0.0))
+        for by_chain in (True, False)
     )
     assert_same(first, second)

@@ -39,7 +39,7 @@ def copies(case: strategies.Case, rows: np.ndarray) -> Samples:
 
 def num_swaps(first: np.ndarray, second: np.ndarray) -> int:
     """The NoT of what brings one permuted copy to another."""
-    relative = ({"units": first}) @ (({"units": second}).inverse())
+    relative = Permutation({"units": first}) @ Permutation({"units": second}).inverse()
     return int(relative.num_transpositions()["units"])
 
 

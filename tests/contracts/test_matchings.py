@@ -18,6 +18,7 @@ from onebasin.alignment.align import align
 from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.matching import Matching, match
 from onebasin.alignment.mixed_matching import mixed_matching
+from onebasin.alignment.reference import to, to_first, to_mean
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.gaussians.gaussian import summarize
 from onebasin.models.mlp import mlp
@@ -116,7 +117,7 @@ def test_features_of_permuted_params_are_the_permuted_features(case, matching, k
 
 
 @every_small_matching
-@pytest.mark.parametrize("reference", ["first", "mean"])
+@pytest.mark.parametrize("reference", [to_first(), to_mean()], ids=lambda one: one.name)
 def test_aligning_permutes_units_and_leaves_every_draws_function(case, matching, reference) -> None:
     samples = strategies.random_samples(case.network, 1, 2, 4)
     alignment = align(samples, case.network.symmetry, matching, reference)
@@ -138,7 +139,7 @@ def test_the_objective_is_what_its_definition_says_and_no_worse_than_unaligned(
     case, matching
 ) -> None:
     samples = strategies.random_samples(case.network, 1, 2, 4)
-    alignment = align(samples, case.network.symmetry, matching, case.params)
+    alignment = align(samples, case.network.symmetry, matching, to(case.params))
     one = lambda params: matching.features(jax.tree.map(lambda leaf: leaf[None], params))
     features = jax.tree.map(lambda leaf: np.asarray(leaf[0], np.float64), one(case.params))
     target, constant = matching.target(features), matching.constant(features)
@@ -157,7 +158,10 @@ def test_the_mean_objective_never_decreases_over_rounds_of_the_iterated_mean(
     samples = strategies.random_samples(case.network, 1, 2, 20)
     values = [
         align(
-            samples, case.network.symmetry, matching, max_rounds=rounds, tolerance=0.0
+            samples,
+            case.network.symmetry,
+            matching,
+            reference=to_mean(max_rounds=rounds, tolerance=0.0),
         ).objective.mean()
         for rounds in (0, 1, 2, 3, 100)
     ]
@@ -174,7 +178,7 @@ def test_equal_draws_do_not_move(case, matching) -> None:
 @every_small_matching
 def test_a_network_of_zeros_does_not_move(case, matching) -> None:
     samples = Samples(jax.tree.map(lambda x: np.zeros((2, 4, *x.shape), x.dtype), case.params))
-    for reference in ("first", "mean", case.params):
+    for reference in (to_first(), to_mean(), to(case.params)):
         found = align(samples, case.network.symmetry, matching, reference)
         assert_nothing_moves(found.permutation)
 
@@ -190,7 +194,7 @@ def test_dead_units_stay_where_they_are_while_others_return(build) -> None:
     planted[..., live] = np.random.default_rng(0).permuted(planted[..., live], axis=-1)
     repeated = jax.tree.map(lambda x: np.broadcast_to(x, (1, 20, *x.shape)), case.params)
     samples = Samples(permute(repeated, network.symmetry, Permutation({"hidden_0": planted})))
-    for reference in ("first", "mean", case.params):
+    for reference in (to_first(), to_mean(), to(case.params)):
         alignment = align(samples, network.symmetry, build(case), reference)
         found = alignment.permutation.units["hidden_0"]
         assert (found[..., dead] == dead).all()
@@ -209,7 +213,7 @@ def test_a_planted_permutation_is_found_under_small_noise_with_one_hidden_layer(
     noisy = jax.tree.map(
         lambda x: x + np.float32(1e-3) * rng.standard_normal(x.shape, np.float32), samples.params
     )
-    found = align(Samples(noisy), case.network.symmetry, matching, case.params)
+    found = align(Samples(noisy), case.network.symmetry, matching, to(case.params))
     assert_same(found.permutation, planted.inverse())
 
 
@@ -240,7 +244,7 @@ def copies(request) -> tuple[strategies.Case, Samples]:
 
 
 @every_matching
-@pytest.mark.parametrize("reference", ["first", "mean"])
+@pytest.mark.parametrize("reference", [to_first(), to_mean()], ids=lambda one: one.name)
 def test_200_permuted_copies_of_one_network_are_that_network_with_std_0(
     build, reference, copies
 ) -> None:

@@ -98,7 +98,7 @@ def numbered(params: Params) -> dict[str, np.ndarray]:
 
 def moved(symmetry: Symmetry, rows: Permutation, params: Params) -> dict[str, np.ndarray]:
     """The params under every row of a permutation, stacked."""
-    count = len(next(iter(rows.values()))) if rows else 1
+    count = rows.batch[0] if rows.units else 1
     return permute({name: np.stack([x] * count) for name, x in params.items()}, symmetry, rows)
 
 

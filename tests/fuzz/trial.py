@@ -22,6 +22,7 @@ from onebasin import find_symmetry
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.discovery.find import symmetry_of
 from onebasin.symmetry.discovery.walk import NOT_USED, walk
+from onebasin.symmetry.permutation import Permutation
 
 NUM_NUDGED = 4
 AT_THE_DOOR = 10
@@ -91,19 +92,20 @@ def _nudged(params: dict, allowed: float, seed: int) -> dict:
 
 
 def _report(
-    program: Program, found: Symmetry, rows: dict, failed: np.ndarray, sizes: np.ndarray
+    program: Program, found: Symmetry, rows: Permutation, failed: np.ndarray, sizes: np.ndarray
 ) -> str:
     at, still = failed[0], found.identity()
-    element = {n: p[at].tolist() for n, p in rows.items() if (p[at] != still[n]).any()}
+    moves = {n: p[at].tolist() for n, p in rows.units.items() if (p[at] != still.units[n]).any()}
+    flips = {n: p[at].tolist() for n, p in rows.signs.items() if (p[at] != 1).any()}
     return (
         f"{len(failed)} elements change the program, the first one by {sizes[at]:.3g} of its "
-        f"largest output: {element}\n{program!r}\n{found}"
+        f"largest output: units {moves}, signs {flips}\n{program!r}\n{found}"
     )
 
 
 def _count_missed(
     found: Symmetry,
-    every: dict,
+    every: Permutation,
     params: dict,
     settings: dict,
     preserving: np.ndarray,

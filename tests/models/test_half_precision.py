@@ -7,6 +7,7 @@ import pytest
 from networks import BUILT_IN, BuiltIn, random_params
 
 from onebasin import Samples, align, permute, random_permutation
+from onebasin.alignment.reference import to
 
 NUM_COPIES = 100
 
@@ -22,7 +23,7 @@ def test_copies_in_half_precision_come_back(built_in: BuiltIn) -> None:
         planted = random_permutation(network.symmetry, 1, NUM_COPIES, key=jax.random.key(1))
         repeat = lambda leaf: np.broadcast_to(leaf, (1, NUM_COPIES, *leaf.shape))
         samples = Samples(permute(jax.tree.map(repeat, params), network.symmetry, planted))
-        found = align(samples, network.symmetry, reference=params)
+        found = align(samples, network.symmetry, reference=to(params))
         assert found.converged.all()
         back = found.apply(samples).params
         same = lambda copies, leaf: bool((np.asarray(copies) == np.asarray(leaf)).all())

@@ -13,6 +13,7 @@ from tiny_runs import results_of, take_all_steps, tiny_config
 
 from onebasin import _trees
 from onebasin._collections import map_statistics, statistics_in
+from onebasin.alignment.reference import to_first
 from onebasin.gaussians.gaussian import load_gaussian
 from onebasin.models import resnet20
 from onebasin.models.network import Network
@@ -224,9 +225,9 @@ def test_predictions_do_not_depend_on_the_statistics_that_draws_come_with(resnet
 
 def test_weights_are_matched_without_statistics(resnet: Setup) -> None:
     samples = random_samples(resnet, 1)
-    found = resnet.align(samples, "first")
+    found = resnet.align(samples, to_first())
     others = Samples(map_statistics(lambda leaf: 1e6 * leaf, samples.params))
-    expected = resnet.align(others, "first")
+    expected = resnet.align(others, to_first())
     jax.tree.map(np.testing.assert_array_equal, found.permutation, expected.permutation)
     assert any((p != np.arange(p.shape[-1])).any() for p in found.permutation.units.values())
 

@@ -12,6 +12,7 @@ from changed_results import with_changes
 from tiny_runs import results_of, take_all_steps, tiny_config
 
 from onebasin.alignment.null import null_draws, rms
+from onebasin.alignment.reference import to_mean
 from onebasin.gaussians.gaussian import load_gaussian
 from onebasin.run.begin import open_run
 from onebasin.run.config import RunConfig, check_config
@@ -320,8 +321,8 @@ def test_draws_may_be_relabelled_by_likelihood_and_their_null_floor_with_them(
     # Draws so few hardly move, and neither does their noise: other steps might align it alike.
     setup = open_setup(other)
     samples = load_samples(other.samples("hmc"), setup.template)
-    noise = null_draws(setup.key("null"), samples, setup.posterior.symmetry)
-    aligned = setup.align(noise, "chains").apply(noise)
+    noise = null_draws(samples, setup.posterior.symmetry, key=setup.key("null"))
+    aligned = setup.align(noise, to_mean(by_chain=True)).apply(noise)
     null_std = results_of(other).summarize.null_floor.null_std
     assert null_std == pytest.approx(rms(aligned.std()))
 

@@ -11,6 +11,7 @@ from tiny_runs import tiny_config
 
 from onebasin.alignment.align import align
 from onebasin.alignment.gaussian_matching import gaussian_matching
+from onebasin.alignment.reference import to, to_mean
 from onebasin.data import Dataset
 from onebasin.models.network import Network
 from onebasin.prediction.categorical import CategoricalPredictive
@@ -113,13 +114,15 @@ def test_gaussian_matching_relabels_from_the_iterated_mean_of_weights(reference:
     changes = ["alignment.matching=gaussian", f"alignment.reference={reference}"]
     setup = set_up(tiny_config("digits", *changes))
     samples = strategies.random_samples(setup.posterior.network, 0, 2, 10)
-    by_weights = align(samples, setup.posterior.symmetry, reference=reference)
-    relabelled = align(samples, setup.posterior.symmetry, gaussian_matching(), start=by_weights)
-    found = setup.align(samples, reference)
+    by_weights = align(samples, setup.posterior.symmetry, reference=setup.reference)
+    relabelled = align(
+        samples, setup.posterior.symmetry, gaussian_matching(), reference=to_mean(start=by_weights)
+    )
+    found = setup.align(samples, setup.reference)
     jax.tree.map(np.testing.assert_array_equal, found, relabelled)
     assert found.matching == "gaussian"
     # To a single network it is weight matching.
-    assert setup.align(samples, found.reference).matching == "weights"
+    assert setup.align(samples, to(found.reference)).matching == "weights"
 
 
 def test_a_prior_that_names_no_array_is_refused_before_anything_is_drawn() -> None:
@@ -153,6 +156,6 @@ def test_units_flip_unless_the_config_says_otherwise(signs: bool) -> None:
         tiny_config("digits", "network.activation=tanh", f"alignment.signs={signs}".lower())
     )
     samples = strategies.random_samples(setup.posterior.network, 0, 2, 3)
-    permutation = setup.align(samples, "mean").permutation
+    permutation = setup.align(samples, to_mean()).permutation
     assert set(permutation.units) == {"hidden_0"}
     assert set(permutation.signs) == ({"hidden_0"} if signs else set())

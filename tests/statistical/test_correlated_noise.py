@@ -59,7 +59,7 @@ def rejections(shape: tuple[int, int, int], activation: str, *coefficients: floa
     network = mlp(inputs, (units,), outputs, activation=activation)
     found = [
         std_significance(
-            jax.random.key(seed), noise(network, *coefficients, seed=seed), network.symmetry
+            noise(network, *coefficients, seed=seed), network.symmetry, key=jax.random.key(seed)
         )
         for seed in range(NUM_SEEDS)
     ]
@@ -112,7 +112,7 @@ def planted(seed: int) -> tuple[Significance, np.ndarray]:
     mean = flat.mean(axis=(0, 1))[chosen]
     flat[..., chosen] = mean + 0.7 * (flat[..., chosen] - mean)
     params = _trees.unravel_batch(flat.astype(np.float32), aligned.draw(0, 0))
-    return std_significance(jax.random.key(seed), Samples(params), network.symmetry), chosen
+    return std_significance(Samples(params), network.symmetry, key=jax.random.key(seed)), chosen
 
 
 def test_most_weights_of_a_smaller_std_are_found() -> None:

@@ -65,7 +65,7 @@ def test_training_commutes_with_permutations(task, starts):
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), copy, permuted
     )
-    together = {group: p[None] for group, p in planted.items()}
+    together = jax.tree.map(lambda p: p[None], planted)
     copies = jax.tree.map(lambda leaf: leaf[None], copy)
     judge = Judge(task, 50, 50)
     assert not displaced(match_all(task, judge.matchings["weights"], first, copies), together).any()

@@ -11,7 +11,7 @@ from nested_networks import INPUTS
 from onebasin import find_symmetry, verify
 from onebasin.alignment.align import align
 from onebasin.samples import Samples
-from onebasin.symmetry.axes import Axes, Function, Place, Sign, Symmetry
+from onebasin.symmetry.axes import Axes, Function, Part, Place, Sign, Symmetry
 from onebasin.symmetry.claims import MOST_DRAWN
 from onebasin.symmetry.discovery import find
 
@@ -87,7 +87,7 @@ def test_what_is_found_and_wrong_is_dropped_with_a_warning(params, x, too_much_i
     with pytest.warns(UserWarning, match="Permuting 'units' .* the group is dropped"):
         found = find_symmetry(running_sum, params, x)
     assert found.sizes == {}
-    assert found.dropped == ("units",)
+    assert found.dropped == (Part("units", "units"),)
     # It is known by then: no second trial, and no second warning.
     assert align(Samples(drawn(2, 3)), found).symmetry.sizes == {}
 

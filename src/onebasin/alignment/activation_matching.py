@@ -1,4 +1,4 @@
-"""Activation matching: units are similar where they respond alike to the same inputs."""
+"""Activation matching: units are similar if they respond alike to the same inputs."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,29 +9,62 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin._types import Array, Params
-from onebasin.alignment.matching import Features, Matching
+from onebasin.alignment.matching import Features
 from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry
 
 
 def activation_matching(
     activations: Callable[[Params], dict[str, Float[Array, "inputs units"]]],
-) -> Matching:
+) -> "ActivationMatching":
     r"""Match units by what they output: $\max_p \sum_x a(x) \cdot a'(x)[p]$ for each group.
 
     `activations(params)` returns one array for each group of the symmetry, evaluated on inputs
     of your choice, neither centred nor scaled. Weights that no input exercises are not seen.
-    Where the symmetry has signs, what a unit puts out must flip with it, as behind tanh. It is
+    If the symmetry has signs, what a unit puts out must flip with it, as behind tanh. It is
     compiled once for all matchings of one function, or of one `jax.tree_util.Partial` but for the
     arrays in it.
 
+    Example:
+        >>> put_out = lambda params: network.activations(params, data.train.inputs)
+        >>> ob.align(samples, symmetry, ob.activation_matching(put_out)).matching
+        'activations'
+
     Source: Ainsworth et al. (2022), arXiv 2209.04836, section 3.1.
     """
-    return Matching(
-        name="activations",
-        symmetry=_activation_symmetry,
-        features=lambda params: _padded(activations, params),
-        target=lambda mean_features: mean_features,
-    )
+    return ActivationMatching(activations)
+
+
+class ActivationMatching(eqx.Module):
+    """Units are similar if they put out alike on the same inputs."""
+
+    activations: Callable[[Params], dict[str, Float[Array, "inputs units"]]]
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return "activations"
+
+    def symmetry(self, symmetry: Symmetry) -> Symmetry:
+        """Each group's activations list its units, and flip with them."""
+        if symmetry.nested:
+            symmetry.check_simple("Matching by activations")
+        alone = Symmetry({group: Axes(None, group) for group in symmetry.sizes}, symmetry.sizes)
+        signs = {
+            name: Sign(sign.group, (Place(sign.group, 1),)) for name, sign in symmetry.signs.items()
+        }
+        return dataclasses.replace(alone, signs=signs)
+
+    def features(self, params: Params) -> Features:
+        """The activations of every draw."""
+        return _padded(self.activations, params)
+
+    def target(self, mean_features: Features) -> Features:
+        """The mean activations."""
+        return mean_features
+
+    def constant(self, mean_features: Features) -> float:
+        """The objective is the inner product alone."""
+        return 0.0
 
 
 @eqx.filter_jit
@@ -45,15 +78,3 @@ def _padded(activations: Callable[[Params], Features], params: Params) -> Featur
     rows = np.minimum(np.arange(1 << (num_draws - 1).bit_length()), num_draws - 1)
     found = _of_draws(activations, jax.tree.map(lambda leaf: leaf[rows], params))
     return jax.tree.map(lambda leaf: np.asarray(leaf)[:num_draws], found)
-
-
-def _activation_symmetry(symmetry: Symmetry) -> Symmetry:
-    if symmetry.nested:
-        symmetry.check_simple("Matching by activations")
-    alone = Symmetry({group: Axes(None, group) for group in symmetry.sizes}, symmetry.sizes)
-    return dataclasses.replace(
-        alone,
-        signs={
-            name: Sign(sign.group, (Place(sign.group, 1),)) for name, sign in symmetry.signs.items()
-        },
-    )

@@ -16,18 +16,10 @@ from jaxtyping import Bool, Float
 from onebasin import _trees
 from onebasin._arguments import check_is
 from onebasin._types import Array, Params
-from onebasin.alignment.chains import chains_start
 from onebasin.alignment.declared import declared_of, tried
 from onebasin.alignment.matching import Matching
-from onebasin.alignment.reference import (
-    Problem,
-    Reference,
-    Round,
-    Rounds,
-    match_to,
-    match_to_mean,
-    starting_point,
-)
+from onebasin.alignment.problem import Problem, Round
+from onebasin.alignment.reference import Reference, to_mean
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.samples import Samples
 from onebasin.store.tensors import load_tensors, save_tensors
@@ -128,53 +120,58 @@ def align(
     samples: Samples,
     symmetry: Symmetry,
     matching: Matching | None = None,
-    reference: Reference = "mean",
+    reference: Reference | None = None,
     *,
-    start: Alignment | None = None,
-    max_rounds: int = 200,
-    tolerance: float = 1e-4,
     progress: Callable[[Round], None] | None = None,
     apply: Callable[..., Any] | None = None,
     inputs: Any = None,
 ) -> Alignment:
-    r"""The permutations that bring all draws into one basin.
+    r"""Permute the units of every draw so that all draws match one reference.
 
-    `reference` is "first" (first draw), "densest" (largest `lp`), a network's params, or
-    "mean": start at the densest draw (or the first, where `lp` is not known), match all draws
-    to the mean features of the aligned ones, and repeat until no draw moves, a round raises the
-    mean objective by less than a share `tolerance` of what permutations can change of it, or
-    `max_rounds`. "chains" iterates to that mean within each chain first, then over the chains'
-    means, then over all draws. With `start`, an earlier alignment of the samples, the mean iterates
-    from its permutations. `progress` is told, chunk by chunk of draws, how far each `Round` is.
-    Draws are matched in float32 or finer, whatever their precision.
+    Draws are matched in float32 or finer, whatever their precision. Running statistics are no
+    weights: they travel with their units and decide nothing.
 
     A symmetry that knows its function, as found ones do, is tried on it at the first draw, once:
-    what changes the function is left out, with a warning. With `apply` and `inputs` (a tuple of
-    several) a symmetry that you declared is tried on `apply(params, *inputs)`: it is refused if it
-    changes the function, and a warning tells what it leaves out.
+    what changes the function is left out, with a warning.
 
-    Raises: ValueError where samples or start do not fit the symmetry, samples hold NaN, or a
-    declared symmetry changes its function; TypeError for other things than these.
+    Args:
+        samples: Draws of the weights, which lead with (chain, draw).
+        symmetry: Which units may be permuted. `find_symmetry` finds it.
+        matching: How the similarity of two units is measured. Default: `weight_matching()`.
+        reference: What draws are matched to. Default: `to_mean()`, the mean of the aligned draws,
+            recomputed until it settles. `to_first()` is faster and worse, `to(params)` matches to
+            a given network.
+        progress: Called after every chunk of draws with the `Round`.
+        apply: The function of a symmetry that you declared, called as `apply(params, *inputs)`.
+            The symmetry is refused if it changes the function, and a warning tells what it leaves
+            out.
+        inputs: What `apply` takes after the params; a tuple of several.
+
+    Returns:
+        A permutation for each draw, the value of the objective, and whether the draw has settled.
+        With more than one hidden layer the optimum is local: compare objectives, not `converged`,
+        between settings.
+
+    Raises:
+        ValueError: If the samples do not fit the symmetry or the reference, if a draw is not
+            finite, or if a declared symmetry changes its function.
+        TypeError: For arguments of other types.
+
+    Example:
+        >>> alignment = ob.align(samples, network.symmetry)
+        >>> compact = ob.summarize(alignment.apply(samples))
+
+    Source: Ainsworth et al. (2022), arXiv 2209.04836, algorithm 1; the iterated mean is ours.
     """
     matching = weight_matching() if matching is None else matching
-    samples = _fitting(samples, symmetry, matching)
+    reference = to_mean() if reference is None else reference
+    samples = _fitting(samples, symmetry, matching, reference)
     draws = _finite_draws(samples)
     first = jax.tree.map(lambda leaf: leaf[0], draws)
     symmetry = tried(declared_of(symmetry, apply, inputs), first)
     problem = Problem(symmetry, matching, draws)
-    rounds = Rounds(max_rounds, tolerance, progress)
+    found, features, network = reference.bring(problem, samples, progress)
     shape = (samples.num_chains, samples.num_draws)
-    if start is not None:
-        begin = _flat_start(start, symmetry, reference, shape)
-        found, features, network = match_to_mean(problem, begin, rounds)
-    elif isinstance(reference, str) and reference == "chains":
-        begin = chains_start(samples, symmetry, matching, rounds)
-        found, features, network = match_to_mean(problem, begin, rounds)
-    else:
-        network = starting_point(samples, symmetry, reference)
-        found, features = match_to(problem, network, rounds)
-        if isinstance(reference, str) and reference == "mean":
-            found, features, network = match_to_mean(problem, found.permutation, rounds)
     return Alignment(
         jax.tree.map(lambda p: p.reshape(*shape, *p.shape[1:]), found.permutation),
         problem.objective(features, found.permutation).reshape(shape),
@@ -185,29 +182,9 @@ def align(
     )
 
 
-def _flat_start(
-    start: Alignment, symmetry: Symmetry, reference: Reference, shape: tuple[int, int]
-) -> Permutation:
-    """The permutations of an earlier alignment, draws along one axis."""
-    if not isinstance(reference, str) or reference != "mean":
-        raise ValueError(
-            'start is where the iterated mean begins: it needs reference="mean". '
-            f"Got {reference if isinstance(reference, str) else 'params'!r}. Leave one of them out."
-        )
-    if start.symmetry != symmetry:
-        raise ValueError(
-            "start must be an alignment under the same symmetry, with the units "
-            f"{symmetry.sizes}. Got {start.symmetry.sizes}. Was it made for another network?"
-        )
-    if start.converged.shape != shape:
-        raise ValueError(
-            f"start must be an alignment of these samples, of (chain, draw) {shape}. "
-            f"Got {tuple(start.converged.shape)}. Align these samples first."
-        )
-    return jax.tree.map(lambda p: np.asarray(p).reshape(-1, *p.shape[2:]), start.permutation)
-
-
-def _fitting(samples: Samples, symmetry: Symmetry, matching: Matching) -> Samples:
+def _fitting(
+    samples: Samples, symmetry: Symmetry, matching: Matching, reference: Reference
+) -> Samples:
     """The samples as the symmetry lists their params.
 
     Raises: TypeError for arguments of other types; ValueError for samples that do not fit.
@@ -215,6 +192,7 @@ def _fitting(samples: Samples, symmetry: Symmetry, matching: Matching) -> Sample
     check_is("samples", samples, Samples, "Wrap params that lead with (chain, draw) in Samples.")
     check_is("symmetry", symmetry, Symmetry, "find_symmetry(apply, params, inputs) gives one.")
     check_is("matching", matching, Matching, "weight_matching() makes one, and others beside.")
+    check_is("reference", reference, Reference, "Take to_mean(), to_first() or to(params).")
     samples = Samples(symmetry.arranged(samples.params), samples.stats, samples.last_state)
     symmetry.check(samples.params, num_batch_axes=2)
     return samples

@@ -7,6 +7,7 @@ from onebasin import _trees
 from onebasin._types import Params
 from onebasin.alignment.align import align
 from onebasin.alignment.matching import Matching
+from onebasin.alignment.reference import to
 from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
@@ -37,6 +38,6 @@ def bring_to(
 ) -> DiagonalGaussian:
     """A Gaussian with its mean matched to a reference network, and its std moved along."""
     alone = Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None, None], gaussian.mean))
-    found = align(alone, symmetry, matching, reference).permutation
+    found = align(alone, symmetry, matching, to(reference)).permutation
     host = DiagonalGaussian(_trees.to_host(gaussian.mean), _trees.to_host(gaussian.std))
     return permute_gaussian(host, symmetry, found[0, 0])

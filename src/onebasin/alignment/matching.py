@@ -10,8 +10,8 @@ With one hidden layer that is one linear assignment and exact. With several it i
 (Ainsworth et al. 2022, appendix), and coordinate descent over the groups finds a local optimum.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax
 import numpy as np
@@ -30,26 +30,34 @@ Features: TypeAlias = Any
 """Arrays computed from params whose axes list units; draws lead."""
 
 
-def no_constant(mean_features: Features) -> float:
-    """The constant of a matching whose objective is the inner product alone."""
-    return 0.0
+@runtime_checkable
+class Matching(Protocol):
+    """One meaning of "similar units": how features and targets are computed.
 
-
-class Matching(NamedTuple):
-    """One meaning of "similar": how features and targets are computed.
-
-    - `name` is what reports call it.
-    - `symmetry(symmetry)` says which axes of the features list which units.
-    - `features(params)` maps params with a leading draw axis to features with one.
-    - `target(mean_features)` maps the mean features of aligned draws to what draws are matched to.
-    - `constant(mean_features)` is what the objective adds to each draw's inner product with it.
+    A matching is a frozen value: two that were made with the same settings compare equal, and both
+    pickle. Write your own as a frozen class with these five.
     """
 
-    name: str
-    symmetry: Callable[[Symmetry], Symmetry]
-    features: Callable[[Params], Features]
-    target: Callable[[Features], Features]
-    constant: Callable[[Features], float] = no_constant
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
+
+    def symmetry(self, symmetry: Symmetry) -> Symmetry:
+        """Which axes of the features list which units, given the symmetry of the params."""
+        ...
+
+    def features(self, params: Params) -> Features:
+        """Features of params that lead with a draw axis; they lead with one as well."""
+        ...
+
+    def target(self, mean_features: Features) -> Features:
+        """What draws are matched to, given the mean features of aligned draws."""
+        ...
+
+    def constant(self, mean_features: Features) -> float:
+        """What the objective adds to each draw's inner product with the target; often 0."""
+        ...
 
 
 class Match(NamedTuple):

@@ -3,20 +3,29 @@
 import dataclasses
 from collections.abc import Sequence
 
+import equinox as eqx
 import jax
 import numpy as np
 
+from onebasin._types import Params
 from onebasin.alignment.matching import Features, Matching
 from onebasin.symmetry.axes import Symmetry
 
 
-def mixed_matching(matchings: Sequence[Matching], weights: Sequence[float]) -> Matching:
+def mixed_matching(matchings: Sequence[Matching], weights: Sequence[float]) -> "MixedMatching":
     r"""Match units by several objectives at once: $\max_p \sum_k c_k\, O_k(p)$.
 
     `weights` are $c_k$, in the inverse units of each objective $O_k$: choose them so that the
     terms are of one size, or the largest decides alone.
 
-    Raises: ValueError unless there is one positive weight for each of at least one matching.
+    Raises:
+        ValueError: Unless there is one positive weight for each of at least one matching.
+
+    Example:
+        >>> put_out = lambda params: network.activations(params, data.train.inputs)
+        >>> parts = [ob.weight_matching(), ob.activation_matching(put_out)]
+        >>> ob.align(samples, symmetry, ob.mixed_matching(parts, [1.0, 0.01])).matching
+        'weights and activations'
     """
     if not matchings or len(weights) != len(matchings):
         raise ValueError(
@@ -28,25 +37,54 @@ def mixed_matching(matchings: Sequence[Matching], weights: Sequence[float]) -> M
             f"Weights of matchings must be positive and finite. Got {list(weights)}. "
             "Leave a matching out to give it no weight."
         )
-    parts = {f"{number}-{part.name}": part for number, part in enumerate(matchings)}
-    scales = dict(zip(parts, map(float, weights), strict=True))
+    return MixedMatching(tuple(matchings), tuple(map(float, weights)))
 
-    def target(mean_features: Features) -> Features:
-        targets = {name: part.target(mean_features[name]) for name, part in parts.items()}
+
+class MixedMatching(eqx.Module):
+    """Units are similar if they are by several matchings together."""
+
+    matchings: tuple[Matching, ...]
+    weights: tuple[float, ...] = eqx.field(static=True)
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return " and ".join(part.name for part in self.matchings)
+
+    @property
+    def parts(self) -> dict[str, Matching]:
+        """The matchings by the names of their features."""
+        return {f"{number}-{part.name}": part for number, part in enumerate(self.matchings)}
+
+    @property
+    def scales(self) -> dict[str, float]:
+        """The weight of each part."""
+        return dict(zip(self.parts, self.weights, strict=True))
+
+    def symmetry(self, symmetry: Symmetry) -> Symmetry:
+        """That of the features of all parts: what flips in one flips in the others."""
+        return _joined(
+            symmetry, {name: part.symmetry(symmetry) for name, part in self.parts.items()}
+        )
+
+    def features(self, params: Params) -> Features:
+        """The features of all parts."""
+        return {name: part.features(params) for name, part in self.parts.items()}
+
+    def target(self, mean_features: Features) -> Features:
+        """The targets of all parts, each times its weight."""
         return {
-            name: jax.tree.map(lambda leaf, c=scales[name]: np.asarray(c * leaf), one)
-            for name, one in targets.items()
+            name: jax.tree.map(
+                lambda leaf, c=self.scales[name]: np.asarray(c * leaf),
+                part.target(mean_features[name]),
+            )
+            for name, part in self.parts.items()
         }
 
-    return Matching(
-        name=" and ".join(part.name for part in matchings),
-        symmetry=lambda symmetry: _joined(
-            symmetry, {name: part.symmetry(symmetry) for name, part in parts.items()}
-        ),
-        features=lambda params: {name: part.features(params) for name, part in parts.items()},
-        target=target,
-        constant=lambda means: sum(scales[n] * p.constant(means[n]) for n, p in parts.items()),
-    )
+    def constant(self, mean_features: Features) -> float:
+        """The weighted sum of the parts' constants."""
+        constants = {name: part.constant(mean_features[name]) for name, part in self.parts.items()}
+        return sum(scale * constants[name] for name, scale in self.scales.items())
 
 
 def _joined(symmetry: Symmetry, parts: dict[str, Symmetry]) -> Symmetry:

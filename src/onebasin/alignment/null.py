@@ -17,7 +17,7 @@ from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
 
 
-def null_draws(key: Key, samples: Samples, symmetry: Symmetry) -> Samples:
+def null_draws(samples: Samples, symmetry: Symmetry, *, key: Key) -> Samples:
     r"""As many draws as `samples` has, as autocorrelated, whose units share nothing.
 
     Each weight is independent normal noise with the mean and std that its position has over all
@@ -49,11 +49,12 @@ def null_draws(key: Key, samples: Samples, symmetry: Symmetry) -> Samples:
 
 
 def null_floor(
-    key: Key,
     samples: Samples,
     symmetry: Symmetry,
     matching: Matching | None = None,
-    reference: Reference = "mean",
+    reference: Reference | None = None,
+    *,
+    key: Key,
 ) -> DiagonalGaussian:
     r"""The summary of `null_draws`, aligned as samples are.
 
@@ -61,8 +62,23 @@ def null_floor(
     aligned samples speaks of the posterior only where it is smaller than this one.
     Assumes independent weights; correlated units would shrink further. Where samples are
     aligned in several steps, take the same steps with `null_draws`.
+
+    Args:
+        samples: Draws that are not aligned yet, of chains in their own order.
+        symmetry: Which units may move.
+        matching: As in `align`.
+        reference: As in `align`.
+        key: Fixes the noise.
+
+    Raises:
+        ValueError: As `align` does.
+
+    Example:
+        >>> floor = ob.null_floor(samples, symmetry, key=key)
+        >>> bool(ob.rms(floor.std) > 0)
+        True
     """
-    noise = null_draws(key, samples, symmetry)
+    noise = null_draws(samples, symmetry, key=key)
     aligned = align(noise, symmetry, matching, reference).apply(noise)
     return summarize(aligned)
 

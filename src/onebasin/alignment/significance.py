@@ -83,12 +83,12 @@ class Significance(eqx.Module):
 
 
 def std_significance(
-    key: Key,
     samples: Samples,
     symmetry: Symmetry,
     matching: Matching | None = None,
-    reference: Reference = "mean",
+    reference: Reference | None = None,
     *,
+    key: Key,
     num_nulls: int | None = None,
     level: float = 0.05,
     progress: Callable[[int, int], None] | None = None,
@@ -106,11 +106,11 @@ def std_significance(
     flip: units with the same mean weights up to one sign are no noise.
 
     Args:
-        key: Fixes the noise.
         samples: Draws that are not aligned yet, of chains in their own order, not shuffled.
         symmetry: Which units may move.
         matching: As in `align`.
         reference: As in `align`.
+        key: Fixes the noise.
         num_nulls: How often noise is aligned. Default: 20, or more for a network so small that
             these have fewer than 20 / `level` stds.
         level: The smallest false discovery rate or p-value that is to be read off.
@@ -119,7 +119,7 @@ def std_significance(
     Raises: ValueError if `num_nulls` is too small for `level`, or as `align` and `null_draws` do.
 
     Example:
-        >>> found = ob.std_significance(jax.random.key(0), samples, symmetry)
+        >>> found = ob.std_significance(samples, symmetry, key=key)
         >>> print(found.cannot_tell or f"{found.share():.0%} of stds are significant")
         Cannot tell: ... of the weights that may move have an effective sample size below 50 ...
 
@@ -131,7 +131,7 @@ def std_significance(
 
     def nulls() -> Iterator[Samples]:
         for done, one in enumerate(jax.random.split(key, number), 1):
-            noise = null_draws(one, samples, symmetry)
+            noise = null_draws(samples, symmetry, key=one)
             yield align(noise, symmetry, matching, reference).apply(noise)
             if progress is not None:
                 progress(done, number)

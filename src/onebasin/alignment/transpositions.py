@@ -9,6 +9,7 @@ from jaxtyping import Float
 from onebasin._types import Params
 from onebasin.alignment.align import align
 from onebasin.alignment.matching import Matching
+from onebasin.alignment.reference import to
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
 
@@ -20,7 +21,7 @@ def transpositions_to(
     reference: Params, samples: Samples, symmetry: Symmetry, matching: Matching
 ) -> Float[np.ndarray, "chain draw"]:
     """The transpositions that bring each draw to a reference draw, summed over groups."""
-    permutation = align(samples, symmetry, matching, reference).permutation
+    permutation = align(samples, symmetry, matching, to(reference)).permutation
     # A nested group counts in every unit that it is nested in.
     each = [
         counts.reshape(*counts.shape[:2], -1).sum(axis=-1)

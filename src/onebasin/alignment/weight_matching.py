@@ -1,46 +1,77 @@
-"""Weight matching: units are similar where all weights that touch them are."""
+"""Weight matching: units are similar if all weights that touch them are."""
 
 from collections.abc import Iterable
 
+import equinox as eqx
+import jax
 import numpy as np
 
 from onebasin import _trees
 from onebasin._collections import without_statistics
 from onebasin._types import Array, Params
-from onebasin.alignment.matching import Features, Matching
+from onebasin.alignment.matching import Features
 from onebasin.symmetry.axes import Symmetry
 
 
-def weight_matching(importance: Params | None = None) -> Matching:
+def weight_matching(importance: Params | None = None) -> "WeightMatching":
     r"""Match units by all tensors that touch them: incoming, bias and outgoing weights.
 
     $\max_p \langle c \odot W_a, P_p(W_b) \rangle$ over every leaf, with `importance` $c$: a tree
     like the params whose leaves (numbers will do) broadcast to them. It must be the same for all
     units, so that the distance $\sum c\, (W_a - P_p(W_b))^2$ is what is minimized. Without
-    it, large output weights dominate where scales differ between layers. Running statistics are
+    it, large output weights dominate if scales differ between layers. Running statistics are
     no weights and are left out.
 
-    Raises: ValueError for an importance that is negative, does not fit or differs between units.
+    Raises:
+        ValueError: For an importance that is negative or not finite; and in `align` for one that
+            does not fit the params or differs between units.
+
+    Example:
+        >>> ob.align(samples, symmetry, ob.weight_matching()).matching
+        'weights'
+
     Source: Ainsworth et al. (2022), arXiv 2209.04836, section 3.2.
     """
     if importance is None:
-        return Matching(
-            name="weights",
-            symmetry=lambda symmetry: symmetry.of_weights,
-            features=without_statistics,
-            target=lambda mean_features: mean_features,
-        )
-    importances = _trees.named_leaves(without_statistics(importance))
-    scales = {name: np.asarray(scale, np.float64) for name, scale in importances.items()}
-    for name, scale in scales.items():
+        return WeightMatching(None)
+    scales = jax.tree.map(
+        lambda scale: np.asarray(scale, np.float64), without_statistics(importance)
+    )
+    for name, scale in _trees.named_leaves(scales).items():
         if not (np.isfinite(scale).all() and (scale >= 0).all()):
             raise ValueError(f"Importances must be finite and not negative. Got {name}: {scale}.")
-    return Matching(
-        name="weighted weights",
-        symmetry=lambda symmetry: _check(scales, symmetry.of_weights),
-        features=without_statistics,
-        target=lambda mean_features: _scaled(scales, mean_features),
-    )
+    return WeightMatching(scales)
+
+
+class WeightMatching(eqx.Module):
+    """Units are similar if all weights that touch them are."""
+
+    importance: Params | None
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return "weights" if self.importance is None else "weighted weights"
+
+    def symmetry(self, symmetry: Symmetry) -> Symmetry:
+        """That of the weights, which the importance must fit."""
+        if self.importance is None:
+            return symmetry.of_weights
+        return _check(_trees.named_leaves(self.importance), symmetry.of_weights)
+
+    def features(self, params: Params) -> Features:
+        """The weights."""
+        return without_statistics(params)
+
+    def target(self, mean_features: Features) -> Features:
+        """The mean weights, times their importance."""
+        if self.importance is None:
+            return mean_features
+        return _scaled(_trees.named_leaves(self.importance), mean_features)
+
+    def constant(self, mean_features: Features) -> float:
+        """The objective is the inner product alone."""
+        return 0.0
 
 
 def _check_names(scales: dict[str, np.ndarray], names: Iterable[str]) -> None:

@@ -14,7 +14,8 @@ from onebasin.alignment.align import Alignment, align
 from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.matching import Matching
 from onebasin.alignment.mixed_matching import mixed_matching
-from onebasin.alignment.reference import Reference, Round
+from onebasin.alignment.problem import Round
+from onebasin.alignment.reference import Reference, ToMean, to_densest, to_first, to_mean
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.data import Dataset, load_dataset
 from onebasin.models.network import Network
@@ -23,6 +24,14 @@ from onebasin.prediction.categorical import Predictive, predict
 from onebasin.run.config import ConfigError, RunConfig
 from onebasin.run.networks import network_of
 from onebasin.samples import Samples
+
+REFERENCES: dict[str, Reference] = {
+    "first": to_first(),
+    "densest": to_densest(),
+    "mean": to_mean(),
+    "chains": to_mean(by_chain=True),
+}
+"""What draws are aligned to, by its name in a config."""
 
 Monitor: TypeAlias = Callable[[str, float, str], None]
 """Told what is being done, the fraction that is done, and details in words."""
@@ -70,10 +79,15 @@ class Setup(NamedTuple):
         """Align draws as the config says; "gaussian" relabels from the iterated mean of weights."""
         symmetry = self.posterior.symmetry
         found = align(samples, symmetry, self.matching, reference, progress=progress)
-        iterated = isinstance(reference, str) and reference in ("mean", "chains")
-        if self.config.alignment.matching != "gaussian" or not iterated:
+        if self.config.alignment.matching != "gaussian" or not isinstance(reference, ToMean):
             return found
-        return align(samples, symmetry, gaussian_matching(), start=found, progress=progress)
+        further = to_mean(start=found)
+        return align(samples, symmetry, gaussian_matching(), further, progress=progress)
+
+    @property
+    def reference(self) -> Reference:
+        """What HMC's draws are aligned to."""
+        return REFERENCES[self.config.alignment.reference]
 
     def predict(
         self,

@@ -11,6 +11,7 @@ from onebasin._types import Key, Params
 from onebasin.alignment.activation_matching import activation_matching
 from onebasin.alignment.align import align
 from onebasin.alignment.matching import Matching
+from onebasin.alignment.reference import to
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.prediction.connectivity import line, losses_and_errors
 from onebasin.samples import Samples
@@ -75,7 +76,7 @@ def plant(
 def match_all(task: Task, matching: Matching, reference: Params, networks: Params) -> Permutation:
     """The permutations that bring networks (which lead every leaf) to a reference."""
     alone = Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None], networks))
-    return align(alone, task.network.symmetry, matching, reference).permutation[0]
+    return align(alone, task.network.symmetry, matching, to(reference)).permutation[0]
 
 
 def total_transpositions(permutation: Permutation) -> Int[np.ndarray, "*batch"]:

@@ -93,7 +93,8 @@ class Permutation(eqx.Module):
         batch = self.batch
         if not (self.units or self.signs):
             return self
-        if len(index if isinstance(index, tuple) else (index,)) > len(batch):
+        is_name = isinstance(index, str)
+        if is_name or len(index if isinstance(index, tuple) else (index,)) > len(batch):
             raise IndexError(
                 f"A permutation is indexed by its batch axes, of shape {batch}. Got {index!r}. "
                 "Look a group up in .units or .signs."

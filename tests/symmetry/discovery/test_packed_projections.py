@@ -17,6 +17,7 @@ from onebasin import (
     permute,
     random_permutation,
 )
+from onebasin.alignment.reference import to
 
 pytestmark = pytest.mark.usefixtures("ranks_promote", "float64")
 HEADS, KEYS, VALUES = 3, 4, 2
@@ -67,7 +68,7 @@ def test_planted_copies_come_back() -> None:
     moves = random_permutation(symmetry, 10, key=jax.random.key(1))
     moved = permute({n: np.stack([leaf] * 10) for n, leaf in PARAMS.items()}, symmetry, moves)
     samples = Samples({name: leaf[None] for name, leaf in moved.items()})
-    aligned = align(samples, symmetry, reference=PARAMS).apply(samples)
+    aligned = align(samples, symmetry, reference=to(PARAMS)).apply(samples)
     for name, leaf in PARAMS.items():
         np.testing.assert_array_equal(
             aligned.params[name], np.broadcast_to(leaf, (1, 10, *leaf.shape))

@@ -5,7 +5,8 @@ import numpy as np
 
 from onebasin._types import Params
 from onebasin.alignment.align import Alignment
-from onebasin.alignment.reference import Reference, Round
+from onebasin.alignment.problem import Round
+from onebasin.alignment.reference import Reference, to
 from onebasin.alignment.transpositions import transpositions_between_chains, transpositions_by_lag
 from onebasin.gaussians.gaussian import load_gaussian
 from onebasin.prediction.categorical import network_outputs
@@ -28,11 +29,11 @@ def align_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> AlignRes
     samples = load_samples(run.samples("hmc"), like)
     ensemble = load_samples(run.samples("ensemble"), like)
     mean = load_gaussian(run.compact("vi-unaligned"), like)[0].mean
-    found = _align(setup, samples, setup.config.alignment.reference, monitor)
+    found = _align(setup, samples, setup.reference, monitor)
     found.save(run.alignment("hmc"))
     changes = [_function_change(setup, found, samples)]
     for name, others in {"ensemble": ensemble, "vi": one_draw(mean)}.items():
-        brought = _align(setup, others, found.reference, monitor)
+        brought = _align(setup, others, to(found.reference), monitor)
         brought.save(run.alignment(name))
         changes.append(_function_change(setup, brought, others))
     monitor("counting transpositions", 0.5, "")

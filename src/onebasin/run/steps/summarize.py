@@ -114,8 +114,8 @@ def _summarize_others(run: RunDirectory, setup: Setup) -> None:
 
 def _null(setup: Setup, samples: Samples) -> DiagonalGaussian:
     """The null floor: draws that share nothing, as autocorrelated, aligned in the same steps."""
-    noise = null_draws(setup.key("null"), samples, setup.posterior.symmetry)
-    return summarize(setup.align(noise, setup.config.alignment.reference).apply(noise))
+    noise = null_draws(samples, setup.posterior.symmetry, key=setup.key("null"))
+    return summarize(setup.align(noise, setup.reference).apply(noise))
 
 
 def _floor(compact: Params, null: Params, direct: Params, ess: Params) -> NullFloor:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from onebasin.alignment.align import align
-from onebasin.alignment.reference import Reference
+from onebasin.alignment.reference import Reference, to, to_mean
 from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
 from onebasin.prediction.categorical import Predictive
 from onebasin.run.judge import Judge, mean_scores
@@ -94,13 +94,13 @@ def _controls(run: FinishedRun) -> dict[str, Scores]:
     everything = run.setup.predict(samples.draws())
     found: dict[str, list[Scores]] = {}
     for chain in range(samples.num_chains):
-        start = _aligned(run, samples, samples.draw(chain, 0))
+        start = _aligned(run, samples, to(samples.draw(chain, 0)))
         found.setdefault("compact-first", []).append(_score(run, start, everything))
         alone = samples.chains(chain)
         own = run.setup.predict(alone.draws())
         for name, gaussian in {
             "direct-chain": summarize(alone),
-            "compact-chain": _aligned(run, alone, "mean"),
+            "compact-chain": _aligned(run, alone, to_mean()),
         }.items():
             found.setdefault(name, []).append(_score(run, gaussian, everything))
             found.setdefault(f"{name}-own", []).append(_score(run, gaussian, own))

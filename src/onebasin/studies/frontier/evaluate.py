@@ -12,6 +12,7 @@ from onebasin._types import Array, LogDensity, Params
 from onebasin.alignment.align import align
 from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.null import rms
+from onebasin.alignment.reference import to
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
 from onebasin.gaussians.mixture import GaussianMixture
@@ -142,10 +143,10 @@ def _log_densities(setup: Setup, seen: Samples, unseen: Samples) -> dict[str, fl
     by_weights, by_likelihood = relabelled(seen, symmetry)
     found = {"direct": _log_density(summarize(seen), unseen)}
     fit = summarize(by_weights.apply(seen))
-    brought = align(unseen, symmetry, weight_matching(), by_weights.reference).apply(unseen)
+    brought = align(unseen, symmetry, weight_matching(), to(by_weights.reference)).apply(unseen)
     found["compact-by-weights"] = _log_density(fit, brought)
     fit = summarize(by_likelihood.apply(seen))
-    brought = align(unseen, symmetry, gaussian_matching(fit), by_likelihood.reference)
+    brought = align(unseen, symmetry, gaussian_matching(fit), to(by_likelihood.reference))
     found[LIKELIHOOD] = _log_density(fit, brought.apply(unseen))
     return found
 

@@ -11,6 +11,7 @@ from onebasin.alignment.align import Alignment, align
 from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.matching import Matching
 from onebasin.alignment.null import null_draws, rms
+from onebasin.alignment.reference import to_mean
 from onebasin.alignment.significance import compare_with_nulls, num_null_draws
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.fisher.importance import fisher_importance
@@ -136,9 +137,8 @@ def relabelled(samples: Samples, symmetry: Symmetry) -> tuple[Alignment, Alignme
     """The alignment to the iterated mean by weights, and the relabelling by likelihood from it."""
     by_weights = align(samples, symmetry, weight_matching())
     # A likelihood moves by small shares: most of it is the weights that no permutation helps.
-    return by_weights, align(
-        samples, symmetry, gaussian_matching(), start=by_weights, max_rounds=40, tolerance=1e-6
-    )
+    further = to_mean(start=by_weights, max_rounds=40, tolerance=1e-6)
+    return by_weights, align(samples, symmetry, gaussian_matching(), further)
 
 
 def significance(setup: Setup, way: Way, aligned: Samples) -> Numbers:
@@ -148,7 +148,7 @@ def significance(setup: Setup, way: Way, aligned: Samples) -> Numbers:
     """
     number = num_null_draws(way.samples, way.symmetry, at_least=_NUM_NULLS)
     keys = jax.random.split(setup.key("null"), number)
-    noises = [null_draws(key, way.samples, way.symmetry) for key in keys]
+    noises = [null_draws(way.samples, way.symmetry, key=key) for key in keys]
     nulls = [way.align(noise).apply(noise) for noise in noises]
     found = compare_with_nulls(aligned, nulls, way.symmetry)
     return {

@@ -10,6 +10,7 @@ from onebasin.alignment.align import align
 from onebasin.alignment.bring import (
     bring_to,
 )
+from onebasin.alignment.reference import to, to_mean
 from onebasin.diagnostics import convergence
 from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
 from onebasin.inference.method import Method, inits
@@ -93,9 +94,9 @@ def fit(cell: Cell) -> Posteriors:
     members = _train(setup)
     starts = jax.tree.map(lambda leaf: leaf[:NUM_CHAINS, 0], members.params)
     draws = _draw(setup, starts)
-    alignment = align(draws, symmetry, matching, "mean")
+    alignment = align(draws, symmetry, matching, to_mean())
     aligned = alignment.apply(draws)
-    aligned_members = align(members, symmetry, matching, alignment.reference).apply(members)
+    aligned_members = align(members, symmetry, matching, to(alignment.reference)).apply(members)
     vi = bring_to(alignment.reference, _fit_vi(setup, starts), symmetry, matching)
     return Posteriors(setup, members, aligned_members, draws, aligned, summarize(aligned), vi)
 
