@@ -10,6 +10,7 @@ from hypothesis import given, settings, strategies as st
 from onebasin import _trees
 from onebasin.alignment.align import align
 from onebasin.alignment.matching import match, objective
+from onebasin.alignment.reference import to
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.models.mlp import mlp
 from onebasin.symmetry.axes import Axes, Symmetry
@@ -146,7 +147,7 @@ def compare_with_brute_force(dtype, num_references: int, precision: float) -> No
         seeds = rng.integers(2**32, size=2).tolist()
         samples = strategies.random_samples(network, seeds[0], 1, 10, dtype)
         reference = strategies.make_case(network, seeds[1], dtype=dtype).params
-        found = align(samples, network.symmetry, weight_matching(), reference)
+        found = align(samples, network.symmetry, weight_matching(), to(reference))
         best = best_by_brute_force(reference, samples.draws())
         np.testing.assert_allclose(found.objective[0], best, rtol=0, atol=precision)
 
