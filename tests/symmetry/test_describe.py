@@ -54,7 +54,7 @@ def test_integers_among_the_params_are_refused() -> None:
 
 def test_a_function_that_closes_over_its_params_is_refused() -> None:
     weights = np.ones((2, 3))
-    with pytest.raises(ValueError, match="must be a function of its params"):
+    with pytest.raises(ValueError, match="must be a function of its params.*instead of closing"):
         find_symmetry(lambda p, x: x @ weights, {"w": weights}, np.ones((4, 2)))
 
 
@@ -71,3 +71,13 @@ def test_random_numbers_are_named_in_a_warning() -> None:
     params = {"w": np.ones((2, 3)), "v": np.ones((3, 1))}
     with pytest.warns(UserWarning, match="without dropout"):
         assert find_symmetry(dropout, params, np.ones((4, 2))).sizes == {}
+
+
+def test_a_primitive_without_a_rule_is_named_in_a_warning_that_says_how_to_mend_it() -> None:
+    def whitened(p: dict, x: jax.Array) -> jax.Array:
+        hidden = x @ p["w"]
+        return jnp.linalg.cholesky(hidden.T @ hidden + jnp.eye(3))
+
+    with pytest.warns(UserWarning, match=r"with a rule .* Got 'cholesky'.*jax\.numpy, or declare"):
+        found = find_symmetry(whitened, {"w": np.ones((2, 3))}, np.ones((4, 2)))
+    assert found.frozen["w, axis 1"] == "position-dependent: cholesky"

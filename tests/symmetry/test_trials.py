@@ -148,7 +148,7 @@ def failing(params, x):
     return running_sum(params, x) + jax.pure_callback(raises, shape)
 
 
-@pytest.mark.filterwarnings("ignore:.*unknown, so its operands")
+@pytest.mark.filterwarnings("ignore:Only primitives with a rule can be followed")
 @pytest.mark.parametrize("apply", [never_finite, printing, failing])
 def test_what_cannot_be_run_or_should_not_be_tells_nothing(
     apply, too_much_is_found, capfd: pytest.CaptureFixture

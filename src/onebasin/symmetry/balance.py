@@ -1,6 +1,8 @@
-"""balance: the scales of units removed where the activation is positively homogeneous.
+"""balance: one representative of all scalings of units, for positively homogeneous activations.
 
-Permutations are one symmetry of such networks, scales another; this module fixes the second.
+Behind relu, a unit may be scaled by s > 0 if what reads it is divided by s. Draws that differ in
+such scales cannot be averaged. `balance` picks the weights of least norm; permutations are left to
+`align`.
 """
 
 import jax
@@ -22,21 +24,37 @@ def balance(
     tolerance: float = 1e-12,
     max_rounds: int = 1000,
 ) -> Params:
-    r"""Params of the same function whose units have incoming and outgoing weights of one norm.
+    r"""Params of the same function with the least norm that scaling of units can give.
 
-    Unit $i$ of each group gets $(s_i\, w_{in}, w_{out} / s_i)$ with
-    $s_i^2 = \lVert w_{out} \rVert / \lVert w_{in} \rVert$, bias among the incoming, group after
-    group until no $|\log s_i|$ exceeds `tolerance`. A unit with a zero norm stays. Units may have
-    more than one scale, as in front of BatchNorm and behind it: `scalings_of` finds all of them
-    in the function that the symmetry is declared of, whatever the layout of arrays. The result has
-    the least norm of all weights that are scaled so; running statistics go along.
+    Every unit $i$ gets $(s_i\, w_{in}, w_{out} / s_i)$ with
+    $s_i^2 = \lVert w_{out} \rVert / \lVert w_{in} \rVert$. Here $w_{in}$ are the weights that make
+    the unit, its bias included, and $w_{out}$ those that read it. Both then have the same norm.
+    Groups are scaled in turns. A unit with a norm of 0 stays. Units in front of a BatchNorm have
+    further scales: all of them are found in the function that the symmetry is declared of.
 
-    It takes an activation with $f(s x) = s f(x)$, s > 0, as relu. A Gaussian prior is not
-    invariant: posterior draws so scaled are draws of the posterior over functions, no longer of the
-    one over weights.
+    The activation must have $f(s x) = s f(x)$ for s > 0, as relu has. A Gaussian prior is not
+    invariant under scales: balanced draws are draws of the posterior over functions, and no longer
+    of the posterior over weights.
 
-    Raises: ValueError for a group whose units cannot be scaled, or stand on two axes of one array;
-    without a function, for roles that are not known.
+    Args:
+        symmetry: The groups whose units are scaled. Without a function, its roles say which weights
+            are incoming.
+        params: Weights, or draws of them. Running statistics are scaled with their units.
+        num_batch_axes: How many leading axes of each array list draws.
+        tolerance: Rounds end once no $|\log s_i|$ exceeds this.
+        max_rounds: The largest number of rounds over all groups.
+
+    Raises:
+        ValueError: If the units of a group cannot be scaled, if an array lists them on two axes,
+            or if roles are needed and not known.
+
+    Example:
+        >>> relu = ob.mlp(inputs=64, hidden=(8,), outputs=10, activation="relu")
+        >>> balanced = ob.balance(relu.symmetry, relu.init(key))
+        >>> norms = lambda name, axis: jnp.linalg.norm(balanced[name]["kernel"], axis=axis)
+        >>> bool(jnp.allclose(norms("hidden_0", 0), norms("out", 1), rtol=1e-5))
+        True
+
     Source: Stock et al. (2019), arXiv 1902.10416, section 3, with p = 2.
     """
     if symmetry.nested:
@@ -48,7 +66,7 @@ def balance(
         ),
         params,
     )
-    scalings = [powers for some in scalings_of(symmetry, shapes).values() for powers in some]
+    scalings = [powers for group in scalings_of(symmetry, shapes).values() for powers in group]
     wide = jax.tree.map(
         lambda leaf: np.array(leaf, np.complex128 if np.iscomplexobj(leaf) else np.float64), params
     )
@@ -67,12 +85,13 @@ def balance(
 def _balance(
     leaves: dict[str, np.ndarray], powers: Powers, statistics: set[str], num_batch_axes: int
 ) -> float:
-    r"""Scale every unit to the least norm, and give the largest $|\log s|$ that this took.
+    r"""Take one step towards the least norm in `leaves`, for one scaling of every unit of a group.
 
-    The squared norm is $\sum_j n_j s^{2 p_j}$ with the squared norms $n_j$ at powers $p_j$. It is
-    least where $\sum_j p_j n_j s^{2 p_j}$ is 0: where terms of either sign have one power, a
-    Newton step on the logarithm of their ratio is exact; else it is one of many. Statistics are
-    scaled, but are no weights and not in the norm.
+    Gives the largest $|\log s|$ of the step. If a unit is scaled by $s$, the squared norm of its
+    weights is $\sum_j n_j s^{2 p_j}$, with the squared norm $n_j$ and the power $p_j$ of array $j$.
+    It is least if $\sum_j p_j n_j s^{2 p_j} = 0$. The step is Newton's, on the logarithm of the
+    ratio of terms with $p_j < 0$ to those with $p_j > 0$. It is exact if there is one power of
+    either sign. Running statistics are scaled, but are not in the norm.
     """
     counted = {place: power for place, power in powers.items() if place.leaf not in statistics}
     squares = {place: _square_norms(leaves, place, num_batch_axes) for place in counted}
@@ -97,6 +116,7 @@ def _balance(
 def _square_norms(
     leaves: dict[str, np.ndarray], place: Place, num_batch_axes: int
 ) -> Float[np.ndarray, "*batch units"]:
+    """The squared norm of the weights of each unit in one array."""
     leaf, axis = leaves[place.leaf], place.axis + num_batch_axes
     others = (a for a in range(num_batch_axes, leaf.ndim) if a != axis)
     return np.square(np.abs(leaf)).sum(axis=tuple(others))
@@ -108,6 +128,7 @@ def _scale(
     scale: Float[Array, "*batch units"],
     num_batch_axes: int,
 ) -> None:
+    """Multiply the weights of each unit in one array by its scale, in place of the array."""
     num_behind = leaves[place.leaf].ndim - num_batch_axes - place.axis - 1
     batch, units = scale.shape[:-1], scale.shape[-1]
     shape = (*batch, *[1] * place.axis, units, *[1] * num_behind)

@@ -1,4 +1,9 @@
-"""Claims: a symmetry is tried on its own function once, and what came out is remembered there."""
+"""Claims: a symmetry is tried on its own function once, and the function keeps the result.
+
+A *claim* is that permuting a group, or flipping a sign, at certain axes leaves the function as it
+is. `Function.passed` says of each claim whether it passed, so that a symmetry of the same function
+is not tried again.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -21,11 +26,11 @@ from onebasin.symmetry.trial_values import (
 from onebasin.symmetry.verify import changes_of_each, described, warn_of_drop, without
 
 MOST_DRAWN = 2**16
-"""The most random numbers, weights and inputs, at which a function is tried if only shapes are
-given: a larger one would take time that nobody asked for."""
+"""The largest number of weights and inputs that are drawn to try a function whose shapes alone are
+given. The user has not asked for the trial, so that it must be quick."""
 
 _FEW = 5
-"""Elements of a trial of all groups and signs jointly."""
+"""The number of elements of the symmetry that a trial uses."""
 
 
 def claims(symmetry: Symmetry) -> dict[Part, Any]:
@@ -38,13 +43,14 @@ def claims(symmetry: Symmetry) -> dict[Part, Any]:
 
 
 def verify_once(symmetry: Symmetry, params: Params) -> Symmetry:
-    """The symmetry without what changes its own function, tried the first time that it is seen.
+    """The symmetry without the groups and signs that change its own function.
 
-    A few elements of all groups jointly; only if these change the function each is tried alone.
-    A symmetry that does not know its function is taken as it is, and params at which the function
-    is not finite tell nothing.
+    The function is tried the first time that a claim is seen: with a few elements of all groups
+    jointly, and with each group alone only if these change it. A symmetry without a function is
+    taken as it is, and so is one whose function is not finite at the params.
 
-    Raises: ValueError for what a declared symmetry claims and the function does not have.
+    Raises:
+        ValueError: If a group or sign of a declared symmetry changes the function.
     """
     function = symmetry.function
     if function is None or not _is_new(symmetry, function):
@@ -57,11 +63,11 @@ def verify_once(symmetry: Symmetry, params: Params) -> Symmetry:
 
 
 def verify_found(symmetry: Symmetry, params: Params, inputs: Sequence[Any]) -> Symmetry:
-    """A symmetry that was found, without what changes its function in a trial of all of it.
+    """The result of discovery without the groups and signs that change its function in a trial.
 
-    Arrays are used as they are, but that none may be constant: a bias that is 0 tells no units
-    apart. Shapes get random numbers if there are no more than `MOST_DRAWN`. A function that cannot
-    run tells nothing.
+    Constant arrays among the params are varied, for a bias of 0 would hide that units differ.
+    Shapes get random numbers if these are at most `MOST_DRAWN`. A function that cannot run, or
+    that is being traced, is not tried.
     """
     function, leaves = symmetry.function, jax.tree.leaves((params, inputs))
     if function is None or not symmetry.sizes or any(isinstance(x, Tracer) for x in leaves):
@@ -71,7 +77,7 @@ def verify_found(symmetry: Symmetry, params: Params, inputs: Sequence[Any]) -> S
 
 
 def _unasked(apply: Callable[..., Any], candidates: Sequence[Values]) -> Trial | None:
-    """A trial of a function that nobody has asked to run: what it raises is not raised here."""
+    """A trial that the user has not asked for; None if the function raises."""
     try:
         return begin(apply, candidates, unasked=True) if candidates else None
     except Exception:
@@ -79,7 +85,11 @@ def _unasked(apply: Callable[..., Any], candidates: Sequence[Values]) -> Trial |
 
 
 def _candidates(params: Params, inputs: tuple[Any, ...]) -> list[Values]:
-    """Values at which to try a function, the most telling first."""
+    """Values at which to try a function, in the order of preference.
+
+    Random weights come before positive ones, which variances need, and varied arrays before those
+    that were given, at which the function is more likely to be finite.
+    """
     shapes = [leaf for leaf in jax.tree.leaves((params, inputs)) if is_shape(leaf)]
     given = drawn_inputs(inputs)
     if any(map(is_shape, jax.tree.leaves(params))):

@@ -1,4 +1,7 @@
-"""A symmetry as a table for people: text for terminals, HTML for notebooks."""
+"""The table that `print(symmetry)` shows: text for terminals, HTML for notebooks.
+
+`Symmetry` makes the rows; here they are only laid out.
+"""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -6,7 +9,14 @@ from typing import NamedTuple
 
 
 class GroupRow(NamedTuple):
-    """What the table says of one group: its name, its size and where it occurs."""
+    """The row of one group, a text for each column.
+
+    - `group` and `units` are its name and how many units it has.
+    - `inside` are the groups that it is nested in, with their sizes.
+    - `signs` is how many signs each of its units has.
+    - `arrangements` is the decimal logarithm of the number of its permutations and signs.
+    - `places` are the arrays and axes that list its units.
+    """
 
     group: str
     units: str
@@ -22,14 +32,18 @@ _HEADER = GroupRow(
 
 
 class Description(NamedTuple):
-    """Everything that the table of a symmetry says: its groups, and which axes never move."""
+    """The content of the table: a row for each group, and the axes that never move.
+
+    `frozen` has the reason for each of these axes. `log10_num_equivalent` is the decimal logarithm
+    of the number of weight settings that compute the same function.
+    """
 
     rows: Sequence[GroupRow]
     log10_num_equivalent: float
     frozen: Mapping[str, str]
 
     def as_text(self) -> str:
-        """Columns, then why other axes never move."""
+        """Aligned columns, then a line for each axis that never moves."""
         table = [_HEADER, *self.rows]
         widths = [max(len(row[column]) for row in table) for column in range(len(_HEADER) - 1)]
         lines = [
@@ -41,7 +55,7 @@ class Description(NamedTuple):
         return "\n".join(lines)
 
     def as_html(self) -> str:
-        """The same as an HTML table."""
+        """The same as an HTML table and a list."""
         cell = lambda text, tag="td": f"<{tag}>{html.escape(text)}</{tag}>"
         head = "".join(cell(text, "th") for text in _HEADER)
         body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in self.rows)

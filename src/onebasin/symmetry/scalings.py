@@ -1,4 +1,9 @@
-"""scalings_of: with which powers of a unit's scale its weights go, so that its function stays."""
+r"""scalings_of: how the units of each group may be scaled without changing the function.
+
+A *scaling* of a unit is a set of powers $p$, one for each of its weights: the function stays the
+same if each weight $w$ becomes $s^p w$, for every $s > 0$. Behind relu, weights that make the unit
+have the power 1, and those that read it -1.
+"""
 
 import math
 from collections.abc import Iterable
@@ -16,17 +21,18 @@ from onebasin.symmetry.layout import Piece
 from onebasin.symmetry.roles import argument_shapes, roles_of_leaves, unknown_role
 
 Powers: TypeAlias = dict[Place, float]
-"""A power for each axis of `symmetry.leaves` at which a unit takes part."""
+"""The power of each axis of `symmetry.leaves` that lists the units of a group."""
 
 
 def scalings_of(symmetry: Symmetry, params: Params) -> dict[str, list[Powers]]:
-    """The ways to scale the units of every group, each with powers above and below 0.
+    """The scalings of the units of every group that have powers above and below 0.
 
-    They are read off the function that the symmetry is declared of, once. Without a function, what
-    makes units goes with the power 1 and what reads them with -1, as is right for dense layers
-    behind relu; then nothing here can tell whether the network is such.
+    They are read off the function that the symmetry is declared of, once. Without a function, axes
+    that make units have the power 1 and axes that read them have -1. This is right for layers
+    behind relu, and nothing here checks that they are such.
 
-    Raises: ValueError for a group whose units cannot be scaled, or whose roles are not known.
+    Raises:
+        ValueError: If the units of a group cannot be scaled, or if their roles are not known.
     """
     if symmetry.function is None:
         return {group: [_by_roles(symmetry, params, group)] for group in symmetry.sizes}
@@ -41,23 +47,25 @@ def scalings_of(symmetry: Symmetry, params: Params) -> dict[str, list[Powers]]:
         for scaling in _of_function(symmetry.function, params)
         if scaling.keys() <= place_at.keys()
     ]
-    found: dict[str, list[Powers]] = {}
+    scalings: dict[str, list[Powers]] = {}
     for group in symmetry.sizes:
         places = symmetry.places(group)
-        found[group] = [one for one in known if one.keys() <= set(places) and _is_balance(one)]
-        if not found[group]:
+        scalings[group] = [
+            powers for powers in known if powers.keys() <= set(places) and _is_balance(powers)
+        ]
+        if not scalings[group]:
             raise ValueError(
                 f"Units to be balanced may be scaled without changing the function. Got {group!r}, "
                 "whose units cannot. Is its activation relu or another with f(s x) = s f(x)? "
                 "Leave the group out of the symmetry."
             )
-        for powers in found[group]:
+        for powers in scalings[group]:
             check_once(group, powers)
-    return found
+    return scalings
 
 
 def check_once(group: str, places: Iterable[Place]) -> None:
-    """Raise ValueError where an array lists the units of a group on two of its axes."""
+    """Raise ValueError if an array lists the units of a group on two of its axes."""
     leaves = [place.leaf for place in places]
     repeated = sorted({leaf for leaf in leaves if leaves.count(leaf) > 1})
     if repeated:
@@ -68,33 +76,39 @@ def check_once(group: str, places: Iterable[Place]) -> None:
 
 
 def _is_balance(powers: Powers) -> bool:
+    """Whether some weights grow and others shrink, so that there is a least norm."""
     return min(powers.values()) < 0 < max(powers.values())
 
 
 def _of_function(function: Function, params: Params) -> list[Scaling]:
+    """The scalings that the function shows; they are kept with the function."""
     if function.scalings is None:
         function.scalings = scalings_in(function.apply, *argument_shapes(function, params))
     return function.scalings
 
 
 def _spots(piece: Piece, shape: tuple[int, ...]) -> list[Spot]:
-    """Where in its leaf every axis of a piece lists units."""
+    """For every axis of a piece, the entries of its leaf that it lists, as the walk names them.
+
+    None for units inside of others whose axis is cut into segments: their scales are not found.
+    """
     if piece.split not in (None, shape):
-        return []  # of units that lie inside of others in segments no scales are found
+        return []
     sizes = tuple(
         size if length is None else length
         for length, size in zip(piece.lengths, shape, strict=True)
     )
-    found: list[Spot] = []
+    spots: list[Spot] = []
     for axis, factors in enumerate(piece.factors):
         lengths = [sizes[axis] if factor is None else factor for factor in factors]
         for at, units in enumerate(lengths):
             step = math.prod(lengths[at + 1 :])
-            found.append(Spot(piece.leaf, piece.starts, sizes, axis, units, step))
-    return found
+            spots.append(Spot(piece.leaf, piece.starts, sizes, axis, units, step))
+    return spots
 
 
 def _by_roles(symmetry: Symmetry, params: Params, group: str) -> Powers:
+    """The power 1 for axes that make the units of a group, and -1 for those that read them."""
     check_once(group, symmetry.places(group))
     roles = roles_of_leaves(symmetry, params)
     powers: Powers = {}

@@ -1,4 +1,7 @@
-"""Values at which a function is tried: those at hand, and random ones where there are shapes."""
+"""Values at which a function is tried: the arrays that are given, and random ones for shapes.
+
+A trial can only see what units do if they differ, so that constant arrays are varied as well.
+"""
 
 import math
 from collections.abc import Callable
@@ -13,12 +16,15 @@ from onebasin._types import Params
 
 
 def is_shape(leaf: Any) -> bool:
-    """Whether a leaf has a shape and no values."""
+    """Whether a leaf has a shape but no values, as `jax.ShapeDtypeStruct`."""
     return hasattr(leaf, "shape") and not isinstance(leaf, np.ndarray | np.generic | jax.Array)
 
 
 def drawn_inputs(inputs: Any) -> Any:
-    """Inputs with random values where there are shapes: normal numbers, 0 and 1, or keys."""
+    """The inputs with random values in place of shapes.
+
+    They are normal numbers, keys, or 0 and 1 for integers, which may be indices.
+    """
     rng = np.random.default_rng(0)
     return jax.tree.map(lambda leaf: _drawn(rng, leaf) if is_shape(leaf) else leaf, inputs)
 
@@ -39,7 +45,10 @@ def _normal(rng: np.random.Generator, leaf: Any) -> np.ndarray:
 
 
 def drawn_params(params: Params, *, positive: bool = False) -> Params:
-    """Random weights that keep activations of the size of their inputs; positive as variances."""
+    r"""Normal weights with variance 1 / fan_in, so that activations are as large as their inputs.
+
+    With `positive`, their absolute values, for params that are variances.
+    """
     rng = np.random.default_rng(1)
 
     def draw(leaf: Any) -> np.ndarray:
@@ -53,10 +62,10 @@ def drawn_params(params: Params, *, positive: bool = False) -> Params:
 
 
 def varied(params: Params) -> Params:
-    """Params in which no array is constant, as biases are that begin at 0.
+    """The params with small positive numbers added to constant arrays, as biases of 0 are.
 
-    Units must differ, and be used, to tell whether they may trade places. What is added is positive
-    and small, so that variances stay variances.
+    Two units that are equal may be permuted in any function. The numbers are positive so that
+    variances stay variances.
     """
     rng = np.random.default_rng(2)
 
@@ -64,28 +73,36 @@ def varied(params: Params) -> Params:
         scale = 0.1 * max(1.0, float(np.abs(leaf.flat[0])))
         return (leaf + scale * rng.uniform(0.1, 1, leaf.shape)).astype(leaf.dtype)
 
-    return _where_constant(vary, params)
+    return _map_constant(vary, params)
 
 
 def varied_inputs(inputs: Any) -> Any:
-    """Inputs in which constant arrays are random instead: these only stand for a shape."""
+    """The inputs with normal numbers in place of constant arrays, which only stand for a shape."""
     rng = np.random.default_rng(3)
-    return _where_constant(partial(_normal, rng), inputs, least_size=2)
+    return _map_constant(partial(_normal, rng), inputs, least_size=2)
 
 
-def _where_constant(change: Callable[[Any], Any], tree: Any, least_size: int = 1) -> Any:
-    def one(leaf: Any) -> Any:
+def _map_constant(change: Callable[[Any], Any], tree: Any, least_size: int = 1) -> Any:
+    """The tree with `change` applied to floating-point arrays whose entries are all equal.
+
+    Arrays of fewer entries than `least_size` stay as they are.
+    """
+
+    def change_if_constant(leaf: Any) -> Any:
         if not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact):
             return leaf
         host = np.asarray(leaf)
         is_constant = host.size >= least_size and bool((host == host.flat[0]).all())
         return change(host) if is_constant else leaf
 
-    return jax.tree.map(one, tree)
+    return jax.tree.map(change_if_constant, tree)
 
 
 def nudged(tree: Any, share: float, seed: int) -> Any:
-    """The same numbers, each off by at most a share of itself."""
+    """The floating-point numbers of a tree, each multiplied by 1 + u for u in [-share, share].
+
+    u is uniform, and drawn with `seed`. All else stays as it is.
+    """
     rng = np.random.default_rng(seed)
 
     def nudge(leaf: Any) -> Any:

@@ -1,7 +1,46 @@
-"""Analysis: walks through a jaxpr and keeps what is found on the way.
+"""Analysis: one walk through a jaxpr, which gives a label to every axis of every array.
 
-Rules, one for each primitive, say what a primitive does to the axes of its operands. What has no
-rule keeps its order, which is always sound.
+A walk evaluates the jaxpr of a function on `Value`s (see `values`). For each equation, the *rule*
+of its primitive says what becomes of the labels of its operands (see `rules`). A primitive without
+a rule freezes the labels of its operands: a symmetry may be missed, but none is invented.
+
+**A network of two layers, step by step.** The params are w1 of shape (3, 4), b1 of shape (4,) and
+w2 of shape (4, 2), the input is a batch x of shape (5, 3):
+
+    apply = lambda params, x: relu(x @ params["w1"] + params["b1"]) @ params["w2"]
+
+Each axis of an argument gets a label. Those of x are frozen from the start ("an axis of the
+inputs"). Frozen labels are written in small letters, others in capital ones:
+
+    b1 [A]        w1 [B, C]        w2 [D, E]        x [n, i]
+
+    equation of the jaxpr                 result    what its rule does
+    h[n,c] = sum_i x[n,i] w1[i,c]         [n, C]    contracts i with B: one label, now frozen
+    b[1,c] = broadcast_in_dim b1[c]       [1, A]    adds an axis of length 1
+    g[n,c] = h[n,c] + b[1,c]              [n, C]    joins C and A: one label of 4 units
+    r[n,c] = max(g[n,c], 0)               [n, C]    keeps labels (relu is elementwise)
+    y[n,e] = sum_c r[n,c] w2[c,e]         [n, E]    contracts C with D: one label
+    the output is y                                 freezes n and E ("reaches the output")
+
+The label C of 4 units is left free, and lies on b1's axis 0, w1's axis 1 and w2's axis 0. It is the
+only group, named "b1" after the vector that lists it: `Axes("b1")`, `Axes(None, "b1")`,
+`Axes("b1", None)`. Axis 0 of w1 and axis 1 of w2 are frozen, each with its reason.
+
+Two things are recorded as well. The *index sets* are the labels that index one array together:
+{n, C} of h, and {n, i, C} of the products before they are summed. `walk.nesting` reads off them
+which groups may be permuted anew inside each unit of another one; no other free label is in the
+sets of C, so it is nested in none. The *used* labels are those that some equation computed with: a
+param that is only sliced and dropped is frozen as "not used".
+
+The three later walks go through the same equations with marks on the labels (see `marks`):
+
+- signs: variables s(b1), s(w1), s(w2) of 0 or 1 say whether an array flips with a unit. The sum
+  needs s(w1) = s(b1), relu needs s(w1) = 0, and the last product s(w1) + s(w2) = 0 (mod 2). All are
+  0, so no unit may flip. With tanh in place of relu the second condition falls away, and all three
+  arrays flip together.
+- scales: powers p(w1) = p(b1) and p(w1) + p(w2) = 0 are solved by 1, 1 and -1: a unit behind relu
+  may be scaled by s > 0, if w2 is divided by s. With tanh, all powers are 0.
+- roles: axis 0 of w1 is summed with data, so it *reads* units; axis 1 *makes* them, and so does b1.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -11,44 +50,46 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Primitive
 
-from onebasin.symmetry.discovery.folding import folded
+from onebasin.symmetry.discovery.folding import fold_constants
 from onebasin.symmetry.discovery.jax_names import CALLS, INDICES, body_and_constants
 from onebasin.symmetry.discovery.labels import (
     Factor,
+    Factors,
     Flat,
     Label,
     Marked,
-    Run,
-    divide,
     freeze,
     frozen_like,
-    keep_signs,
     labels_in,
-    part_of,
+    require_invariant,
     resolve,
     size_of,
-    unmarked,
     with_mark,
+    without_marks,
 )
-from onebasin.symmetry.discovery.parity import Unknowns, known_product
+from onebasin.symmetry.discovery.parity import SignConstraints, product_with_zero
 from onebasin.symmetry.discovery.positions import (
-    answered,
-    chosen,
-    handed_on,
-    marked,
-    mask_of,
-    settled,
+    constant_choice,
+    constant_comparison,
+    freeze_positions,
+    one_hot_axis,
+    one_hot_mask,
+    propagate_positions,
 )
 from onebasin.symmetry.discovery.provenance import with_provenance
-from onebasin.symmetry.discovery.roles import Evidence
-from onebasin.symmetry.discovery.sources import constant
-from onebasin.symmetry.discovery.values import Value, align, align_all, frozen
+from onebasin.symmetry.discovery.roles import RoleEvidence
+from onebasin.symmetry.discovery.sources import constant_value
+from onebasin.symmetry.discovery.unification import cut_label, range_of
+from onebasin.symmetry.discovery.values import Value, cut_alike, cut_axes_alike, frozen_value
 
 _CUT = "cut in pieces"
 
 
 class Equation(NamedTuple):
-    """A primitive with its parameters, the shapes that it gives, and which of them are read."""
+    """An equation of a jaxpr: a primitive with its parameters.
+
+    `shapes` are the shapes of its results, `is_read` whether each of them is used later.
+    """
 
     primitive: Primitive
     params: dict[str, Any]
@@ -57,197 +98,236 @@ class Equation(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What JAX calls the primitive."""
+        """The name that JAX has for the primitive."""
         return self.primitive.name
 
 
 Rule: TypeAlias = Callable[["Analysis", Equation, list[Value]], list[Value]]
+"""What a primitive does to labels: from the analysis, an equation and its operands to results."""
 
 _VIEWS = CALLS | {
     "slice", "split", "stack", "unstack", "reshape", "broadcast_in_dim", "squeeze", "transpose",
     "copy", "convert_element_type", "concatenate", "pad", "rev", "tile",
 }  # fmt: skip
-"""Primitives that hand entries on without using them."""
+"""Primitives that move entries without computing with them, so that none counts as used."""
 
 _TAKING_POSITIONS = CALLS | {"gather"}
-"""Primitives whose rules know of numbers that say which entry of an axis is meant."""
+"""Primitives whose rules handle operands that point to entries (see `positions`)."""
 
 
 class Analysis:
-    """One walk: which labels met, which were used, and where arguments should have been cut.
+    """One walk through a jaxpr, and what it records.
 
-    With `unknowns` it asks what may change sign, with `evidence` what makes units and what reads
-    them; both walks come last.
+    With `constraints` the walk asks which entries may change sign, or be scaled; with `evidence`
+    which axes make units and which read them. Both kinds of walk need arguments that are cut as far
+    as earlier walks have requested.
+
+    - `requested_cuts` are cuts that arguments need: (argument, axis, position). The walk has frozen
+      those entries, so it has to be repeated with the arguments cut there.
+    - `notes` are the warnings for the user, without repetitions.
+    - `index_sets` are sets of labels that index one array together.
+    - `used` are the labels of entries that some equation computed with.
     """
 
     def __init__(
         self,
         rules: dict[str, Rule],
-        unknowns: Unknowns | None = None,
-        evidence: Evidence | None = None,
+        constraints: SignConstraints | None = None,
+        evidence: RoleEvidence | None = None,
     ):
         self.rules = rules
-        self.unknowns = unknowns
+        self.constraints = constraints
         self.evidence = evidence
-        self.wanted: set[tuple[int, int, int]] = set()
+        self.requested_cuts: set[tuple[int, int, int]] = set()
         self.notes: dict[str, None] = {}
-        self.met: list[tuple[Label, ...]] = []
+        self.index_sets: list[tuple[Label, ...]] = []
         self.used: set[Label] = set()
-        self._around: tuple[Label, ...] = ()
+        self._outer_labels: tuple[Label, ...] = ()
 
-    def run(self, function: ClosedJaxpr | Jaxpr, arguments: Sequence[Value]) -> list[Value]:
-        """The values that a jaxpr gives for these arguments."""
+    def interpret(self, function: ClosedJaxpr | Jaxpr, arguments: Sequence[Value]) -> list[Value]:
+        """Evaluate a jaxpr on values: the outputs that it has for these arguments.
+
+        Equations on which no output depends are left out.
+        """
         jaxpr, constants = body_and_constants(function)
-        known: dict[Any, Value] = dict(zip(jaxpr.invars, arguments, strict=True))
-        known |= {v: _typed(x, v.aval) for v, x in zip(jaxpr.constvars, constants, strict=True)}
-        read = lambda x: _typed(x.val, x.aval) if isinstance(x, Literal) else known[x]
-        equations, read_at_all = _needed(jaxpr)
+        env: dict[Any, Value] = dict(zip(jaxpr.invars, arguments, strict=True))
+        env |= {v: _constant(x, v.aval) for v, x in zip(jaxpr.constvars, constants, strict=True)}
+        read = lambda x: _constant(x.val, x.aval) if isinstance(x, Literal) else env[x]
+        equations, read_variables = _needed_equations(jaxpr)
         for eqn in equations:
             operands = [read(x) for x in eqn.invars]
             shapes = [tuple(getattr(v.aval, "shape", ())) for v in eqn.outvars]
-            is_read = [v in read_at_all for v in eqn.outvars]
-            found = self._apply(Equation(eqn.primitive, eqn.params, shapes, is_read), operands)
-            known |= dict(zip(eqn.outvars, found, strict=True))
+            is_read = [v in read_variables for v in eqn.outvars]
+            results = self._evaluate(Equation(eqn.primitive, eqn.params, shapes, is_read), operands)
+            env |= dict(zip(eqn.outvars, results, strict=True))
         return [read(x) for x in jaxpr.outvars]
 
-    def _apply(self, equation: Equation, operands: list[Value]) -> list[Value]:
-        numbers = None
+    def _evaluate(self, equation: Equation, operands: list[Value]) -> list[Value]:
+        """The results of one equation: folded if they are constants, else by its rule.
+
+        A later walk changes the marks of the operands before the rule sees them, as relu lets no
+        sign through. The index sets of the results are recorded, and their provenance is set.
+        """
+        arrays = None
         if equation.name in self.rules:
-            numbers = folded(equation.primitive, equation.params, operands, equation.shapes)
-        if numbers is not None:
-            return [constant(array) for array in numbers]
-        product = known_product(equation.name, equation.params, operands, equation.shapes)
-        if product is None:
-            self._use(equation, operands)
-        if self.unknowns is not None:
-            operands = self.unknowns.of_operands(equation.name, equation.params, operands)
+            arrays = fold_constants(equation.primitive, equation.params, operands, equation.shapes)
+        if arrays is not None:
+            return [constant_value(array) for array in arrays]
+        zeros = product_with_zero(equation.name, equation.params, operands, equation.shapes)
+        if zeros is None:
+            self._record_use(equation, operands)
+        if self.constraints is not None:
+            operands = self.constraints.constrain_operands(equation.name, equation.params, operands)
         given = operands
         if self.evidence is not None:
-            operands = self.evidence.of_operands(equation.name, equation.params, operands)
-        found = self._ruled(equation, operands)
+            operands = self.evidence.observe_operands(equation.name, equation.params, operands)
+        results = self._apply_rule(equation, operands)
         if equation.name not in CALLS:
-            found = with_provenance(equation.name, equation.params, given, found)
-        for value, shape in zip(found, equation.shapes, strict=True):
+            results = with_provenance(equation.name, equation.params, given, results)
+        for value, shape in zip(results, equation.shapes, strict=True):
             assert value.shape == shape, (equation.name, value.shape, shape)
-            for runs in value.blocks.values():
-                self.meet(*runs)
+            for block in value.blocks.values():
+                self.record_index_set(*block)
         if self.evidence is not None:
-            found = self.evidence.handed_on(equation.name, given, found)
-        return found if product is None else [found[0]._replace(known=product)]
+            results = self.evidence.with_data_flags(equation.name, given, results)
+        return results if zeros is None else [results[0]._replace(concrete=zeros)]
 
-    def _ruled(self, equation: Equation, operands: list[Value]) -> list[Value]:
+    def _apply_rule(self, equation: Equation, operands: list[Value]) -> list[Value]:
+        """What the rule of a primitive gives; without a rule, all operands are frozen."""
         rule = self.rules.get(equation.name)
         if rule is None:
-            self.notes[f"{equation.name}: unknown, so its operands keep their order"] = None
+            self.notes[
+                f"Only primitives with a rule can be followed. Got {equation.name!r}, which has "
+                "none: its operands keep their order, so that symmetries may be missed. Compute "
+                "it with other functions of jax.numpy, or declare the symmetry with Symmetry.of."
+            ] = None
             reason = f"position-dependent: {equation.name}"
-            return self.keep_order(settled(operands), equation, reason)
+            return self.freeze_operands(freeze_positions(operands), equation, reason)
         is_pointing = any(value.positions is not None for value in operands)
         if not is_pointing or equation.name in _TAKING_POSITIONS:
             return rule(self, equation, operands)
-        return self._at_positions(rule, equation, operands)
+        return self._apply_rule_to_positions(rule, equation, operands)
 
-    def _at_positions(self, rule: Rule, equation: Equation, operands: list[Value]) -> list[Value]:
+    def _apply_rule_to_positions(
+        self, rule: Rule, equation: Equation, operands: list[Value]
+    ) -> list[Value]:
+        """What a rule gives if some operands point to entries (see `positions`)."""
         name, shape = equation.name, equation.shapes[0]
-        answer, case = answered(name, operands, shape), chosen(name, operands)
+        answer, case = constant_comparison(name, operands, shape), constant_choice(name, operands)
         if answer is not None:
-            return [constant(answer)]
+            return [constant_value(answer)]
         if case is not None and case.shape == shape:
             return [case]
-        mask = marked(name, operands)
-        if mask is not None:
-            return rule(self, equation, [*mask_of(*mask, shape)])
-        operands, positions = handed_on(name, equation.params, operands)
+        one_hot = one_hot_axis(name, operands)
+        if one_hot is not None:
+            return rule(self, equation, [*one_hot_mask(*one_hot, shape)])
+        operands, positions = propagate_positions(name, equation.params, operands)
         return [x._replace(positions=positions) for x in rule(self, equation, operands)]
 
-    def _use(self, equation: Equation, operands: Sequence[Value]) -> None:
+    def _record_use(self, equation: Equation, operands: Sequence[Value]) -> None:
+        """Record the labels that an equation computes with; views and reads at indices do not."""
         used = [] if equation.name in _VIEWS else operands
         if equation.name in INDICES:
-            used = operands[INDICES[equation.name]]  # all others are handed on
+            used = operands[INDICES[equation.name]]
         self.used.update(
             label
             for value in used
-            for runs in value.blocks.values()
-            for run in runs
-            for label in labels_in(run)
+            for block in value.blocks.values()
+            for factors in block
+            for label in labels_in(factors)
         )
 
-    def keep_order(self, operands: list[Value], equation: Equation, reason: str) -> list[Value]:
-        """What a primitive gives of which nothing is known but that it is a function."""
+    def freeze_operands(
+        self, operands: list[Value], equation: Equation, reason: str
+    ) -> list[Value]:
+        """The results of a primitive that may be any function of its operands: all is frozen."""
         for value in operands:
             for axis in range(value.ndim):
                 self.freeze_axis(value, axis, reason)
-        return [frozen(shape, reason) for shape in equation.shapes]
+        return [frozen_value(shape, reason) for shape in equation.shapes]
 
     def freeze_axis(self, value: Value, axis: int, reason: str) -> None:
-        """All entries along an axis keep their order."""
-        for run in value.at(axis):
-            freeze(run, reason)
+        """Freeze the labels along an axis in every block."""
+        for factors in value.factors_at(axis):
+            freeze(factors, reason)
 
-    def meet(self, *runs: Sequence[Factor]) -> None:
-        """Entries of these axes are told apart by all of their labels together."""
-        labels = tuple(label for run in runs for label in labels_in(run)) + self._around
-        if labels:
-            self.met.append(labels)
+    def record_index_set(self, *axes: Sequence[Factor]) -> None:
+        """Record that the labels of these axes index the entries of one array together.
 
-    def mix(self, value: Value) -> Value:
-        """A value whose entries are from now on made of, or in place of, those of others.
-
-        It lacks the axes along which they were mixed: inside of these nothing is nested.
+        For h[n, c] that is the set {n, c}. Inside of a loop, the labels of its steps belong to it.
         """
-        for runs in value.blocks.values():
-            self.meet(*runs)
+        labels = tuple(label for axis in axes for label in labels_in(axis)) + self._outer_labels
+        if labels:
+            self.index_sets.append(labels)
+
+    def record_mixture(self, value: Value) -> Value:
+        """The value itself; its labels are recorded without those of axes that were mixed.
+
+        `value` lacks the axes along which a primitive mixes entries, or picks some of them. Inside
+        of these no group may be nested: a running sum of v[i, k] along i adds entries of different
+        i, so that a permutation of k has to be the same for every i.
+        """
+        for block in value.blocks.values():
+            self.record_index_set(*block)
         return value
 
     @contextmanager
-    def inside(self, run: Run) -> Generator[None]:
-        """Whatever is met meanwhile is met once for each entry of an axis, as in a scan."""
-        before = self._around
-        self._around = (*before, *labels_in(run))
+    def repeated_along(self, factors: Factors) -> Generator[None]:
+        """Whatever is recorded meanwhile is indexed by an outer axis too, as the body of a scan."""
+        before = self._outer_labels
+        self._outer_labels = (*before, *labels_in(factors))
         yield
-        self._around = before
+        self._outer_labels = before
 
-    def align(self, values: Sequence[Value], axes: Sequence[int]) -> list[Value]:
-        """Values of which one axis each is cut where any of them is."""
-        return align(values, axes, self.cut)
+    def cut_axes_alike(self, values: Sequence[Value], axes: Sequence[int]) -> list[Value]:
+        """The values, `values[n]` cut on `axes[n]` at every position at which any of them is."""
+        return cut_axes_alike(values, axes, self.cut)
 
-    def align_all(self, values: Sequence[Value]) -> list[Value]:
-        """Values of one shape, cut alike on every axis."""
-        return align_all(values, self.cut)
+    def cut_alike(self, values: Sequence[Value]) -> list[Value]:
+        """Values of one shape, with every axis cut at every position at which any of them is."""
+        return cut_alike(values, self.cut)
 
-    def cut(self, run: Run, position: int) -> tuple[Run, Run]:
-        """A run before and from a position on.
+    def cut(self, factors: Factors, position: int) -> tuple[Factors, Factors]:
+        """The factors of an axis before a position, and from the position on.
 
-        A label that comes from an argument is cut there in the next walk, and keeps its order in
-        this one; one that lies inside of others consists of segments from then on.
+        The outermost factor is cut; it must be possible to do so between its entries, else all is
+        frozen. What happens to its label depends on what it lists:
+
+        - `Flat` entries are equal, so that both parts are flat.
+        - A label that is the axis of an argument is frozen, and the cut is requested: the next walk
+          begins with the argument cut there, and need not freeze it.
+        - A label that lies inside of other units is cut into segments at once.
         """
-        given, *rest = keep_signs(resolve(run))
+        outermost, *rest = require_invariant(resolve(factors))
         step = size_of(rest)
         if position % step:
-            freeze(run, "cut inside of units that move together")
-            size = size_of(run)
-            return frozen_like([run], position, ""), frozen_like([run], size - position, "")
+            freeze(factors, "cut inside of units that move together")
+            size = size_of(factors)
+            return frozen_like([factors], position, ""), frozen_like([factors], size - position, "")
         place = position // step
-        sizes = (place, given.size - place)
-        mark = given.mark if isinstance(given, Marked) else None
-        (first,) = unmarked([given])
-        if isinstance(first, Flat):
+        sizes = (place, outermost.size - place)
+        mark = outermost.mark if isinstance(outermost, Marked) else None
+        (label,) = without_marks([outermost])
+        if isinstance(label, Flat):
             return (Flat(sizes[0]), *rest), (Flat(sizes[1]), *rest)
-        if first.frozen is None and first.origin is None:
-            divide(first, place)
-            ranges = ((0, place), (place, first.size))
-            before, after = (with_mark(part_of(first, *ends), mark) for ends in ranges)
+        if label.frozen is None and label.origin is None:
+            cut_label(label, place)
+            ranges = ((0, place), (place, label.size))
+            before, after = (with_mark(range_of(label, *ends), mark) for ends in ranges)
             return (before, *rest), (after, *rest)
-        if first.frozen in (None, _CUT) and first.origin is not None:
-            argument, axis, start, stride = first.origin
-            self.wanted.add((argument, axis, start + stride * place))
-        freeze((first,), _CUT)
-        parts = [_part(first, start, stop) for start, stop in ((0, place), (place, first.size))]
-        one, other = (with_mark(part, mark) for part in parts)
-        return (one, *rest), (other, *rest)
+        if label.frozen in (None, _CUT) and label.origin is not None:
+            argument, axis, start, stride = label.origin
+            self.requested_cuts.add((argument, axis, start + stride * place))
+        freeze((label,), _CUT)
+        parts = [
+            _frozen_range(label, start, stop) for start, stop in ((0, place), (place, label.size))
+        ]
+        before, after = (with_mark(part, mark) for part in parts)
+        return (before, *rest), (after, *rest)
 
 
-def _needed(jaxpr: Jaxpr) -> tuple[list[Any], set[Any]]:
-    """The equations on which the outputs depend, in their order, and the variables they read."""
+def _needed_equations(jaxpr: Jaxpr) -> tuple[list[Any], set[Any]]:
+    """The equations that outputs depend on or that have effects, in order, and what they read."""
     read = {x for x in jaxpr.outvars if not isinstance(x, Literal)}
     needed: list[Any] = []
     for eqn in reversed(jaxpr.eqns):
@@ -257,18 +337,18 @@ def _needed(jaxpr: Jaxpr) -> tuple[list[Any], set[Any]]:
     return needed[::-1], read
 
 
-def _typed(array: Any, aval: Any) -> Value:
-    """A number or an array of the program, in the type that the program has for it."""
+def _constant(array: Any, aval: Any) -> Value:
+    """The value of a literal or a constant of a jaxpr, with the dtype that the jaxpr gives it."""
     dtype = getattr(aval, "dtype", None)
     is_number = isinstance(dtype, np.dtype) and isinstance(
         array, np.ndarray | int | float | complex
     )
-    return constant(np.asarray(array, dtype) if is_number else array)
+    return constant_value(np.asarray(array, dtype) if is_number else array)
 
 
-def _part(label: Label, start: int, stop: int) -> Label:
-    """A piece of a label whose entries keep their order; the same one each time."""
+def _frozen_range(label: Label, start: int, stop: int) -> Label:
+    """The frozen label of entries `start` to `stop`; the same range has the same label."""
     origin = label.origin
     if origin is not None:
         origin = origin._replace(start=origin.start + start * origin.step)
-    return label.parts.setdefault((start, stop), Label(stop - start, origin, label.frozen))
+    return label.ranges.setdefault((start, stop), Label(stop - start, origin, label.frozen))

@@ -1,4 +1,9 @@
-"""find_symmetry: the permutation symmetry of any JAX function, read off its jaxpr."""
+"""find_symmetry: the permutation symmetry of any JAX function, read off its jaxpr.
+
+The walks (see `walk`) end with a label on every axis of every block of the params. Here that is
+translated into a `Symmetry`: free labels become groups with names, blocks become `Axes` and
+`Blocks`, and the factors of an axis become a tuple of names and sizes.
+"""
 
 import dataclasses
 import warnings
@@ -20,33 +25,48 @@ from onebasin.symmetry.axes_values import Name
 from onebasin.symmetry.claims import verify_found
 from onebasin.symmetry.discovery.labels import (
     Factor,
+    Factors,
     Label,
-    Run,
     labels_in,
-    leaves_of,
     resolve,
+    segment_labels,
+    segments_of,
     size_of,
-    smallest,
 )
-from onebasin.symmetry.discovery.parity import independent
+from onebasin.symmetry.discovery.linear_systems import independent_vectors
 from onebasin.symmetry.discovery.values import Value
-from onebasin.symmetry.discovery.walk import NOT_USED, Walked, nesting, walk
+from onebasin.symmetry.discovery.walk import NOT_USED, WalkResult, nesting, walk
 
 
 def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Symmetry:
-    """The permutations of params that leave `apply(params, *inputs)` as it is, all of them.
+    """The permutations and signs of the params that leave `apply(params, *inputs)` as it is.
 
-    `params` and `inputs` may be shapes, as `jax.eval_shape` gives them. Every axis of every
-    intermediate array is followed through the function's jaxpr. What a primitive without a rule
-    touches keeps its order, so a symmetry may be missed but none is invented. What is found is
-    then tried once, unless only shapes are given and they hold more than 65,536 numbers: what
-    changes the function is dropped, with a warning. `verify` tries more. Groups are named after the
-    layer of the first array that lists them; `symmetry.frozen` says why other axes do not move. A
-    warning names primitives that have no rule and random numbers.
+    Every axis of every intermediate array is followed through the function's jaxpr. A primitive
+    without a rule freezes the order of what it touches: a symmetry may be missed, but none is
+    invented. The result is then tried once in float64, and groups that change the function are
+    dropped with a warning; `verify` tries more. Groups have the name of the layer of the first
+    array that lists them. `frozen` of the result says why all other axes never move.
 
-    Raises: TypeError for params that are not arrays of real or complex floating point;
-    ValueError for a function that has or uses no params, or whose shapes depend on the values of
-    arrays.
+    Warns of primitives without a rule, and of random numbers that the function draws.
+
+    Args:
+        apply: The function of the params and the inputs. It is traced, not run, except for the
+            trial.
+        params: The weights, arrays of real or complex floating point, or their shapes as
+            `jax.ShapeDtypeStruct`. Shapes of more than 65,536 numbers in all are not tried.
+        *inputs: Whatever the function takes after the params, as arrays or shapes. Their entries
+            are never permuted.
+
+    Raises:
+        TypeError: If a param is not an array of real or complex floating point.
+        ValueError: If the function has no params, uses none of them, or has shapes that depend on
+            the values of arrays.
+
+    Example:
+        >>> apply = lambda params, x: jax.nn.relu(x @ params["w1"]) @ params["w2"]
+        >>> params = {"w1": jnp.zeros((3, 4)), "w2": jnp.zeros((4, 2))}
+        >>> ob.find_symmetry(apply, params, jnp.zeros((5, 3))).axes
+        {'w1': Axes(None, 'w1'), 'w2': Axes('w1', None)}
     """
     check_takes("apply", apply, ("params", *(f"input {n}" for n, _ in enumerate(inputs))), "")
     check_arrays("params", params)
@@ -58,32 +78,39 @@ def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Sy
     if frozen and all(reason == NOT_USED for reason in frozen.values()) and not nesting(walked):
         raise ValueError(
             "apply must be a function of its params, its first argument. Got one that uses none "
-            f"of {sorted(walked.leaves)}. Does it close over them?"
+            f"of {sorted(walked.leaves)}. Read the weights from the first argument instead of "
+            "closing over them."
         )
     for note in walked.notes:
         warnings.warn(note, stacklevel=2)
     shapes = jax.eval_shape(lambda *args: args, *inputs)
-    found = dataclasses.replace(symmetry_of(walked, params), function=Function(apply, shapes))
-    return verify_found(found, params, inputs)
+    symmetry = dataclasses.replace(symmetry_of(walked, params), function=Function(apply, shapes))
+    return verify_found(symmetry, params, inputs)
 
 
 def _check(params: Params) -> None:
+    """Raise unless the params hold an array, and only arrays of floating point."""
     if not jax.tree.leaves(params):
         raise ValueError(
-            "Params must hold an array of real or complex floating point at least. Got none."
+            "Params must hold at least one array of real or complex floating point. Got none. "
+            "Give the weights as the second argument of find_symmetry."
         )
     for name, leaf in _trees.named_leaves(params).items():
         dtype = getattr(leaf, "dtype", None)
         if dtype is None or not jnp.issubdtype(dtype, jnp.inexact):
             raise TypeError(
                 "Params must be arrays of real or complex floating point. Got "
-                f"{dtype if dtype is not None else type(leaf).__name__} at {name}. Hand what is "
-                "not a weight to the function in another way."
+                f"{dtype if dtype is not None else type(leaf).__name__} at {name}. Give what is "
+                "not a weight as an input, or let the function close over it."
             )
 
 
-def symmetry_of(walked: Walked, params: Params) -> Symmetry:
-    """The symmetry that a walk has found, shaped like the params."""
+def symmetry_of(walked: WalkResult, params: Params) -> Symmetry:
+    """The symmetry that the walks have found, as a pytree with the structure of the params.
+
+    Free labels are its groups. Frozen ones that a group is nested in are `fixed`: they have a name,
+    but never move.
+    """
     nested = nesting(walked)
     names = _names(walked, nested, params)
     axes = {leaf: _axes(value, names) for leaf, value in walked.leaves.items()}
@@ -92,9 +119,9 @@ def symmetry_of(walked: Walked, params: Params) -> Symmetry:
         _trees.rebuild(axes, params),
         {names[label]: label.size for label in sorted(free, key=lambda label: names[label])},
         {
-            names[one]: tuple(names[p] for p in parents)
-            for one, parents in nested.items()
-            if parents
+            names[label]: tuple(names[outer] for outer in around)
+            for label, around in nested.items()
+            if around
         },
         {name: label.size for label, name in names.items() if label.frozen is not None},
         frozen=frozen_axes(walked),
@@ -103,75 +130,103 @@ def symmetry_of(walked: Walked, params: Params) -> Symmetry:
     return symmetry.with_signs(_signs(walked, names, symmetry))
 
 
-def _signs(walked: Walked, names: dict[Label, str], symmetry: Symmetry) -> list[Sign]:
-    """The signs of groups, at places as a symmetry names them."""
-    leaves, found = list(walked.leaves), []
-    for label, places in walked.signs:
-        group, where = names[label], []
-        for number, block, axis, factor in places:
+def _signs(walked: WalkResult, names: dict[Label, str], symmetry: Symmetry) -> list[Sign]:
+    """The signs of all groups, at the axes of the symmetry's pieces.
+
+    A walk counts blocks and factors; a symmetry has a piece for each block, with an axis for each
+    factor. If a group occurs several times on the axes of a block, they are counted off in order.
+    """
+    leaves, signs = list(walked.leaves), []
+    for label, marked_factors in walked.signs:
+        group, places = names[label], []
+        for number, key, axis, factor in marked_factors:
             leaf = leaves[number]
-            runs = walked.leaves[leaf].blocks[block]
-            before = [one for run in runs[:axis] for one in resolve(run)]
-            before += resolve(runs[axis])[:factor]
-            for piece in _pieces(leaf, block, walked.leaves[leaf], symmetry):
+            block = walked.leaves[leaf].blocks[key]
+            before = [earlier for factors in block[:axis] for earlier in resolve(factors)]
+            before += resolve(block[axis])[:factor]
+            for piece in _pieces(leaf, key, walked.leaves[leaf], symmetry):
                 axes = [a for a, name in enumerate(symmetry.leaves[piece].names) if name == group]
-                where.append(Place(piece, axes[before.count(label)]))
-        found.append(Sign(group, tuple(where)))
-    return sorted(sign for sign in found if not _is_of_nested(sign, found, symmetry))
+                places.append(Place(piece, axes[before.count(label)]))
+        signs.append(Sign(group, tuple(places)))
+    return sorted(sign for sign in signs if not _follows_from_nested(sign, signs, symmetry))
 
 
-def _pieces(leaf: str, block: tuple[int, ...], value: Value, symmetry: Symmetry) -> list[str]:
-    """The pieces of a leaf that a block of it became."""
+def _pieces(leaf: str, key: tuple[int, ...], value: Value, symmetry: Symmetry) -> list[str]:
+    """The names of the pieces of a leaf that its block with this key became."""
     parts = [name for name, piece in symmetry.pieces.items() if piece.leaf == leaf]
     if len(value.blocks) == 1:
-        return parts  # one, or one for each segment of what lies inside of others
-    # Where nothing moves in any block, they were not told apart; nor do they flip.
-    return [name for key, name in zip(sorted(value.blocks), parts, strict=False) if key == block]
+        return parts  # one, or one for each segment inside of outer units
+    # If no axis of any block moves, the leaf is a single piece; then nothing of it flips either.
+    keyed = zip(sorted(value.blocks), parts, strict=False)
+    return [name for block_key, name in keyed if block_key == key]
 
 
-def _is_of_nested(sign: Sign, every: list[Sign], symmetry: Symmetry) -> bool:
-    """Whether units flip where all that is nested in each of them does, by signs of its own."""
-    nested = [one for one in every if sign.group in symmetry.nested.get(one.group, ())]
-    order = list({place.leaf: None for one in (sign, *nested) for place in one.places})
-    bits = lambda one: reduce(xor, (1 << order.index(place.leaf) for place in one.places))
-    return len(independent([*map(bits, nested), bits(sign)])) == len(independent(map(bits, nested)))
+def _follows_from_nested(sign: Sign, signs: list[Sign], symmetry: Symmetry) -> bool:
+    """Whether a sign of outer units is a product of signs of the groups nested in them.
+
+    A head flips if all of its dimensions do. Signs are bits over the leaves that they flip, and the
+    sign follows if its bits are a sum of those of the nested groups.
+    """
+    nested = [inner for inner in signs if sign.group in symmetry.nested.get(inner.group, ())]
+    order = list({place.leaf: None for each in (sign, *nested) for place in each.places})
+    bits = lambda sign: reduce(xor, (1 << order.index(place.leaf) for place in sign.places))
+    return len(independent_vectors([*map(bits, nested), bits(sign)])) == len(
+        independent_vectors(map(bits, nested))
+    )
 
 
-def _names(walked: Walked, nested: dict[Label, list[Label]], params: Params) -> dict[Label, str]:
-    """A name for each label that moves or holds one that does: of the layer that it belongs to."""
+def _names(
+    walked: WalkResult, nested: dict[Label, list[Label]], params: Params
+) -> dict[Label, str]:
+    """A name for every free label and for the labels that one is nested in.
+
+    It is the path of the first leaf that lists the label, without its last part: "hidden_0" for
+    "hidden_0/bias", or for "hidden_0.bias" of PyTorch. A second group of one layer ends in ".2".
+    Running statistics give a name only if no weight does.
+    """
     statistics, own = statistics_in(params), own_names(params)
     weights_first = dict(sorted(walked.leaves.items(), key=lambda item: item[0] in statistics))
     wanted = set(nested).union(*nested.values())
     names: dict[Label, str] = {}
-    taken: dict[str, int] = {}
-    for path, run in _by_ownership(weights_first):
+    counts: dict[str, int] = {}
+    for path, factors in _axes_to_name_after(weights_first):
         leaf = own[path]
-        for label in smallest(run):
+        for label in segment_labels(factors):
             if label in wanted and label not in names:
-                # PyTorch's names have dots where others have slashes.
                 base = leaf.rpartition("/")[0] or leaf.rpartition(".")[0] or leaf
-                taken[base] = taken.get(base, 0) + 1
-                names[label] = base if taken[base] == 1 else f"{base}.{taken[base]}"
+                counts[base] = counts.get(base, 0) + 1
+                names[label] = base if counts[base] == 1 else f"{base}.{counts[base]}"
     return names
 
 
-def _by_ownership(leaves: dict[str, Value]) -> Iterable[tuple[str, Run]]:
-    """Vectors first, for they belong to the units they list; then last axes, then all others."""
-    every = [
-        (leaf, runs, value.ndim) for leaf, value in leaves.items() for runs in value.blocks.values()
+def _axes_to_name_after(leaves: dict[str, Value]) -> Iterable[tuple[str, Factors]]:
+    """The axes of all leaves, in the order in which they give names to groups.
+
+    Vectors come first, for a bias belongs to the layer whose units it lists, then the last axes of
+    other arrays, then all axes.
+    """
+    blocks = [
+        (leaf, block, value.ndim)
+        for leaf, value in leaves.items()
+        for block in value.blocks.values()
     ]
-    yield from ((leaf, runs[0]) for leaf, runs, ndim in every if ndim == 1)
-    yield from ((leaf, runs[-1]) for leaf, runs, ndim in every if ndim > 1)
-    yield from ((leaf, run) for leaf, runs, _ in every for run in runs)
+    yield from ((leaf, block[0]) for leaf, block, ndim in blocks if ndim == 1)
+    yield from ((leaf, block[-1]) for leaf, block, ndim in blocks if ndim > 1)
+    yield from ((leaf, factors) for leaf, block, _ in blocks for factors in block)
 
 
 def _axes(value: Value, names: dict[Label, str]) -> Axes | Blocks:
+    """The `Axes` of a leaf, or its `Blocks` if it is cut and something in it moves."""
     if any(
-        _is_segmented(f) for runs in value.blocks.values() for run in runs for f in resolve(run)
+        _has_free_segments(factor)
+        for block in value.blocks.values()
+        for factors in block
+        for factor in resolve(factors)
     ):
-        return _in_segments(value, names)
+        return _segmented_blocks(value, names)
     blocks = [
-        Axes(*(_name(run, names) for run in runs)) for _, runs in sorted(value.blocks.items())
+        Axes(*(_name(factors, names) for factors in block))
+        for _, block in sorted(value.blocks.items())
     ]
     still = Axes(*[None] * value.ndim)
     if len(blocks) == 1 or all(block == still for block in blocks):
@@ -179,31 +234,41 @@ def _axes(value: Value, names: dict[Label, str]) -> Axes | Blocks:
     return Blocks(value.cuts, blocks)
 
 
-def _is_segmented(factor: Factor) -> bool:
-    """Whether a factor of an axis consists of segments some of which move."""
+def _has_free_segments(factor: Factor) -> bool:
+    """Whether a factor of an axis consists of segments, some of which may be permuted."""
     if not isinstance(factor, Label) or not factor.segments:
         return False
-    return any(label.frozen is None for label in smallest((factor,)))
+    return any(label.frozen is None for label in segment_labels((factor,)))
 
 
-def _in_segments(value: Value, names: dict[Label, str]) -> Blocks:
-    """An array whose axes are split into their factors, and these cut into their segments."""
-    (runs,) = value.blocks.values()
+def _segmented_blocks(value: Value, names: dict[Label, str]) -> Blocks:
+    """The `Blocks` of a leaf some of whose factors consist of segments.
+
+    Its axes are split into their factors first, and these are cut into their segments: queries and
+    keys of 5 in each of 2 heads are `Blocks([[width], [2], [5, 5]], ...)` of an array of shape
+    (width, 20).
+    """
+    (block,) = value.blocks.values()
     axes: list[list[tuple[int, Name]]] = []
-    for run in runs:
-        if not any(map(_is_segmented, resolve(run))):
-            axes.append([(size_of(run), _name(run, names))])
+    for factors in block:
+        if not any(map(_has_free_segments, resolve(factors))):
+            axes.append([(size_of(factors), _name(factors, names))])
             continue
-        for factor in resolve(run):
-            parts = leaves_of(factor) if isinstance(factor, Label) else [factor]
+        for factor in resolve(factors):
+            parts = segments_of(factor) if isinstance(factor, Label) else [factor]
             axes.append([(part.size, _name((part,), names)) for part in parts])
     cuts = [[size for size, _ in axis] for axis in axes]
-    return Blocks(cuts, [Axes(*(name for _, name in block)) for block in product(*axes)])
+    return Blocks(cuts, [Axes(*(name for _, name in part)) for part in product(*axes)])
 
 
-def _name(run: Run, names: dict[Label, str]) -> Name:
+def _name(factors: Factors, names: dict[Label, str]) -> Name:
+    """What an axis lists, in the notation of `Axes`.
+
+    None if nothing of it moves, the name of a group, or a tuple of names and of sizes that stay
+    together, such as ("heads", 4).
+    """
     parts: list[str | int] = []
-    for factor in resolve(run):
+    for factor in resolve(factors):
         name = names.get(factor) if isinstance(factor, Label) else None
         if name is not None:
             parts.append(name)
@@ -216,13 +281,17 @@ def _name(run: Run, names: dict[Label, str]) -> Name:
     return parts[0] if len(parts) == 1 and isinstance(parts[0], str) else tuple(parts)
 
 
-def frozen_axes(walked: Walked) -> dict[str, str]:
-    """Why entries do not move, by the leaf and the axis that lists them."""
-    found: dict[str, str] = {}
+def frozen_axes(walked: WalkResult) -> dict[str, str]:
+    """The reasons why axes never move, by leaf and axis: {"w1, axis 0": "an axis of the inputs"}.
+
+    Axes on which some label is free are left out.
+    """
+    frozen: dict[str, str] = {}
     for leaf, value in walked.leaves.items():
         for axis in range(value.ndim):
-            reasons = [label.frozen for run in value.at(axis) for label in labels_in(run)]
-            # Where some of what an axis lists moves, the table says so.
+            reasons = [
+                label.frozen for factors in value.factors_at(axis) for label in labels_in(factors)
+            ]
             if reasons and reasons[0] is not None and None not in reasons:
-                found[f"{leaf}, axis {axis}"] = reasons[0]
-    return found
+                frozen[f"{leaf}, axis {axis}"] = reasons[0]
+    return frozen

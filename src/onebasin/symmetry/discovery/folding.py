@@ -1,4 +1,8 @@
-"""Folding: what is made of known numbers alone is computed, by JAX itself."""
+"""Constant folding: JAX itself computes what depends on constants alone.
+
+Indices and masks are mostly such numbers: `x[:, jnp.arange(3)]` reads at 0, 1 and 2. With the
+concrete numbers at hand, a gather is known to be a slice, and its rule can follow labels.
+"""
 
 import math
 from collections.abc import Sequence
@@ -9,27 +13,30 @@ import numpy as np
 from jax.extend.core import Primitive
 
 from onebasin.symmetry.discovery.jax_names import CALLS, KEYS, LOOPS, RANDOM
-from onebasin.symmetry.discovery.values import FEW, Value
+from onebasin.symmetry.discovery.values import MAX_CONCRETE_SIZE, Value
 
 _NOT_FOLDED = CALLS | LOOPS | RANDOM | KEYS
 
 
-def folded(
+def fold_constants(
     primitive: Primitive,
     params: dict[str, Any],
     operands: Sequence[Value],
     shapes: Sequence[tuple[int, ...]],
 ) -> list[np.ndarray] | None:
-    """The numbers that a primitive gives; None if operands are not known, or there are too many.
+    """The numbers that a primitive computes from constants, one array for each result.
 
-    Indices and masks are mostly such numbers. Functions within the function are walked through, and
-    random numbers are told of.
+    None if an operand is not concrete, or if a result has more than `MAX_CONCRETE_SIZE` entries.
+    Calls and loops are not folded, for the walk goes through their bodies. Random numbers are not
+    either, for their rule warns of them.
     """
-    known = [value.known for value in operands]
-    if not known or any(numbers is None for numbers in known):
+    arrays = [value.concrete for value in operands]
+    if not arrays or any(array is None for array in arrays):
         return None
-    if primitive.name in _NOT_FOLDED or any(math.prod(shape) > FEW for shape in shapes):
+    if primitive.name in _NOT_FOLDED or any(
+        math.prod(shape) > MAX_CONCRETE_SIZE for shape in shapes
+    ):
         return None
     with jax.ensure_compile_time_eval():
-        found = primitive.bind(*known, **params)
-    return [np.asarray(one) for one in (found if primitive.multiple_results else [found])]
+        results = primitive.bind(*arrays, **params)
+    return [np.asarray(x) for x in (results if primitive.multiple_results else [results])]

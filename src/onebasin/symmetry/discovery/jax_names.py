@@ -1,7 +1,7 @@
 """What JAX calls the parts of its jaxprs, in all versions that are supported.
 
-JAX renames primitives and their parameters between versions. Whatever depends on such a name reads
-it here.
+JAX renames primitives and their parameters between versions. What differs between versions
+that are supported, and the families of primitives that several modules need, stand here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ CALLS = frozenset(
         "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
     }
 )  # fmt: skip
-"""Primitives that call one function within the function."""
+"""Primitives that call a function inside of the function."""
 
 LOOPS = frozenset({"cond", "while", "scan"})
-"""Primitives that branch or repeat functions within the function."""
+"""Primitives that choose or repeat functions inside of the function."""
 
 RANDOM = frozenset({"random_bits", "random_gamma", "rng_bit_generator", "threefry2x32"})
 """Primitives that draw random numbers."""
@@ -32,15 +32,15 @@ KEYS = frozenset(
 """Primitives that make keys of random numbers."""
 
 OVERWRITING = frozenset({"scatter"})
-"""Scatters whose updates take the place of what was there."""
+"""Scatters whose updates replace entries of the operand."""
 
 ADDING = frozenset({"scatter-add", "scatter_add", "scatter-sub", "scatter_sub"})
-"""Scatters whose updates are added or subtracted."""
+"""Scatters whose updates are added to entries of the operand, or subtracted."""
 
 COMBINING = frozenset(
     {"scatter-mul", "scatter_mul", "scatter-min", "scatter_min", "scatter-max", "scatter_max"}
 )
-"""Scatters whose updates are combined with what was there in another way."""
+"""Scatters whose updates are multiplied with entries, or compared with them."""
 
 SCATTERS = OVERWRITING | ADDING | COMBINING
 """Primitives that write at indices."""
@@ -51,7 +51,7 @@ INDICES = {
     "dynamic_update_slice": slice(2, None),
     **dict.fromkeys(SCATTERS, slice(1, 2)),
 }
-"""Which operands are indices, of primitives that read or write at indices."""
+"""The operands that are indices, for each primitive that reads or writes at indices."""
 
 
 def inner_function(params: Mapping[str, Any]) -> ClosedJaxpr | Jaxpr:

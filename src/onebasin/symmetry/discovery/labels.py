@@ -1,10 +1,28 @@
-"""Label: what lies along an array axis, and what is known of which labels are the same.
+"""Labels: the identity of the entries along an array axis.
 
-An axis is a *run* of factors in row-major order, the first moving slowest. A factor is a label
-(entries that have an identity and may be permuted together) or a `Flat` (entries that are all
-equal). Labels are joined where a network needs them to be the same, split into factors where it
-reshapes them, and frozen where it depends on their order. Last walks, which ask for more, follow
-labels that are `Marked`.
+A *label* stands for entries that are permuted together. Axes that have the same label list the
+same units. An axis is described by its *factors* in row-major order, the first varying slowest:
+a reshape of (2, 3) to (6,) gives an axis with the factors (A of size 2, B of size 3). A factor is
+
+- a `Label`: entries that have an identity and may be permuted;
+- a `Flat`: entries that are all equal, as broadcasting makes them, so that their order is no order;
+- a `Marked`: a label about which a later walk tracks one more fact (see `marks`).
+
+A walk only ever refines what is known of labels, in four ways:
+
+- *join*: in `h + b`, entry i of h is added to entry i of b. Both axes must be permuted alike, so
+  their labels become one. Labels are a union-find structure: `Label.root` stands for all that were
+  joined. `unification` does this.
+- *split*: a reshape of 6 units to (2, 3) replaces their label by two factors, for everything that
+  holds the label.
+- *cut*: the slices `h[:4]` and `h[4:]` are treated differently, so that entries 0 to 3 and 4 to 5
+  are permuted apart. If the label is the axis of an argument, the argument is cut there before the
+  next walk (`Origin` says at which entry). If it lies inside of other units, as an inner factor of
+  an axis, it consists of *segments* from then on: ranges of it, each with a label of its own.
+- *freeze*: the function depends on the order of the entries, so that they keep it. The label
+  stores the reason. Freezing is always sound: it can hide a symmetry, but never invent one.
+
+Labels of the params that are not frozen after the last walk are the groups of the symmetry.
 """
 
 import dataclasses
@@ -16,10 +34,15 @@ from typing import NamedTuple, TypeAlias
 from onebasin.symmetry.discovery.marks import Mark
 
 MISFIT = "reshaped in two ways that do not fit"
+"""The reason for freezing units that one reshape groups by 2, say, and another one by 3."""
 
 
 class Origin(NamedTuple):
-    """Where a label can be cut: an axis of an argument, from where, and entries in one step."""
+    """Which entries of an argument a label lists: entry k is entry `start + step * k` of `axis`.
+
+    A cut of the label at k is a cut of the argument there. `step` exceeds 1 after a split: if an
+    axis of 6 is split into (2, 3), the outer label has step 3.
+    """
 
     argument: int
     axis: int
@@ -29,23 +52,31 @@ class Origin(NamedTuple):
 
 @dataclasses.dataclass(eq=False)
 class Label:
-    """The entries along an axis. Look at `root`: it may have been joined to another.
+    """Entries along an axis that are permuted together. Labels are compared by identity.
 
-    It may be split into `factors`, or consist of `segments`: ranges one after another, the entries
-    of each permuted by themselves. `parts` are ranges that were asked for.
+    Read a label through its `root`, for it may have been joined with another one.
+
+    - `origin` is the axis of an argument that the label lists, if it lists one.
+    - `frozen` is the reason why the entries keep their order; None if they may be permuted.
+    - `factors` replace the label once a reshape has split it.
+    - `joined` is the label that this one was joined with, on the way to the root.
+    - `segments` are the ranges that the label consists of once it was cut, in their order. Entries
+      are permuted inside of a segment only.
+    - `ranges` are the labels of ranges (start, stop) that were sliced out of this one. The same
+      range must have the same label each time.
     """
 
     size: int
     origin: Origin | None = None
     frozen: str | None = None
-    factors: "Run | None" = None
+    factors: "Factors | None" = None
     joined: "Label | None" = None
     segments: "tuple[Label, ...]" = ()
-    parts: "dict[tuple[int, int], Label]" = dataclasses.field(default_factory=dict)
+    ranges: "dict[tuple[int, int], Label]" = dataclasses.field(default_factory=dict)
 
     @property
     def root(self) -> "Label":
-        """The label that stands for all that this one was joined with."""
+        """The label that stands for all that were joined with this one (path compression)."""
         label = self
         while label.joined is not None:
             label = label.joined
@@ -63,12 +94,15 @@ class Flat:
 
 @dataclasses.dataclass(frozen=True)
 class Zeros(Flat):
-    """Entries of a block that is 0, which have any sign; other walks take them for `Flat`."""
+    """Entries that are all 0. Walks for signs and scales tell them from other equal entries.
+
+    Zero has any sign and any scale, so that zeros put no condition on what they are added to.
+    """
 
 
 @dataclasses.dataclass(frozen=True)
 class Marked:
-    """Entries of a label in a walk that follows something else beside."""
+    """A label with the mark that a later walk tracks for its entries."""
 
     label: Label
     mark: Mark
@@ -80,242 +114,119 @@ class Marked:
 
     @property
     def frozen(self) -> str | None:
-        """Why the entries keep their order."""
+        """The reason why the entries keep their order, or None."""
         return self.label.frozen
 
 
 Factor: TypeAlias = Label | Flat | Marked
-Run: TypeAlias = tuple[Factor, ...]
+"""One part of what an axis lists."""
+
+Factors: TypeAlias = tuple[Factor, ...]
+"""What an axis lists, in row-major order. An axis of length 1 has no factors."""
 
 
-def size_of(run: Sequence[Factor]) -> int:
-    """The number of entries of an axis."""
-    return math.prod(factor.size for factor in run)
+def size_of(factors: Sequence[Factor]) -> int:
+    """The number of entries of an axis: the product of the sizes of its factors."""
+    return math.prod(factor.size for factor in factors)
 
 
-def resolve(run: Sequence[Factor]) -> Run:
-    """The run in its smallest factors that are known, without those of size 1 and no mark."""
-    found: list[Factor] = []
-    for factor in run:
+def resolve(factors: Sequence[Factor]) -> Factors:
+    """The factors as they are known by now.
+
+    Labels are replaced by their roots, and split ones by their own factors. Neighbouring `Flat`
+    factors become one. Factors of size 1 are left out unless they have a mark.
+    """
+    resolved: list[Factor] = []
+    for factor in factors:
         if factor.size == 1 and not isinstance(factor, Marked):
             continue
         if isinstance(factor, Label):
             factor = factor.root
             if factor.factors is not None:
-                found.extend(resolve(factor.factors))
+                resolved.extend(resolve(factor.factors))
                 continue
-        if isinstance(factor, Flat) and found and type(found[-1]) is type(factor):
-            found[-1] = type(factor)(found[-1].size * factor.size)
+        if isinstance(factor, Flat) and resolved and type(resolved[-1]) is type(factor):
+            resolved[-1] = type(factor)(resolved[-1].size * factor.size)
         else:
-            found.append(factor)
-    return tuple(found)
+            resolved.append(factor)
+    return tuple(resolved)
 
 
-def labels_in(run: Sequence[Factor]) -> list[Label]:
-    """The labels of a run that stand for themselves."""
-    return [factor for factor in unmarked(resolve(run)) if isinstance(factor, Label)]
+def labels_in(factors: Sequence[Factor]) -> list[Label]:
+    """The labels among the resolved factors, without their marks."""
+    return [factor for factor in without_marks(resolve(factors)) if isinstance(factor, Label)]
 
 
-def unmarked(run: Sequence[Factor]) -> tuple[Label | Flat, ...]:
-    """The entries of a run as such."""
-    return tuple(one.label if isinstance(one, Marked) else one for one in run)
+def without_marks(factors: Sequence[Factor]) -> tuple[Label | Flat, ...]:
+    """The same factors, none of them marked. Nothing is required of the marks that go."""
+    return tuple(factor.label if isinstance(factor, Marked) else factor for factor in factors)
 
 
-def keep_signs(run: Sequence[Factor]) -> Run:
-    """The run, whose entries must not change sign, with what that leaves of its marks."""
+def require_invariant(factors: Sequence[Factor]) -> Factors:
+    """The factors of entries that must not change, with the marks that this leaves.
+
+    The walk for signs records here that no entry flips, and the walk for scales that no entry is
+    scaled.
+    """
     return tuple(
-        with_mark(one.label, one.mark.keep()) if isinstance(one, Marked) else one for one in run
+        with_mark(factor.label, factor.mark.require_invariant())
+        if isinstance(factor, Marked)
+        else factor
+        for factor in factors
     )
 
 
 def with_mark(label: Label, mark: Mark | None) -> Label | Marked:
-    """A label, marked if there is a mark."""
+    """The label with the mark, or the label itself if there is no mark."""
     return label if mark is None else Marked(label, mark)
 
 
-def freeze(run: Sequence[Factor], reason: str) -> None:
-    """The entries of a run keep their order from now on; the first reason is kept but for a misfit.
+def freeze(factors: Sequence[Factor], reason: str) -> None:
+    """Let the entries of an axis keep their order from now on.
 
-    What lies inside of the entries of a misfit is not known, so that nothing can be nested there.
+    A label keeps its first reason. `MISFIT` replaces any other: it is then unknown which entries
+    belong to one unit, so that no group can be nested in the label.
     """
-    keep_signs(run)
-    for factor in resolve(run):
+    require_invariant(factors)
+    for factor in resolve(factors):
         if isinstance(factor, Label):
             factor.frozen = MISFIT if reason == MISFIT else factor.frozen or reason
             freeze(factor.segments, reason)
 
 
-def frozen_run(size: int, reason: str) -> Run:
-    """An axis whose entries keep their order."""
+def frozen_axis(size: int, reason: str) -> Factors:
+    """The factors of a new axis whose entries keep their order."""
     return (Label(size, frozen=reason),) if size > 1 else ()
 
 
-def frozen_like(runs: Sequence[Run], size: int, reason: str) -> Run:
-    """An axis whose entries keep their order, with what that leaves of the marks of some runs."""
-    mark = _met([factor for run in runs for factor in keep_signs(resolve(run))])
+def frozen_like(axes: Sequence[Factors], size: int, reason: str) -> Factors:
+    """The factors of a new axis that keeps its order and is computed from all of `axes`.
+
+    It has the marks that are left of theirs if none of their entries may change.
+    """
+    mark = combined_mark([factor for axis in axes for factor in require_invariant(resolve(axis))])
     return resolve([with_mark(Label(size, frozen=reason), mark)])
 
 
-def _met(factors: Sequence[Factor]) -> Mark | None:
-    """The mark of products of entries with the marks of all of these."""
+def combined_mark(factors: Sequence[Factor]) -> Mark | None:
+    """The mark of a product of one entry of each factor; None if no factor has a mark."""
     marks = [factor.mark for factor in factors if isinstance(factor, Marked)]
-    return reduce(lambda a, b: a.meet(b, is_product=True), marks) if marks else None
+    return reduce(lambda a, b: a.combine(b, is_product=True), marks) if marks else None
 
 
-def split_factor(factor: Factor, outer: int) -> tuple[Factor, Factor]:
-    """A factor as two, the slower of size `outer`; a label stays so for all who hold it."""
-    inner = factor.size // outer
-    if isinstance(factor, Flat):
-        return type(factor)(outer), type(factor)(inner)
-    if isinstance(factor, Marked):  # labels were split in walks before those that mark them
-        mark = factor.mark.keep()
-        parts = (Label(size, frozen=MISFIT) for size in (outer, inner))
-        one, other = (with_mark(part, mark) for part in parts)
-        return one, other
-    label = factor.root
-    if label.segments:
-        freeze((label,), MISFIT)
-    origin = label.origin
-    if origin is not None:
-        origin = origin._replace(step=origin.step * inner)
-    parts = (Label(outer, origin, label.frozen), Label(inner, None, label.frozen))
-    label.factors = parts
-    return parts
+def segments_of(label: Label) -> list[Label]:
+    """The smallest segments of a label in their order; a label that was never cut is its own.
 
-
-def split_run(run: Sequence[Factor], sizes: Sequence[int]) -> list[Run] | None:
-    """A run as several that together are the same entries; None where its factors do not fit."""
-    rest, found = list(resolve(run)), []
-    for size in sizes:
-        part: list[Factor] = []
-        while size_of(part) < size:
-            missing = size // size_of(part)
-            factor = rest.pop(0)
-            if missing % factor.size == 0:
-                part.append(factor)
-            elif factor.size % missing == 0:
-                outer, inner = split_factor(factor, missing)
-                part.append(outer)
-                rest.insert(0, inner)
-            else:
-                return None
-        if size_of(part) != size:
-            return None
-        found.append(tuple(part))
-    return found
-
-
-def unify(one: Sequence[Factor], other: Sequence[Factor], *, is_product: bool = False) -> Run:
-    """Two axes whose entries meet one to one are the same from now on; gives what they are.
-
-    Where entries are multiplied, signs are too; else both must have the same.
+    A label of 6 that was cut at 4, and whose first segment was cut at 1, has segments of sizes
+    1, 3 and 2.
     """
-    left, right = ([x for x in resolve(run) if x.size > 1] for run in (one, other))
-    if not left and not right:
-        mark = _met([*resolve(one), *resolve(other)])
-        return resolve([with_mark(Label(1, frozen=""), mark)])
-    found: list[Factor] = []
-    while left and right:
-        a, b = left.pop(0), right.pop(0)
-        if a.size != b.size:
-            large, small, rest = (a, b, left) if a.size > b.size else (b, a, right)
-            if large.size % small.size:
-                freeze([*left, *right, a, b], MISFIT)
-                return (*found, a, *left)
-            large, inner = split_factor(large, small.size)
-            rest.insert(0, inner)
-            a, b = (large, small) if rest is left else (small, large)
-        found.append(_unify_factors(a, b, is_product))
-    return resolve(found)
-
-
-def _unify_factors(a: Factor, b: Factor, is_product: bool) -> Factor:
-    for one, other in ((a, b), (b, a)):
-        if isinstance(one, Zeros):
-            return one if is_product else other
-    if isinstance(a, Marked) and isinstance(b, Marked):
-        return Marked(a.label, a.mark.meet(b.mark, is_product=is_product))
-    if isinstance(a, Marked) or isinstance(b, Marked):
-        if not is_product:
-            keep_signs((a, b))
-        return a if isinstance(a, Marked) else b
-    if isinstance(a, Flat):
-        return b
-    if isinstance(b, Flat):
-        return a
-    return _join(a.root, b.root)
-
-
-def _join(a: Label, b: Label) -> Label:
-    if a is b:
-        return a
-    if a.factors is not None and b.factors is not None:
-        a.factors = unify(a.factors, b.factors)
-    elif (a.segments or b.segments) and (a.factors or b.factors):
-        freeze((a, b), MISFIT)
-    elif a.segments and b.segments:
-        join_segments(a, b)
-    a.factors = a.factors or b.factors
-    a.segments = a.segments or b.segments
-    a.origin = a.origin or b.origin
-    reason = MISFIT if MISFIT in (a.frozen, b.frozen) else a.frozen or b.frozen
-    b.joined = a
-    if reason is not None:
-        freeze((a,), reason)
-    return a
-
-
-def leaves_of(label: Label) -> list[Label]:
-    """The smallest segments of a label, in their order; a label without any is its own."""
     label = label.root
     if not label.segments:
         return [label]
-    return [leaf for segment in label.segments for leaf in leaves_of(segment)]
+    return [inner for segment in label.segments for inner in segments_of(segment)]
 
 
-def smallest(run: Sequence[Factor]) -> list[Label]:
-    """The labels of a run that stand for themselves, segment by segment."""
-    leaves = (leaf for label in labels_in(run) for leaf in leaves_of(label))
-    return [one for leaf in leaves for one in labels_in((leaf,))]
-
-
-def divide(label: Label, place: int) -> None:
-    """Let segments of a label end at a place."""
-    start = 0
-    for leaf in leaves_of(label):
-        if start < place < start + leaf.size:
-            if leaf.factors is not None:
-                freeze((leaf,), MISFIT)
-            sizes = (place - start, leaf.size - (place - start))
-            leaf.segments = (
-                Label(sizes[0], frozen=leaf.frozen),
-                Label(sizes[1], frozen=leaf.frozen),
-            )
-        start += leaf.size
-
-
-def part_of(label: Label, start: int, stop: int) -> Label:
-    """A range of a label that is made of whole segments; the same one each time."""
-    label = label.root
-    if (start, stop) == (0, label.size):
-        return label
-    if (start, stop) not in label.parts:
-        inside, at = list[Label](), 0
-        for leaf in leaves_of(label):
-            if start <= at and at + leaf.size <= stop:
-                inside.append(leaf)
-            at += leaf.size
-        whole = Label(stop - start, frozen=label.frozen, segments=tuple(inside))
-        label.parts[start, stop] = inside[0] if len(inside) == 1 else whole
-    return label.parts[start, stop]
-
-
-def join_segments(a: Label, b: Label) -> None:
-    """The segments of two labels that are joined: cut alike, and joined one by one."""
-    for one, other in ((a, b), (b, a)):
-        end = 0
-        for leaf in leaves_of(one)[:-1]:
-            end += leaf.size
-            divide(other, end)
-    for one, other in zip(leaves_of(a), leaves_of(b), strict=True):
-        unify((one,), (other,))
+def segment_labels(factors: Sequence[Factor]) -> list[Label]:
+    """The smallest labels of an axis: those of every segment of every factor."""
+    segments = (segment for label in labels_in(factors) for segment in segments_of(label))
+    return [label for segment in segments for label in labels_in((segment,))]

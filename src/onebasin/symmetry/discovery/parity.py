@@ -1,14 +1,25 @@
-"""parity: which units may change sign, from one more walk through a function.
+"""Parity: which units may change sign, found by one more walk through the function.
 
-Every axis of the params that lists units of a group gets an unknown: whether entries change sign
-with their unit. Products add unknowns (mod 2), sums need them to be equal, odd functions hand
-them on, even ones forget them, and all others need them to be 0, as the function's outputs do.
-What solves these equations are the signs of a group.
+Behind an odd activation, f(-h) = -f(h), a unit may flip together with everything that makes it and
+everything that reads it. Every axis of the params that lists units gets a binary *variable*: 1 if
+its array flips with the unit along that axis. Each primitive puts conditions on these, modulo 2:
+
+    out = a * b          the sign of out is the sum of the signs of a and b
+    out = a + b          a and b must have the same sign (and so for max, where, concatenate, ...)
+    out = f(a), odd      the sign is that of a: tanh, erf, sin, neg, ...
+    out = f(a), even     the result has no sign: abs, cos, square, ...
+    out = f(a), else     a must not change: relu, exp, sigmoid, ...
+    sum_k a[k] b[k]      a[k] * b[k] must not change sign with k
+    the outputs          must not change
+
+The null space of these conditions are the signs of a group (see `linear_systems`). A unit of
+relu(x @ w + b) @ v has none; with tanh, there is one: w, b and v flip together.
+
+Zeros have any sign, so they put no condition on what is added to them.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
-from itertools import combinations
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,19 +27,22 @@ import numpy as np
 from onebasin.symmetry.discovery.jax_names import ADDING, CALLS, INDICES, LOOPS, OVERWRITING
 from onebasin.symmetry.discovery.labels import (
     Factor,
+    Factors,
     Flat,
     Label,
     Marked,
-    Run,
     Zeros,
-    keep_signs,
     labels_in,
     resolve,
     size_of,
-    unmarked,
+)
+from onebasin.symmetry.discovery.linear_systems import (
+    binary_null_space,
+    independent_vectors,
+    sparse_basis,
 )
 from onebasin.symmetry.discovery.marks import Mark
-from onebasin.symmetry.discovery.values import Value
+from onebasin.symmetry.discovery.values import Value, drop_marks, require_invariant_entries
 
 _ODD_OR_LINEAR = frozenset(
     {
@@ -42,48 +56,54 @@ _ODD_OR_LINEAR = frozenset(
     }
     | OVERWRITING | ADDING | CALLS | LOOPS
 )  # fmt: skip
-"""What their operands' signs become is said by their rules."""
+"""Primitives that are odd in each operand, f(-a) = -f(a). Their rules see the operands' signs."""
 
 _LINEAR = CALLS | {
     "broadcast_in_dim", "concatenate", "conv_general_dilated", "convert_element_type", "copy",
     "dot_general", "mul", "neg", "reduce_sum", "reshape", "slice", "split", "squeeze", "stack",
     "transpose", "unstack",
 }  # fmt: skip
-"""What gives blocks of zeros where an operand has them, whatever else it has."""
+"""Primitives whose result is 0 in those blocks in which an operand is 0."""
 
 _EVEN = frozenset({"abs", "cos", "cosh", "is_finite", "square"})
+"""Functions with f(-a) = f(a)."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Parity:
-    """Whether entries change sign with those of a label: a sum of unknowns, each 0 or 1, mod 2.
+    """The mark of entries that change sign if a sum of variables is 1, modulo 2.
 
-    `unknowns` has a bit for each of them; `zeros` collects the sums that have to be 0.
+    `variables` has a bit for each variable in the sum. `sums` collects, for the whole walk, the
+    sums that have to be 0.
     """
 
-    unknowns: int
-    zeros: set[int] = dataclasses.field(compare=False)
+    variables: int
+    sums: set[int] = dataclasses.field(compare=False)
 
-    def meet(self, other: "Parity", *, is_product: bool) -> "Parity":
-        """Products add up signs; for all else both must be the same."""
-        total = Parity(self.unknowns ^ other.unknowns, self.zeros)
+    def combine(self, other: "Parity", *, is_product: bool) -> "Parity":
+        """The sum of both for a product. For all else both are required to be equal."""
+        total = Parity(self.variables ^ other.variables, self.sums)
         if is_product:
             return total
-        total.keep()
+        total.require_invariant()
         return self
 
-    def keep(self) -> None:
-        """Entries do not change sign."""
-        if self.unknowns:
-            self.zeros.add(self.unknowns)
+    def require_invariant(self) -> None:
+        """Require that the entries do not change sign."""
+        if self.variables:
+            self.sums.add(self.variables)
 
 
-def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) -> list[Value]:
-    """The operands of a primitive with the signs that its rule may see."""
+def constrain_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) -> list[Value]:
+    """The operands of a primitive with the signs that its rule may see.
+
+    Odd primitives see them, even ones do not, and for all others no operand may change sign. A
+    factor that is 0 makes a product 0, which has any sign.
+    """
     if not keeps_zeros(name, operands):
         operands = [without_zeros(value) for value in operands]
-    if any(value.is_zero for value in _factors(name, operands)):
-        return [unsigned(value) for value in operands]  # zeros have any sign
+    if any(value.is_zero for value in _factors_of_product(name, operands)):
+        return [drop_marks(value) for value in operands]
     odd, even = name in _ODD_OR_LINEAR, name in _EVEN
     if name == "integer_pow":
         odd, even = params["y"] % 2 == 1, params["y"] % 2 == 0
@@ -92,85 +112,77 @@ def of_operands(name: str, params: dict[str, Any], operands: Sequence[Value]) ->
     elif name == "pad":
         odd = operands[1].is_zero
     if even:
-        return [unsigned(value) for value in operands]
+        return [drop_marks(value) for value in operands]
     if not odd:
-        return [positive(value) for value in operands]
-    return without_indices(name, operands)
+        return [require_invariant_entries(value) for value in operands]
+    return with_invariant_indices(name, operands)
 
 
-def without_indices(name: str, operands: Sequence[Value]) -> list[Value]:
-    """The operands of a primitive, of which those that are indices do not change sign."""
-    found = list(operands)
+def with_invariant_indices(name: str, operands: Sequence[Value]) -> list[Value]:
+    """The operands of a primitive; indices, and the condition of `select_n`, must not change."""
+    constrained = list(operands)
     if name == "select_n":
-        found[0] = positive(found[0])
+        constrained[0] = require_invariant_entries(constrained[0])
     if name in INDICES:
-        found[INDICES[name]] = map(positive, found[INDICES[name]])
-    return found
+        constrained[INDICES[name]] = map(require_invariant_entries, constrained[INDICES[name]])
+    return constrained
 
 
-def known_product(
+def product_with_zero(
     name: str, params: dict[str, Any], operands: Sequence[Value], shapes: Sequence[Sequence[int]]
 ) -> np.ndarray | None:
-    """The zeros that a product gives if a factor is 0, as recurrent states are at first."""
-    for value in _factors(name, operands):
-        if value.known is not None and value.is_zero:
-            dtype = params.get("preferred_element_type") or value.known.dtype
+    """The zeros that a product is if a factor is 0, as recurrent states are at first; else None."""
+    for value in _factors_of_product(name, operands):
+        if value.concrete is not None and value.is_zero:
+            dtype = params.get("preferred_element_type") or value.concrete.dtype
             return np.broadcast_to(np.zeros((), dtype), shapes[0])
     return None
 
 
-def _factors(name: str, operands: Sequence[Value]) -> Sequence[Value]:
-    """Operands of which one that is 0 makes everything 0."""
+def _factors_of_product(name: str, operands: Sequence[Value]) -> Sequence[Value]:
+    """The operands that make the result 0 if one of them is 0: the factors, or the dividend."""
     if name == "div":
         return operands[:1]
     return operands if name in ("conv_general_dilated", "dot_general", "mul") else ()
 
 
 def keeps_zeros(name: str, operands: Sequence[Value]) -> bool:
-    """Whether blocks in which an operand is 0 are such blocks of what a primitive gives."""
+    """Whether `Zeros` in the operands of a primitive are `Zeros` of its result, as rules say.
+
+    Sums of arrays keep them if no scalar other than 0 is added.
+    """
     if name in ("add", "add_any", "sub"):
         return all(value.ndim or value.is_zero for value in operands)
     return name in _LINEAR or (name == "pad" and operands[1].is_zero)
 
 
 def without_zeros(value: Value) -> Value:
-    """A value whose blocks of zeros are like all that are flat."""
+    """The same array with `Flat` factors in place of `Zeros`."""
     plain = lambda factor: Flat(factor.size) if isinstance(factor, Zeros) else factor
     blocks = {
-        key: tuple(tuple(map(plain, run)) for run in runs) for key, runs in value.blocks.items()
+        key: tuple(tuple(map(plain, factors)) for factors in block)
+        for key, block in value.blocks.items()
     }
     return value._replace(blocks=blocks)
 
 
 def with_zeros(value: Value) -> Value:
-    """A value whose numbers are known to be 0, in blocks that say so."""
+    """The same array; if all its numbers are 0, `Zeros` are its factors."""
     if not value.is_zero:
         return value
     blocks = {
-        key: tuple(resolve([Zeros(size_of(run))]) for run in runs)
-        for key, runs in value.blocks.items()
+        key: tuple(resolve([Zeros(size_of(factors))]) for factors in block)
+        for key, block in value.blocks.items()
     }
     return value._replace(blocks=blocks)
 
 
-def positive(value: Value) -> Value:
-    """A value none of whose entries changes sign: that is a condition on the unknowns."""
-    return value.marked(keep_signs)
+class MarkedFactor(NamedTuple):
+    """The place of a variable in the params.
 
-
-def is_signed(value: Value) -> bool:
-    """Whether entries of a value may change sign."""
-    runs = (run for axis in range(value.ndim) for run in value.at(axis))
-    return any(isinstance(factor, Marked) for run in runs for factor in run)
-
-
-def unsigned(value: Value) -> Value:
-    """A value as such none of whose entries changes sign."""
-    return value.marked(unmarked)
-
-
-class Place(NamedTuple):
-    """A label in the params: which array, block, axis and factor of the axis list it."""
+    It is factor number `factor` of axis `axis` in the block with the key `block` of leaf number
+    `argument`.
+    """
 
     argument: int
     block: tuple[int, ...]
@@ -178,113 +190,93 @@ class Place(NamedTuple):
     factor: int
 
 
-class Unknowns:
-    """The unknowns of a walk, the sums of them that have to be 0, and what solves these."""
+class SignConstraints:
+    """The variables of a walk, the conditions that it puts on them, and their solutions.
+
+    `sums` are the sums of variables that have to be 0, as bits (see `Parity`).
+    """
 
     def __init__(self) -> None:
-        self.zeros: set[int] = set()
+        self.sums: set[int] = set()
         self._labels: list[Label] = []
-        self._places: list[Place | None] = []
+        self._places: list[MarkedFactor | None] = []
 
-    def mark(self, number: int) -> Mark:
-        """An unknown by its number."""
-        return Parity(1 << number, self.zeros)
+    def variable(self, number: int) -> Mark:
+        """The mark of entries that have one variable as their sign."""
+        return Parity(1 << number, self.sums)
 
-    def of_operands(
+    def constrain_operands(
         self, name: str, params: dict[str, Any], operands: Sequence[Value]
     ) -> list[Value]:
         """The operands of a primitive with the signs that its rule may see."""
-        return of_operands(name, params, operands)
+        return constrain_operands(name, params, operands)
 
-    def ask(self, argument: int, value: Value) -> Value:
-        """An argument with an unknown for each place that lists units of a group."""
+    def new_variables(self, argument: int, value: Value) -> Value:
+        """A param with a new variable for each factor that lists units of a group.
+
+        `argument` counts the leaves of the params. Frozen labels get no variable.
+        """
         blocks = {
             key: tuple(
-                self._asked(run, lambda at, key=key, axis=axis: Place(argument, key, axis, at))
-                for axis, run in enumerate(runs)
+                self._with_variables(
+                    factors,
+                    lambda at, key=key, axis=axis: MarkedFactor(argument, key, axis, at),
+                )
+                for axis, factors in enumerate(block)
             )
-            for key, runs in value.blocks.items()
+            for key, block in value.blocks.items()
         }
         return value._replace(blocks=blocks)
 
-    def ask_again(self, value: Value) -> Value:
-        """A value with unknowns of its own, as loops need for what they hand on."""
-        return unsigned(value).marked(lambda run: self._asked(run, lambda at: None))
+    def fresh_variables(self, value: Value) -> Value:
+        """The same array with new variables that belong to no param, as the carry of a loop needs.
 
-    def _asked(self, run: Run, place_of: Callable[[int], Place | None]) -> Run:
-        if any(label.segments for label in labels_in(run)):
-            return resolve(run)  # signs of units that lie inside of others in segments are missed
-        found: list[Factor] = []
-        for at, factor in enumerate(resolve(run)):
+        The signs of a carry are unknown before the body of the loop was walked through.
+        """
+        return drop_marks(value).map_factors(
+            lambda factors: self._with_variables(factors, lambda at: None)
+        )
+
+    def _with_variables(
+        self, factors: Factors, place_of: Callable[[int], MarkedFactor | None]
+    ) -> Factors:
+        """The factors with a new variable on each label that is not frozen.
+
+        Units that were cut into segments get none, so that their signs are missed.
+        """
+        if any(label.segments for label in labels_in(factors)):
+            return resolve(factors)
+        marked: list[Factor] = []
+        for at, factor in enumerate(resolve(factors)):
             if isinstance(factor, Label) and factor.frozen is None:
-                mark = self.mark(len(self._labels))
+                mark = self.variable(len(self._labels))
                 self._labels.append(factor)
                 self._places.append(place_of(at))
                 factor = Marked(factor, mark)
-            found.append(factor)
-        return tuple(found)
+            marked.append(factor)
+        return tuple(marked)
 
-    def solutions(self) -> list[tuple[Label, list[Place]]]:
-        """For each label sets of places that change sign together, none a sum of others."""
-        found: list[tuple[Label, list[Place]]] = []
-        of_label: dict[Label, list[int]] = {}
+    def solutions(self) -> list[tuple[Label, list[MarkedFactor]]]:
+        """The signs of every label: places in the params that flip together.
+
+        They are a basis of all signs of the label's units. A condition on variables of two labels
+        can only hold for all units if each of these variables is 0.
+        """
+        signs: list[tuple[Label, list[MarkedFactor]]] = []
+        variables_of: dict[Label, list[int]] = {}
         for number, label in enumerate(self._labels):
-            of_label.setdefault(label, []).append(number)
-        sums: dict[Label, list[int]] = {label: [] for label in of_label}
-        for zero in self.zeros:
-            bits = [n for n in range(zero.bit_length()) if zero >> n & 1]
+            variables_of.setdefault(label, []).append(number)
+        sums_of: dict[Label, list[int]] = {label: [] for label in variables_of}
+        for total in self.sums:
+            bits = [n for n in range(total.bit_length()) if total >> n & 1]
             labels = {self._labels[n] for n in bits}
-            # Only its own entries meet those of a label. Where others do, none may change sign.
-            parts = [zero] if len(labels) == 1 else [1 << n for n in bits]
+            parts = [total] if len(labels) == 1 else [1 << n for n in bits]
             for part in parts:
-                sums[self._labels[part.bit_length() - 1]].append(part)
+                sums_of[self._labels[part.bit_length() - 1]].append(part)
         in_params = sum(1 << n for n, place in enumerate(self._places) if place is not None)
-        for label, numbers in of_label.items():
-            vectors = (one & in_params for one in _null_space(sums[label], numbers))
-            for vector in _sparse(independent(vectors)):
+        for label, numbers in variables_of.items():
+            vectors = (v & in_params for v in binary_null_space(sums_of[label], numbers))
+            for vector in sparse_basis(independent_vectors(vectors)):
                 places = (p for n, p in enumerate(self._places) if vector >> n & 1)
-                found.append((label, [p for p in places if p is not None]))
-        return found
-
-
-def _null_space(sums: Iterable[int], numbers: Sequence[int]) -> list[int]:
-    """A basis of the bit vectors over these unknowns whose overlap with every sum is even."""
-    rows: dict[int, int] = {}
-    for one in sums:
-        for pivot, row in rows.items():
-            if one >> pivot & 1:
-                one ^= row
-        if one:
-            pivot = one.bit_length() - 1
-            rows = {p: row ^ one if row >> pivot & 1 else row for p, row in rows.items()}
-            rows[pivot] = one
-    free = [number for number in numbers if number not in rows]
-    return [
-        sum((1 << pivot for pivot, row in rows.items() if row >> number & 1), 1 << number)
-        for number in free
-    ]
-
-
-def independent(vectors: Iterable[int]) -> list[int]:
-    """Bit vectors with the same span, none of which is a sum of others."""
-    rows: list[int] = []
-    for vector in vectors:
-        for row in rows:
-            vector = min(vector, vector ^ row)
-        if vector:
-            rows.append(vector)
-    return rows
-
-
-def _sparse(vectors: list[int]) -> list[int]:
-    """The same span from vectors with few bits, as far as sums of pairs go."""
-    found = list(vectors)
-    shorter = True
-    while shorter:
-        shorter = False
-        for i, j in combinations(range(len(found)), 2):
-            total = found[i] ^ found[j]
-            longer = i if found[i].bit_count() >= found[j].bit_count() else j
-            if total.bit_count() < found[longer].bit_count():
-                found[longer], shorter = total, True
-    return found
+                signs.append((label, [p for p in places if p is not None]))
+        return signs

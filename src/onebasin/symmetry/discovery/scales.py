@@ -1,9 +1,20 @@
-"""scales: which weights may be scaled with a unit, from one more walk through a function.
+"""Scales: by which powers of a unit's scale weights may be multiplied, from one more walk.
 
-Behind relu a unit may be multiplied by any positive number $s$, if what reads it is divided by
-it: each of its arrays takes a power of $s$. Every axis of the params that lists units gets an
-unknown power. Products add powers, sums and maxima need them to be equal, roots and squares
-multiply them, and all other functions need them to be 0, as the function's outputs do.
+Behind relu, f(s h) = s f(h) for s > 0, a unit may be multiplied by any positive number s if what
+reads it is divided by s. Every axis of the params that lists units gets a variable, the power of s
+that its array is multiplied by. Each primitive puts conditions on the powers:
+
+    out = a * b          the power of out is the sum of the powers of a and b; a / b, the difference
+    out = a + b          a and b must have the same power (and so for max, where, concatenate, ...)
+    out = sqrt(a)        half the power of a; twice for square, n times for integer_pow
+    out = relu(a)        max(a, 0): the power of a, for 0 has any power
+    out = a > 0          no power
+    out = f(a), else     a must not be scaled: exp, tanh, ...
+    sum_k a[k] b[k]      a[k] * b[k] must not be scaled with k
+    the outputs          must not be scaled
+
+The null space over the rational numbers are the scalings of a unit. For relu(x @ w + b) @ v there
+is one: w and b have the power 1, v has -1. Units in front of a BatchNorm have more.
 """
 
 import dataclasses
@@ -14,16 +25,15 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from onebasin.symmetry.discovery.jax_names import ADDING, CALLS, LOOPS, OVERWRITING
-from onebasin.symmetry.discovery.labels import Label, Marked, Run, resolve, size_of
+from onebasin.symmetry.discovery.labels import Factors, Label, Marked, resolve, size_of
+from onebasin.symmetry.discovery.linear_systems import LinearForm, add_forms, rational_null_space
 from onebasin.symmetry.discovery.parity import (
-    Unknowns,
+    SignConstraints,
     keeps_zeros,
-    positive,
-    unsigned,
-    without_indices,
+    with_invariant_indices,
     without_zeros,
 )
-from onebasin.symmetry.discovery.values import Value
+from onebasin.symmetry.discovery.values import Value, drop_marks, require_invariant_entries
 
 _HOMOGENEOUS = frozenset(
     {
@@ -37,97 +47,98 @@ _HOMOGENEOUS = frozenset(
     }
     | OVERWRITING | ADDING | CALLS | LOOPS
 )  # fmt: skip
-"""Primitives that give twice as much of twice as much, or twice as much for each operand."""
+"""Primitives with f(s a) = s f(a) for s > 0: in all operands together, or for products in each."""
 
 _POWERS = {
     "square": Fraction(2), "sqrt": Fraction(1, 2), "rsqrt": Fraction(-1, 2), "cbrt": Fraction(1, 3),
 }  # fmt: skip
 _COMPARISONS = frozenset({"eq", "ge", "gt", "le", "lt", "ne"})
 
-Terms: TypeAlias = tuple[tuple[int, Fraction], ...]
-"""A sum of multiples of unknowns."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Power:
-    """With which power of a unit's scale entries go; `zeros` collects what has to be 0."""
+    """The mark of entries that are multiplied by s to the power `form`, a sum of variables.
 
-    terms: Terms
-    zeros: set[Terms] = dataclasses.field(compare=False)
+    `forms` collects, for the whole walk, the forms that have to be 0.
+    """
 
-    def meet(self, other: "Power", *, is_product: bool) -> "Power":
-        """Products add up powers; for all else both must be the same."""
+    form: LinearForm
+    forms: set[LinearForm] = dataclasses.field(compare=False)
+
+    def combine(self, other: "Power", *, is_product: bool) -> "Power":
+        """The sum of both powers for a product. For all else both are required to be equal."""
         if is_product:
-            return Power(_sum(self.terms, other.terms, Fraction(1)), self.zeros)
-        Power(_sum(self.terms, other.terms, Fraction(-1)), self.zeros).keep()
+            return Power(add_forms(self.form, other.form, Fraction(1)), self.forms)
+        Power(add_forms(self.form, other.form, Fraction(-1)), self.forms).require_invariant()
         return self
 
-    def keep(self) -> None:
-        """Entries must not be scaled."""
-        if self.terms:
-            self.zeros.add(self.terms)
+    def require_invariant(self) -> None:
+        """Require that the entries are not scaled."""
+        if self.form:
+            self.forms.add(self.form)
 
 
-def _sum(one: Terms, other: Terms, factor: Fraction) -> Terms:
-    total = dict(one)
-    for unknown, power in other:
-        total[unknown] = total.get(unknown, Fraction(0)) + factor * power
-    return tuple(sorted((unknown, power) for unknown, power in total.items() if power))
-
-
-class Scales(Unknowns):
-    """The unknown powers of a walk, the sums of them that have to be 0, and what solves these."""
+class ScaleConstraints(SignConstraints):
+    """The powers of a walk as variables, the conditions on them, and their solutions."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._conditions: set[Terms] = set()
+        self._forms: set[LinearForm] = set()
 
-    def mark(self, number: int) -> Power:
-        """An unknown by its number."""
-        return Power(((number, Fraction(1)),), self._conditions)
+    def variable(self, number: int) -> Power:
+        """The mark of entries that have one variable as their power."""
+        return Power(((number, Fraction(1)),), self._forms)
 
-    def of_operands(
+    def constrain_operands(
         self, name: str, params: dict[str, Any], operands: Sequence[Value]
     ) -> list[Value]:
-        """The operands of a primitive with the powers that its rule may see."""
+        """The operands of a primitive with the powers that its rule may see.
+
+        Positively homogeneous primitives see them; a divisor has the negative of its power. For all
+        others no operand may be scaled, except that a comparison with 0 and a sign do not depend
+        on positive scales.
+        """
         if not keeps_zeros(name, operands):
             operands = [without_zeros(value) for value in operands]
         if (name in _COMPARISONS and any(value.is_zero for value in operands)) or name == "sign":
-            return [unsigned(value) for value in operands]
+            return [drop_marks(value) for value in operands]
         power = Fraction(params["y"]) if name == "integer_pow" else _POWERS.get(name)
         if power is not None:
             return [_raised(value, power) for value in operands]
         is_float = name == "convert_element_type" and _is_float(params["new_dtype"])
         is_padded = name == "pad" and operands[1].is_zero
         if not (name in _HOMOGENEOUS or is_float or is_padded):
-            return [positive(value) for value in operands]
+            return [require_invariant_entries(value) for value in operands]
         if name == "div":
             return [operands[0], _raised(operands[1], Fraction(-1))]
-        return without_indices(name, operands)
+        return with_invariant_indices(name, operands)
 
     def scalings(self, leaves: Mapping[str, Value]) -> "list[Scaling]":
-        """Independent ways to scale a unit, each a power for all places that it is listed at."""
+        """Independent ways to scale the units of each label, for the params `leaves` by path.
+
+        A condition on variables of two labels can only hold for all scales if each of these
+        variables is 0, for units of two groups are scaled apart.
+        """
         label_of = dict(enumerate(self._labels))
-        conditions: dict[Label, list[Terms]] = {label: [] for label in self._labels}
-        for terms in self._conditions:
-            labels = {label_of[unknown] for unknown, _ in terms}
-            # Units of two groups are never scaled together.
-            alone = [((unknown, Fraction(1)),) for unknown, _ in terms]
-            for condition in [terms] if len(labels) == 1 else alone:
-                conditions[label_of[condition[0][0]]].append(condition)
+        forms_of: dict[Label, list[LinearForm]] = {label: [] for label in self._labels}
+        for form in self._forms:
+            labels = {label_of[variable] for variable, _ in form}
+            single = [((variable, Fraction(1)),) for variable, _ in form]
+            for condition in [form] if len(labels) == 1 else single:
+                forms_of[label_of[condition[0][0]]].append(condition)
         named = list(leaves.items())
         spots = {
             number: spot_in(*named[place.argument], place.block, place.axis, place.factor)
             for number, place in enumerate(self._places)
             if place is not None
         }
-        found: list[Scaling] = []
-        for label, some in conditions.items():
-            unknowns = [number for number, one in label_of.items() if one is label]
-            for vector in null_space(some, unknowns):
+        scalings: list[Scaling] = []
+        for label, forms in forms_of.items():
+            variables = [number for number, owner in label_of.items() if owner is label]
+            for vector in rational_null_space(forms, variables):
                 scaling = {spots[n]: power for n, power in vector.items() if n in spots}
-                found += [scaling] if scaling else []
-        return found
+                scalings += [scaling] if scaling else []
+        return scalings
 
 
 def _is_float(dtype: Any) -> bool:
@@ -135,21 +146,24 @@ def _is_float(dtype: Any) -> bool:
 
 
 def _raised(value: Value, power: Fraction) -> Value:
-    def raised(run: Run) -> Run:
+    """The value of a ** power: powers of s are multiplied by `power`."""
+
+    def raised(factors: Factors) -> Factors:
         return tuple(
-            Marked(one.label, Power(_sum((), one.mark.terms, power), one.mark.zeros))
-            if isinstance(one, Marked) and isinstance(one.mark, Power)
-            else one
-            for one in run
+            Marked(factor.label, Power(add_forms((), factor.mark.form, power), factor.mark.forms))
+            if isinstance(factor, Marked) and isinstance(factor.mark, Power)
+            else factor
+            for factor in factors
         )
 
-    return value.marked(raised)
+    return value.map_factors(raised)
 
 
 class Spot(NamedTuple):
-    """What lists units: a block of a leaf, one of its axes, how many units, and entries of each.
+    """Entries of the params that list units: one factor of an axis of a block of a leaf.
 
-    Axes that list several things have several spots, of which the last has one entry a unit.
+    The block is `leaf[start : start + size]` on every axis. Along `axis`, entry k of the block
+    belongs to unit `k // step % units`; `step` is 1 unless the axis lists more inside of each unit.
     """
 
     leaf: str
@@ -161,41 +175,12 @@ class Spot(NamedTuple):
 
 
 Scaling: TypeAlias = dict[Spot, Fraction]
+"""One way to scale a unit by s: the power of s for each spot that it concerns."""
 
 
 def spot_in(leaf: str, value: Value, block: tuple[int, ...], axis: int, factor: int) -> Spot:
-    """The spot of a factor of an axis in a block of a value."""
+    """The spot of factor number `factor` of an axis in the block with the key `block`."""
     starts = tuple(sum(sizes[:at]) for sizes, at in zip(value.cuts, block, strict=True))
     sizes = tuple(sizes[at] for sizes, at in zip(value.cuts, block, strict=True))
-    run = resolve(value.blocks[block][axis])
-    return Spot(leaf, starts, sizes, axis, run[factor].size, size_of(run[factor + 1 :]))
-
-
-def null_space(conditions: Sequence[Terms], unknowns: Sequence[int]) -> list[dict[int, Fraction]]:
-    """A basis of the numbers for unknowns at which all of these sums are 0."""
-    rows: dict[int, dict[int, Fraction]] = {}
-    for terms in conditions:
-        row = dict(terms)
-        for pivot in [number for number in row if number in rows]:
-            row = _without(row, pivot, rows[pivot])
-        if row:
-            pivot = max(row)
-            row = {number: power / row[pivot] for number, power in row.items()}
-            rows = {p: _without(other, pivot, row) for p, other in rows.items()}
-            rows[pivot] = row
-    return [
-        {number: Fraction(1)} | {p: -row[number] for p, row in rows.items() if number in row}
-        for number in unknowns
-        if number not in rows
-    ]
-
-
-def _without(
-    row: dict[int, Fraction], pivot: int, other: dict[int, Fraction]
-) -> dict[int, Fraction]:
-    """A row minus the multiple of another one that has a 1 at the pivot."""
-    factor = row.get(pivot, Fraction(0))
-    total = {
-        n: row.get(n, Fraction(0)) - factor * other.get(n, Fraction(0)) for n in {*row, *other}
-    }
-    return {number: power for number, power in total.items() if power}
+    factors = resolve(value.blocks[block][axis])
+    return Spot(leaf, starts, sizes, axis, factors[factor].size, size_of(factors[factor + 1 :]))

@@ -1,4 +1,9 @@
-"""Calls, branches and loops: what is inside is walked through."""
+"""Calls, branches and loops: the walk goes through the functions inside.
+
+A loop hands arrays on from step to step, its *carry*. One walk through its body must hold for every
+step, so the labels of the carry before and after a step are joined. Joining may change what the
+body does to labels, so the body is walked through until nothing changes (a fixed point).
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -7,160 +12,188 @@ from onebasin.symmetry.discovery.analysis import Analysis, Equation, Rule
 from onebasin.symmetry.discovery.jax_names import CALLS, inner_function, scan_counts
 from onebasin.symmetry.discovery.labels import (
     Factor,
+    Factors,
     Flat,
     Label,
-    Run,
-    frozen_run,
-    leaves_of,
+    frozen_axis,
     resolve,
-    unify,
-    unmarked,
+    segments_of,
+    without_marks,
 )
-from onebasin.symmetry.discovery.parity import unsigned
-from onebasin.symmetry.discovery.positions import settled
-from onebasin.symmetry.discovery.roles import origins
-from onebasin.symmetry.discovery.rules.elementwise import unify_all
-from onebasin.symmetry.discovery.rules.reduction import forget
-from onebasin.symmetry.discovery.values import Value
+from onebasin.symmetry.discovery.positions import freeze_positions
+from onebasin.symmetry.discovery.roles import argument_axes
+from onebasin.symmetry.discovery.rules.elementwise import unify_values
+from onebasin.symmetry.discovery.rules.reduction import drop_axes
+from onebasin.symmetry.discovery.unification import unify
+from onebasin.symmetry.discovery.values import Value, drop_marks
 
 
 def call(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
-    """A function within the function."""
-    return analysis.run(inner_function(equation.params), operands)
+    """jit, checkpoint, custom_jvp_call, ...: out = f(operands). Labels do what they do inside f."""
+    return analysis.interpret(inner_function(equation.params), operands)
 
 
 def cond(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
-    """Whatever branch is taken, what it gives meets what the others give."""
-    branches = [settled(analysis.run(one, operands[1:])) for one in equation.params["branches"]]
-    return [unify_all(analysis, some) for some in zip(*branches, strict=True)]
+    """cond: out[i] = branches[which](operands)[i]. Labels of i are joined over all branches.
+
+    Which branch is taken is a scalar, which has no labels.
+    """
+    branches = [
+        freeze_positions(analysis.interpret(branch, operands[1:]))
+        for branch in equation.params["branches"]
+    ]
+    return [unify_values(analysis, results) for results in zip(*branches, strict=True)]
 
 
 def while_(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
-    """What a step gives is what the next one begins with."""
+    """while: carry[i] = body(carry)[i], repeated while a test holds.
+
+    Labels of i are joined before and after a step. The test sees the final carry.
+    """
     params = equation.params
     num_test, num_body = params["cond_nconsts"], params["body_nconsts"]
     test, body = operands[:num_test], operands[num_test : num_test + num_body]
 
     def step(constants: Sequence[Value], carry: Sequence[Value]) -> list[Value]:
-        return settled(analysis.run(params["body_jaxpr"], [*constants, *carry]))
+        return freeze_positions(analysis.interpret(params["body_jaxpr"], [*constants, *carry]))
 
-    carry, _ = _repeat(analysis, step, body, operands[num_test + num_body :])
-    analysis.run(params["cond_jaxpr"], [*test, *carry])
+    carry, _ = _fixed_point(analysis, step, body, operands[num_test + num_body :])
+    analysis.interpret(params["cond_jaxpr"], [*test, *carry])
     return carry
 
 
 def scan(analysis: Analysis, equation: Equation, operands: list[Value]) -> list[Value]:
-    """As `while`; what is read and written step by step differs from step to step."""
+    """scan: carry, ys[t] = body(constants, carry, xs[t]) for t = 0, 1, ...
+
+    Labels of the carry are joined before and after a step. Those of the steps t are joined over all
+    stacked operands xs, and are on the first axis of the stacked results ys; they are frozen if
+    there is a carry, for then steps have an order. All other labels do what they do in the body.
+    """
     params = equation.params
     num_consts, num_carry = scan_counts(params)
     start, stacked = operands[num_consts:][:num_carry], operands[num_consts + num_carry :]
-    stacked = analysis.align(stacked, [0] * len(stacked))
+    stacked = analysis.cut_axes_alike(stacked, [0] * len(stacked))
     for value in stacked:
         if analysis.evidence is not None and not value.is_data:
-            analysis.evidence.make(value, [0])  # each step makes units of its own
+            analysis.evidence.record_making(value, [0])  # each step makes units of its own
     sizes = stacked[0].cuts[0] if stacked else (params["length"],)
-    steps = _steps(stacked, sizes, in_order=num_carry > 0)
-    # Segments of the leading axis meet, for one body reads them all.
-    slices = [forget(value, [0]) for value in stacked]
+    steps = _labels_of_steps(stacked, sizes, in_order=num_carry > 0)
+    # One body reads all segments of the leading axis, so that their labels are joined.
+    slices = [drop_axes(value, [0]) for value in stacked]
 
     def step(given: Sequence[Value], carry: Sequence[Value]) -> list[Value]:
-        with analysis.inside(steps[0] if len(steps) == 1 else ()):
-            # What all steps are given holds the entries of other steps beside their own.
+        with analysis.repeated_along(steps[0] if len(steps) == 1 else ()):
+            # Constants are the same for all steps, so that nothing in them is nested in a step.
             for value in given[:num_consts]:
-                analysis.mix(value)
-            return analysis.run(params["jaxpr"], [*given[:num_consts], *carry, *given[num_consts:]])
+                analysis.record_mixture(value)
+            arguments = [*given[:num_consts], *carry, *given[num_consts:]]
+            return analysis.interpret(params["jaxpr"], arguments)
 
-    carry, found = _repeat(analysis, step, [*operands[:num_consts], *slices], start)
-    return [*carry, *(_with_steps(value, steps, sizes) for value in found)]
+    carry, results = _fixed_point(analysis, step, [*operands[:num_consts], *slices], start)
+    return [*carry, *(_with_axis_of_steps(value, steps, sizes) for value in results)]
 
 
-def _steps(stacked: Sequence[Value], sizes: Sequence[int], *, in_order: bool) -> list[Run]:
-    """What lies along the steps of a loop, in each segment of what it reads step by step.
+def _labels_of_steps(
+    stacked: Sequence[Value], sizes: Sequence[int], *, in_order: bool
+) -> list[Factors]:
+    """The factors of the axis of steps, one for each segment of the stacked operands.
 
-    Where nothing is handed on, steps have no order; where nothing is read either, they are equal.
+    Steps are frozen if they are `in_order`. Without stacked operands, all steps are equal.
     """
     steps = [
-        frozen_run(size, "steps of a loop") if in_order else resolve([Flat(size)]) for size in sizes
+        frozen_axis(size, "steps of a loop") if in_order else resolve([Flat(size)])
+        for size in sizes
     ]
     for value in stacked:
-        for key, runs in unsigned(value).blocks.items():
-            steps[key[0]] = unify(steps[key[0]], runs[0])
+        for key, block in drop_marks(value).blocks.items():
+            steps[key[0]] = unify(steps[key[0]], block[0])
     return steps
 
 
 Step: TypeAlias = Callable[[Sequence[Value], Sequence[Value]], list[Value]]
-"""A step of a loop: from what all steps are given and what is handed on to what it gives."""
+"""The body of a loop: from what all steps are given, and the carry, to the next carry and more."""
 
 
-def _repeat(
+def _fixed_point(
     analysis: Analysis, step: Step, given: Sequence[Value], start: Sequence[Value]
 ) -> tuple[list[Value], list[Value]]:
-    """What a loop hands on from step to step, and what else its steps give."""
+    """The carry of a loop that begins with `start`, and what else its steps give.
+
+    Labels come first, without marks: each round hands them on by one array of the carry. A walk
+    for signs or scales then gives the carry fresh variables, so that a single round suffices. A
+    carry that begins with zeros may have any sign at first.
+    """
     if analysis.evidence is not None:
-        return _followed(analysis, step, given, start)
-    # What a loop begins with holds other numbers later.
-    carry = [unsigned(value)._replace(known=None) for value in start]
-    plain, found = [unsigned(value) for value in given], list[Value]()
+        return _fixed_point_of_roles(analysis, step, given, start)
+    # The carry begins with numbers that it does not have later.
+    carry = [drop_marks(value)._replace(concrete=None) for value in start]
+    plain, results = [drop_marks(value) for value in given], list[Value]()
     before: list[tuple[Any, ...]] | None = None
-    while (now := _content([*plain, *carry])) != before:  # each round hands labels on by one array
-        before, found = now, step(plain, carry)
-        carry = [_meet(analysis, *pair) for pair in zip(carry, found, strict=False)]
-    if analysis.unknowns is not None:
-        carry = [analysis.unknowns.ask_again(value) for value in carry]
+    while (now := _state_of([*plain, *carry])) != before:
+        before, results = now, step(plain, carry)
+        carry = [_join_carry(analysis, *pair) for pair in zip(carry, results, strict=False)]
+    if analysis.constraints is not None:
+        carry = [analysis.constraints.fresh_variables(value) for value in carry]
         for value, first in zip(carry, start, strict=True):
-            if not first.is_zero:  # zeros have any sign
-                unify_all(analysis, [value, first])
-        found = step(given, carry)
-        carry = [_meet(analysis, *pair) for pair in zip(carry, found, strict=False)]
-    return carry, found[len(carry) :]
+            if not first.is_zero:
+                unify_values(analysis, [value, first])
+        results = step(given, carry)
+        carry = [_join_carry(analysis, *pair) for pair in zip(carry, results, strict=False)]
+    return carry, results[len(carry) :]
 
 
-def _followed(
+def _fixed_point_of_roles(
     analysis: Analysis, step: Step, given: Sequence[Value], start: Sequence[Value]
 ) -> tuple[list[Value], list[Value]]:
-    """The same, where each step hands on what comes from arguments and what depends on data."""
-    carry = [value._replace(known=None) for value in start]
+    """As `_fixed_point`, for marks that say from which axes of the params entries come.
+
+    It ends when a step adds no axis of the params to the carry, and makes no more of it data.
+    """
+    carry = [value._replace(concrete=None) for value in start]
     while True:
-        found = step(given, carry)
-        before = [origins(value) for value in carry]
-        carry = [_meet(analysis, *pair) for pair in zip(carry, found, strict=False)]
-        if [origins(value) for value in carry] == before:
-            return carry, found[len(carry) :]
+        results = step(given, carry)
+        before = [argument_axes(value) for value in carry]
+        carry = [_join_carry(analysis, *pair) for pair in zip(carry, results, strict=False)]
+        if [argument_axes(value) for value in carry] == before:
+            return carry, results[len(carry) :]
 
 
-def _content(values: Sequence[Value]) -> list[tuple[Any, ...]]:
-    """What values hold by now: how they are cut, and which labels are the same, split or frozen.
+def _state_of(values: Sequence[Value]) -> list[tuple[Any, ...]]:
+    """What is known of values: how they are cut, which labels are equal, split, cut or frozen.
 
-    Labels are told apart by where they come first, as steps make some of their own and join them.
+    Two states can be compared. Labels are numbered by their first occurrence, for a step makes new
+    labels and joins them with old ones.
     """
     numbers: dict[Label, int] = {}
 
     def described(factor: Factor) -> tuple[Any, ...]:
-        (label,) = unmarked([factor])
+        (label,) = without_marks([factor])
         if isinstance(label, Flat):
             return (label,)
-        sizes = [leaf.size for leaf in leaves_of(label)]
+        sizes = [segment.size for segment in segments_of(label)]
         return numbers.setdefault(label, len(numbers)), label.frozen, sizes
 
-    runs_in = lambda value: (run for runs in value.blocks.values() for run in runs)
+    axes_of = lambda value: (factors for block in value.blocks.values() for factors in block)
     return [
-        (value.cuts, [list(map(described, resolve(run))) for run in runs_in(value)])
+        (value.cuts, [list(map(described, resolve(factors))) for factors in axes_of(value)])
         for value in values
     ]
 
 
-def _meet(analysis: Analysis, one: Value, other: Value) -> Value:
-    found = unify_all(analysis, [one, other])
-    for runs in found.blocks.values():
-        analysis.meet(*runs)
-    return found
+def _join_carry(analysis: Analysis, before: Value, after: Value) -> Value:
+    """An array of the carry, with its labels before and after a step joined."""
+    joined = unify_values(analysis, [before, after])
+    for block in joined.blocks.values():
+        analysis.record_index_set(*block)
+    return joined
 
 
-def _with_steps(value: Value, steps: Sequence[Run], sizes: Sequence[int]) -> Value:
+def _with_axis_of_steps(value: Value, steps: Sequence[Factors], sizes: Sequence[int]) -> Value:
+    """ys[t,i]: what the steps give, stacked along a first axis with the labels of the steps."""
     blocks = {
-        (at, *key): (run, *runs)
-        for at, run in enumerate(steps)
-        for key, runs in value.blocks.items()
+        (at, *key): (factors, *block)
+        for at, factors in enumerate(steps)
+        for key, block in value.blocks.items()
     }
     return Value((tuple(sizes), *value.cuts), blocks, is_data=value.is_data)
 
