@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from onebasin import _trees
 from onebasin._collections import statistics_in
+from onebasin._random import numpy_rng
 from onebasin._types import Key, Params
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Role, Symmetry
@@ -55,7 +55,7 @@ class UnitBlocks(NamedTuple):
         pieces = self.symmetry.unfold(given, 1)
         draws = _trees.named_leaves(pieces)
         num_samples = len(next(iter(draws.values())))
-        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        rng = numpy_rng(key)
         noise = {
             group: rng.standard_normal((size, num_draws, num_samples), np.float32)
             for group, size in self.symmetry.sizes.items()

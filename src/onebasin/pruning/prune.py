@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 
 from onebasin import _trees
 from onebasin._collections import map_statistics, with_statistics_of, without_statistics
+from onebasin._random import numpy_rng
 from onebasin._types import Array, Key, Params
 from onebasin.gaussians.gaussian import DiagonalGaussian
 
@@ -82,7 +83,7 @@ def pruning_scores(
     Source: Blundell et al. (2015), arXiv 1505.05424, section 3.5, for signal to noise; LeCun et
     al. (1989), Optimal Brain Damage, for the increase; Hassibi and Stork (1992) after re-fitting.
     """
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    rng = numpy_rng(key)
     params, std = (_trees.to_host(without_statistics(x)) for x in (params, gaussian.std))
     return {
         "std": jax.tree.map(np.negative, std),

@@ -2,11 +2,11 @@
 
 import math
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int
 
 from onebasin._arguments import check_key
+from onebasin._random import numpy_rng
 from onebasin._types import Key, Permutation
 from onebasin._words import did_you_mean
 from onebasin.symmetry.axes import Symmetry
@@ -43,7 +43,7 @@ def random_permutation(
     Raises: ValueError for a NoT outside [0, units - 1] or an unknown group.
     """
     check_key(key)
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    rng = numpy_rng(key)
     if num_transpositions is None:
         still = symmetry.identity(*batch)
         return {
