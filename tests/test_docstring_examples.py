@@ -2,6 +2,7 @@
 
 import doctest
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,14 @@ def _examples() -> dict[str, doctest.DocTest]:
 EXAMPLES = _examples()
 
 
+def _skip_without_its_libraries(example: doctest.DocTest) -> None:
+    code = "".join(statement.source for statement in example.examples)
+    for library in re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE):
+        pytest.importorskip(library)
+        if library == "torch" and find_spec("torchax") is None:
+            pytest.skip("needs torchax")
+
+
 @pytest.fixture(scope="module")
 def names() -> dict[str, Any]:
     """What the first lines of the reference have made."""
@@ -42,6 +51,7 @@ def names() -> dict[str, Any]:
 def test_an_example_runs_and_prints_what_it_says(where, names, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     example = EXAMPLES[where]
+    _skip_without_its_libraries(example)
     example.globs = dict(names)
     printed: list[str] = []
     runner = doctest.DocTestRunner(optionflags=FLAGS, verbose=False)

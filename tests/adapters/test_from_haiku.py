@@ -61,7 +61,7 @@ def test_a_call_as_in_training_is_refused(key):
 
 
 def test_a_state_is_asked_for_where_there_is_one_and_only_there(key):
-    with pytest.raises(ValueError, match="Got none. Hand over what init gave"):
+    with pytest.raises(ValueError, match="Got none. Pass what init gave"):
         from_haiku(hk.transform_with_state(convnet), {})
     with pytest.raises(ValueError, match="Got one"):
         from_haiku(hk.transform(perceptron), {}, {})

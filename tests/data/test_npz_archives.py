@@ -147,5 +147,5 @@ def test_a_member_that_is_no_array_is_refused(tmp_path):
 
     with zipfile.ZipFile(tmp_path / "mine.npz", "w") as archive:
         archive.writestr("notes.txt", "none")
-    with pytest.raises(DataError, match=r"Got 'notes.txt', which is none"):
+    with pytest.raises(DataError, match=r"Got 'notes.txt', which is not"):
         load_dataset(tmp_path / "mine.npz")

@@ -71,5 +71,5 @@ def test_weights_that_no_example_exercises_have_none() -> None:
 def test_a_batch_larger_than_the_data_is_refused(size: int) -> None:
     model = make_posterior((4,), noise_std=1.0)
     draws = jax.tree.map(jnp.asarray, strategies.random_samples(model.network, 0, 1, 2).draws())
-    with pytest.raises(ValueError, match=rf"must lie in \[1, 30\] .*Got {size}"):
+    with pytest.raises(ValueError, match=rf"must lie in \[1, 30\], .*Got {size}"):
         fisher_importance(jax.random.key(0), model, draws, batch_size=size)

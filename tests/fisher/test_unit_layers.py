@@ -127,5 +127,5 @@ def test_a_kernel_between_hidden_layers_goes_with_the_units_that_it_makes(key) -
 
 
 def test_a_kernel_between_hidden_layers_needs_roles(key) -> None:
-    with pytest.raises(ValueError, match="units apart needs the role of axis 0 of 'b'"):
+    with pytest.raises(ValueError, match="block for each unit needs the role of axis 0 of 'b'"):
         two_layers().sample(key, 1)

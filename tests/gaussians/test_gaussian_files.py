@@ -93,7 +93,7 @@ def test_a_write_that_fails_half_way_keeps_the_old_file_and_nothing_else(
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"expected at .*nowhere\. There is none"):
+    with pytest.raises(StoreError, match=r"must exist\. Got none at .*nowhere\. Save"):
         load_gaussian(tmp_path / "nowhere")
 
 

@@ -11,7 +11,14 @@ from hypothesis import given, strategies as st
 
 from onebasin import _trees
 from onebasin.gaussians.gaussian import DiagonalGaussian
-from onebasin.pruning.prune import KEEPS, layer_wise, prune, pruned_copies, pruning_scores
+from onebasin.pruning.prune import (
+    KEEPS,
+    layer_wise,
+    num_kept,
+    prune,
+    pruned_copies,
+    pruning_scores,
+)
 
 hundredths = st.integers(1, 100)
 
@@ -34,6 +41,11 @@ def test_exactly_the_share_is_kept_rounded_up(seed: int, percent: int, num_weigh
     pruned = ravel(prune(params, scores, percent / 100))
     exact = math.ceil(Fraction(percent, 100) * num_weights)  # no rounding in fractions
     assert np.count_nonzero(pruned) == exact
+
+
+@given(hundredths, st.integers(1, 10**9))
+def test_a_share_of_any_number_of_weights_is_rounded_up_once(percent: int, size: int) -> None:
+    assert num_kept(percent / 100, size) == math.ceil(Fraction(percent, 100) * size)
 
 
 @given(strategies.seeds, hundredths)
@@ -82,7 +94,7 @@ def test_infinite_scores_stay_to_the_last_and_minus_infinity_goes_first() -> Non
 
 @pytest.mark.parametrize("keep", [10.0, 0.0, -0.1, float("nan")])
 def test_a_share_outside_zero_to_one_is_refused(keep: float) -> None:
-    message = rf"keep must lie in \(0, 1\]\. Got {keep}\. For ten per cent pass keep=0\.1"
+    message = rf"keep must lie in \(0, 1\], a share of .* Got {keep}\. For ten per"
     with pytest.raises(ValueError, match=message):
         prune(np.ones(3), np.ones(3), keep)
 
@@ -92,10 +104,16 @@ def test_scores_that_are_nan_are_refused() -> None:
         prune(np.ones(3), np.array([1.0, np.nan, 2.0]), 0.5)
 
 
-@pytest.mark.parametrize("scores", [{"a": np.ones(2)}, {"b": np.ones(3)}])
-def test_scores_of_another_shape_are_refused(scores) -> None:
-    with pytest.raises(ValueError, match=r"scores must be shaped like params, \{'a': \(3,\)\}"):
-        prune({"a": np.ones(3)}, scores, 0.5)
+def test_scores_of_another_shape_are_refused() -> None:
+    message = r"scores must be shaped like params, which have \(3,\) at 'a'\. Got \(2,\)\. Make"
+    with pytest.raises(ValueError, match=message):
+        prune({"a": np.ones(3)}, {"a": np.ones(2)}, 0.5)
+
+
+def test_scores_of_other_arrays_are_refused() -> None:
+    message = r"scores must have the leaves of params\. Missing: 'a'\. Unexpected: 'b'\. Make"
+    with pytest.raises(ValueError, match=message):
+        prune({"a": np.ones(3)}, {"b": np.ones(3)}, 0.5)
 
 
 def test_scores_keep_the_surest_the_largest_or_whatever_chance_says(key) -> None:

@@ -63,3 +63,17 @@ def test_a_second_stage_measures_what_the_first_has_left(model, params, key) -> 
 def test_shares_outside_zero_to_one_are_refused(model, params, key, name, share) -> None:
     with pytest.raises(ValueError, match=rf"{name} must lie in \(0, 1\)\. Got {share}"):
         staged_scores(model, params, alone(params), key, **{name: share})
+
+
+def test_a_stage_keeps_no_weight_more_for_the_rounding_of_its_share(key) -> None:
+    # 0.55 * 100 is 55.00000000000001 in float64, and a second stage that keeps 56 weights
+    # measures another Fisher diagonal.
+    model = posterior(mlp(3, (12,), 4), Examples())
+    params = jax.tree.map(lambda leaf: np.asarray(leaf) + 0.1, model.init(key))
+    assert _trees.size(params) == 100
+    staged = staged_scores(model, params, alone(params), key, ratio=0.55, least=0.4)
+    left = prune(params, staged, 0.55)
+    curvature = fisher_diagonal(model, alone(left), jax.random.fold_in(key, 1))
+    increase = jax.tree.map(lambda c, w: c * w**2, curvature, left)
+    order, expected = (np.argsort(-_trees.ravel_batch(x, 0))[:50] for x in (staged, increase))
+    np.testing.assert_array_equal(order, expected)

@@ -128,7 +128,7 @@ def test_xarray_opens_a_store_as_arvizs_schema_has_it(stored: Path) -> None:
 
 
 def test_an_existing_store_is_never_overwritten(stored: Path) -> None:
-    with pytest.raises(StoreError, match=r"never overwritten\. Got .*hmc\.zarr, which exists"):
+    with pytest.raises(StoreError, match=r"must be free.* Got .*hmc\.zarr, which exists"):
         save_samples(stored, make_samples())
     assert_equal(load_samples(stored), make_samples())
 
@@ -147,22 +147,27 @@ def test_an_unfinished_store_is_not_read(tmp_path: Path) -> None:
 
 def test_a_missing_store_is_said_to_be_missing(tmp_path: Path) -> None:
     assert not is_whole(tmp_path / "none.zarr")
-    with pytest.raises(StoreError, match=r"expected at .*none\.zarr\. There is none\. Sample"):
+    with pytest.raises(StoreError, match=r"must exist\. Got none at .*none\.zarr\. Write"):
         load_samples(tmp_path / "none.zarr")
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "got"),
     [
-        lambda draw: draw | {"log_noise_std": np.zeros(2)},
-        lambda draw: {"network": draw["network"]},
-        lambda draw: draw | {"more": np.zeros(1)},
+        (
+            lambda draw: draw | {"log_noise_std": np.zeros(2)},
+            r"\(2,\) at 'log_noise_std'. Got \(\)",
+        ),
+        (lambda draw: {"network": draw["network"]}, "Unexpected: 'log_noise_std'"),
+        (lambda draw: draw | {"more": np.zeros(1)}, "Missing: 'more'"),
     ],
     ids=["another shape", "an array less", "an array more"],
 )
-def test_a_store_of_another_network_is_refused(stored: Path, change) -> None:
+def test_a_store_of_another_network_is_refused(stored: Path, change, got) -> None:
     like = change(one_draw(make_samples()))
-    with pytest.raises(StoreError, match="must be of the network at hand.*with another config"):
+    with pytest.raises(
+        StoreError, match=rf"must hold .*{got}.* Was .*hmc\.zarr drawn with another"
+    ):
         load_samples(stored, like)
 
 

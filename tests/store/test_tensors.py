@@ -69,7 +69,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"expected at .*none\.safetensors\. There is none"):
+    with pytest.raises(StoreError, match=r"must exist\. Got none at .*none\.safetensors\. Save"):
         load_tensors(tmp_path / "none.safetensors")
 
 

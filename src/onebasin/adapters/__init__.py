@@ -1,1 +1,1 @@
-"""Networks of other libraries as `apply, params`, which all of onebasin takes."""
+"""Networks of other libraries as `apply, params`, which every function of onebasin takes."""

@@ -1,4 +1,4 @@
-"""Adapted: what an adapter makes of a module, a function of its params and how to renew them."""
+"""Adapted: a module of another library as a function of its params and inputs."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,19 +10,19 @@ from onebasin._types import Params
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Adapted:
-    """`apply(params, *inputs)` of a module of another library.
+    """The outputs of a module of another library, as a function `apply(params, *inputs)`.
 
-    A module that keeps running statistics, as BatchNorm does, has params of two collections,
-    `{"weights": ..., "statistics": ...}`, and two more functions, None for all others:
+    A module that keeps running statistics, as BatchNorm does, has params in two collections,
+    `{"weights": ..., "statistics": ...}`, and two more functions. They are None for other modules,
+    and are the fields of the same names of a `Network`.
 
-    - `apply.recalibrate(params, *inputs)` gives params whose statistics are those of these inputs,
-      as the library measures them in training. Weights stay as they are.
-    - `apply.batch_apply(params, *inputs)` is how the module is trained: it normalizes by the batch
-      at hand and reads no statistics. Dropout stays off.
-
-    They are the fields of the same names of a `Network`.
-
-    `apply.arranged(params)` are params as the adapter gives them, also of a PyTorch state_dict.
+    Args:
+        evaluate: `evaluate(params, *inputs)` gives the outputs in evaluation mode.
+        batch_apply: `batch_apply(params, *inputs)` gives the outputs as in training: it normalizes
+            by the batch itself and reads no statistics. Dropout stays off.
+        recalibrate: `recalibrate(params, *inputs)` gives params whose statistics are those of these
+            inputs, as the library measures them in training. Weights do not change.
+        like: A tree shaped like the params, by which `arranged` puts names into collections.
     """
 
     evaluate: Callable[..., Any]
@@ -31,7 +31,7 @@ class Adapted:
     like: Params = None
 
     def arranged(self, params: Params) -> Params:
-        """The same params in the collections that the adapter gives."""
+        """The params in the collections of the adapter, also if they are a PyTorch state_dict."""
         return params if self.like is None else arranged(params, self.like)
 
     def __call__(self, params: Params, *inputs: Any) -> Any:
@@ -44,7 +44,14 @@ def adapted(
     evaluate: Callable[..., Any],
     by_batch: Callable[[Params, Any], tuple[Any, Any]],
 ) -> Adapted:
-    """A function of params like these; `by_batch(params, inputs)` gives outputs and statistics."""
+    """The function of a module, with what running statistics need if the params hold any.
+
+    Args:
+        params: Params of the module, in collections if it keeps running statistics.
+        evaluate: `evaluate(params, *inputs)` gives the outputs in evaluation mode.
+        by_batch: `by_batch(params, inputs)` gives the outputs of norms that use their batch, and
+            the statistics that they measure.
+    """
     if not has_collections(params):
         return Adapted(evaluate)
 

@@ -1,4 +1,4 @@
-"""from_flax: modules of Flax, NNX or Linen, as functions of their weights."""
+"""from_flax: modules of Flax, NNX or Linen, as functions of their params."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,20 +17,36 @@ from onebasin.adapters.written import check_nothing_written, unread, written_lea
 _LINEN = "batch_stats"
 """The collection in which Linen's modules keep their running statistics."""
 
-_HINT = "Call module.eval() first; what draws random numbers in evaluation too must go."
+_HINT = "Call module.eval() first. Take out what draws random numbers or writes in evaluation too."
 
 
 def from_flax(module: Any, variables: Any = None, **keywords: Any) -> tuple[Adapted, Params]:
-    """A Flax module as `apply(params, *inputs)` and its inexact arrays.
+    """A Flax module as a function `apply(params, *inputs)`, and its params.
 
-    An NNX module holds its arrays itself; a Linen module needs the `variables` that `init` gave,
-    all collections of them. With running statistics, which are NNX's `BatchStat` and Linen's
-    `batch_stats`, params are `{"weights": ..., "statistics": ...}`, and `apply.recalibrate`
-    renews those of BatchNorm. Other arrays are closed over. `keywords`, such as `train=False` or
-    Linen's `method`, are handed to every call.
+    Params are the inexact arrays of the module, as nested dicts. With running statistics, which are
+    `BatchStat` of NNX and `batch_stats` of Linen, they are `{"weights": ..., "statistics": ...}`,
+    and `apply.recalibrate` renews the statistics of BatchNorm. Other arrays keep their present
+    values.
 
-    Raises: TypeError for what is no module; ValueError for variables that are missing or not
-    wanted. `apply` raises ValueError for a call that changes statistics or draws random numbers.
+    `apply` raises ValueError if a call changes statistics or draws random numbers, as calls in
+    training mode do.
+
+    Args:
+        module: An `nnx.Module` in evaluation mode, or a `linen.Module`.
+        variables: For Linen, all collections that `module.init(key, inputs)` gave. An NNX module
+            holds its arrays itself.
+        keywords: Passed to every call of the module, such as `train=False` or Linen's `method`.
+
+    Raises:
+        TypeError: If `module` is not a Flax module.
+        ValueError: If variables are missing for Linen, or were given for NNX.
+
+    Example:
+        >>> from flax import linen
+        >>> module = linen.Dense(10)
+        >>> apply, params = ob.from_flax(module, module.init(key, data.test.inputs))
+        >>> apply(params, data.test.inputs).shape
+        (50, 10)
     """
     from flax import linen, nnx  # pyright: ignore[reportMissingImports]  # an extra
 
@@ -42,17 +58,19 @@ def from_flax(module: Any, variables: Any = None, **keywords: Any) -> tuple[Adap
         return _from_nnx(module, keywords)
     if not isinstance(module, linen.Module):
         raise TypeError(
-            f"from_flax takes an nnx.Module or a linen.Module. Got {type(module).__name__}."
+            f"from_flax takes an nnx.Module or a linen.Module. Got {type(module).__name__}. "
+            "Pass the module itself, not its params."
         )
     if variables is None:
         raise ValueError(
             "A Linen module must come with its variables. Got none. "
-            "Hand over those that module.init(key, inputs) gave."
+            "Pass what module.init(key, inputs) gave."
         )
     return _from_linen(module, variables, keywords)
 
 
 def _from_nnx(module: Any, keywords: dict[str, Any]) -> tuple[Adapted, Params]:
+    """What `from_flax` returns for an NNX module."""
     from flax import nnx  # pyright: ignore[reportMissingImports]  # an extra
 
     graph, state = nnx.split(module)
@@ -64,6 +82,7 @@ def _from_nnx(module: Any, keywords: dict[str, Any]) -> tuple[Adapted, Params]:
     call = partial(_call_nnx, graph, state, keywords)
 
     def all_arrays(params: Params) -> Any:
+        """The arrays of the module in NNX's own tree, those of params and all others."""
         if not has_collections(params):
             return eqx.combine(params, rest)
         return _trees.merge(eqx.combine(params[WEIGHTS], rest), params[STATISTICS])
@@ -71,16 +90,16 @@ def _from_nnx(module: Any, keywords: dict[str, Any]) -> tuple[Adapted, Params]:
     def by_batch(params: Params, inputs: Any) -> tuple[Any, Any]:
         outputs, after = call(all_arrays(params), inputs, by_batch=True)
         leaves = _trees.named_leaves(after)
-        found = {name: leaves[name] for name in _trees.named_leaves(params[STATISTICS])}
-        return outputs, _trees.rebuild(found, params[STATISTICS])
+        statistics = {name: leaves[name] for name in _trees.named_leaves(params[STATISTICS])}
+        return outputs, _trees.rebuild(statistics, params[STATISTICS])
 
     def evaluate(params: Params, *inputs: Any) -> Any:
         arrays = all_arrays(params)
         outputs, after = call(arrays, inputs)
         written = written_leaves(arrays, after)
         if counters.intersection(written):
-            harmless = _idle(call, arrays, inputs, counters)
-            written = [name for name in written if name not in harmless]
+            unused = _unused_counters(call, arrays, inputs, counters)
+            written = [name for name in written if name not in unused]
         check_nothing_written(written, _HINT)
         return outputs
 
@@ -96,10 +115,14 @@ def _call_nnx(
     inputs: Any,
     by_batch: bool = False,
 ) -> tuple[Any, Any]:
-    """The outputs of a module with these arrays, and its arrays after the call."""
+    """The outputs of a module with these arrays, and its arrays after the call.
+
+    `graph` and `state` are what `nnx.split` gives of the module, `arrays` replace those of the
+    state, and `keywords` are passed to the call. With `by_batch`, norms normalize by their batch.
+    """
     from flax import nnx  # pyright: ignore[reportMissingImports]  # an extra
 
-    fresh = jax.tree.map(lambda leaf: leaf, state)  # a copy, for what is replaced is in place
+    fresh = jax.tree.map(lambda leaf: leaf, state)  # a copy, because arrays are replaced in place
     nnx.replace_by_pure_dict(fresh, arrays)
     merged = nnx.merge(graph, fresh)
     if by_batch:
@@ -108,8 +131,10 @@ def _call_nnx(
     return outputs, nnx.to_pure_dict(nnx.state(merged))
 
 
-def _idle(call: Callable[..., Any], arrays: Any, inputs: Any, counters: set[str]) -> set[str]:
-    """Counters of random keys that no output depends on, such as those for zeros."""
+def _unused_counters(
+    call: Callable[..., Any], arrays: Any, inputs: Any, counters: set[str]
+) -> set[str]:
+    """The counters of random keys on which no output depends, as for initial states of zeros."""
     leaves = _trees.named_leaves(arrays)
     merged = lambda counts: _trees.rebuild({**leaves, **counts}, arrays)
     return unread(
@@ -118,6 +143,7 @@ def _idle(call: Callable[..., Any], arrays: Any, inputs: Any, counters: set[str]
 
 
 def _from_linen(module: Any, variables: Any, keywords: dict[str, Any]) -> tuple[Adapted, Params]:
+    """What `from_flax` returns for a Linen module."""
     from flax import core, errors  # pyright: ignore[reportMissingImports]  # an extra
 
     plain = core.unfreeze(core.meta.unbox(variables))
@@ -126,6 +152,7 @@ def _from_linen(module: Any, variables: Any, keywords: dict[str, Any]) -> tuple[
     weights, rest = eqx.partition(others, eqx.is_inexact_array)
 
     def all_variables(params: Params) -> Any:
+        """The variables of the module, those of params and all others."""
         if not has_collections(params):
             return eqx.combine(params, rest)
         return {**eqx.combine(params[WEIGHTS], rest), **params[STATISTICS]}
@@ -133,8 +160,8 @@ def _from_linen(module: Any, variables: Any, keywords: dict[str, Any]) -> tuple[
     def by_batch(params: Params, inputs: Any) -> tuple[Any, Any]:
         with by_batch_linen():
             arrays = all_variables(params)
-            outputs, found = module.apply(arrays, *inputs, mutable=[_LINEN], **keywords)
-        return outputs, {**params[STATISTICS], **core.unfreeze(found)}
+            outputs, updated = module.apply(arrays, *inputs, mutable=[_LINEN], **keywords)
+        return outputs, {**params[STATISTICS], **core.unfreeze(updated)}
 
     def evaluate(params: Params, *inputs: Any) -> Any:
         try:
@@ -142,7 +169,7 @@ def _from_linen(module: Any, variables: Any, keywords: dict[str, Any]) -> tuple[
         except (errors.ModifyScopeVariableError, errors.InvalidRngError) as error:
             raise ValueError(
                 f"A module must be called as in evaluation. Got: {error} "
-                "Hand from_flax the keyword that its call takes, such as train=False."
+                "Pass from_flax the keyword that the module's call takes, such as train=False."
             ) from error
 
     params = collected(weights, statistics)

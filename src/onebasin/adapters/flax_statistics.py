@@ -1,6 +1,6 @@
-"""Flax's BatchNorm by the batch at hand, whatever its module asks of it.
+"""BatchNorm of Flax that normalizes by its batch, whatever mode its module asks for.
 
-The momentum is 0, so that the statistics that it keeps are those of its last call.
+Its momentum is 0, so that it keeps the statistics of the last call alone.
 """
 
 from collections.abc import Generator
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 def by_batch_nnx(module: Any) -> None:
     """Make every BatchNorm of a module normalize by its batch and keep its statistics, in place.
 
-    Modules hand BatchNorm a mode as they call it, which only another class can overrule.
+    A module can pass a mode to BatchNorm when it calls it. Only another class can overrule that.
     """
     from flax import nnx  # pyright: ignore[reportMissingImports]  # an extra
 
@@ -25,15 +25,17 @@ def by_batch_nnx(module: Any) -> None:
 
 
 def _training_class(kind: Any) -> Any:
-    def call(self: Any, x: Any, use_running_average: Any = None, **more: Any) -> Any:
-        return kind.__call__(self, x, use_running_average=False, **more)
+    """A subclass of a class of norms whose calls always use the batch."""
+
+    def call(self: Any, x: Any, use_running_average: Any = None, **keywords: Any) -> Any:
+        return kind.__call__(self, x, use_running_average=False, **keywords)
 
     return type(kind.__name__, (kind,), {"__call__": call})
 
 
 @contextmanager
 def by_batch_linen() -> Generator[None]:
-    """Every BatchNorm that is called here normalizes by its batch and writes its statistics."""
+    """Within this context, every BatchNorm normalizes by its batch and writes its statistics."""
     from flax import linen  # pyright: ignore[reportMissingImports]  # an extra
 
     def training(next_call: Any, args: Any, keywords: Any, context: Any) -> Any:
@@ -42,8 +44,9 @@ def by_batch_linen() -> Generator[None]:
             return next_call(*args, **keywords)
         for name in ("mean", "var"):
             if part.has_variable("batch_stats", name):
-                kept = part.get_variable("batch_stats", name)
-                part.put_variable("batch_stats", name, jnp.zeros_like(kept))
+                # New statistics take the old ones times zero, and zero times NaN would be NaN.
+                old = part.get_variable("batch_stats", name)
+                part.put_variable("batch_stats", name, jnp.zeros_like(old))
         settings = {"use_running_average": False, "momentum": 0.0}
         before = {name: getattr(part, name) for name in settings}
         keywords = {k: v for k, v in keywords.items() if k != "use_running_average"}

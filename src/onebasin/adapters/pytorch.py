@@ -1,7 +1,7 @@
-"""from_torch and to_torch: PyTorch modules as JAX functions of their weights, and back.
+"""from_torch and to_torch: PyTorch modules as JAX functions of their params, and back.
 
-What modules and params are held to is `pytorch_checks`; how PyTorch's operations become JAX's is
-`pytorch_environment`.
+`pytorch_checks` checks modules and params. In `pytorch_environment`, PyTorch's operations are run
+by JAX. `pytorch_statistics` does what running statistics need.
 """
 
 import copy
@@ -31,18 +31,34 @@ from onebasin.adapters.pytorch_statistics import ByBatch, statistics_in_module
 
 
 def from_torch(module: Any, *example_inputs: Any, **keywords: Any) -> tuple[Adapted, Params]:
-    """A PyTorch module as `apply(params, *inputs)` and params by the names of its state_dict.
+    """A PyTorch module as a JAX function `apply(params, *inputs)`, and its params by name.
 
-    Params are what the state_dict has of real and complex floating point, tables of positions too;
-    tied weights appear once, under their first name. With running statistics, as of BatchNorm,
-    they are `{"weights": ..., "statistics": ...}`, and `apply.recalibrate` renews the statistics.
-    Integers and what is not saved are closed over as they are now. `apply` takes and gives arrays,
-    and hands `keywords` to every call. It takes a whole state_dict of arrays as well. On the
-    example inputs it must give what PyTorch gives. Of a module that `torch.compile` or DataParallel
-    wraps, it is that module.
+    Params are the tensors of real and complex floating point in the state_dict, under the same
+    names. Tied weights appear once, under their first name. With running statistics, as those of
+    BatchNorm, params are `{"weights": ..., "statistics": ...}`, and `apply.recalibrate` renews the
+    statistics. Integers, and tensors that are not in the state_dict, keep their present values.
 
-    Raises: ImportError without torchax; TypeError for what is no module; ValueError for a module in
-    training mode or without weights, or one that torchax cannot run or runs otherwise.
+    `apply` takes and gives arrays of JAX. It takes a whole state_dict of arrays instead of params
+    as well. It is compared with PyTorch on the example inputs.
+
+    Args:
+        module: A `torch.nn.Module` in evaluation mode. One that `torch.compile` or DataParallel
+            wraps is unwrapped.
+        example_inputs: Tensors or arrays on which the module can be called.
+        keywords: Passed to every call of the module.
+
+    Raises:
+        ImportError: If torchax is not installed.
+        TypeError: If `module` is not a module of Python code, or its outputs are not tensors.
+        ValueError: If the module is in training mode, random or without weights, if torchax cannot
+            run it, or if it gives other outputs than PyTorch.
+
+    Example:
+        >>> import torch
+        >>> module = torch.nn.Linear(64, 10).eval()
+        >>> apply, params = ob.from_torch(module, data.test.inputs)
+        >>> params["weight"].shape, apply(params, data.test.inputs).shape
+        ((10, 64), (50, 10))
     """
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
@@ -63,18 +79,28 @@ def from_torch(module: Any, *example_inputs: Any, **keywords: Any) -> tuple[Adap
 
 
 def to_torch(params: Params, module: Any) -> Any:
-    """The module with params, as `from_torch` named them, written into its weights in place.
+    """The same PyTorch module, whose weights and running statistics are now those of `params`.
 
-    Each weight keeps its dtype and device, tied weights stay tied, and running statistics are
-    written like weights. Params may be in their two collections or, as in a state_dict, by names
-    alone; what a state_dict holds besides, such as counters of batches, stays as it is.
+    They are written in place. Each keeps its dtype and device, and tied weights stay tied. `params`
+    are named as `from_torch` names them, in their two collections or, as in a state_dict, without
+    collections. What else a state_dict holds, such as counters of batches, does not change.
 
-    Raises: ValueError for names or shapes that are not those of the module, and for complex numbers
-    where its weights are real.
+    Raises:
+        TypeError: If `module` is not a PyTorch module of Python code.
+        ValueError: If names or shapes are not those of the module, or params are complex and
+            the module's weights are real.
+
+    Example:
+        >>> import torch
+        >>> module = torch.nn.Linear(2, 1).eval()
+        >>> apply, params = ob.from_torch(module, torch.ones(1, 2))
+        >>> zeroed = ob.to_torch(jax.tree.map(np.zeros_like, params), module)
+        >>> zeroed(torch.ones(1, 2)).item()
+        0.0
     """
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
-    inner = plain_module(module, "Its place is behind params: to_torch(params, module).")
+    inner = plain_module(module, "Params come first: to_torch(params, module).")
     weights = _weights(inner)
     params = _by_name(params, inner)
     check_fits(params, weights)
@@ -85,14 +111,17 @@ def to_torch(params: Params, module: Any) -> Any:
 
 
 def _readable(array: np.ndarray) -> np.ndarray:
-    """NumPy has types that PyTorch cannot read, but all of floating point fit in these."""
+    """An array in a dtype that PyTorch can read: float64 if it has 8 bytes, else float32.
+
+    Those of JAX's own dtypes, such as bfloat16, fit into float32. Complex arrays do not change.
+    """
     if np.iscomplexobj(array):
         return array
     return array.astype(np.float64 if array.dtype.itemsize == 8 else np.float32)
 
 
 def _params(module: Any) -> Params:
-    """The arrays of a module; running statistics, if there are any, in a collection of theirs."""
+    """The params of a module, in two collections if it has running statistics."""
     arrays = {name: numpy_array(tensor) for name, tensor in _weights(module).items()}
     statistics = arrays.keys() & statistics_in_module(module)
     weights = {name: leaf for name, leaf in arrays.items() if name not in statistics}
@@ -100,9 +129,9 @@ def _params(module: Any) -> Params:
 
 
 def _by_name(params: Params, module: Any) -> dict[str, Any]:
-    """Params by the names of the state_dict, without what it holds besides: integers and ties.
+    """Params by their names in the state_dict, without its integers and repeated tied weights.
 
-    Raises: ValueError for names that are missing or not the module's.
+    Raises ValueError if names are missing or are not those of the module.
     """
     named = {**params[WEIGHTS], **params[STATISTICS]} if has_collections(params) else dict(params)
     others = module.state_dict().keys() - _weights(module).keys()
@@ -112,7 +141,7 @@ def _by_name(params: Params, module: Any) -> dict[str, Any]:
 
 
 def _weights(module: Any) -> dict[str, Any]:
-    """The tensors of real and complex floating point that a module saves, each once."""
+    """The tensors of real and complex floating point in a module's state_dict, each once."""
     named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     saved = module.state_dict(keep_vars=True)
     return {
@@ -123,7 +152,7 @@ def _weights(module: Any) -> dict[str, Any]:
 
 
 def _constants(module: Any) -> dict[str, np.ndarray]:
-    """All other tensors of a module: integers, buffers that are not saved, plain attributes."""
+    """All other tensors of a module by name: integers, buffers not saved, plain attributes."""
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
     named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
@@ -136,7 +165,7 @@ def _constants(module: Any) -> dict[str, np.ndarray]:
 
 
 def _function(module: Any, keywords: dict[str, Any], environment: Any) -> Adapted:
-    """The module as a function of its params; the module is this function's own."""
+    """The function of a module's params and inputs. No one else may use the module afterwards."""
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
     is_tensor = lambda leaf: isinstance(leaf, torch.Tensor)
@@ -148,7 +177,7 @@ def _function(module: Any, keywords: dict[str, Any], environment: Any) -> Adapte
     statistics = _weights(module).keys() & statistics_in_module(module)
 
     def call(params: Params, inputs: Any, by_batch: bool = False) -> tuple[Any, Params]:
-        """The outputs, and what norms measured of the batch if they normalize by it."""
+        """The outputs, and the statistics of the batch that norms measured if they use it."""
         with running(environment):
             named = _by_name(params, module)
             weights, arguments = jax.tree.map(jnp.asarray, (named, inputs))
@@ -156,17 +185,17 @@ def _function(module: Any, keywords: dict[str, Any], environment: Any) -> Adapte
             weights, arguments, extra = environment.j2t_iso(
                 ({**weights, **constants}, arguments, extra)
             )
-            kept = {name: weights[name] for name in statistics}
-            norms = ByBatch(kept, environment.t2j_iso)
+            running_statistics = {name: weights[name] for name in statistics}
+            norms = ByBatch(running_statistics, environment.t2j_iso)
             with norms.mode() if by_batch else nullcontext():
                 outputs = torch.func.functional_call(module, weights, arguments, extra)
             return outputs_as(environment.t2j_iso, outputs), norms.measured
 
     def recalibrate(params: Params, *inputs: Any) -> Params:
-        found = call(params, inputs, by_batch=True)[1]
+        measured = call(params, inputs, by_batch=True)[1]
         if not has_collections(params):
-            return {**params, **found}
-        return {**params, STATISTICS: {**params[STATISTICS], **found}}
+            return {**params, **measured}
+        return {**params, STATISTICS: {**params[STATISTICS], **measured}}
 
     like = jax.tree.map(lambda _: 0, _params(module))
     evaluate = lambda params, *inputs: call(params, inputs)[0]
@@ -177,7 +206,7 @@ def _function(module: Any, keywords: dict[str, Any], environment: Any) -> Adapte
 
 
 def _as_wide_as(weights: dict[str, Any], closed: Any) -> Any:
-    """Arrays of constants, in 64 bits where weights are: PyTorch does not mix them everywhere."""
+    """The constants as arrays of JAX, in 64 bits if weights are: PyTorch rarely mixes widths."""
     is_wide = jnp.finfo(jnp.result_type(*weights.values())).bits == 64
 
     def constant(leaf: Any) -> Any:
@@ -191,7 +220,7 @@ def _as_wide_as(weights: dict[str, Any], closed: Any) -> Any:
 
 
 def _own_tensor(leaf: Any) -> Any:
-    """A tensor that a module may write to."""
+    """A copy of a leaf as a tensor, which a module may write to."""
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
     return leaf.detach().clone() if isinstance(leaf, torch.Tensor) else torch.tensor(leaf)

@@ -1,4 +1,4 @@
-"""What from_torch and to_torch hold modules and params to, and tensors as arrays."""
+"""The checks of modules and params in from_torch and to_torch, and tensors as arrays."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,22 +12,24 @@ from onebasin._types import Params
 from onebasin._words import did_you_mean
 
 _TOLERANCE = 1e-4
+"""The largest difference from PyTorch that passes, as a share of the largest output."""
 
 
 def numpy_array(tensor: Any) -> np.ndarray:
-    """A copy of a tensor, on the host."""
+    """A copy of a tensor as an array of NumPy, in bfloat16 of JAX if it is in that of PyTorch."""
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
     tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
-    if tensor.dtype == torch.bfloat16:  # NumPy has none of its own
+    if tensor.dtype == torch.bfloat16:  # NumPy has no such dtype of its own
         return tensor.float().numpy().astype(jnp.bfloat16)
     return np.array(tensor.numpy())
 
 
 def outputs_as(array: Callable[[Any], Any], outputs: Any) -> Any:
-    """What a module puts out, as dicts and tuples of what `array` makes of tensors.
+    """The outputs of a module with every tensor as `array(tensor)`, in dicts and tuples.
 
-    Raises: TypeError for what is neither a tensor nor made of these.
+    Raises:
+        TypeError: If an output is neither a tensor nor a dict, tuple or list of outputs.
     """
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
@@ -43,25 +45,27 @@ def outputs_as(array: Callable[[Any], Any], outputs: Any) -> Any:
         case _:
             raise TypeError(
                 "A module must put out tensors, or tuples and dicts of tensors. "
-                f"Got {type(outputs).__name__}. Wrap it in a module that picks the tensors."
+                f"Got {type(outputs).__name__}. Wrap it in a module that returns the tensors."
             )
 
 
 def check_evaluation_mode(module: Any) -> None:
-    """Refuse parts that compute something else in training, where they are in training mode."""
-    found = [
+    """Raise ValueError if a part is in training mode and computes something else there."""
+    in_training = [
         f"{name or 'the module'} ({type(part).__name__})"
         for name, part in module.named_modules()
         if part.training and _depends_on_mode(part)
     ]
-    if found:
+    if in_training:
         raise ValueError(
             "A module must be in evaluation mode: in training, dropout is random and BatchNorm "
-            f"uses its batch. Got {', '.join(found)} in training mode. Call module.eval() first."
+            f"uses its batch. Got {', '.join(in_training)} in training mode. "
+            "Call module.eval() first."
         )
 
 
 def _depends_on_mode(part: Any) -> bool:
+    """Whether a part of a module computes something else in training mode."""
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
     nn: Any = torch.nn  # the bases of all dropouts and norms are private to it
@@ -74,27 +78,28 @@ def _depends_on_mode(part: Any) -> bool:
 
 
 def check_has_weights(module: Any, weights: Mapping[str, Any]) -> None:
-    """Refuse a module that has nothing to align.
-
-    Raises: ValueError.
-    """
+    """Raise ValueError if a module has no weights of floating point, so nothing to align."""
     if not weights:
         saved = sorted(module.state_dict())
         raise ValueError(
             "A module must have weights of real or complex floating point. Got "
-            f"{f'{saved}, which are not' if saved else 'none'} in {type(module).__name__}."
+            f"{f'{saved}, which are not' if saved else 'none'} in {type(module).__name__}. "
+            "Register tensors as parameters or buffers."
         )
 
 
 def plain_module(module: Any, hint: str) -> Any:
-    """The module inside of those that compile it or run it on several devices.
+    """The module without the modules around it that compile it or run it on several devices.
 
-    Raises: TypeError for what is no module, with a hint, and for one that is no Python code.
+    Raises:
+        TypeError: If it is not a module, with a hint how to mend that, or not Python code.
     """
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
     if not isinstance(module, torch.nn.Module):
-        raise TypeError(f"A torch.nn.Module is wanted. Got {type(module).__name__}. {hint}")
+        raise TypeError(
+            f"The module must be a torch.nn.Module. Got {type(module).__name__}. {hint}"
+        )
     parallel = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
     while True:
         if isinstance(module, parallel):
@@ -106,53 +111,54 @@ def plain_module(module: Any, hint: str) -> Any:
     if isinstance(module, torch.jit.ScriptModule):
         raise TypeError(
             "A module must be Python code, which JAX can trace. Got a scripted or traced one, "
-            f"{type(module).__name__}. Hand over the module that it was made from."
+            f"{type(module).__name__}. Pass the module that it was made from."
         )
     return module
 
 
 def check_not_random(first: Any, again: Any) -> None:
-    """Refuse a module that gives other outputs when it is called again.
-
-    Raises: ValueError.
-    """
+    """Raise ValueError if a module gives other outputs when it is called again."""
     change = _change(again, first)
     if change > 0:
         raise ValueError(
-            "A module must give the same outputs whenever it is called. Got others by "
-            f"{change:.2g} of the largest when it was called again. Is it random, or does it "
-            "change as it is called? What makes it so must go."
+            "A module must give the same outputs whenever it is called. Got outputs that differ by "
+            f"{change:.2g} of the largest when it was called again. Take out what is random, or "
+            "what a call changes."
         )
 
 
 def check_same_outputs(
     apply: Callable[..., Any], params: Params, inputs: Any, expected: Any
 ) -> None:
-    """Refuse a function whose outputs are not those that PyTorch gives.
+    """Raise ValueError unless a function gives the outputs that PyTorch gives.
 
-    Raises: ValueError.
+    Args:
+        apply: The function of params and inputs that torchax runs.
+        params: Its params.
+        inputs: Its inputs.
+        expected: The outputs of PyTorch, as arrays.
     """
     try:
         with jax.default_matmul_precision("highest"):
-            found = jax.tree.map(np.asarray, jax.jit(apply)(params, *inputs))
+            outputs = jax.tree.map(np.asarray, jax.jit(apply)(params, *inputs))
     except Exception as error:
         raise ValueError(
             f"torchax must be able to run the module. Got {type(error).__name__}: {error} "
-            "Tensors that are neither parameters nor buffers nor attributes, and operations "
-            "that torchax does not have, must go."
+            "Take out operations that torchax does not have, and tensors that are neither "
+            "parameters, buffers nor attributes of a module."
         ) from error
-    change, tolerance = _change(found, expected), _tolerance(params)
+    change, tolerance = _change(outputs, expected), _tolerance(params)
     if not change <= tolerance:  # NaN fails too
         raise ValueError(
             f"apply must give what PyTorch gives, within {tolerance:g} of the largest output. Got "
             f"a difference of {change:.2g}: torchax computes some operation of the module "
-            "otherwise. Try its parts one by one, and write that operation in another way."
+            "differently. Try its parts one by one, and write that operation in another way."
         )
 
 
-def _change(found: Any, expected: Any) -> float:
+def _change(outputs: Any, expected: Any) -> float:
     """The largest difference between outputs, as a share of the largest output."""
-    pairs = list(zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True))
+    pairs = list(zip(jax.tree.leaves(outputs), jax.tree.leaves(expected), strict=True))
     wide = [(_in_64_bits(a), _in_64_bits(b)) for a, b in pairs]
     sizes = [np.abs(b[np.isfinite(b)]).max(initial=0.0) for _, b in wide]
     same = lambda a, b: (a == b) | (np.isnan(a) & np.isnan(b))
@@ -161,11 +167,15 @@ def _change(found: Any, expected: Any) -> float:
 
 
 def _in_64_bits(array: Any) -> np.ndarray:
+    """An array in float64, or in complex128 if it is complex."""
     return np.asarray(array, np.complex128 if np.iscomplexobj(array) else np.float64)
 
 
 def _tolerance(params: Params) -> float:
-    """What rounding may make of a function that is the same: half precision rounds more."""
+    """The largest difference that rounding explains: 1e-4, or more if params are in half precision.
+
+    It is 16 times the eps of the coarsest dtype of the params, if that is more.
+    """
     coarsest = max(
         (float(jnp.finfo(leaf.dtype).eps) for leaf in jax.tree.leaves(params)), default=0.0
     )
@@ -173,14 +183,11 @@ def _tolerance(params: Params) -> float:
 
 
 def check_names(params: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
-    """Refuse params with other names than the weights of a module.
-
-    Raises: ValueError.
-    """
+    """Raise ValueError if params have other names than the weights of a module."""
     missing, unexpected = sorted(weights.keys() - params), sorted(params.keys() - weights)
     if missing or unexpected:
         close = did_you_mean(unexpected[0], missing) if unexpected else ""
-        hint = close or " Are they of another module?"
+        hint = close or " Were they made of another module?"
         raise ValueError(
             "Params must have the names that from_torch gives the weights of the module. "
             f"{_trees.difference(params, weights)}{hint}"
@@ -188,17 +195,18 @@ def check_names(params: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
 
 
 def check_fits(params: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
-    """Refuse params with other shapes than the weights of a module, or complex ones.
+    """Raise ValueError unless params have the shapes of a module's weights and fit their dtypes.
 
-    Raises: ValueError.
+    Complex params do not fit real weights.
     """
     for name, tensor in weights.items():
         if np.shape(params[name]) != tuple(tensor.shape):
             raise ValueError(
                 f"{name} must have the shape that it has in the module, {tuple(tensor.shape)}. "
-                f"Got {np.shape(params[name])}. Of samples, hand over one draw."
+                f"Got {np.shape(params[name])}. If these are samples, pass one draw of them."
             )
         if np.iscomplexobj(params[name]) and not tensor.is_complex():
             raise ValueError(
-                f"{name} must be real, as it is in the module. Got {params[name].dtype}."
+                f"{name} must be real, as it is in the module. Got {params[name].dtype}. "
+                "Take its real part, or write into a module of complex weights."
             )

@@ -1,4 +1,4 @@
-"""Where PyTorch's operations are JAX's: torchax, without its traces on the rest of a process."""
+"""PyTorch's operations run by JAX: torchax, without its changes to the rest of the process."""
 
 import sys
 import warnings
@@ -13,15 +13,16 @@ from jax.core import Tracer
 
 @cache
 def jax_environment() -> Any:
-    """torchax, apart from the environment that its own users share.
+    """An environment of torchax, apart from the one that users of torchax share.
 
-    Operations on constants alone are done at once, even while JAX traces: modules branch on them,
-    such as on whether a mask is causal.
+    Operations on constants alone are computed at once, also while JAX traces, because modules
+    branch on their results: for instance on whether a mask is causal.
 
-    Raises: ImportError without torchax.
+    Raises:
+        ImportError: If torchax is not installed.
     """
     try:
-        with _without_traces():
+        with _without_side_effects():
             import torchax.tensor  # pyright: ignore[reportMissingImports]  # an extra
             import torchax.view  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError as error:
@@ -30,7 +31,7 @@ def jax_environment() -> Any:
             "`pip install 'onebasin[torch]'`."
         ) from error
 
-    # They name their device by what torchax would have had it called.
+    # Its tensors name their device by the name that torchax gives it when it is imported.
     tensors: list[Any] = [torchax.tensor.Tensor, torchax.view.View]
     for tensor in tensors:
         tensor.device = property(lambda tensor: _device())
@@ -47,42 +48,46 @@ def jax_environment() -> Any:
 
 
 def _device() -> Any:
+    """The device of torchax, by the name that PyTorch has for devices of others."""
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
     return torch.device("privateuseone", 0)
 
 
 @contextmanager
-def _without_traces() -> Generator[None]:
-    """What torchax does to a process when it is imported is not done.
+def _without_side_effects() -> Generator[None]:
+    """Within this context, importing torchax does not change PyTorch.
 
-    It makes JAX PyTorch's accelerator, for good, with which torch.compile fails for any module, and
-    turns a fast path of attention off. Nothing of it is needed: without a name of its own the
-    device is `privateuseone`. Who uses torchax as well must import it first, and gets all of it.
+    Otherwise it makes JAX the accelerator of PyTorch for the rest of the process, with which
+    torch.compile fails for any module, and turns a fast path of attention off. Neither is needed
+    here: the device keeps its name `privateuseone`. Whoever uses torchax too must import it before.
     """
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
-    whole: Any = torch  # what torchax calls is private to PyTorch
-    attention, utils = torch.backends.mha, whole.utils
+    untyped: Any = torch  # the functions that torchax calls are private to PyTorch
+    attention, utils = torch.backends.mha, untyped.utils
     was_fast = attention.get_fastpath_enabled()
-    kept = utils.rename_privateuse1_backend, whole._register_device_module
+    functions = utils.rename_privateuse1_backend, untyped._register_device_module
     utils.rename_privateuse1_backend = lambda name: None
-    whole._register_device_module = lambda name, module: None
+    untyped._register_device_module = lambda name, module: None
     try:
         yield
     finally:
-        utils.rename_privateuse1_backend, whole._register_device_module = kept
+        utils.rename_privateuse1_backend, untyped._register_device_module = functions
         attention.set_fastpath_enabled(was_fast)
 
 
 @contextmanager
 def _device_module() -> Generator[None]:
-    """PyTorch finds the module of its device by name when it makes a tensor there."""
+    """Within this context, PyTorch finds the module of torchax's device by the device's name.
+
+    It needs the module whenever it makes a tensor on the device.
+    """
     import torch  # pyright: ignore[reportMissingImports]  # an extra
     import torchax.device_module  # pyright: ignore[reportMissingImports]  # an extra
 
     name = f"torch.{_device().type}"
-    if name in sys.modules:  # as where torchax was imported before
+    if name in sys.modules:  # as it is if torchax was imported before
         yield
         return
     sys.modules[name] = torchax.device_module
@@ -95,32 +100,32 @@ def _device_module() -> Generator[None]:
 
 
 def _is_traced(leaf: Any) -> bool:
-    """Whether a leaf is a tensor, or a view of one, that holds no numbers yet."""
+    """Whether a leaf is a tensor, or a view of a tensor, that JAX traces: it has no numbers yet."""
     array_of = getattr(leaf, "source_jax", None) or getattr(leaf, "jax", None)
     return callable(array_of) and isinstance(array_of(), Tracer)
 
 
 @contextmanager
 def running(environment: Any) -> Generator[None]:
-    """PyTorch's operations run in an environment, and leave nothing behind."""
+    """Within this context, JAX runs PyTorch's operations. Afterwards all settings are as before."""
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
     attention = torch.backends.mha
     was_fast = attention.get_fastpath_enabled()
     with ExitStack() as stack:
-        # PyTorch promotes ranks and types whatever is held to be right in JAX code.
+        # PyTorch promotes ranks and dtypes, also if the user's settings of JAX forbid it.
         stack.enter_context(jax.numpy_rank_promotion("allow"))
         stack.enter_context(jax.numpy_dtype_promotion("standard"))
         stack.enter_context(warnings.catch_warnings())
-        # torchax asks for PyTorch's 64 bits whether or not JAX has them.
+        # torchax asks for the 64 bits of PyTorch, whether or not they are enabled in JAX.
         warnings.filterwarnings("ignore", "Explicitly requested dtype", UserWarning)
-        # A key that is split while tracing would stay behind as a tracer.
+        # A key that is split while JAX traces would stay in the environment as a tracer.
         stack.enter_context(environment.override_property(prng=environment.prng_key))
         stack.callback(attention.set_fastpath_enabled, was_fast)
         attention.set_fastpath_enabled(False)  # one fused operation that JAX does not have
         stack.enter_context(torch.no_grad())
         stack.enter_context(environment)
         stack.enter_context(_device_module())
-        # Tensors that the module makes without a device must be JAX's too.
+        # Tensors that the module makes without naming a device must be on this one too.
         stack.enter_context(_device())
         yield

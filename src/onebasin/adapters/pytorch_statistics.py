@@ -1,7 +1,7 @@
 """Running statistics of PyTorch modules: which tensors they are, and those of a batch.
 
-Norms are looked at where they call PyTorch's functions, so that layers that only call these, such
-as a norm with an activation in one, count as well.
+Calls of PyTorch's functions for norms are intercepted, not those of its layers. So layers of other
+authors that call these functions, such as a norm and an activation in one layer, work as well.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,21 +12,21 @@ import jax.numpy as jnp
 
 
 def statistics_in_module(module: Any) -> frozenset[str]:
-    """The names of the running statistics in a module's state_dict: those of its norms."""
+    """The names in a module's state_dict of the running means and variances of its norms."""
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
     nn: Any = torch.nn  # the base of all norms that keep statistics is private to it
     names = {id(tensor): name for name, tensor in module.named_buffers()}
     norms = (part for part in module.modules() if isinstance(part, nn.modules.batchnorm._NormBase))
-    kept = (tensor for part in norms for tensor in (part.running_mean, part.running_var))
-    return frozenset(names[id(tensor)] for tensor in kept if tensor is not None)
+    tensors = (tensor for part in norms for tensor in (part.running_mean, part.running_var))
+    return frozenset(names[id(tensor)] for tensor in tensors if tensor is not None)
 
 
 class ByBatch:
-    """Norms that are called in its mode normalize by their batch, and what they measure is kept.
+    """A mode in which norms normalize by their batch; it collects what they measure.
 
-    `statistics` are the tensors that norms are handed as their running ones, by name, and `to_jax`
-    makes arrays of tensors.
+    `statistics` are the tensors of running statistics by name, with which norms are called, and
+    `to_jax` makes an array of a tensor.
     """
 
     def __init__(self, statistics: Mapping[str, Any], to_jax: Callable[[Any], jax.Array]):
@@ -36,11 +36,11 @@ class ByBatch:
 
     @property
     def measured(self) -> dict[str, Any]:
-        """The mean over the calls of each norm, as PyTorch's `momentum=None` has it."""
-        return {name: sum(found) / len(found) for name, found in self._measured.items()}
+        """New statistics by name: means over all calls of a norm, as with `momentum=None`."""
+        return {name: sum(values) / len(values) for name, values in self._measured.items()}
 
     def mode(self) -> Any:
-        """The context in which norms are called."""
+        """The context in which calls of norms are intercepted."""
         from torch.nn import functional  # pyright: ignore[reportMissingImports]  # an extra
         from torch.overrides import (  # pyright: ignore[reportMissingImports]  # an extra
             TorchFunctionMode,
@@ -73,8 +73,8 @@ class ByBatch:
         from torch.nn import functional  # pyright: ignore[reportMissingImports]  # an extra
 
         if id(running_mean) not in self._names:
-            kept = running_mean, running_var
-            return functional.batch_norm(input, *kept, weight, bias, training, momentum, eps)
+            running = running_mean, running_var
+            return functional.batch_norm(input, *running, weight, bias, training, momentum, eps)
         outputs = functional.batch_norm(input, None, None, weight, bias, True, momentum, eps)
         self._keep(input, (0, *range(2, input.ndim)), running_mean, running_var)
         return outputs
@@ -93,19 +93,23 @@ class ByBatch:
         from torch.nn import functional  # pyright: ignore[reportMissingImports]  # an extra
 
         if id(running_mean) not in self._names:
-            kept = running_mean, running_var
+            running = running_mean, running_var
             rest = weight, bias, use_input_stats, momentum, eps
-            return functional.instance_norm(input, *kept, *rest)
+            return functional.instance_norm(input, *running, *rest)
         outputs = functional.instance_norm(input, None, None, weight, bias, True, momentum, eps)
         self._keep(input, tuple(range(2, input.ndim)), running_mean, running_var)
         return outputs
 
     def _keep(self, input: Any, axes: tuple[int, ...], running_mean: Any, running_var: Any) -> None:
-        """Mean and unbiased variance along axes, as running ones; averaged over examples."""
+        """Collect the mean and the unbiased variance along axes, averaged over examples.
+
+        `running_mean` and `running_var` are the tensors in whose place they will be.
+        """
         x = self._to_jax(input)
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-        found = ((running_mean, x.mean(axes)), (running_var, x.var(axes, ddof=1)))
-        for tensor, value in found:
-            whole = value if 0 in axes else value.mean(0)
+        moments = ((running_mean, x.mean(axes)), (running_var, x.var(axes, ddof=1)))
+        for tensor, moment in moments:
+            over_examples = moment if 0 in axes else moment.mean(0)
             dtype = self._to_jax(tensor).dtype
-            self._measured.setdefault(self._names[id(tensor)], []).append(whole.astype(dtype))
+            name = self._names[id(tensor)]
+            self._measured.setdefault(name, []).append(over_examples.astype(dtype))

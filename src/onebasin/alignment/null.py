@@ -1,12 +1,12 @@
 """The null floor: how far alignment alone shrinks draws that share nothing."""
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
 from onebasin._arguments import check_key
 from onebasin._collections import statistics_in, without_statistics
+from onebasin._random import numpy_rng
 from onebasin._types import Key, Params
 from onebasin.alignment.align import align
 from onebasin.alignment.autoregression import fit_autoregression
@@ -28,7 +28,7 @@ def null_draws(samples: Samples, symmetry: Symmetry, *, key: Key) -> Samples:
     do not vary. Every draw has the same `lp`, for noise has no density.
     """
     check_key(key)
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    rng = numpy_rng(key)
     samples = Samples(symmetry.arranged(samples.params), samples.stats)
     pieces = symmetry.unfold(samples.params, 2)
     statistics = statistics_in(samples.params)

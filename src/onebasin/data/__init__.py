@@ -1,6 +1,7 @@
-"""Data sets: embedded, MNIST-style and one's own, split and standardized the same way.
+"""Data sets: those of scikit-learn, MNIST and Fashion-MNIST, and files of your own.
 
-Only NumPy arrays come out; nothing here knows of networks, methods or JAX.
+All are split and standardized in the same way. The result holds NumPy arrays alone; nothing here
+depends on networks, methods or JAX.
 """
 
 from onebasin.data.checks import DataError

@@ -1,4 +1,4 @@
-"""Data sets of one's own in NumPy's `.npz`. Arrays are read one by one and never unpickled."""
+"""Data sets in NumPy's `.npz` archives. Arrays are read one by one and never unpickled."""
 
 import zipfile
 import zlib
@@ -19,7 +19,7 @@ Array: TypeAlias = NDArray[Any]
 
 OFFICIAL_NAMES = ("x_train", "y_train", "x_test", "y_test")
 _PAIRS = (("inputs", "targets"), ("x", "y"), ("X", "y"))
-# What NumPy and zipfile raise, between them, on files that are damaged or of another kind.
+# What NumPy and zipfile raise for files that are damaged or of another kind.
 _UNREADABLE = (
     OSError,
     ValueError,
@@ -32,9 +32,13 @@ _UNREADABLE = (
 
 
 def read_npz(path: Path, target: str | int | None) -> Source:
-    """The inputs and targets in an archive; `target` says which, see `load_dataset`.
+    """The inputs and targets of an archive.
 
-    Raises: DataError where no rule tells inputs and targets apart, or the file is unreadable.
+    `target` is a column of the only table, or the name of an array, as `load_dataset` describes.
+
+    Raises:
+        DataError: If no rule says which array holds the inputs and which the targets, or the file
+            cannot be read.
     """
     names = array_names(path)
     if isinstance(target, str):
@@ -54,25 +58,30 @@ def read_npz(path: Path, target: str | int | None) -> Source:
 
 
 def _read_named(path: Path, names: list[str], target: str) -> Source:
+    """The data of an archive with arrays `names`, of which `target` holds the targets.
+
+    If `target` is a table, its last column holds them.
+    """
     if target not in names:
         raise DataError(
             f"target must name an array of {path.name}, {names}. Got {target!r}."
             f"{did_you_mean(target, names)} Pass one of them."
         )
-    chosen = read_array(path, target)
-    if chosen.ndim == 2:
-        return _split_table(f"{path.stem}-{target}", chosen, -1)
+    targets = read_array(path, target)
+    if targets.ndim == 2:
+        return _split_table(f"{path.stem}-{target}", targets, -1)
     others = [name for name in names if name != target]
     inputs = [name for name, _ in _PAIRS if name in others] or others
     if len(inputs) != 1:
         raise DataError(
             f"One array of {path.name} must be the inputs of target {target!r}. "
-            f"Got {others}. Rename the one you mean to 'inputs'."
+            f"Got {others}. Rename the array of inputs to 'inputs'."
         )
-    return Source(path.stem, read_array(path, inputs[0]), chosen)
+    return Source(path.stem, read_array(path, inputs[0]), targets)
 
 
 def _split_table(name: str, table: Array, column: int) -> Source:
+    """A table (rows, columns) as targets, which are one column, and inputs, which are the rest."""
     if table.ndim != 2 or table.shape[1] < 2:
         raise DataError(
             "A table must be (rows, columns) with at least 2 columns, the inputs and the target. "
@@ -88,9 +97,10 @@ def _split_table(name: str, table: Array, column: int) -> Source:
 
 
 def read_official(path: Path, name: str) -> Source:
-    """An archive in the layout of Keras, `x_train, y_train, x_test, y_test`.
+    """The data of an archive in the layout of Keras, `x_train, y_train, x_test, y_test`.
 
-    Raises: DataError where one of the four is missing or unreadable.
+    Raises:
+        DataError: If one of the four arrays is missing or cannot be read.
     """
     missing = sorted(set(OFFICIAL_NAMES) - set(array_names(path)))
     if missing:
@@ -103,13 +113,21 @@ def read_official(path: Path, name: str) -> Source:
 
 
 def array_names(path: Path) -> list[str]:
-    """The names of the arrays in an archive. Raises: DataError where it is no archive."""
+    """The names of the arrays in an archive.
+
+    Raises:
+        DataError: If the file is not an archive.
+    """
     with _open(path) as archive:
         return list(archive.files)
 
 
 def read_array(path: Path, name: str) -> Array:
-    """One array of an archive. Raises: DataError where it is damaged or holds objects."""
+    """One array of an archive.
+
+    Raises:
+        DataError: If it is damaged, or holds Python objects, which only unpickling would read.
+    """
     with _open(path) as archive:
         try:
             array = cast(object, archive[name])
@@ -118,10 +136,10 @@ def read_array(path: Path, name: str) -> Array:
                 f"Array {name!r} of {path.name} must be readable numbers or text, no objects. "
                 f"Got an error ({_first_line(error)}). Save it again as a plain array."
             ) from error
-    # Members that are no arrays come back as bytes.
+    # NumPy reads members of the archive that are not arrays as bytes.
     if not isinstance(array, np.ndarray):
         raise DataError(
-            f"Members of {path.name} must be arrays. Got {name!r}, which is none. "
+            f"Members of {path.name} must be arrays. Got {name!r}, which is not. "
             "Write the file with np.savez."
         )
     return cast(Array, array)
@@ -129,8 +147,9 @@ def read_array(path: Path, name: str) -> Array:
 
 @contextmanager
 def _open(path: Path) -> Generator[NpzFile[Any], None, None]:
+    """An archive that is open within the context. Raises DataError if the file is not one."""
     with ExitStack() as stack:
-        # NumPy would leave the file open where it turns out to be no archive.
+        # NumPy would leave the file open if it is not an archive.
         try:
             file = stack.enter_context(path.open("rb"))
             archive = cast(object, np.load(file, allow_pickle=False))
@@ -145,7 +164,8 @@ def _open(path: Path) -> Generator[NpzFile[Any], None, None]:
 
 
 def _no_archive(path: Path, error: BaseException) -> DataError:
-    # NumPy takes any unknown bytes for a pickle and advises to allow it: not repeated here.
+    """What to raise for a file that NumPy cannot open as an archive."""
+    # NumPy takes unknown bytes for a pickle and advises to allow pickles, which would be unsafe.
     reason = "" if isinstance(error, ValueError) else f" ({_first_line(error)})"
     return DataError(
         f"{path.name} must be an archive written by np.savez, as its ending says. "
@@ -154,4 +174,5 @@ def _no_archive(path: Path, error: BaseException) -> DataError:
 
 
 def _first_line(error: BaseException) -> str:
+    """The first line of an error's text, or its type if it has no text."""
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,4 +1,4 @@
-"""From what a reader found to a checked, split, scaled and standardized `Dataset`."""
+"""From the raw arrays of a reader to a checked, split, scaled and standardized `Dataset`."""
 
 from typing import Any, TypeAlias
 
@@ -23,7 +23,18 @@ def assemble(
     pool: int,
     standardize: bool | None,
 ) -> Dataset:
-    """The data set of `load_dataset`, from raw arrays. Raises: DataError."""
+    """The data set that `load_dataset` returns, from raw arrays.
+
+    Args:
+        source: The raw inputs and targets, and an official test set if there is one.
+        options: How many rows each part gets, and the seed.
+        task: What is learned. None: what the source says, or else `infer_task`.
+        pool: The side of the square blocks of pixels that are averaged.
+        standardize: Whether inputs are standardized on train. None: those of tables are.
+
+    Raises:
+        DataError: If data or options break a rule.
+    """
     encoded = _check_and_encode(source, task)
     image_shape = pooled_shape(source.inputs.shape, pool)
     inputs, targets = _split(source, encoded, options)
@@ -59,6 +70,7 @@ def assemble(
 
 
 def _check_and_encode(source: Source, task: Task | None) -> Encoded:
+    """The targets of all rows, those of an official test set last, as labels or numbers."""
     check_examples(source.inputs, source.targets)
     targets = source.targets
     if source.official_test is not None:
@@ -67,7 +79,8 @@ def _check_and_encode(source: Source, task: Task | None) -> Encoded:
         if test_inputs.shape[1:] != source.inputs.shape[1:]:
             raise DataError(
                 "Test inputs must have the shape of training inputs. Got "
-                f"{test_inputs.shape[1:]} beside {source.inputs.shape[1:]}. Save them alike."
+                f"{test_inputs.shape[1:]} beside {source.inputs.shape[1:]}. "
+                "Save both in the same shape."
             )
         targets = np.concatenate([targets, test_targets])
     return encode_targets(targets, task or source.task)
@@ -76,6 +89,7 @@ def _check_and_encode(source: Source, task: Task | None) -> Encoded:
 def _split(
     source: Source, encoded: Encoded, options: SplitOptions
 ) -> tuple[list[Array], list[Array]]:
+    """The inputs and the targets of train, validation and test, in this order."""
     targets = encoded.targets
     is_classification = encoded.task == "classification"
     strata = targets if is_classification else np.zeros(len(targets), np.int32)
@@ -93,14 +107,19 @@ def _split(
 
 
 def _features(inputs: Array, pool: int, largest: float) -> Float[np.ndarray, "examples features"]:
+    """Raw inputs as one row of features an example: pixels divided by `largest`, or columns."""
     # Tables stay in float64 until they are standardized: years or prices lose digits in float32.
     return pixels(inputs, pool, largest) if inputs.ndim == 3 else inputs.astype(np.float64)
 
 
 def _fit(train: Float[np.ndarray, "examples ..."]) -> tuple[Array, Array]:
+    """The mean and the std (ddof = 0) of each feature, in float64.
+
+    A constant feature has its value as mean and 1 as std, so that it becomes 0.
+    """
     mean = train.mean(axis=0, dtype=np.float64)
     std = train.std(axis=0, dtype=np.float64)
-    # Rounding can give a constant feature a tiny std and a mean beside its value.
+    # Rounding can give a constant feature a tiny std, and a mean that is not its value.
     constant = (np.ptp(train, axis=0) == 0) | (std < np.finfo(np.float32).tiny)
     constant_at = np.asarray(train[0], np.float64)
     return np.where(constant, constant_at, mean), np.where(constant, 1.0, std)
@@ -109,12 +128,14 @@ def _fit(train: Float[np.ndarray, "examples ..."]) -> tuple[Array, Array]:
 def _standardized(
     features: Float[np.ndarray, "examples features"], mean: Array, std: Array
 ) -> Float[np.ndarray, "examples features"]:
+    """Features minus mean, divided by std, in float32."""
     # In the dtype of the features, so that images never take a second copy in float64.
     shifted = features - mean.astype(features.dtype)
     return _float32("inputs", shifted / std.astype(features.dtype))
 
 
 def _float32(name: str, values: Array) -> Float[np.ndarray, "..."]:
+    """The values in float32. Raises DataError if some overflow; `name` is for its message."""
     with np.errstate(over="ignore"):
         converted = values.astype(np.float32, copy=False)
     if not np.isfinite(converted).all():

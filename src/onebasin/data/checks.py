@@ -1,6 +1,6 @@
-"""The rules every data set obeys and the one error that says which was broken.
+"""The rules of every data set, and the error that says which rule was broken.
 
-Nothing here reads a file. Every message is one line: the rule, what came, how to mend it.
+Nothing here reads a file. Every message is one line: the rule, what was received, how to mend it.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,19 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 class DataError(ValueError):
-    """Data, a file or an option of `load_dataset` that breaks a rule."""
+    """Data, a file or an option of `load_dataset` breaks a rule.
+
+    Example:
+        >>> try:
+        ...     ob.load_dataset("digits", test=20.0)
+        ... except ob.DataError as error:
+        ...     print(error)
+        test must lie in (0, 1), a fraction of the rows. Got 20.0. For ten per cent pass test=0.1.
+    """
 
 
 def check_fraction(name: str, value: float) -> None:
-    """A fraction of the rows must leave some on both sides. Raises: DataError."""
+    """Raise DataError unless a fraction of the rows lies in (0, 1)."""
     if not 0 < value < 1:
         raise DataError(
             f"{name} must lie in (0, 1), a fraction of the rows. Got {value}. "
@@ -26,8 +34,11 @@ def check_fraction(name: str, value: float) -> None:
 
 
 def check_count(name: str, value: int, minimum: int, maximum: int, mend: str) -> None:
-    """A whole number within its range. Raises: DataError."""
-    # 2.0 or True pass for an int until an array is cut with them.
+    """Raise DataError unless `value` is a whole number in [minimum, maximum].
+
+    `name` is the option in the message, `mend` the sentence at its end.
+    """
+    # 2.0 and True would do as numbers here, and fail later, when an array is cut with them.
     is_whole = isinstance(cast(object, value), int | np.integer) and not isinstance(value, bool)
     if not is_whole or not minimum <= value <= maximum:
         raise DataError(
@@ -36,7 +47,7 @@ def check_count(name: str, value: int, minimum: int, maximum: int, mend: str) ->
 
 
 def check_numeric(name: str, values: NDArray[Any]) -> None:
-    """Real numbers only: no objects, dates, complex numbers or text. Raises: DataError."""
+    """Raise DataError unless values are real numbers: not objects, dates, complex or text."""
     if values.dtype.kind not in "biuf":
         raise DataError(
             f"{name} must be real numbers. Got dtype {values.dtype}. "
@@ -45,13 +56,13 @@ def check_numeric(name: str, values: NDArray[Any]) -> None:
 
 
 def check_finite(name: str, values: NDArray[Any], columns: Sequence[str] | None = None) -> None:
-    """No NaN, no infinity, and nothing that becomes infinite in float32. Raises: DataError.
+    """Raise DataError if a value is NaN, infinite, or becomes infinite in float32.
 
-    Rows of a file with named columns are counted from 1, those of an array from 0.
+    The message counts rows from 1 if `columns` names those of a file, and from 0 for an array.
     """
     if values.dtype.kind != "f":
         return
-    # NaN fails every comparison, so one test finds all three kinds of bad value.
+    # A comparison with NaN is false, so this finds all three kinds of bad value.
     bad = ~(np.abs(values) <= _LARGEST)
     if not bad.any():
         return
@@ -63,6 +74,7 @@ def check_finite(name: str, values: NDArray[Any], columns: Sequence[str] | None 
 
 
 def _place(index: tuple[int, ...], columns: Sequence[str] | None) -> str:
+    """The place of a value in a table, in images or in a row of targets, for a message."""
     row, rest = index[0], index[1:]
     if columns is not None:
         return f"row {row + 1}, column {columns[rest[0] if rest else 0]!r}"
@@ -72,7 +84,10 @@ def _place(index: tuple[int, ...], columns: Sequence[str] | None) -> str:
 
 
 def check_examples(inputs: NDArray[Any], targets: NDArray[Any]) -> None:
-    """Inputs are a table or images of finite numbers, with one target each. Raises: DataError."""
+    """Raise DataError unless inputs are a table or images, with one target for each example.
+
+    Inputs must be finite real numbers. Targets are checked by `encode_targets`.
+    """
     if inputs.ndim not in (2, 3):
         raise DataError(
             "inputs must be (examples, features) or images (examples, height, width). "
@@ -80,13 +95,14 @@ def check_examples(inputs: NDArray[Any], targets: NDArray[Any]) -> None:
         )
     if targets.ndim != 1:
         raise DataError(
-            f"targets must be one-dimensional, one an example. Got shape {targets.shape}. "
+            "targets must be one-dimensional, one for each example. "
+            f"Got shape {targets.shape}. "
             "For a single column pass targets[:, 0], for one-hot labels targets.argmax(axis=1)."
         )
     if inputs.size == 0:
         raise DataError(
             "inputs must hold at least one example and one feature. "
-            f"Got shape {inputs.shape}. Check the file that wrote them."
+            f"Got shape {inputs.shape}. Check what wrote the file."
         )
     if len(inputs) != len(targets):
         raise DataError(

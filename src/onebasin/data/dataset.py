@@ -1,6 +1,6 @@
-"""What a data set is: its three parts, its task, and how to undo its standardization.
+"""Dataset and Split: the three parts of a data set, its task, and its standardization.
 
-Only values live here; how they are read and split is in the neighboring modules.
+There are only values here. Other modules of this package read and split data.
 """
 
 from dataclasses import dataclass, field
@@ -16,9 +16,16 @@ Task: TypeAlias = Literal["classification", "regression"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Split:
-    """One part of a data set: float32 inputs and one target an example.
+    """One part of a data set: inputs in float32, and one target for each example.
 
-    Targets are int32 class labels 0..K-1, or float32 numbers in standard deviations of train.
+    `inputs` are (examples, features). `targets` are class labels 0..K-1 in int32, or real numbers
+    in float32, in standard deviations of the training targets. `len` is the number of examples.
+
+    Example:
+        >>> data.train
+        Split(100 examples, 64 features)
+        >>> data.train.targets[:3].dtype
+        dtype('int32')
     """
 
     inputs: Float[np.ndarray, "examples features"]
@@ -37,10 +44,32 @@ class Split:
 class Dataset:
     """A data set in three parts that share no row, standardized by statistics of train alone.
 
-    Raw inputs are `inputs * input_std + input_mean`, raw regression targets
-    `targets * target_std + target_mean`. Where nothing was standardized these are 1 and 0. Raw
-    means after scaling and pooling, for images. An error in `targets` of a regression is in
-    standard deviations: multiply it by `target_std` before comparing it with a paper.
+    Raw inputs are `inputs * input_std + input_mean`. Raw targets of a regression are
+    `targets * target_std + target_mean`. What was not standardized has std 1 and mean 0. "Raw"
+    images are scaled and pooled already.
+
+    The error of a regression is in standard deviations of the targets. Multiply it by
+    `target_std` before you compare it with an error in the targets' own unit.
+
+    Args:
+        name: The name of the set, or the file's without its ending.
+        task: "classification" or "regression".
+        train: What a network is trained on.
+        validation: What choices are made on, such as early stopping.
+        test: What results are measured on.
+        num_classes: The number of classes K; None for a regression.
+        image_shape: Height and width of the images after pooling, in pixels; None for tables.
+        input_mean: The mean of each feature that was subtracted.
+        input_std: The std of each feature by which the rest was divided.
+        target_mean: The mean that was subtracted from the targets of a regression.
+        target_std: The std by which the rest was divided, in the targets' own unit.
+        class_names: What the labels 0..K-1 stood for, if they were text; otherwise None.
+
+    Example:
+        >>> data = ob.load_dataset("diabetes")
+        >>> data.task, data.num_features, data.num_outputs
+        ('regression', 10, 1)
+        >>> raw = data.test.targets * data.target_std + data.target_mean
     """
 
     name: str
@@ -58,20 +87,21 @@ class Dataset:
 
     @property
     def num_features(self) -> int:
-        """The number of inputs of a network, pixels of an image counted one by one."""
+        """The number of inputs of a network: columns of a table, or pixels of an image."""
         return self.train.inputs.shape[1]
 
     @property
     def num_outputs(self) -> int:
-        """The number of outputs of a network: the classes, or 1 for a regression."""
+        """The number of outputs of a network: one for each class, or 1 for a regression."""
         return self.num_classes or 1
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What a reader found: raw arrays, before any check, split or scaling.
+    """The raw arrays of a data set, before any check, split or scaling.
 
-    Inputs of three dimensions are images. `official_test` is kept apart where it is given.
+    Inputs of three dimensions are images. `official_test` are the inputs and targets of a test
+    set that the data set comes with; None if it has none. `task` is None if it is to be inferred.
     """
 
     name: str

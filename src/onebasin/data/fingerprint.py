@@ -1,4 +1,4 @@
-"""fingerprint: what tells two data sets apart, as a short text."""
+"""fingerprint: a hash by which two data sets are told apart."""
 
 import hashlib
 
@@ -8,18 +8,18 @@ from onebasin.data.dataset import Dataset
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """A SHA-256 of every number of a data set, of how it is split and of its classes.
+    """The SHA-256 of every number of a data set, of its split and of its classes, in hexadecimal.
 
-    Equal for data sets that were loaded twice from one file. The name is left out: a file that is
-    moved holds the same data.
+    It is equal if the same file is loaded twice with the same options. The name is left out,
+    because a file that is renamed holds the same data.
     """
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     parts = (dataset.train, dataset.validation, dataset.test)
     arrays = [array for part in parts for array in (part.inputs, part.targets)]
     scales = (dataset.input_mean, dataset.input_std, dataset.target_mean, dataset.target_std)
     for array in map(np.asarray, (*arrays, *scales)):
-        found.update(f"{array.dtype.str} {array.shape} ".encode())
-        found.update(np.ascontiguousarray(array).tobytes())
+        digest.update(f"{array.dtype.str} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
     described = (dataset.task, dataset.num_classes, dataset.image_shape, dataset.class_names)
-    found.update(repr(described).encode())
-    return found.hexdigest()
+    digest.update(repr(described).encode())
+    return digest.hexdigest()

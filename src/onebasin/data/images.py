@@ -1,4 +1,4 @@
-"""Images as rows of pixels: average pooling and scaling. Reading them is done elsewhere."""
+"""Images as rows of pixels: average pooling and scaling. Other modules read them."""
 
 from typing import Any
 
@@ -12,9 +12,10 @@ from onebasin.data.checks import DataError, check_count
 def pixels(
     images: NDArray[Any], pool: int, largest: float
 ) -> Float[np.ndarray, "examples features"]:
-    """Each image as a float32 row, row by row of pixels, averaged over pool x pool blocks.
+    """Each image as one row of pixels in float32, row after row of the image.
 
-    Pixels are divided by the largest that there can be.
+    Pixels are averaged over blocks of `pool` x `pool` and divided by `largest`, the largest value
+    that a pixel can have (`largest_pixel`).
     """
     if pool > 1:
         examples, height, width = images.shape
@@ -25,10 +26,10 @@ def pixels(
 
 
 def largest_pixel(*images: NDArray[Any]) -> float:
-    """The largest that a pixel of these images can be: 255, or 1 where they are scaled already.
+    """The largest value that a pixel of these images can have: 255, or 1 if they are scaled.
 
-    What is of dtype uint8 reaches 255. Of other dtypes it takes pixels above 1, none of them
-    negative and none above 255: anything else has a scale of its own and stays as it is.
+    Pixels of dtype uint8 reach 255. So do those of other dtypes if some are above 1, none is
+    negative and none is above 255. All others have a scale of their own and stay as they are.
     """
     if all(part.dtype == np.uint8 for part in images):
         return 255.0
@@ -39,7 +40,8 @@ def largest_pixel(*images: NDArray[Any]) -> float:
 def pooled_shape(shape: tuple[int, ...], pool: int) -> tuple[int, int] | None:
     """Height and width of images after pooling, from the shape of the inputs; None for tables.
 
-    Raises: DataError for a pool that does not divide both sides, or that meets a table.
+    Raises:
+        DataError: If `pool` does not divide both sides, or is not 1 for a table.
     """
     check_count("pool", pool, 1, 2**31, "For half the side length pass pool=2.")
     if len(shape) == 2:

@@ -1,4 +1,4 @@
-"""The one door to data: a name or a path in, a `Dataset` out."""
+"""load_dataset: a data set by its name or path."""
 
 import os
 from pathlib import Path
@@ -36,20 +36,44 @@ def load_dataset(
     standardize: bool | None = None,
     folder: PathLike | None = None,
 ) -> Dataset:
-    """A data set by name (digits, diabetes, mnist, fashion-mnist) or path (.npz, .csv).
+    """A data set by its name or path, split into train, validation and test, and standardized.
 
-    `test` is a fraction of all rows, `validation` one of the rows left for training; `num_train`
-    and `num_test` are exact. An official test set is kept, and `test` then ignored. Inputs of
-    tables are standardized on train and images scaled from [0, 255] to [0, 1], unless
-    `standardize` says otherwise; targets of a regression always are. In a .csv, `target` is a
-    column, the last one unless named. A .npz holds inputs and targets (or x and y), or one table;
-    there `target` is a column of the table, or names the array of targets or a table, whose last
-    column it then is.
-    Without a `task`, whole numbers or text of at most 50 distinct values are classes.
-    Misleads: where a class has one row, or a part fewer rows than classes, the split is not
-    stratified and train may lack a class.
+    Parts are drawn at random. For classes they are stratified: each part has the same share of
+    each class. If a class has a single row, or a part has fewer rows than there are classes, the
+    split is not stratified, and train may lack a class.
 
-    Raises: DataError for anything that breaks a rule.
+    Targets of a regression are always standardized by the mean and std of the training targets.
+
+    Args:
+        name_or_path: "digits", "diabetes", "mnist" or "fashion-mnist", or the path of a `.npz` or
+            `.csv` file. An archive holds arrays `inputs` and `targets` (or `x` and `y`), a single
+            table, or `x_train, y_train, x_test, y_test`. A CSV file has a row of column names.
+        seed: The seed by which rows are drawn, a whole number in [0, 2^32 - 1].
+        target: Which column or array of a file holds the targets. Of a CSV file it is the name or
+            the number of a column, of a single table in an archive the number of a column; the
+            default is the last column. In an archive of several arrays it is the name of the array
+            of targets, or of a table, whose last column holds the targets then.
+        task: "classification" or "regression". By default, whole numbers or text of at most 50
+            distinct values are classes, and all other targets are those of a regression.
+        num_train: The exact number of rows in train. By default, all that are left.
+        num_test: The exact number of rows in test, instead of the fraction `test`.
+        validation: The fraction of train and validation together that validation gets, in (0, 1).
+        test: The fraction of all rows that test gets, in (0, 1). If a data set comes with a test
+            set, that is the test set, and this fraction is not used.
+        pool: The side of the square blocks over which pixels of images are averaged.
+        standardize: Whether each input has mean 0 and std 1 on train. By default, those of tables
+            do, and images are scaled from [0, 255] to [0, 1] alone.
+        folder: The folder of the file, or of the files of "mnist" and "fashion-mnist". By default
+            it is that of the environment variable `ONEBASIN_DATA`. If there are no files of
+            "mnist" or "fashion-mnist", they are downloaded from OpenML.
+
+    Raises:
+        DataError: If a name, a file, its data or an option breaks a rule. The message says which.
+
+    Example:
+        >>> data = ob.load_dataset("digits", num_train=100, num_test=50)
+        >>> len(data.train), len(data.test), data.image_shape
+        (100, 50, (8, 8))
     """
     options = SplitOptions(seed, num_train, num_test, validation, test)
     options.check()
@@ -64,6 +88,7 @@ def load_dataset(
 
 
 def _read_named(text: str, target: str | int | None, folder: PathLike | None) -> Source:
+    """The raw arrays of a data set by its name, in any case and with - or _."""
     name = text.lower().replace("_", "-")
     known = [*_EMBEDDED, *OPENML_NAMES]
     if name not in known:
@@ -82,15 +107,16 @@ def _read_named(text: str, target: str | int | None, folder: PathLike | None) ->
 
 
 def _folder(folder: PathLike | None) -> Path | None:
-    said_by, place = "folder", folder
+    """The folder of data that the argument or the environment names; None if neither does."""
+    option, name = "folder", folder
     if folder is None:
-        said_by, place = FOLDER_VARIABLE, os.environ.get(FOLDER_VARIABLE) or None
-    if place is None:
+        option, name = FOLDER_VARIABLE, os.environ.get(FOLDER_VARIABLE) or None
+    if name is None:
         return None
-    path = Path(place).expanduser()
+    path = Path(name).expanduser()
     if not path.is_dir():
         raise DataError(
-            f"{said_by} must name a folder. Got {str(path)!r}, which is none. "
+            f"{option} must name a folder. Got {str(path)!r}, which is none. "
             "Name the folder that holds your data."
         )
     return path
@@ -102,15 +128,18 @@ def _read_file(path: Path, target: str | int | None, task: Task | None) -> Sourc
 
 
 def _find_file(text: str, folder: PathLike | None) -> Path:
+    """The file of a path as it stands, or below the folder of data.
+
+    A `folder` in the arguments is the only place. That of the environment is a second place.
+    """
     path = Path(text).expanduser()
-    # A folder in the arguments says where to look; one in the environment is a second place.
     if folder is None and path.is_file():
         return path
     place = _folder(folder)
-    found = path if place is None else place / path
-    if not found.is_file():
+    full_path = path if place is None else place / path
+    if not full_path.is_file():
         raise DataError(
-            f"A path must lead to a file. Got none at {str(found)!r}. "
+            f"A path must lead to a file. Got none at {str(full_path)!r}. "
             f"Check the spelling, or set {FOLDER_VARIABLE} to the folder it lies in."
         )
-    return found
+    return full_path

@@ -33,57 +33,73 @@ _FIRST_LABELS = {
 
 
 def read_digit_images(name: str, folder: Path | None) -> Source:
-    """The set of that name: `NAME.npz`, IDX files in `NAME/` or in the folder, else OpenML.
+    """The raw arrays of "mnist" or "fashion-mnist", with the official test set.
 
-    Raises: DataError where files are damaged or of the other set, or nothing can be had.
+    They come from `NAME.npz` in the folder, or from IDX files in `NAME/`, `NAME/raw/` or the folder
+    itself, or without any of these from OpenML.
+
+    Raises:
+        DataError: If files are damaged or of the other data set, or if there are neither files nor
+            a network.
     """
     source = None if folder is None else _read_folder(name, folder)
     if source is None:
         return _fetch(name)
-    head = tuple(source.targets[:10].tolist())
-    for other, labels in _FIRST_LABELS.items():
-        if other != name and head == labels:
+    first_labels = tuple(source.targets[:10].tolist())
+    for other_name, labels in _FIRST_LABELS.items():
+        if other_name != name and first_labels == labels:
             raise DataError(
-                f"Files of {name} must hold {name}. Got those of {other} in {folder}. "
+                f"Files of {name} must hold {name}. Got those of {other_name} in {folder}. "
                 f"Put the files of each set into a folder of its name."
             )
     return source
 
 
 def _read_folder(name: str, folder: Path) -> Source | None:
+    """The raw arrays of the files in a folder; None if there are no such files.
+
+    Raises DataError if some of the four IDX files are missing.
+    """
     of_name = [path for path in sorted(folder.iterdir()) if _letters(path.stem) == _letters(name)]
     for path in of_name:
         if path.suffix.lower() == ".npz" and path.is_file():
             return read_official(path, name)
     # torchvision keeps its files in FashionMNIST/raw.
     for place in (*of_name, *(path / "raw" for path in of_name), folder):
-        found = {file: path for file in _IDX_FILES if (path := _find_idx(place, file))}
-        if found:
-            missing = [file for file in _IDX_FILES if file not in found]
+        paths = {file: path for file in _IDX_FILES if (path := _find_idx(place, file))}
+        if paths:
+            missing = [file for file in _IDX_FILES if file not in paths]
             if missing:
                 raise DataError(
                     f"{place} must hold all four IDX files of {name}. Got none named "
                     f"{missing[0]}[.gz]. Copy it there."
                 )
-            arrays = [read_idx(found[file]) for file in _IDX_FILES]
+            arrays = [read_idx(paths[file]) for file in _IDX_FILES]
             return Source(name, arrays[0], arrays[1], official_test=(arrays[2], arrays[3]))
     return None
 
 
 def _letters(name: str) -> str:
-    """A name as it is said: fashion-mnist, fashion_mnist and FashionMNIST are one."""
+    """The letters of a name: those of fashion-mnist, fashion_mnist and FashionMNIST are equal."""
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _find_idx(folder: Path, file: str) -> Path | None:
+    """The path of an IDX file in a folder, gzipped or not; None if there is no such file."""
     candidates = (folder / file, folder / f"{file}.gz")
     return next((path for path in candidates if path.is_file()), None)
 
 
 def read_idx(path: Path) -> Array:
-    """The bytes of an IDX file, gzipped where its name ends in .gz, in the shape it declares.
+    """The bytes of an IDX file, in the shape that its header says.
 
-    Raises: DataError for a file that is none, is cut short or runs over.
+    The file is gzipped if its name ends in `.gz`.
+
+    Raises:
+        DataError: If it is not an IDX file of unsigned bytes, or is shorter or longer than its
+            header says.
+
+    Source: LeCun, Cortes and Burges, The MNIST database, file formats.
     """
     try:
         content = path.read_bytes()
@@ -105,6 +121,7 @@ def read_idx(path: Path) -> Array:
 
 
 def _damaged(path: Path, reason: str) -> DataError:
+    """What to raise for a file that is not a whole IDX file."""
     return DataError(
         f"{path.name} must be a whole IDX file of unsigned bytes. Got {reason}. "
         "Copy or download it again."
@@ -112,7 +129,11 @@ def _damaged(path: Path, reason: str) -> DataError:
 
 
 def _fetch(name: str) -> Source:
-    # scikit-learn takes seconds to import: only where it is used.
+    """The raw arrays of a data set from OpenML, by way of scikit-learn's own cache.
+
+    Its last 10,000 rows are the official test set. Raises DataError if it cannot be downloaded.
+    """
+    # scikit-learn takes seconds to import: only when it is used.
     from sklearn import datasets  # pyright: ignore[reportMissingTypeStubs]
 
     mend = (
@@ -120,7 +141,7 @@ def _fetch(name: str) -> Source:
     )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of retries: the error below says all there is
+            warnings.simplefilter("ignore")  # of retries: the error below says what went wrong
             bunch = cast(Any, datasets).fetch_openml(
                 OPENML_NAMES[name], version=1, as_frame=False, parser="liac-arff", n_retries=1
             )

@@ -1,4 +1,4 @@
-"""Which rows go to train, validation and test. Only row numbers live here, no data."""
+"""Which rows go to train, validation and test. There are only row numbers here, no data."""
 
 from typing import Any, NamedTuple, cast
 
@@ -11,7 +11,11 @@ _MAX_SEED = 2**32 - 1
 
 
 class SplitOptions(NamedTuple):
-    """How many rows each part gets, and the seed that picks them."""
+    """How many rows each part gets, and the seed by which they are drawn, as in `load_dataset`.
+
+    `num_train` and `num_test` are numbers of rows, or None for the fractions `validation` (of the
+    rows that are not in test) and `test` (of all rows).
+    """
 
     seed: int
     num_train: int | None
@@ -20,14 +24,14 @@ class SplitOptions(NamedTuple):
     test: float
 
     def check(self) -> None:
-        """Raises: DataError for a seed or fraction out of range."""
+        """Raise DataError if the seed or a fraction is out of range."""
         check_count("seed", self.seed, 0, _MAX_SEED, "Pass seed=0.")
         check_fraction("validation", self.validation)
         check_fraction("test", self.test)
 
 
 class Rows(NamedTuple):
-    """Row numbers of each part, in random order and without a row in common."""
+    """The row numbers of each part, in random order. No two parts share a row."""
 
     train: Int[np.ndarray, " train"]
     validation: Int[np.ndarray, " validation"]
@@ -35,11 +39,12 @@ class Rows(NamedTuple):
 
 
 def split_rows(strata: Int[np.ndarray, " examples"], options: SplitOptions) -> Rows:
-    """Three parts of the rows: test first, then validation and train from what is left.
+    """The rows of each part: test is drawn first, then train and validation from the others.
 
-    `strata` are class labels, or all zero where there are none.
+    `strata` are the class labels of all rows, or all zero if there are no classes.
 
-    Raises: DataError where there are too few rows.
+    Raises:
+        DataError: If there are too few rows.
     """
     num_rows = len(strata)
     if num_rows < 3:
@@ -61,9 +66,13 @@ def split_official(
     test_strata: Int[np.ndarray, " test_examples"],
     options: SplitOptions,
 ) -> Rows:
-    """As `split_rows`, for a set that comes with a test set: `test` numbers the rows of that.
+    """The rows of each part of a data set that comes with a test set.
 
-    Raises: DataError where more rows are asked for than there are.
+    `strata` are the class labels of the training set and `test_strata` those of the test set, or
+    all zero. `test` of the result are rows of the test set, the other two of the training set.
+
+    Raises:
+        DataError: If the options want more rows than there are.
     """
     num_test = len(test_strata) if options.num_test is None else options.num_test
     check_count("num_test", num_test, 1, len(test_strata), "Pass fewer, or leave it out.")
@@ -80,15 +89,18 @@ def split_official(
 def _split_pool(
     pool: Int[np.ndarray, " pool"], strata: Int[np.ndarray, " examples"], options: SplitOptions
 ) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " validation"]]:
+    """The rows `pool` in two parts, train and validation.
+
+    Validation has its fraction of both together, also if `num_train` leaves rows out.
+    """
     num_rows, fraction = len(pool), options.validation
     num_train = options.num_train
     if num_train is None:
         num_validation = _share(fraction * num_rows, num_rows - 1)
         validation, train = _draw(pool, num_validation, strata, options.seed)
         return train, validation
-    mend = "One row at least is left for validation: pass fewer, or leave it out."
+    mend = "Validation needs at least one row: pass fewer, or leave it out."
     check_count("num_train", num_train, 1, num_rows - 1, mend)
-    # Validation keeps its share of train and validation together, however few rows train has.
     num_validation = _share(num_train * fraction / (1 - fraction), num_rows - num_train)
     train, rest = _draw(pool, num_train, strata, options.seed)
     validation, _ = _draw(rest, num_validation, strata, options.seed)
@@ -96,19 +108,21 @@ def _split_pool(
 
 
 def _share(wanted: float, most: int) -> int:
+    """A number of rows, rounded, but at least 1 and at most `most`."""
     return min(max(1, round(wanted)), most)
 
 
 def _draw(
     rows: Int[np.ndarray, " rows"], size: int, strata: Int[np.ndarray, " examples"], seed: int
 ) -> tuple[Int[np.ndarray, " drawn"], Int[np.ndarray, " rest"]]:
+    """`size` of the rows at random, stratified if each class has enough rows, and the others."""
     if size == len(rows):
         return np.random.default_rng(seed).permutation(rows), rows[:0]
-    # scikit-learn takes seconds to import: only where it is used.
+    # scikit-learn takes seconds to import: only when it is used.
     from sklearn import model_selection  # pyright: ignore[reportMissingTypeStubs]
 
     _, counts = np.unique(strata[rows], return_counts=True)
-    # A class of one row, or more classes than rows to fill, cannot be shared out evenly.
+    # A class of one row cannot be in both parts, nor can a small part have a row of each class.
     can_stratify = counts.min() >= 2 and min(size, len(rows) - size) >= len(counts)
     drawn, rest = cast(Any, model_selection).train_test_split(
         rows,

@@ -1,4 +1,4 @@
-"""Data sets of one's own in `.csv`: a row of column names, then one example a row."""
+"""Data sets in `.csv` files: a row of column names, then one example a row."""
 
 import csv
 import io
@@ -18,20 +18,25 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 class _Table(NamedTuple):
+    """The cells of a CSV file as text, the names of its columns, and the line of each row."""
+
     file: str
     columns: list[str]
     rows: list[list[str]]
     lines: list[int]
 
     def place(self, row: int, column: int) -> str:
-        """Where a cell is, for a message; rows below the header are counted from 1."""
+        """The place of a cell, for a message. Rows below the header are counted from 1."""
         return f"row {row + 1}, column {self.columns[column]!r} (line {self.lines[row]})"
 
 
 def read_csv(path: Path, target: str | int | None, task: Task | None) -> Source:
-    """Numbers of all columns but the target, which may be text.
+    """The inputs and targets of a CSV file, from its columns.
 
-    Raises: DataError for a file that is no such table; the message names row and column.
+    Inputs are the numbers of all columns but the target. The target may be text.
+
+    Raises:
+        DataError: If the file is not such a table. The message names the row and the column.
     """
     table = _read_table(path)
     column = _target_column(table, target)
@@ -44,6 +49,7 @@ def read_csv(path: Path, target: str | int | None, task: Task | None) -> Source:
 
 
 def _read_table(path: Path) -> _Table:
+    """The cells of a CSV file, without blank lines. Raises DataError if it is not a table."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -51,30 +57,31 @@ def _read_table(path: Path) -> _Table:
     if "\0" in text:
         raise _not_text(path, "it contains NUL bytes")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    found: list[list[str]] = []
+    rows: list[list[str]] = []
     lines: list[int] = []
     try:
         for cells in reader:
             if cells:  # csv gives an empty list for a blank line
-                found.append([cell.strip() for cell in cells])
+                rows.append([cell.strip() for cell in cells])
                 lines.append(reader.line_num)
     except csv.Error as error:
         raise DataError(
             f"{path.name} must be comma-separated text with closed quotes. Got line "
             f"{reader.line_num}: {error}. Mend that line."
         ) from error
-    if len(found) < 2:
+    if len(rows) < 2:
         raise DataError(
-            f"{path.name} must hold a row of column names and rows of data. Got {len(found)} rows "
+            f"{path.name} must hold a row of column names and rows of data. Got {len(rows)} rows "
             "in all. Add a header and data."
         )
-    table = _Table(path.name, found[0], found[1:], lines[1:])
+    table = _Table(path.name, rows[0], rows[1:], lines[1:])
     _check_header(table)
     _check_widths(table)
     return table
 
 
 def _not_text(path: Path, reason: str) -> DataError:
+    """What to raise for a file that is not UTF-8 text."""
     return DataError(
         f"{path.name} must be UTF-8 text, as its ending says. Got something else ({reason}). "
         "Export it as UTF-8 CSV or mend its ending."
@@ -82,6 +89,7 @@ def _not_text(path: Path, reason: str) -> DataError:
 
 
 def _check_header(table: _Table) -> None:
+    """Raise DataError unless there are two columns or more, with names that differ."""
     columns = table.columns
     if len(columns) < 2:
         raise DataError(
@@ -108,9 +116,10 @@ def _check_header(table: _Table) -> None:
 
 
 def _are_names(table: _Table) -> bool:
-    """Whether a first row with numbers in it holds names: columns may be counted, as years are.
+    """Whether a first row with some numbers holds names of columns, and not data.
 
-    It does not if its text is a value of that column further down.
+    It does if its numbers count up, as years do, and none of its texts is also a value of the same
+    column further down.
     """
     columns = table.columns
     numbers = [column for column in columns if _number(column) is not None]
@@ -122,17 +131,19 @@ def _are_names(table: _Table) -> bool:
 
 
 def _check_widths(table: _Table) -> None:
+    """Raise DataError unless every row has as many cells as the header."""
     for row, cells in enumerate(table.rows):
         if len(cells) != len(table.columns):
             column = min(len(cells), len(table.columns) - 1)
             raise DataError(
                 f"Every row of {table.file} must have {len(table.columns)} cells, as its header. "
-                f"Got {len(cells)}, which goes wrong at {table.place(row, column)}. "
+                f"Got {len(cells)}, and the first difference is in {table.place(row, column)}. "
                 "Add or remove cells there."
             )
 
 
 def _target_column(table: _Table, target: str | int | None) -> int:
+    """The number of the target's column, which is given by name or number; the last by default."""
     columns = table.columns
     if target is None:
         return len(columns) - 1
@@ -152,6 +163,7 @@ def _target_column(table: _Table, target: str | int | None) -> int:
 
 
 def _read_inputs(table: _Table, target: int) -> Float[np.ndarray, "examples features"]:
+    """The numbers of all columns but the target. Raises DataError if a cell is not a number."""
     values: list[list[float]] = []
     for row, cells in enumerate(table.rows):
         numbers = [_number(cell) for cell in cells]
@@ -159,13 +171,18 @@ def _read_inputs(table: _Table, target: int) -> Float[np.ndarray, "examples feat
             if number is None and column != target:
                 raise DataError(
                     f"Inputs of {table.file} must be numbers. Got {cells[column]!r} in "
-                    f"{table.place(row, column)}. Mend the cell or leave out the row or column."
+                    f"{table.place(row, column)}. Mend the cell, or leave out its row or column."
                 )
         values.append([x for i, x in enumerate(numbers) if x is not None and i != target])
     return np.array(values, np.float64)
 
 
 def _read_targets(table: _Table, column: int, task: Task | None) -> NDArray[Any]:
+    """The target column as int64, as float64, or as text if it is not all numbers.
+
+    Raises DataError if a cell is empty, or if only some are numbers and the task is not
+    classification.
+    """
     cells = [row[column] for row in table.rows]
     if "" in cells:
         raise DataError(
@@ -177,7 +194,7 @@ def _read_targets(table: _Table, column: int, task: Task | None) -> NDArray[Any]
     numbers = [number for cell in cells if (number := _number(cell)) is not None]
     if len(numbers) == len(cells):
         return np.array(numbers, np.float64)
-    # A typing error among numbers must not turn a regression into a classification.
+    # A mistyped number must not turn a regression into a classification.
     if task == "regression" or (numbers and task is None):
         row = next(row for row, cell in enumerate(cells) if _number(cell) is None)
         raise DataError(
@@ -188,6 +205,7 @@ def _read_targets(table: _Table, column: int, task: Task | None) -> NDArray[Any]
 
 
 def _number(cell: str) -> float | None:
+    """The number in a cell; None if it is not a number."""
     try:
         # Python reads 1_000 as a number; no other reader of CSV does.
         return None if "_" in cell else float(cell)

@@ -1,4 +1,4 @@
-"""From raw targets to class labels 0..K-1 or to real numbers, and which of the two they are."""
+"""From raw targets to class labels 0..K-1 or real numbers, and which of the two they are."""
 
 from typing import Any, NamedTuple, get_args
 
@@ -15,7 +15,11 @@ _NUM_SHOWN = 8
 
 
 class Encoded(NamedTuple):
-    """Targets a network can learn: labels 0..K-1 with K and their names, or float64 numbers."""
+    """Targets that a network can learn: labels 0..K-1 in int32, or real numbers in float64.
+
+    `num_classes` is K, None for a regression. `class_names` are the texts that became labels;
+    None if targets were numbers.
+    """
 
     task: Task
     targets: Int[np.ndarray, " examples"] | Float[np.ndarray, " examples"]
@@ -24,7 +28,7 @@ class Encoded(NamedTuple):
 
 
 def check_task(task: str) -> None:
-    """A task is one of the two there are. Raises: DataError."""
+    """Raise DataError unless the task is "classification" or "regression"."""
     if task not in get_args(Task):
         raise DataError(
             f"task must be one of {list(get_args(Task))}. Got {task!r}."
@@ -33,9 +37,10 @@ def check_task(task: str) -> None:
 
 
 def encode_targets(targets: NDArray[Any], task: Task | None) -> Encoded:
-    """Labels 0..K-1 or numbers; without a task, `infer_task` decides.
+    """Raw targets as labels 0..K-1 or as numbers. If there is no task, `infer_task` decides.
 
-    Raises: DataError for targets that do not fit the task or hold a single value.
+    Raises:
+        DataError: If targets do not fit the task, or all are equal.
     """
     if targets.dtype.kind != "U":
         check_numeric("targets", targets)
@@ -61,7 +66,8 @@ def encode_targets(targets: NDArray[Any], task: Task | None) -> Encoded:
 def infer_task(targets: NDArray[Any]) -> Task:
     """Classification for whole-number dtypes or text of at most 50 distinct values.
 
-    Anything else is a regression, labels stored as floats among it: name the task for those.
+    All other targets are those of a regression, also labels that are stored as floats. Name the
+    task for those.
     """
     is_discrete = targets.dtype.kind in "biuU"
     if is_discrete and len(np.unique(targets)) <= MAX_INFERRED_CLASSES:
@@ -70,6 +76,10 @@ def infer_task(targets: NDArray[Any]) -> Task:
 
 
 def _encode_classes(targets: NDArray[Any], distinct: NDArray[Any]) -> Encoded:
+    """Labels 0..K-1 of the sorted `distinct` targets.
+
+    Text is numbered in alphabetical order. Numbers must be 0..K-1 already, or DataError is raised.
+    """
     num_classes = len(distinct)
     if targets.dtype.kind == "U":
         labels = np.searchsorted(distinct, targets).astype(np.int32)
@@ -84,6 +94,7 @@ def _encode_classes(targets: NDArray[Any], distinct: NDArray[Any]) -> Encoded:
 
 
 def _show(distinct: NDArray[Any]) -> str:
+    """The first few values, for a message, and how many more there are."""
     shown = ", ".join(repr(value) for value in distinct[:_NUM_SHOWN].tolist())
     num_hidden = len(distinct) - _NUM_SHOWN
     return f"{shown} and {num_hidden} more" if num_hidden > 0 else shown

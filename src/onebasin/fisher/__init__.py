@@ -1,1 +1,1 @@
-"""Fisher information: of weights, of units, of parts of a network."""
+"""The Fisher information of a network: its diagonal, and blocks of the weights of one unit."""

@@ -13,20 +13,39 @@ from onebasin.samples import Samples
 def factor_analysis(
     samples: Samples, rank: int, max_iterations: int = 100, seed: int = 0
 ) -> LowRankGaussian:
-    r"""The low-rank Gaussian of (aligned) samples with the largest likelihood.
+    r"""The low-rank Gaussian under which (aligned) samples are most likely.
 
-    $w = \mu + B z + \sigma e$ with $B$ and $\sigma$ fitted by EM (scikit-learn's
-    FactorAnalysis). Principal components, which `summarize` takes, explain the most variance and
-    so follow the weights that vary most; here every weight counts by its own residual std.
-    EM slows down on plateaus where some weights have next to no residual: stopped after
-    `max_iterations`, the fit may be far less likely than the best.
+    $w = \mu + B z + \sigma e$ with standard normal $z$ and $e$. $\mu$ is the mean of the samples;
+    the factor $B$ of `rank` columns and the residual stds $\sigma$ are fitted by EM, in
+    scikit-learn's FactorAnalysis. `summarize` takes principal components instead: they explain the
+    most variance, and so follow the weights that vary most. Here each weight counts relative to
+    its own residual std.
 
-    Raises: ValueError for a rank outside [1, draws - 1].
+    EM converges slowly if some weights have hardly any residual. After `max_iterations` it stops
+    without a warning, and the fit may then be far less likely than the best.
+
+    Args:
+        samples: Draws of the weights, all in one basin.
+        rank: The number of columns of the factor, in [1, draws - 1].
+        max_iterations: The largest number of steps of EM.
+        seed: The seed of the randomized singular value decomposition within EM.
+
+    Raises:
+        ValueError: If `rank` is outside [1, draws - 1], counting the draws of all chains.
+
+    Example:
+        >>> gaussian = ob.factor_analysis(aligned, rank=2, max_iterations=10)
+        >>> gaussian.rank, gaussian.num_numbers
+        (2, 4)
+
     Source: Rubin and Thayer (1982), EM algorithms for ML factor analysis.
     """
     num_draws = samples.num_chains * samples.num_draws
     if not 1 <= rank < num_draws:
-        raise ValueError(f"rank must lie in [1, {num_draws - 1}] (draws - 1). Got {rank}.")
+        raise ValueError(
+            f"rank must lie in [1, {num_draws - 1}] (draws - 1). Got {rank}. "
+            "Pass a smaller rank, or draw more samples."
+        )
     from sklearn.decomposition import FactorAnalysis
     from sklearn.exceptions import ConvergenceWarning
 

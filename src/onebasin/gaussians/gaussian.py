@@ -1,7 +1,7 @@
 """DiagonalGaussian, LowRankGaussian and summarize: the compact posterior.
 
-One type serves a variational posterior and a summary of aligned samples. Nothing here knows
-where the numbers came from.
+A variational posterior and a summary of aligned samples have the same type. Nothing here depends
+on how a Gaussian was fitted.
 """
 
 from functools import partial
@@ -26,9 +26,17 @@ from onebasin.store.tensors import load_tensors, save_tensors
 class DiagonalGaussian(eqx.Module):
     r"""An independent Gaussian for every weight, $\mathcal N(w; \mu, \mathrm{diag}(\sigma^2))$.
 
-    `mean` is $\mu$ and `std` is $\sigma$, in the units of the weights. Of samples that were
-    not aligned it says nothing about any weight. Running statistics are a point mass at their
-    mean, so that draws compute; renew them by `recalibrate` for draws that predict well.
+    `mean` is $\mu$ and `std` is $\sigma$, each a tree shaped like the params, in the units of the
+    weights. `summarize` makes one of samples, `mean_field_vi` fits one.
+
+    If samples were not aligned, their mean and std say nothing about a single weight. Running
+    statistics are a point mass at their mean, so that every draw is a whole set of params. Draws
+    predict better after `Posterior.recalibrate` has renewed the statistics.
+
+    Example:
+        >>> gaussian = ob.DiagonalGaussian({"w": jnp.zeros(3)}, {"w": jnp.full(3, 2.0)})
+        >>> gaussian.sample(key, 5)["w"].shape
+        (5, 3)
 
     Source: Xiao, Liu and Bamler (2024), arXiv 2401.00611, section 4.
     """
@@ -38,19 +46,35 @@ class DiagonalGaussian(eqx.Module):
 
     @property
     def num_numbers(self) -> int:
-        """Numbers stored for each weight."""
+        """How many numbers are stored for each weight: 2, its mean and its std."""
         return 2
 
     @property
     def signal_to_noise(self) -> Params:
-        r"""$|\mu| / \sigma$ of each weight; infinite where the std is 0 and the mean is not.
+        r"""$|\mu| / \sigma$ of each weight, without unit, as a tree shaped like the params.
+
+        It is infinite if the std is 0 and the mean is not, and 0 if both are 0.
+
+        Example:
+            >>> gaussian = ob.DiagonalGaussian({"w": jnp.array([-3.0])}, {"w": jnp.array([2.0])})
+            >>> gaussian.signal_to_noise["w"]
+            Array([1.5], dtype=float32)
 
         Source: Blundell et al. (2015), arXiv 1505.05424, section 3.5.
         """
         return jax.tree.map(_signal_to_noise, self.mean, self.std)
 
     def sample(self, key: Key, num_draws: int) -> Params:
-        """Independent draws of all weights; every leaf leads with the draw."""
+        """Independent draws of all weights, with the draw on the leading axis of every leaf.
+
+        Raises:
+            TypeError: If `key` is not a random key.
+
+        Example:
+            >>> draws = compact.sample(key, 5)
+            >>> draws["hidden_0"]["kernel"].shape
+            (5, 64, 8)
+        """
         return jax.tree.map(
             lambda mean, std, noise: mean[None] + std[None] * noise,
             self.mean,
@@ -59,24 +83,50 @@ class DiagonalGaussian(eqx.Module):
         )
 
     def log_prob(self, params: Params) -> Float[Array, ""]:
-        r"""$\sum_i \log \mathcal N(w_i; \mu_i, \sigma_i^2)$ in nats.
+        r"""The log density $\sum_i \log \mathcal N(w_i; \mu_i, \sigma_i^2)$ of params $w$, in nats.
 
-        A weight with std 0 is a point mass: it adds 0 where the weight equals its mean, else -inf.
+        A weight with std 0 is a point mass: it adds 0 if it equals its mean, and -inf if not.
         Running statistics add nothing.
+
+        Example:
+            >>> gaussian = ob.DiagonalGaussian({"w": jnp.zeros(3)}, {"w": jnp.full(3, 2.0)})
+            >>> print(f"{gaussian.log_prob(gaussian.mean):.3f}")
+            -4.836
         """
         terms = jax.tree.map(_log_prob, *map(without_statistics, (params, self.mean, self.std)))
         return jnp.stack(jax.tree.leaves(terms)).sum()
 
     def save(self, path: Path | str, **metadata: Any) -> None:
-        """Write to one safetensors file, with metadata that JSON can hold."""
+        """Write the Gaussian to one safetensors file, with metadata that JSON can hold.
+
+        An existing file is replaced, whole or not at all. `load_gaussian` reads it.
+
+        Raises:
+            ValueError: If the metadata has the name "kind", which the file needs.
+            TypeError: If JSON cannot hold the metadata.
+
+        Example:
+            >>> compact.save("compact.safetensors", source="hmc")
+            >>> ob.load_gaussian("compact.safetensors")[1]
+            {'source': 'hmc'}
+        """
         _save(path, "diagonal", {"mean": self.mean, "std": self.std}, metadata)
 
 
 class LowRankGaussian(eqx.Module):
-    r"""A Gaussian with covariance $B B^\top + \mathrm{diag}(\sigma^2)$: $w = \mu + B z + \sigma e$.
+    r"""A Gaussian over all weights with covariance $B B^\top + \mathrm{diag}(\sigma^2)$.
 
-    `factor` is $B$, its `rank` columns on the leading axis of every leaf; `std` is $\sigma$, the
-    residual that the factor leaves over.
+    $w = \mu + B z + \sigma e$ with standard normal $z$ and $e$. `mean` is $\mu$; `factor` is $B$,
+    with its `rank` columns on the leading axis of every leaf; `std` is $\sigma$, the residual std,
+    which the factor does not explain. All are in the units of the weights. `summarize` with a rank
+    and `factor_analysis` make one of samples. `total_std` is the std of a weight, `std` is not.
+
+    Example:
+        >>> gaussian = ob.summarize(aligned, rank=2)
+        >>> gaussian.factor["hidden_0"]["kernel"].shape
+        (2, 64, 8)
+
+    Source: Rubin and Thayer (1982), EM algorithms for ML factor analysis, for the model.
     """
 
     mean: Params
@@ -90,25 +140,33 @@ class LowRankGaussian(eqx.Module):
 
     @property
     def num_numbers(self) -> int:
-        """Numbers stored for each weight: mean, residual std and the factor's rows."""
+        """How many numbers are stored for each weight: mean, residual std, a row of the factor."""
         return 2 + self.rank
 
     @property
     def total_std(self) -> Params:
-        r"""The standard deviation of each weight, $\sqrt{\sum_k B_{ik}^2 + \sigma_i^2}$."""
+        r"""The std of each weight, $\sqrt{\sum_k B_{ik}^2 + \sigma_i^2}$, in the weight's unit."""
         return jax.tree.map(
             lambda factor, std: jnp.sqrt((factor**2).sum(axis=0) + std**2), self.factor, self.std
         )
 
     @property
     def residual_share(self) -> float:
-        """The share of the total variance (summed over weights) that the factor leaves over."""
+        r"""The share of the variance that the factor does not explain, in [0, 1].
+
+        $\sum_i \sigma_i^2 / (\sum_i \sigma_i^2 + \sum_{ik} B_{ik}^2)$ over all weights. It is 0 if
+        no weight varies.
+        """
         residual = sum(float((leaf.astype(np.float64) ** 2).sum()) for leaf in _leaves(self.std))
         factor = sum(float((leaf.astype(np.float64) ** 2).sum()) for leaf in _leaves(self.factor))
         return residual / (residual + factor) if residual + factor > 0 else 0.0
 
     def sample(self, key: Key, num_draws: int) -> Params:
-        """Independent draws of all weights; every leaf leads with the draw."""
+        r"""Independent draws $\mu + B z + \sigma e$, the draw on the leading axis of every leaf.
+
+        Raises:
+            TypeError: If `key` is not a random key.
+        """
         check_key(key)
         key_factor, key_residual = jax.random.split(key)
         dtype = jax.tree.leaves(self.mean)[0].dtype
@@ -124,10 +182,15 @@ class LowRankGaussian(eqx.Module):
         )
 
     def log_prob(self, params: Params) -> Float[Array, ""]:
-        r"""The log density in nats, by the Woodbury identity on the rank-sized capacitance.
+        r"""The log density $\log \mathcal N(w; \mu, B B^\top + \Sigma)$ of params $w$, in nats.
 
-        With $C = I + B^\top \Sigma^{-1} B$: $\log|BB^\top + \Sigma| = \log|\Sigma| + \log|C|$.
-        Minus infinity or NaN where a residual std is 0. Running statistics add nothing.
+        With $\Sigma = \mathrm{diag}(\sigma^2)$, $d = w - \mu$ and the matrix
+        $C = I + B^\top \Sigma^{-1} B$ of `rank` rows, the Woodbury identity and the matrix
+        determinant lemma give
+        $d^\top (B B^\top + \Sigma)^{-1} d = d^\top \Sigma^{-1} d - v^\top C^{-1} v$ with
+        $v = B^\top \Sigma^{-1} d$, and $\log|B B^\top + \Sigma| = \log|\Sigma| + \log|C|$.
+
+        It is -inf or NaN if a residual std is 0. Running statistics add nothing.
         """
         weights = lambda tree: jax.tree.leaves(without_statistics(tree))
         flat = lambda tree: jnp.concatenate([leaf.reshape(-1) for leaf in weights(tree)])
@@ -145,7 +208,7 @@ class LowRankGaussian(eqx.Module):
         return -0.5 * (squares + log_determinant + white.size * jnp.log(2 * jnp.pi))
 
     def save(self, path: Path | str, **metadata: Any) -> None:
-        """Write to one safetensors file, with metadata that JSON can hold."""
+        """Write the Gaussian to one safetensors file, as `DiagonalGaussian.save` does."""
         tree = {"mean": self.mean, "factor": self.factor, "std": self.std}
         _save(path, "low-rank", tree, metadata)
 
@@ -155,20 +218,35 @@ def summarize(samples: Samples) -> DiagonalGaussian: ...
 @overload
 def summarize(samples: Samples, rank: int) -> DiagonalGaussian | LowRankGaussian: ...
 def summarize(samples: Samples, rank: int = 0) -> DiagonalGaussian | LowRankGaussian:
-    r"""The Gaussian of (aligned) samples: mean, std (ddof = 1) and a factor where rank > 0.
+    r"""The Gaussian of (aligned) samples: mean and std of each weight, in the weight's unit.
 
-    $B$ holds the `rank` largest principal components of the centred draws, scaled by their
-    standard deviations; the residual std keeps each weight's total variance what it was.
-    A std is meaningful only where the samples share one basin, and beside the null floor.
-    Running statistics are a point mass at their mean: they follow from the weights, and draws
-    that vary them would have negative variances.
+    The std has ddof = 1. With `rank` 0 the weights are independent. With a larger rank, a factor
+    $B$ holds the `rank` largest principal components of the centred draws, scaled by their stds,
+    and the residual std is what keeps the variance of each weight as it is in the draws.
 
-    Raises: ValueError for fewer than 2 draws or a rank outside [0, draws - 1].
+    A std means something only if the samples share one basin: align them first. Alignment itself
+    makes stds smaller, even between draws that share nothing. `null_floor` says by how much.
+
+    Running statistics are a point mass at their mean: they follow from the weights, and draws of
+    a Gaussian over them could have negative variances.
+
+    Raises:
+        ValueError: If there are fewer than 2 draws, or `rank` is outside [0, draws - 1], counting
+            the draws of all chains.
+
+    Example:
+        >>> compact = ob.summarize(alignment.apply(samples))
+        >>> compact.std["hidden_0"]["kernel"].shape
+        (64, 8)
+
     Source: Xiao, Liu and Bamler (2024), arXiv 2401.00611, section 4.
     """
     num_draws = samples.num_chains * samples.num_draws
     if not 0 <= rank < max(num_draws, 2):
-        raise ValueError(f"rank must lie in [0, {num_draws - 1}] (draws - 1). Got {rank}.")
+        raise ValueError(
+            f"rank must lie in [0, {num_draws - 1}] (draws - 1). Got {rank}. "
+            "Pass a smaller rank, or draw more samples."
+        )
     mean, std = samples.mean(), map_statistics(np.zeros_like, samples.std())
     if rank == 0:
         return DiagonalGaussian(mean, std)
@@ -182,25 +260,32 @@ def summarize(samples: Samples, rank: int = 0) -> DiagonalGaussian | LowRankGaus
 
 
 def shaped_like(mean: Params, flat: Float[np.ndarray, "*batch weights"]) -> Params:
-    """A quantity of all weights in one row as a tree like their mean; that of statistics is 0."""
+    """A quantity of all weights in rows, as a tree shaped like their mean.
+
+    Batch axes of `flat` lead every leaf. Running statistics, which are not in `flat`, get 0.
+    """
     weights = without_statistics(mean)
     zeros = jax.tree.map(lambda x: np.zeros((*flat.shape[:-1], *np.shape(x)), x.dtype), mean)
-    found = jax.tree.map(
+    tree = jax.tree.map(
         lambda leaf, old: leaf.astype(old.dtype), _trees.unravel_batch(flat, weights), weights
     )
-    return with_statistics_of(zeros, found)
+    return with_statistics_of(zeros, tree)
 
 
 def _principal_factor(
     centred: Float[np.ndarray, "draw weights"], rank: int
 ) -> Float[np.ndarray, "rank weights"]:
-    # The Gram matrix of the draws is small where weights are many, and has the same spectrum.
+    """The `rank` largest principal components of centred draws, each scaled by its std.
+
+    A component without variance is zero.
+    """
+    # The Gram matrix of the draws is small even if weights are many, and has the same spectrum.
     variances, vectors = np.linalg.eigh(centred @ centred.T / (len(centred) - 1))
     largest = slice(-1, -rank - 1, -1)
     directions = vectors[:, largest].T @ centred
     norms = np.linalg.norm(directions, axis=1, keepdims=True)
     scales = np.sqrt(np.maximum(variances[largest], 0.0))[:, None]
-    # An eigenvector's sign is arbitrary and differs between machines; fix it.
+    # The sign of an eigenvector is arbitrary and differs between machines: the largest entry is +.
     signs = np.sign(directions[np.arange(rank), np.abs(directions).argmax(axis=1)])[:, None]
     return np.divide(
         directions * signs * scales, norms, where=norms > 0, out=np.zeros_like(directions)
@@ -210,26 +295,40 @@ def _principal_factor(
 def load_gaussian(
     path: Path | str, like: Params | None = None
 ) -> tuple[DiagonalGaussian | LowRankGaussian, dict[str, Any]]:
-    """A Gaussian and its metadata from a file that `save` wrote.
+    """A Gaussian and its metadata from a file that `save` of a Gaussian wrote.
 
-    Params are nested dicts by path, or shaped like `like`.
+    Its params are nested dicts by path. With `like`, a tree of arrays, they are shaped like it,
+    which lists and other nodes need.
 
-    Raises: StoreError where the file is missing, damaged or holds something else.
+    Raises:
+        StoreError: If the file is missing or damaged, or holds something else.
+        ValueError: If the params have other paths than `like`.
+
+    Example:
+        >>> compact.save("compact.safetensors", seed=0)
+        >>> gaussian, metadata = ob.load_gaussian("compact.safetensors", like=params)
+        >>> metadata
+        {'seed': 0}
     """
     tensors, metadata = load_tensors(path)
     kind = metadata.pop("kind", None)
     fields = {"diagonal": ("mean", "std"), "low-rank": ("mean", "factor", "std")}.get(kind)
     if fields is None:
-        raise StoreError(f"{path} must hold a Gaussian. Got kind {kind!r}.")
+        raise StoreError(
+            f"{path} must hold a Gaussian. Got kind {kind!r}. "
+            "Read mixtures by load_mixture, or write the Gaussian again."
+        )
     parts = _trees.nest(tensors)
     trees = [_trees.rebuild(_trees.named_leaves(parts[field]), like) for field in fields]
     return (DiagonalGaussian if kind == "diagonal" else LowRankGaussian)(*trees), metadata
 
 
 def _save(path: Path | str, kind: str, tree: dict[str, Params], metadata: dict[str, Any]) -> None:
+    """Write the fields of a Gaussian to one file, and its kind with the metadata."""
     if "kind" in metadata:
         raise ValueError(
-            f"The metadata of a Gaussian must leave the name 'kind' free. Got {metadata['kind']!r}."
+            f"The metadata of a Gaussian must leave the name 'kind' free. "
+            f"Got {metadata['kind']!r}. Take another name."
         )
     save_tensors(path, _trees.named_leaves(tree), metadata | {"kind": kind})
 
@@ -239,16 +338,22 @@ def _leaves(tree: Params) -> list[np.ndarray]:
 
 
 def _log_prob(w: Array, mean: Array, std: Array) -> Array:
+    """The log density of one array in nats, with entries of std 0 as point masses."""
     spread = jax.scipy.stats.norm.logpdf(w, mean, jnp.where(std > 0, std, 1.0))
     return jnp.where(std > 0, spread, jnp.where(w == mean, 0.0, -jnp.inf)).sum()
 
 
 def _signal_to_noise(mean: Array, std: Array) -> Array:
+    """|mean| / std of one array, without a division by 0."""
     ratio = jnp.abs(mean) / jnp.where(std > 0, std, 1.0)
     return jnp.where(std > 0, ratio, jnp.where(mean != 0, jnp.inf, 0.0))
 
 
 def _noise(key: Key, num_draws: int, like: Params) -> Params:
+    """Standard normal draws shaped like a tree, behind a leading draw axis.
+
+    Raises TypeError if `key` is not a random key.
+    """
     check_key(key)
     leaves, structure = jax.tree.flatten(like)
     kinds = tuple((np.shape(leaf), jax.dtypes.canonicalize_dtype(leaf.dtype)) for leaf in leaves)
@@ -259,7 +364,10 @@ def _noise(key: Key, num_draws: int, like: Params) -> Params:
 def _normal_arrays(
     key: Key, num_draws: int, kinds: tuple[tuple[tuple[int, ...], jnp.dtype], ...]
 ) -> list[Array]:
-    """In one program: hundreds of arrays one by one take longer than predicting with them."""
+    """Standard normal arrays of these shapes and dtypes, behind a draw axis, in one program.
+
+    Hundreds of arrays one by one take longer than predicting with them.
+    """
     keys = jax.random.split(key, len(kinds))
     return [
         jax.random.normal(k, (num_draws, *shape), dtype)

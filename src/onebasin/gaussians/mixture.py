@@ -1,6 +1,6 @@
 """GaussianMixture: several Gaussians, or several networks, that stand for one posterior.
 
-One type serves one Gaussian for each chain, kept draws (no std at all), and kept draws that
+The same type holds one Gaussian for each chain, kept draws without a std, and kept draws that
 share one std.
 """
 
@@ -21,12 +21,20 @@ from onebasin.store.tensors import load_tensors, save_tensors
 
 
 class GaussianMixture(eqx.Module):
-    r"""$\tfrac1K \sum_k \mathcal N(w; \mu_k, \mathrm{diag}(\sigma_k^2))$, all equally probable.
+    r"""A mixture of equally probable Gaussians with independent weights.
 
-    Leaves of `mean` and `std` lead with the component. A `std` that leads with 1 is shared by
-    all components; None makes them point masses, networks without a spread.
+    Its density is $\tfrac1K \sum_k \mathcal N(w; \mu_k, \mathrm{diag}(\sigma_k^2))$. `mean` holds
+    the $\mu_k$ and `std` the $\sigma_k$, in the units of the weights, with the component $k$ on the
+    leading axis of every leaf. A `std` whose leading axis has length 1 is shared by all components.
+    If `std` is None, the components are point masses: single networks.
 
-    Raises: ValueError where mean and std lead with different numbers of components.
+    Raises:
+        ValueError: If leading axes differ, and that of `std` is not 1.
+
+    Example:
+        >>> mixture = ob.GaussianMixture({"w": jnp.array([[-1.0], [1.0]])}, {"w": jnp.ones((1, 1))})
+        >>> mixture.num_components, mixture.num_numbers
+        (2, 3)
     """
 
     mean: Params
@@ -37,23 +45,32 @@ class GaussianMixture(eqx.Module):
         if len(means) != 1 or not (stds <= {1} or stds == means):
             raise ValueError(
                 "mean and std must lead with the same components, or the std with 1 for all. "
-                f"Got {sorted(means)} and {sorted(stds)}."
+                f"Got {sorted(means)} and {sorted(stds)}. Stack the components along axis 0."
             )
 
     @property
     def num_components(self) -> int:
-        """The number of components."""
+        """The number of components $K$."""
         return next(iter(_leading(self.mean)))
 
     @property
     def num_numbers(self) -> int:
-        """Numbers stored for each weight: a mean for each component, and the stds."""
+        """How many numbers are stored for each weight: a mean a component, and its stds if any."""
         return self.num_components + sum(_leading(self.std))
 
     def sample(self, key: Key, num_draws: int) -> Params:
-        """Draws of all weights, component after component in turn; leaves lead with the draw.
+        """Draws of all weights, with the draw on the leading axis of every leaf.
 
-        Components are as equally represented as `num_draws` allows: stratified, not independent.
+        Draw i comes from component i modulo the number of components. The draws are therefore
+        stratified, not independent: components occur as equally often as `num_draws` allows.
+
+        Raises:
+            TypeError: If `key` is not a random key, and there is a std.
+
+        Example:
+            >>> networks = ob.GaussianMixture({"w": jnp.array([[-1.0], [1.0]])})
+            >>> networks.sample(key, 3)["w"][:, 0].tolist()
+            [-1.0, 1.0, -1.0]
         """
         rows = np.arange(num_draws) % self.num_components
         means = jax.tree.map(lambda leaf: jnp.asarray(leaf)[rows], self.mean)
@@ -68,25 +85,35 @@ class GaussianMixture(eqx.Module):
         return jax.tree.map(spread, means, self.std, noise)
 
     def log_prob(self, params: Params) -> Float[Array, ""]:
-        """The log density in nats; minus infinity almost everywhere without a std."""
+        r"""The log density $\log \tfrac1K \sum_k p_k(w)$ of params $w$, in nats.
+
+        $p_k$ is the density of component $k$. Running statistics add nothing.
+
+        Raises:
+            ValueError: If there is no std: point masses have no density.
+        """
         if self.std is None:
             raise ValueError("Networks without a std have no density. Give the mixture a std.")
-        whole = jax.tree.map(
+        stds = jax.tree.map(
             lambda mean, std: jnp.broadcast_to(jnp.asarray(std), mean.shape), self.mean, self.std
         )
-        one = lambda mean, std: DiagonalGaussian(mean, std).log_prob(params)
-        terms = jax.vmap(one)(jax.tree.map(jnp.asarray, self.mean), whole)
+        log_prob = lambda mean, std: DiagonalGaussian(mean, std).log_prob(params)
+        terms = jax.vmap(log_prob)(jax.tree.map(jnp.asarray, self.mean), stds)
         return jax.scipy.special.logsumexp(terms) - jnp.log(self.num_components)
 
     def save(self, path: Path | str, **metadata: Any) -> None:
-        """Write to one safetensors file, with metadata that JSON can hold.
+        """Write the mixture to one safetensors file, with metadata that JSON can hold.
 
-        Raises: ValueError where the metadata takes the name 'kind'.
+        An existing file is replaced, whole or not at all. `load_mixture` reads it.
+
+        Raises:
+            ValueError: If the metadata has the name "kind", which the file needs.
+            TypeError: If JSON cannot hold the metadata.
         """
         if "kind" in metadata:
             raise ValueError(
                 f"The metadata of a mixture must leave the name 'kind' free. "
-                f"Got {metadata['kind']!r}."
+                f"Got {metadata['kind']!r}. Take another name."
             )
         tree = {"mean": self.mean} | ({} if self.std is None else {"std": self.std})
         save_tensors(path, _trees.named_leaves(tree), metadata | {"kind": "mixture"})
@@ -97,16 +124,31 @@ def load_mixture(
 ) -> tuple[GaussianMixture, dict[str, Any]]:
     """A mixture and its metadata from a file that `GaussianMixture.save` wrote.
 
-    Raises: StoreError where the file is missing, damaged or holds something else.
+    Its params are nested dicts by path. With `like`, params of one network, each component is
+    shaped like it.
+
+    Raises:
+        StoreError: If the file is missing or damaged, or holds something else.
+        ValueError: If the params have other paths than `like`.
+
+    Example:
+        >>> ob.GaussianMixture(samples.draws()).save("draws.safetensors")
+        >>> mixture, metadata = ob.load_mixture("draws.safetensors")
+        >>> mixture.num_components
+        20
     """
     tensors, metadata = load_tensors(path)
     kind = metadata.pop("kind", None)
     if kind != "mixture":
-        raise StoreError(f"{path} must hold a mixture of Gaussians. Got kind {kind!r}.")
+        raise StoreError(
+            f"{path} must hold a mixture of Gaussians. Got kind {kind!r}. "
+            "Read single Gaussians by load_gaussian, or write the mixture again."
+        )
     parts = _trees.nest(tensors)
     trees = {name: _trees.rebuild(_trees.named_leaves(tree), like) for name, tree in parts.items()}
     return GaussianMixture(**trees), metadata
 
 
 def _leading(tree: Params | None) -> set[int]:
+    """The lengths of the leading axes of all leaves; none for None."""
     return {int(np.shape(leaf)[0]) for leaf in jax.tree.leaves(tree)}

@@ -35,13 +35,29 @@ def convnet(
     depth: int = 2,
     activation: str = "relu",
 ) -> Network:
-    """Convolutions of 3 x 3 with stride 2, their channels laid flat, and a dense layer.
+    """A small convolutional network: convolutions of 3 x 3 with stride 2, then a dense layer.
 
-    The first of `depth` convolutions has `width` channels, each next one twice as many; the
-    channels of each are one group of its symmetry, and may flip their sign behind tanh. Inputs
-    are rows of gray pixels; params are `{"conv_0": {"kernel", "bias"}, ..., "out": ...}`.
+    Inputs are (batch, pixels), one row of gray pixels for each image. Params are
+    `{"conv_0": {"kernel", "bias"}, ..., "out": {"kernel", "bias"}}`. The channels of each
+    convolution are one group of the symmetry. After tanh, which is odd, they may change sign too.
+    Weights begin normal with variance 2 / fan-in (relu) or 1 / fan-in (others), biases at zero.
 
-    Raises: ValueError for an unknown activation or a size below 1.
+    Args:
+        image_shape: Height and width of the images, in pixels.
+        outputs: The number of outputs, one for each class.
+        width: The number of channels of the first convolution. Each next one has twice as many.
+        depth: The number of convolutions, at least 1. Each halves height and width.
+        activation: "relu", "tanh", "gelu" or "silu", after each convolution.
+
+    Raises:
+        ValueError: If the activation is unknown, or a size is below 1.
+
+    Example:
+        >>> network = ob.convnet((8, 8), outputs=10, width=4)
+        >>> network.symmetry.sizes
+        {'conv_0': 4, 'conv_1': 8}
+
+    Source of the initialization: He et al. (2015), arXiv 1502.01852, equation 10.
     """
     height, across = image_shape
     return _convnet((height, across), outputs, width, depth, activation)
@@ -51,6 +67,7 @@ def convnet(
 def _convnet(
     image_shape: tuple[int, int], outputs: int, width: int, depth: int, activation: str
 ) -> Network:
+    """The network of a shape. It is the same object each time, so programs compile once."""
     check_activation(activation)
     check_counts(height=min(image_shape), outputs=outputs, width=width, depth=depth)
     names = [f"conv_{index}" for index in range(depth)]
@@ -80,25 +97,26 @@ def _convnet(
 
 
 def _symmetry(names: list[str], num_pixels: int, params: Params) -> Symmetry:
+    """One group for the channels of each convolution; `num_pixels` are left after the last."""
     axes = {
         name: {"kernel": Axes(None, None, before, name), "bias": Axes(name)}
         for before, name in pairwise([None, *names])
     }
-    # Pixel by pixel, the channels of each.
+    # Rows of the last kernel list the pixels, and for each of them the channels.
     flat = (num_pixels, names[-1]) if num_pixels > 1 else names[-1]
     return Symmetry.of({**axes, "out": {"kernel": Axes(flat, None), "bias": Axes(None)}}, params)
 
 
 def _signs(names: list[str], symmetry: Symmetry) -> list[Sign]:
-    """What flips with a channel of each convolution: all that comes in and all that goes out."""
+    """The weights that change sign with a channel: its incoming weights and its outgoing ones."""
     return [
         Sign(
-            one,
+            name,
             (
-                Place(f"{one}/kernel", 3),
-                Place(f"{one}/bias", 0),
-                *(place for place in symmetry.places(one) if place.leaf == f"{after}/kernel"),
+                Place(f"{name}/kernel", 3),
+                Place(f"{name}/bias", 0),
+                *(place for place in symmetry.places(name) if place.leaf == f"{after}/kernel"),
             ),
         )
-        for one, after in pairwise([*names, "out"])
+        for name, after in pairwise([*names, "out"])
     ]

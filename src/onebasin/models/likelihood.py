@@ -1,4 +1,4 @@
-"""Likelihoods: how probable targets are, given a network's outputs."""
+"""Likelihood: how probable targets are, given the outputs of a network."""
 
 from typing import Literal, NamedTuple
 
@@ -11,18 +11,19 @@ from onebasin._types import Array
 
 
 class Likelihood(NamedTuple):
-    """Which likelihood, and its noise: a std in the targets' units, or "inferred" with the weights.
+    """The likelihood of targets, categorical or Gaussian, and the noise of a Gaussian one.
 
-    `noise_std` is None for targets without noise of their own (classes).
+    `noise_std` is a std in the unit of the targets, or "inferred" if it is sampled with the
+    weights. It is None for a categorical likelihood, whose targets are classes.
     """
 
     name: Literal["categorical", "gaussian"]
     noise_std: float | Literal["inferred"] | None = None
 
     def check_outputs(self, shape: tuple[int, ...]) -> None:
-        """Refuse outputs that this likelihood cannot read.
+        """Raise ValueError unless outputs of a network have the shape that this likelihood needs.
 
-        Raises: ValueError for the shape of outputs that is none of (batch, classes) or (batch, 1).
+        That is (batch, classes) for a categorical likelihood and (batch, 1) for a Gaussian one.
         """
         is_right = len(shape) == 2 and (shape[1] > 1) == (self.name == "categorical")
         if not is_right:
@@ -37,9 +38,9 @@ class Likelihood(NamedTuple):
             )
 
     def check_targets(self, targets: Num[Array, " batch"], num_outputs: int) -> None:
-        """Refuse targets of classes that the network has no output for, or that are no classes.
+        """Raise ValueError unless targets are classes in [0, num_outputs - 1].
 
-        Raises: ValueError.
+        Any targets will do for a Gaussian likelihood.
         """
         if self.name != "categorical":
             return
@@ -62,10 +63,12 @@ class Likelihood(NamedTuple):
         targets: Num[Array, " batch"],
         noise_std: Float[Array, ""] | float | None,
     ) -> Float[Array, " batch"]:
-        r"""$\log p(y \mid f(x))$ of each example in nats.
+        r"""The log likelihood $\log p(y \mid f(x))$ of each example, in nats.
 
-        Categorical: outputs are logits. Gaussian: $\log \mathcal N(y; f(x), s^2)$ with
-        `noise_std` $s$ and one output.
+        With a target $y$ and the outputs $f(x)$ of its input, it is
+        $f(x)_y - \log \sum_k e^{f(x)_k}$ for a categorical likelihood, of which outputs are the
+        logits, and $\log \mathcal N(y; f(x), s^2)$ for a Gaussian one, with one output and the std
+        `noise_std` $s$.
         """
         if self.name == "categorical":
             logits = jax.nn.log_softmax(outputs)
@@ -74,18 +77,23 @@ class Likelihood(NamedTuple):
 
 
 def check_likelihood(name: str, noise_std: float | str | None) -> Likelihood:
-    """The likelihood of a name and noise.
+    """The likelihood of a name, with the std of its noise if it is Gaussian.
 
-    Raises: ValueError for an unknown name or a noise that is not positive.
+    Raises:
+        ValueError: If the name is unknown, or the noise is neither positive nor "inferred".
     """
     if name == "categorical":
         return Likelihood("categorical")
     if name != "gaussian":
-        raise ValueError(f'likelihood must be "categorical" or "gaussian". Got {name!r}.')
+        raise ValueError(
+            f'likelihood must be "categorical" or "gaussian". Got {name!r}. '
+            "Pass the first for classes, the second for real numbers."
+        )
     if noise_std == "inferred":
         return Likelihood("gaussian", "inferred")
     if isinstance(noise_std, str) or noise_std is None or not 0 < noise_std < float("inf"):
         raise ValueError(
-            f'noise_std of a gaussian likelihood must be positive or "inferred". Got {noise_std!r}.'
+            f'noise_std of a gaussian likelihood must be positive or "inferred". '
+            f"Got {noise_std!r}. Pass a std in the unit of the targets."
         )
     return Likelihood("gaussian", float(noise_std))

@@ -16,15 +16,28 @@ _GATES = ("input", "forget", "output", "candidate")
 
 
 def lstm(image_shape: tuple[int, int], outputs: int, width: int = 16) -> Network:
-    """Long short-term memory of `width` units over the rows of an image, and a dense layer.
+    r"""A recurrent network with long short-term memory over the rows of an image.
 
-    Params are `{"cell": {"input", "recurrent", "bias"}, "out": ...}`; the middle axis of the
-    cell's kernels lists the input, forget and output gates and the candidate. The forget gate's
-    bias begins at 1. All units are one group of its symmetry, and
-    may change sign.
+    Row $x_t$ of the image changes the memory $c$ and the hidden units $h$, `width` of each: $c_t =
+    \sigma(f_t) c_{t-1} + \sigma(i_t) \tanh(g_t)$ and $h_t = \sigma(o_t) \tanh(c_t)$. The input,
+    forget and output gates $i, f, o$ and the candidate $g$ are each of the form $W x_t + U h_{t-1}
+    + b$. A dense layer reads $h$ after the last row.
 
-    Raises: ValueError for a size below 1.
-    Source: Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000).
+    Inputs are (batch, pixels), one row of gray pixels for each image. Params are
+    `{"cell": {"input": W, "recurrent": U, "bias": b}, "out": {"kernel", "bias"}}`, in which an axis
+    of the cell's arrays lists $i, f, o, g$ in this order. Biases begin at 0, those of the forget
+    gate at 1. All units are one group of the symmetry, and may change sign.
+
+    Raises:
+        ValueError: If a size is below 1.
+
+    Example:
+        >>> network = ob.lstm((8, 8), outputs=10, width=6)
+        >>> network.symmetry.sizes
+        {'cell': 6}
+
+    Source: Hochreiter and Schmidhuber (1997), Long short-term memory, with the forget gate of
+    Gers, Schmidhuber and Cummins (2000).
     """
     height, across = image_shape
     return _lstm((height, across), outputs, width)
@@ -32,6 +45,7 @@ def lstm(image_shape: tuple[int, int], outputs: int, width: int = 16) -> Network
 
 @cache
 def _lstm(image_shape: tuple[int, int], outputs: int, width: int) -> Network:
+    """The network of a shape. It is the same object each time, so programs compile once."""
     check_counts(height=min(image_shape), outputs=outputs, width=width)
     columns, num_gates = image_shape[1], len(_GATES)
 
@@ -67,7 +81,10 @@ def _lstm(image_shape: tuple[int, int], outputs: int, width: int) -> Network:
 
 
 def _axes(columns: int, width: int) -> Any:
-    """The cell's arrays are cut gate by gate: all have the same units, but not their signs."""
+    """The axes of all arrays. Those of the cell are cut into blocks, one for each gate.
+
+    All gates are permuted with the units, but not all change sign with them.
+    """
     gates = [1] * len(_GATES)
     each = lambda *names: [Axes(*names)] * len(_GATES)
     return {
@@ -81,7 +98,7 @@ def _axes(columns: int, width: int) -> Any:
 
 
 def _sign(symmetry: Symmetry) -> Sign:
-    """With a unit flip all that makes its candidate and all that reads it, the gates too."""
+    """The weights that change sign with a unit: its candidate's, and all that it is input of."""
 
     def flips(place: Place) -> bool:
         piece = symmetry.pieces[place.leaf]

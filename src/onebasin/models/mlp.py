@@ -21,13 +21,30 @@ from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry
 
 
 def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: str = "relu") -> Network:
-    """A fully connected network; params are `{"hidden_0": {"kernel", "bias"}, ..., "out": ...}`.
+    r"""A fully connected network of any depth.
 
-    Kernels are (inputs, outputs) of their layer. Weights begin normal with variance 2 / fan-in
-    (relu) or 1 / fan-in (others), biases at zero. Each hidden layer is one group of its symmetry;
-    behind tanh, which is odd, its units may change sign as well.
+    Layer $l$ computes $x_{l+1} = f(x_l W_l + b_l)$ with the activation $f$, the last layer without
+    it. Params are `{"hidden_0": {"kernel": W, "bias": b}, ..., "out": {"kernel", "bias"}}`, with
+    kernels of shape (inputs of the layer, units). Weights begin normal with variance 2 / fan-in
+    (relu) or 1 / fan-in (others), biases at zero.
 
-    Raises: ValueError for an unknown activation or a size below 1.
+    The units of each hidden layer are one group of the symmetry. After tanh, which is odd, they
+    may change sign as well.
+
+    Args:
+        inputs: The number of inputs.
+        hidden: The number of units of each hidden layer. Empty for a linear model.
+        outputs: The number of outputs: one for each class, or 1 for a regression.
+        activation: "relu", "tanh", "gelu" or "silu".
+
+    Raises:
+        ValueError: If the activation is unknown, or a size is below 1.
+
+    Example:
+        >>> network = ob.mlp(inputs=64, hidden=(16, 8), outputs=10)
+        >>> network.symmetry.sizes
+        {'hidden_0': 16, 'hidden_1': 8}
+
     Source of the initialization: He et al. (2015), arXiv 1502.01852, equation 10.
     """
     # One object for each shape: programs of a network that is made again are not compiled again.
@@ -36,9 +53,13 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: str = "rel
 
 @cache
 def _mlp(sizes: tuple[int, ...], activation: str) -> Network:
+    """The network of these sizes, from the inputs to the outputs."""
     check_activation(activation)
     if min(sizes) < 1:
-        raise ValueError(f"All layer sizes must be at least 1. Got {list(sizes)}.")
+        raise ValueError(
+            f"All layer sizes must be at least 1. Got {list(sizes)}, from inputs to outputs. "
+            "Leave out hidden layers without units."
+        )
     layers = [f"hidden_{index}" for index in range(len(sizes) - 2)]
     gain = gain_of(activation)
 
@@ -54,15 +75,15 @@ def _mlp(sizes: tuple[int, ...], activation: str) -> Network:
     def activations(
         params: Params, x: Float[Array, "batch features"]
     ) -> dict[str, Float[Array, "batch units"]]:
-        put_out = {}
+        units = {}
         for name in layers:
             x = ACTIVATIONS[activation](dense(params[name], x))
-            put_out[name] = x
-        return put_out
+            units[name] = x
+        return units
 
     def apply(params: Params, x: Float[Array, "batch features"]) -> Float[Array, "batch outputs"]:
-        put_out = activations(params, x)
-        return dense(params["out"], put_out[layers[-1]] if layers else x)
+        units = activations(params, x)
+        return dense(params["out"], units[layers[-1]] if layers else x)
 
     symmetry = _mlp_symmetry(layers, sizes)
     if activation in ODD:
@@ -72,6 +93,7 @@ def _mlp(sizes: tuple[int, ...], activation: str) -> Network:
 
 
 def _mlp_symmetry(layers: Sequence[str], sizes: Sequence[int]) -> Symmetry:
+    """One group for the units of each hidden layer."""
     groups = [None, *layers, None]
     axes = {
         name: {"kernel": Axes(before, after), "bias": Axes(after)}
@@ -81,8 +103,9 @@ def _mlp_symmetry(layers: Sequence[str], sizes: Sequence[int]) -> Symmetry:
 
 
 def _mlp_signs(layers: Sequence[str]) -> list[Sign]:
-    """What flips with a unit of each hidden layer: all that comes in and all that goes out."""
+    """The weights that change sign with a unit: its incoming weights and its outgoing ones."""
+    incoming = lambda name: (Place(f"{name}/kernel", 1), Place(f"{name}/bias", 0))
     return [
-        Sign(one, (Place(f"{one}/kernel", 1), Place(f"{one}/bias", 0), Place(f"{after}/kernel", 0)))
-        for one, after in zip(layers, [*layers[1:], "out"], strict=True)
+        Sign(name, (*incoming(name), Place(f"{after}/kernel", 0)))
+        for name, after in zip(layers, [*layers[1:], "out"], strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Network: a pair of pure functions with the symmetry they have."""
+"""Network: pure functions of params, and the symmetry of the params."""
 
 import dataclasses
 from collections.abc import Callable
@@ -13,24 +13,32 @@ from onebasin.symmetry.claims import claims
 
 
 class Network(NamedTuple):
-    """A network as data: how its weights begin, what it computes, and what may trade places.
+    """A network as data: how its params begin, what it computes, which units may be permuted.
 
-    - `init(key)` gives params at random.
-    - `apply(params, inputs)` maps a batch of inputs to a batch of outputs, each for itself.
-    - `activations(params, inputs)` gives what the units of each group of the symmetry put out;
-      None for a network that does not say, which cannot be matched by activations.
-    - `symmetry` lists the axes whose units may be permuted without changing `apply`. That of a
-      built-in network knows `apply`, so that `align` tries it once, and so does that of the
-      `posterior` of any network: one that you declare yourself is refused there if it is wrong.
-    - `batch_apply(params, inputs)` is how the network is trained, where that is not `apply`: it
-      normalizes by the batch at hand and reads no statistics.
-    - `recalibrate(params, inputs)` gives params whose statistics are those of these inputs, so
-      that `apply` and `batch_apply` agree on them. Weights stay as they are.
-    - `is_homogeneous` says that the units of every group put out s times as much where what comes
-      in is scaled by s > 0, as behind relu, so that `balance` can be used.
+    Params of a network that keeps running statistics, as BatchNorm does, are two collections,
+    `{"weights": ..., "statistics": ...}`. `from_torch` and the other adapters give such params.
 
-    Params of a network that keeps running statistics are two collections,
-    `{"weights": ..., "statistics": ...}`; those that `from_torch` and the like give are.
+    Args:
+        init: `init(key)` gives random params.
+        apply: `apply(params, inputs)` gives the outputs of a batch of inputs, each input for
+            itself, as the network is used after training.
+        activations: `activations(params, inputs)` gives the outputs of the units of each group, by
+            group. If it is None, units cannot be matched by activations.
+        symmetry: Which units may be permuted without changing `apply`. `find_symmetry` finds it.
+            The symmetry of a built-in network knows `apply`, so that `align` checks it once. So
+            does the `posterior` of any network: it refuses a symmetry that is wrong.
+        batch_apply: `batch_apply(params, inputs)` gives the outputs as in training, if they are
+            not those of `apply`: it normalizes by the batch itself and reads no statistics.
+        recalibrate: `recalibrate(params, inputs)` gives params whose statistics are those of these
+            inputs, so that `apply` and `batch_apply` agree on them. Weights do not change.
+        is_homogeneous: Whether the output of every unit is multiplied by s if its inputs are, for
+            any s > 0, as with relu. `balance` needs it.
+
+    Example:
+        >>> apply = lambda params, inputs: 0.5 * network.apply(params, inputs)  # softer classes
+        >>> softer = ob.Network(network.init, apply, network.activations, network.symmetry)
+        >>> softer.apply(softer.init(key), data.test.inputs).shape
+        (50, 10)
     """
 
     init: Callable[[Key], Params]
@@ -48,14 +56,16 @@ class Network(NamedTuple):
 
     @property
     def has_activations(self) -> bool:
-        """Whether units can be matched by activations: `activations` is there, no group is nested.
+        """Whether units can be matched by activations.
 
-        Units of a nested group are not compared one by one: their groups may trade places as well.
+        They can if there are `activations` and no group is nested: units of a nested group cannot
+        be compared one by one, because the units around them may be permuted as well.
         """
         return self.activations is not None and not self.symmetry.nested
 
 
 _NUM_INPUTS = 4
+"""How many inputs a symmetry is checked at."""
 
 
 def claimed_of(
@@ -64,9 +74,14 @@ def claimed_of(
     *shape: int,
     is_declared: bool = False,
 ) -> Symmetry:
-    """A symmetry that knows the function that it is claimed of; `shape` is that of one input.
+    """The symmetry with the function that it must not change, so that `align` can check it.
 
-    Declared, it must be right and should be all that there is: `align` says so if it is not.
+    Args:
+        symmetry: The symmetry of the params of `apply`.
+        apply: A function of params and a batch of inputs.
+        shape: The shape of one input.
+        is_declared: Whether a user declared it. Then `align` raises an error if it changes the
+            function, and warns if it is not the whole symmetry.
     """
     inputs = (jax.ShapeDtypeStruct((_NUM_INPUTS, *shape), "float32"),)
     function = Function(apply, inputs, is_declared=is_declared)
@@ -74,15 +89,18 @@ def claimed_of(
 
 
 def claimed_inside(symmetry: Symmetry, axes: Any, name: str) -> Symmetry:
-    """The symmetry of larger params that hold a network's by a name, claimed of that network.
+    """The symmetry of larger params, of which the params of a network are the entry `name`.
 
-    What was tried of the network need not be tried again.
+    `axes` are those of the larger params. Claims that were checked for the network alone are not
+    checked again.
     """
     larger = symmetry.within(axes, [name])
     if symmetry.function is not None and larger.function is not None:
-        passed, here = symmetry.function.passed, claims(larger)
-        tried = (
-            (name, passed[claim]) for name, claim in claims(symmetry).items() if claim in passed
+        passed, larger_claims = symmetry.function.passed, claims(larger)
+        checked = (
+            (entry, passed[claim]) for entry, claim in claims(symmetry).items() if claim in passed
         )
-        larger.function.passed.update({here[name]: has_passed for name, has_passed in tried})
+        larger.function.passed.update(
+            {larger_claims[entry]: has_passed for entry, has_passed in checked}
+        )
     return larger

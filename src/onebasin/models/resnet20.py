@@ -28,7 +28,10 @@ _STATISTICS = ("mean", "var")
 
 
 class _Block(NamedTuple):
-    """Two convolutions and what they are added to; a shortcut where that changes its size."""
+    """The place and the shape of a residual block, whose two convolutions are added to its inputs.
+
+    `inputs` and `channels` are the numbers of channels before and after it.
+    """
 
     stage: int
     block: int
@@ -37,14 +40,18 @@ class _Block(NamedTuple):
 
     @property
     def has_shortcut(self) -> bool:
+        """Whether the block halves the image, so that its inputs need a convolution too."""
         return self.stage > 0 and self.block == 0
 
     @property
     def path(self) -> str:
+        """The path of its params, which is also the name of the group of its own channels."""
         return f"stage_{self.stage}/block_{self.block}"
 
 
 class _Shape(NamedTuple):
+    """The arguments of `resnet20`."""
+
     image_shape: tuple[int, int]
     outputs: int
     width: int
@@ -52,26 +59,48 @@ class _Shape(NamedTuple):
 
     @property
     def blocks(self) -> list[_Block]:
-        found: list[_Block] = []
+        """All residual blocks, from the inputs to the outputs."""
+        blocks: list[_Block] = []
         for stage in range(_NUM_STAGES):
             for block in range(_NUM_BLOCKS):
-                before = found[-1].channels if found else self.width
-                found.append(_Block(stage, block, before, self.width * 2**stage))
-        return found
+                before = blocks[-1].channels if blocks else self.width
+                blocks.append(_Block(stage, block, before, self.width * 2**stage))
+        return blocks
 
 
 def resnet20(
     image_shape: tuple[int, int], outputs: int, width: int = 16, norm: Kind = "batch"
 ) -> Network:
-    """Three stages of three residual blocks of two 3 x 3 convolutions, of width, twice, four times.
+    r"""The residual network ResNet-20 for small images.
 
-    The first block of a later stage halves the image, and its shortcut is a 1 x 1 convolution
-    (option B of the source). The channels that a stage adds up are one group of its symmetry,
-    those inside of each block another; behind each BatchNorm a channel flips with its scale. With
-    `norm="batch"` params are `{"weights": ..., "statistics": ...}`: the means and variances of
-    all norms, which `batch_apply` ignores and `recalibrate` writes; `norm="layer"` has none.
+    A convolution is followed by three stages of three residual blocks. A block computes
+    $\mathrm{relu}(x + F(x))$, in which $F$ is two convolutions of 3 x 3, each with a norm. Stages
+    have `width`, twice and four times as many channels. The first block of the second and of the
+    third stage halves height and width, and a convolution of 1 x 1 does so to its $x$ (option B of
+    the source). A dense layer reads the mean over pixels.
 
-    Raises: ValueError for an unknown norm or a size below 1.
+    Inputs are (batch, pixels), one row of gray pixels for each image. With `norm="batch"` params
+    are `{"weights": ..., "statistics": ...}`. The statistics are the means and variances of all
+    norms: `batch_apply` does not read them, and `recalibrate` renews them. With `norm="layer"`
+    there are none.
+
+    The channels that a stage adds up are one group of the symmetry, and those within each block
+    are another. A channel before a BatchNorm may change sign, together with the norm's scale.
+
+    Args:
+        image_shape: Height and width of the images, in pixels.
+        outputs: The number of outputs, one for each class.
+        width: The number of channels of the first stage.
+        norm: "batch" for BatchNorm, as in the source, or "layer" for LayerNorm over channels.
+
+    Raises:
+        ValueError: If the norm is unknown, or a size is below 1.
+
+    Example:
+        >>> network = ob.resnet20((8, 8), outputs=10, width=4)
+        >>> network.symmetry.sizes["stage_2"]
+        16
+
     Source: He et al. (2016), arXiv 1512.03385, section 4.2.
     """
     height, across = image_shape
@@ -80,8 +109,12 @@ def resnet20(
 
 @cache
 def _resnet20(shape: _Shape) -> Network:
+    """The network of a shape. It is the same object each time, so programs compile once."""
     if shape.kind not in ("batch", "layer"):
-        raise ValueError(f'norm must be "batch" or "layer". Got {shape.kind!r}.')
+        raise ValueError(
+            f'norm must be "batch" or "layer". Got {shape.kind!r}. Pass "layer" for a network '
+            "without running statistics."
+        )
     check_counts(height=min(shape.image_shape), outputs=shape.outputs, width=shape.width)
     init = partial(_init, shape)
     params = jax.eval_shape(init, jax.random.key(0))
@@ -105,21 +138,23 @@ def _resnet20(shape: _Shape) -> Network:
 
 
 def _in_collections(tree: Any) -> Any:
-    """Anything shaped like the params, statistics apart from weights."""
+    """A tree shaped like the params of all layers, with its statistics apart from its weights."""
     leaves = _trees.named_leaves(tree)
-    kept = {name for name in leaves if name.rpartition("/")[2] in _STATISTICS}
-    parts = [{n: x for n, x in leaves.items() if (n in kept) is apart} for apart in (False, True)]
+    statistics = {name for name in leaves if name.rpartition("/")[2] in _STATISTICS}
+    weights = leaves.keys() - statistics
+    parts = [{n: x for n, x in leaves.items() if n in names} for names in (weights, statistics)]
     return collected(*map(_trees.nest, parts))
 
 
 def _together(params: Params) -> Any:
-    """The scale, bias and statistics of each norm in one dict."""
+    """Params without collections, the scale, bias and statistics of each norm in one dict."""
     if not has_collections(params):
         return params
     return _trees.merge(params[WEIGHTS], params[STATISTICS])
 
 
 def _init(shape: _Shape, key: Key) -> Params:
+    """Random params in their collections."""
     key_stem, key_out, key_blocks = jax.random.split(key, 3)
     blocks = shape.blocks
     params: dict[str, Any] = {
@@ -152,6 +187,8 @@ def _block_init(block: _Block, kind: Kind, key: Key) -> Params:
 
 
 def _outputs(shape: _Shape, norm: Norm) -> Callable[[Params, Array], Array]:
+    """The function of params and inputs that normalizes by `norm`."""
+
     def apply(params: Params, x: Float[Array, "batch features"]) -> Float[Array, "batch outputs"]:
         return _forward(shape, norm, _together(params), x)[0]
 
@@ -161,32 +198,37 @@ def _outputs(shape: _Shape, norm: Norm) -> Callable[[Params, Array], Array]:
 def _forward(
     shape: _Shape, norm: Norm, params: Params, x: Float[Array, "batch features"]
 ) -> tuple[Float[Array, "batch outputs"], Params]:
-    """The outputs, and params with the statistics that were used on the way to them."""
+    """The outputs, and params that hold the statistics by which norms have normalized."""
     x = conv(params["stem"]["conv"], images(x, shape.image_shape))
-    x, used = norm(params["stem"]["norm"], x)
+    x, new_norm = norm(params["stem"]["norm"], x)
     x = jax.nn.relu(x)
-    found: dict[str, Any] = {**params, "stem": {**params["stem"], "norm": used}}
+    new: dict[str, Any] = {**params, "stem": {**params["stem"], "norm": new_norm}}
     for block in shape.blocks:
         stage, name = f"stage_{block.stage}", f"block_{block.block}"
-        x, used = _block(block, norm, params[stage][name], x)
-        found[stage] = {**found[stage], name: used}
-    return dense(params["out"], x.mean(axis=(1, 2))), found
+        x, new_block = _block(block, norm, params[stage][name], x)
+        new[stage] = {**new[stage], name: new_block}
+    return dense(params["out"], x.mean(axis=(1, 2))), new
 
 
 def _block(block: _Block, norm: Norm, params: Params, x: Array) -> tuple[Array, Params]:
+    """The outputs of a residual block, and its params with the statistics of its norms."""
     stride = 2 if block.has_shortcut else 1
-    found = dict(params)
-    y, found["norm_0"] = norm(params["norm_0"], conv(params["conv_0"], x, stride))
-    y, found["norm_1"] = norm(params["norm_1"], conv(params["conv_1"], jax.nn.relu(y)))
+    new = dict(params)
+    y, new["norm_0"] = norm(params["norm_0"], conv(params["conv_0"], x, stride))
+    y, new["norm_1"] = norm(params["norm_1"], conv(params["conv_1"], jax.nn.relu(y)))
     if block.has_shortcut:
         shortcut = params["shortcut"]
-        x, used = norm(shortcut["norm"], conv(shortcut["conv"], x, stride))
-        found["shortcut"] = {**shortcut, "norm": used}
-    return jax.nn.relu(x + y), found
+        x, new_norm = norm(shortcut["norm"], conv(shortcut["conv"], x, stride))
+        new["shortcut"] = {**shortcut, "norm": new_norm}
+    return jax.nn.relu(x + y), new
 
 
 def _axes(shape: _Shape) -> Any:
-    """Channels that are added up are one group for each stage; those inside a block its own."""
+    """The axes of all arrays.
+
+    The channels that are added up are one group for each stage. Those between the convolutions of a
+    block are a group of its own.
+    """
     axes: dict[str, Any] = {
         "stem": {"conv": _kernel(None, "stage_0"), "norm": _norm("stage_0", shape.kind)},
         "out": {"kernel": Axes(f"stage_{_NUM_STAGES - 1}", None), "bias": Axes(None)},
@@ -217,18 +259,22 @@ def _norm(group: str, kind: Kind) -> dict[str, Axes]:
 
 
 def _signs(shape: _Shape) -> list[Sign]:
-    """What flips in front of each BatchNorm: what comes in, its mean and the scale behind it."""
-    found = [_flip("stage_0", "stem/conv", "stem/norm")]
+    """The signs of all convolutions before a BatchNorm."""
+    signs = [_sign("stage_0", "stem/conv", "stem/norm")]
     for block in shape.blocks:
         path, stage = block.path, f"stage_{block.stage}"
-        found.append(_flip(path, f"{path}/conv_0", f"{path}/norm_0"))
-        found.append(_flip(stage, f"{path}/conv_1", f"{path}/norm_1"))
+        signs.append(_sign(path, f"{path}/conv_0", f"{path}/norm_0"))
+        signs.append(_sign(stage, f"{path}/conv_1", f"{path}/norm_1"))
         if block.has_shortcut:
-            found.append(_flip(stage, f"{path}/shortcut/conv", f"{path}/shortcut/norm"))
-    return found
+            signs.append(_sign(stage, f"{path}/shortcut/conv", f"{path}/shortcut/norm"))
+    return signs
 
 
-def _flip(group: str, conv: str, norm: str) -> Sign:
+def _sign(group: str, conv: str, norm: str) -> Sign:
+    """The weights that change sign with a channel before a BatchNorm: they leave its output as is.
+
+    These are the channel's kernel, its mean in the norm, and the norm's scale.
+    """
     weights = Place(f"{WEIGHTS}/{conv}/kernel", 3), Place(f"{WEIGHTS}/{norm}/scale", 0)
     places = (Place(f"{STATISTICS}/{norm}/mean", 0), *weights)
     return Sign(group, places)

@@ -7,6 +7,7 @@ from jax.scipy.special import logsumexp
 from jax.tree_util import Partial
 from jaxtyping import Float
 
+from onebasin._random import numpy_rng
 from onebasin._types import Array, Key, Params
 from onebasin.inference.vi import DrawsObjective
 from onebasin.models.posterior import Posterior
@@ -23,7 +24,7 @@ def mixed_inputs(
 
     Source: Zhang et al. (2018), arXiv 1710.09412, for inputs alone.
     """
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    rng = numpy_rng(key)
     inputs = np.asarray(inputs)
     first = np.arange(num_inputs) % len(inputs)
     second = rng.integers(len(inputs), size=num_inputs)

@@ -1,1 +1,1 @@
-"""Which weights go: scores, stages, and what stays conditioned on what left."""
+"""Pruning: which weights of a network can be set to zero, and which are kept."""

@@ -1,4 +1,4 @@
-"""Pruning by conditioning: weights that stay move to where they belong without the others."""
+"""Pruning by conditioning: the weights that are kept move to their mean given the pruned ones."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
@@ -13,13 +13,17 @@ from onebasin import _trees
 from onebasin._types import Key, Params
 from onebasin.fisher.by_unit import from_unit_rows, unit_fisher, unit_layers, unit_rows
 from onebasin.models.posterior import Posterior
+from onebasin.pruning.prune import num_kept
 
 Order: TypeAlias = Literal["signal-to-noise", "magnitude"]
-"""Which weights leave first."""
+"""What decides which weights are pruned first: those for which it is smallest."""
 
 _Rows: TypeAlias = dict[str, Float[np.ndarray, "units weights"]]
+"""The incoming weights of each unit in a row, by layer, as `unit_rows` gives them."""
 _Kept: TypeAlias = dict[str, Bool[np.ndarray, "units weights"]]
+"""Which of these weights are kept."""
 _Blocks: TypeAlias = dict[str, list[Float[np.ndarray, "_kept _kept"]]]
+"""A matrix for each unit, over the weights of it that are kept, by layer."""
 
 
 def conditional_copies(
@@ -32,24 +36,48 @@ def conditional_copies(
     ratio: float = 0.7,
     num_probes: int = 1,
 ) -> Params:
-    r"""The pruned params for each share kept, stacked along a new leading axis.
+    r"""The pruned params for each share of `keeps`, stacked along a new leading axis.
 
-    The posterior around `params` is taken to be Gaussian, with a covariance inside each unit's
-    incoming weights and none between units: $C = (F + s^{-2})^{-1}$ with the unit's Fisher
-    information $F$ and the prior's std $s$. Weights leave in stages, each keeping at least
-    `ratio` of those before it, those of least $w_i^2 / C_{ii}$ first (or least magnitude). Then
-    the others move to their mean given that those are zero,
-    $w_R - C_{RS} C_{SS}^{-1} w_S$, and $F$ is measured anew. No gradient step is taken.
+    The posterior around `params` is taken to be Gaussian. Its covariance within the incoming
+    weights of a unit is $C = (F + \mathrm{diag}(s^{-2}))^{-1}$, with the Fisher information $F$
+    of these weights and the prior's stds $s$; between units it is zero. Weights are removed in
+    stages, those of least $w_i^2 / C_{ii}$ first. After each stage the weights $w_R$ that are
+    kept move to their mean given that the removed weights $w_S$ are zero,
+    $w_R - C_{RS} C_{SS}^{-1} w_S$, and $F$ is measured again. No gradient step is taken.
 
-    Raises: ValueError for shares outside (0, 1] or not falling, a ratio outside (0, 1), or an array
-    of which no axis is known to make units.
-    Source: Hassibi and Stork (1992), Optimal Brain Surgeon, equation 5, for one weight; its
-    blocks and stages are ours.
+    The approximation holds near a mode. If `params` are not near a mode, pruning them by
+    magnitude alone can be as good.
+
+    Args:
+        posterior: Whose likelihood, training inputs and prior the covariance is made of.
+        params: The weights to prune, one set of them.
+        keeps: The shares of all weights to keep, each in (0, 1], in falling order.
+        key: The random key of the targets that the Fisher information is measured with.
+        order: What decides which weights are removed first: "signal-to-noise" for the least
+            $w_i^2 / C_{ii}$, "magnitude" for the least $w_i^2$.
+        ratio: The least share of its weights that one stage keeps, in (0, 1). The closer to 1,
+            the more stages.
+        num_probes: How many sets of targets the Fisher information is averaged over, at least 1.
+
+    Raises:
+        ValueError: If `keeps` lie outside (0, 1] or do not fall, `ratio` is outside (0, 1),
+            `num_probes` is below 1, or of some array no axis is known to make units.
+
+    Example:
+        >>> copies = ob.conditional_copies(posterior, params, (1.0, 0.5), key, ratio=0.5)
+        >>> copies["hidden_0"]["kernel"].shape  # of both shares, a 64 x 8 array each
+        (2, 64, 8)
+
+    Source: Hassibi and Stork (1992), Optimal Brain Surgeon, equation 5, for a single weight. To
+    remove several weights of a unit at once, and in stages, is ours.
     """
     if not 0 < ratio < 1:
         raise ValueError(f"ratio must lie in (0, 1). Got {ratio}. For 70 per cent pass 0.7.")
     if not all(0 < keep <= 1 for keep in keeps) or list(keeps) != sorted(keeps, reverse=True):
-        raise ValueError(f"keeps must fall, from at most 1 to above 0. Got {list(keeps)}.")
+        raise ValueError(
+            f"keeps must fall, from at most 1 to above 0. Got {list(keeps)}. "
+            "Sort them, the largest share first."
+        )
     layers = unit_layers(params, posterior.symmetry)
     rows_of = lambda tree: {n: w.astype(np.float64) for n, w in unit_rows(tree, layers).items()}
     rows = rows_of(params)
@@ -58,8 +86,9 @@ def conditional_copies(
     copies = []
     for stage, (keep, is_asked) in enumerate(_stages(keeps, ratio)):
         if keep < 1:
-            now = from_unit_rows(rows, layers, params)
-            fisher = unit_fisher(posterior, now, jax.random.fold_in(key, stage), num_probes, kept)
+            pruned = from_unit_rows(rows, layers, params)
+            stage_key = jax.random.fold_in(key, stage)
+            fisher = unit_fisher(posterior, pruned, stage_key, num_probes, kept)
             rows, kept = _stage(rows, kept, fisher, precisions, keep, order)
         if is_asked:
             copies.append(from_unit_rows(rows, layers, params))
@@ -67,7 +96,7 @@ def conditional_copies(
 
 
 def _stages(keeps: Sequence[float], ratio: float) -> Iterator[tuple[float, bool]]:
-    """Shares to be kept one after another, and whether each was asked for."""
+    """The share of all weights that each stage keeps, and whether it is one of `keeps`."""
     keep = 1.0
     for asked in keeps:
         while keep * ratio > asked:
@@ -80,41 +109,49 @@ def _stages(keeps: Sequence[float], ratio: float) -> Iterator[tuple[float, bool]
 def _stage(
     rows: _Rows, kept: _Kept, fisher: _Blocks, precisions: _Rows, keep: float, order: Order
 ) -> tuple[_Rows, _Kept]:
+    """The weights after one more stage, and which of them it keeps.
+
+    `kept`, `fisher` and `rows` are as the stage before left them, `precisions` are the prior's,
+    and `keep` is the share of all weights that the stage keeps.
+    """
     size = sum(w.size for w in rows.values())
     scores = {
         layer: w**2 if order == "magnitude" else _signals(w, kept[layer], fisher[layer], prior)
         for layer, w, prior in ((layer, w, precisions[layer]) for layer, w in rows.items())
     }
     flat = np.concatenate([np.where(kept[n], scores[n], -np.inf).ravel() for n in rows])
-    count = int(np.ceil(keep * size * (1 - 1e-12)))
     stays = np.zeros(size, bool)
-    stays[np.argsort(-flat, kind="stable")[:count]] = True
-    found: _Rows = {}
-    left: _Kept = {}
+    stays[np.argsort(-flat, kind="stable")[: num_kept(keep, size)]] = True
+    new_rows: _Rows = {}
+    new_kept: _Kept = {}
     first = 0
     for layer, w in rows.items():
-        left[layer] = stays[first : first + w.size].reshape(w.shape)
-        found[layer] = _conditioned(w, kept[layer], left[layer], fisher[layer], precisions[layer])
+        after = stays[first : first + w.size].reshape(w.shape)
+        new_rows[layer] = _conditioned(w, kept[layer], after, fisher[layer], precisions[layer])
+        new_kept[layer] = after
         first += w.size
-    return found, left
+    return new_rows, new_kept
 
 
 def _signals(
     rows: np.ndarray, kept: np.ndarray, fisher: Sequence[np.ndarray], precisions: np.ndarray
 ) -> Float[np.ndarray, "units weights"]:
-    """The square of each kept weight over its variance, all others kept being free."""
-    found = np.zeros_like(rows)
-    for unit, some in enumerate(kept):
-        if some.any():
-            precision = fisher[unit] + np.diag(precisions[unit, some])
-            found[unit, some] = rows[unit, some] ** 2 / _variances(precision)
-    return found
+    r"""$w_i^2 / C_{ii}$ of each kept weight of each unit, and 0 for all others.
+
+    $C_{ii}$ is the variance while all other kept weights are free.
+    """
+    signals = np.zeros_like(rows)
+    for unit, is_kept in enumerate(kept):
+        if is_kept.any():
+            precision = fisher[unit] + np.diag(precisions[unit, is_kept])
+            signals[unit, is_kept] = rows[unit, is_kept] ** 2 / _variances(precision)
+    return signals
 
 
 def _variances(precision: Float[np.ndarray, "kept kept"]) -> Float[np.ndarray, " kept"]:
-    r"""The diagonal of the inverse: with $P = L L^\top$, the squares of $L^{-1}$ by columns.
+    r"""The diagonal of the inverse: for $P = L L^\top$, the sums of squares of $L^{-1}$'s columns.
 
-    A third of what the whole inverse takes.
+    It takes a third of the time that the whole inverse takes.
     """
     root = scipy.linalg.cholesky(precision, lower=True, overwrite_a=True, check_finite=False)
     inverse, _ = dtrtri(root, lower=1, overwrite_c=1)
@@ -128,13 +165,17 @@ def _conditioned(
     fisher: Sequence[np.ndarray],
     precisions: np.ndarray,
 ) -> Float[np.ndarray, "units weights"]:
-    """The mean of what stays given that what leaves is zero, which in precisions is one solve."""
-    found = np.where(after, rows, 0.0)
+    r"""The mean of the weights kept `after` a stage, given that those it removes are zero.
+
+    $w_R - C_{RS} C_{SS}^{-1} w_S$ is $w_R + P_{RR}^{-1} P_{RS} w_S$ in the precision $P = C^{-1}$,
+    one linear system for each unit. Removed weights are 0.
+    """
+    conditioned = np.where(after, rows, 0.0)
     for unit, stays in enumerate(after):
-        leaves = before[unit] & ~stays
-        if leaves.any() and stays.any():
+        removed = before[unit] & ~stays
+        if removed.any() and stays.any():
             among = stays[before[unit]]
             precision = fisher[unit][np.ix_(among, among)] + np.diag(precisions[unit, stays])
-            pull = fisher[unit][np.ix_(among, ~among)] @ rows[unit, leaves]
-            found[unit, stays] += scipy.linalg.solve(precision, pull, assume_a="pos")
-    return found
+            pull = fisher[unit][np.ix_(among, ~among)] @ rows[unit, removed]
+            conditioned[unit, stays] += scipy.linalg.solve(precision, pull, assume_a="pos")
+    return conditioned

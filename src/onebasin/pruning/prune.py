@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 
 from onebasin import _trees
 from onebasin._collections import map_statistics, with_statistics_of, without_statistics
+from onebasin._random import numpy_rng
 from onebasin._types import Array, Key, Params
 from onebasin.gaussians.gaussian import DiagonalGaussian
 
@@ -18,51 +19,92 @@ KEEPS: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.
 
 
 def prune(params: Params, scores: Params, keep: float) -> Params:
-    """Params with only a share `keep` of all weights left, those with the highest scores.
+    r"""The params with all weights set to zero but those with the highest scores.
 
-    Layers compete with each other; ties are broken by position. Scores say what to keep: pass
-    the negated std, the signal-to-noise ratio or the magnitude. Running statistics are no
-    weights: they all stay and are not counted, whether or not there are scores for them.
+    Of $n$ weights $\lceil \mathrm{keep} \cdot n \rceil$ are kept. All arrays compete with each
+    other. Of equal scores, the first in leaf order is kept first. Running statistics are not
+    weights: they are neither set to zero nor counted, whether or not they have scores.
 
-    Raises: ValueError for a share outside (0, 1] or scores that are NaN or of another shape.
+    A std or a signal-to-noise ratio says something about a weight of `params` only if both share
+    a basin: score aligned draws by the summary of aligned draws.
+
+    Args:
+        params: The weights to prune, a tree of arrays.
+        scores: A number for each weight, in a tree of the same shape. The higher, the longer the
+            weight is kept: `compact.signal_to_noise`, the negated std, or the magnitude.
+        keep: The share of all weights that is kept, in (0, 1].
+
+    Raises:
+        ValueError: If `keep` is outside (0, 1], or scores are NaN or of another shape.
+
+    Example:
+        >>> pruned = ob.prune(aligned.draw(0, 0), compact.signal_to_noise, keep=0.1)
+        >>> int(sum((leaf != 0).sum() for leaf in jax.tree.leaves(pruned)))  # of 610 weights
+        61
     """
     copies = pruned_copies(params, scores, (keep,))
     return jax.tree.map(lambda leaf: leaf[0, ...], copies)
 
 
 def pruned_copies(params: Params, scores: Params, keeps: tuple[float, ...] = KEEPS) -> Params:
-    """The pruned params for each share, stacked along a new leading axis."""
+    """The params as `prune` gives them for each share of `keeps`, along a new leading axis.
+
+    Raises:
+        ValueError: As `prune` does.
+    """
     for keep in keeps:
         if not 0 < keep <= 1:
             raise ValueError(
-                f"keep must lie in (0, 1]. Got {keep}. For ten per cent pass keep=0.1."
+                f"keep must lie in (0, 1], a share of the weights. Got {keep}. "
+                "For ten per cent pass keep=0.1."
             )
     weights = _trees.to_host(without_statistics(params))
     ranks = _ranks(weights, without_statistics(scores))
-    # A product like .55 * 100 lies a hair above the whole number that is meant.
-    counts = [math.ceil(keep * ranks.size * (1 - 1e-12)) for keep in keeps]
-    kept = _trees.unravel_batch(ranks < np.array(counts)[:, None], weights)
+    counts = np.array([num_kept(keep, ranks.size) for keep in keeps])
+    is_kept = _trees.unravel_batch(ranks < counts[:, None], weights)
     pruned = jax.tree.map(
-        lambda leaf, mask: np.where(mask, leaf, np.zeros_like(leaf)), weights, kept
+        lambda leaf, mask: np.where(mask, leaf, np.zeros_like(leaf)), weights, is_kept
     )
     repeated = lambda leaf: np.repeat(np.asarray(leaf)[None], len(keeps), axis=0)
     return with_statistics_of(map_statistics(repeated, params), pruned)
 
 
+def num_kept(keep: float, size: int) -> int:
+    r"""How many of `size` weights a share `keep` is, $\lceil \mathrm{keep} \cdot n \rceil$.
+
+    Rounding never adds a weight: .55 * 100 is 55.00000000000001 in float64, and 55 are kept.
+    """
+    return math.ceil(keep * size * (1 - 1e-12))
+
+
 def _ranks(params: Params, scores: Params) -> Int[np.ndarray, " weights"]:
-    """The place of every weight in the order of being kept, 0 for the highest score."""
-    shapes, wanted = (
-        {name: np.shape(leaf) for name, leaf in _trees.named_leaves(tree).items()}
-        for tree in (scores, params)
-    )
-    if shapes != wanted:
-        raise ValueError(f"scores must be shaped like params, {wanted}. Got {shapes}.")
+    """The place of every weight in the order of its score: 0 for the highest."""
+    _check_shapes(params, scores)
     flat = _trees.ravel_batch(scores, 0)
     if np.isnan(flat).any():
-        raise ValueError(f"scores must not be NaN. Got {int(np.isnan(flat).sum())} of {flat.size}.")
+        raise ValueError(
+            f"scores must not be NaN. Got {int(np.isnan(flat).sum())} of {flat.size} that are. "
+            "Give these weights a score, -inf for those to prune first."
+        )
     ranks = np.empty(flat.size, int)
     ranks[np.argsort(-flat, kind="stable")] = np.arange(flat.size)
     return ranks
+
+
+def _check_shapes(params: Params, scores: Params) -> None:
+    """Raise ValueError unless there is one score for each weight, in arrays of the same names."""
+    wanted, got = _trees.named_leaves(params), _trees.named_leaves(scores)
+    if got.keys() != wanted.keys():
+        raise ValueError(
+            f"scores must have the leaves of params. {_trees.difference(got, wanted)} "
+            "Make them from these params."
+        )
+    for name, leaf in wanted.items():
+        if np.shape(got[name]) != np.shape(leaf):
+            raise ValueError(
+                f"scores must be shaped like params, which have {np.shape(leaf)} at {name!r}. "
+                f"Got {np.shape(got[name])}. Make them from these params."
+            )
 
 
 def pruning_scores(
@@ -71,18 +113,27 @@ def pruning_scores(
     key: Key,
     curvatures: Mapping[str, Params] = MappingProxyType({}),
 ) -> dict[str, Params]:
-    r"""What to keep by each order: small std, |weight| / std, magnitude, or at random.
+    r"""The scores of each weight for `prune`, by name; the higher, the longer it is kept.
 
-    Each of `curvatures` (such as a Fisher diagonal $F$) adds, by its name, the loss increase
-    $\tfrac12 F_{ii} w_i^2$ of zeroing a weight. The std is the Gaussian's, the weights are the
-    params': the two must share a basin. Where the std is that of a posterior that is Gaussian,
-    half the square of |weight| / std is the loss increase after all others were re-fitted.
+    "std" is $-\sigma$, "signal-to-noise" is $|w| / \sigma$, "magnitude" is $|w|$ and "random" is
+    uniform in [0, 1): the control. Each of `curvatures` adds, under its name, the increase of the
+    loss if the weight is set to zero, $\tfrac12 F_{ii} w_i^2$. If the posterior is Gaussian, half
+    the square of $|w| / \sigma$ is that increase after all other weights were fitted again.
+
     Running statistics get no scores.
 
-    Source: Blundell et al. (2015), arXiv 1505.05424, section 3.5, for signal to noise; LeCun et
-    al. (1989), Optimal Brain Damage, for the increase; Hassibi and Stork (1992) after re-fitting.
+    Args:
+        params: The weights $w$ to prune. They must share a basin with `gaussian`.
+        gaussian: Its std is $\sigma$. Its mean is not used.
+        key: The random key of the scores called "random".
+        curvatures: Diagonals $F$ of the curvature, by name, each shaped like `params`: for
+            instance of `fisher_diagonal`.
+
+    Source: Blundell et al. (2015), arXiv 1505.05424, section 3.5, for signal to noise; LeCun,
+    Denker and Solla (1989), Optimal Brain Damage, for the increase of the loss; Hassibi and Stork
+    (1992), Optimal Brain Surgeon, for that after fitting again.
     """
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    rng = numpy_rng(key)
     params, std = (_trees.to_host(without_statistics(x)) for x in (params, gaussian.std))
     return {
         "std": jax.tree.map(np.negative, std),
@@ -98,18 +149,21 @@ def pruning_scores(
 def _loss_increase(
     curvature: Float[Array, "*shape"], leaf: Float[Array, "*shape"]
 ) -> Float[np.ndarray, "*shape"]:
+    r"""$\tfrac12 F_{ii} w_i^2$ of each weight, in nats, in float64."""
     return np.asarray(0.5 * np.asarray(curvature, np.float64) * np.asarray(leaf, np.float64) ** 2)
 
 
 def layer_wise(scores: Params) -> Params:
-    """Scores that rank weights in their own array: each array keeps the same share.
+    """Scores by which `prune` keeps the same share of each array, so that arrays do not compete.
 
-    An array's best weight scores 1 and its worst 1 / size; among equals the first ranks higher.
+    They are the places of weights within their array: the best scores 1, the worst 1 / size. Of
+    equal scores, the first in the array gets the higher place.
     """
     return jax.tree.map(_share_outranked, _trees.to_host(scores))
 
 
 def _share_outranked(leaf: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """The share of an array's entries that each entry scores at least as high as, itself too."""
     order = np.argsort(-leaf.reshape(-1), kind="stable")
     shares = np.empty(leaf.size)
     shares[order] = 1.0 - np.arange(leaf.size) / leaf.size

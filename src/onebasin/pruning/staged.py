@@ -1,13 +1,15 @@
-"""Pruning in stages: the loss increase of zeroing a weight, measured anew as others are gone."""
+"""Pruning in stages: the increase of the loss is measured again after each stage."""
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from onebasin import _trees
 from onebasin._collections import map_statistics, with_statistics_of, without_statistics
 from onebasin._types import Key, Params
 from onebasin.fisher.diagonal import fisher_diagonal
 from onebasin.models.posterior import Posterior
+from onebasin.pruning.prune import num_kept
 
 
 def staged_scores(
@@ -20,42 +22,63 @@ def staged_scores(
     ratio: float = 0.7,
     least: float = 0.01,
 ) -> Params:
-    r"""Scores by which weights leave in stages, those of least $\tfrac12 F_{ii} w_i^2$ first.
+    r"""The scores in (0, 1] by which `prune` removes weights in the order of the stages.
 
-    A stage keeps `ratio` of the weights that the one before it kept, until a share `least` is
-    left. $F$ is the Fisher diagonal at `draws` (which lead every leaf), each pruned as far as
-    `params` are: pass the params alone for a network's own, or aligned draws for a posterior's.
-    With the prior's precision added to $F$ it would be the squared signal-to-noise ratio under a
-    diagonal Laplace approximation made anew at every stage. Costs draws x probes gradients a stage.
+    Each stage removes the weights of least $\tfrac12 F_{ii} w_i^2$, the increase of the loss if
+    weight $w_i$ of `params` is set to zero. $F$ is the Fisher diagonal at `draws`, measured again
+    at each stage with the weights that earlier stages removed set to zero in every draw. Weights
+    that a stage removes rank below all that it keeps.
 
-    Raises: ValueError for a ratio or a least share outside (0, 1).
-    Source: LeCun et al. (1989), Optimal Brain Damage, whose stages train in between.
+    If the prior's precision were added to $F$, the order would be that of the squared
+    signal-to-noise ratio under a diagonal Laplace approximation that is made again at each stage.
+    A stage costs draws x `num_probes` gradients on all inputs. No weight is trained in between.
+
+    Args:
+        posterior: Whose likelihood and training inputs the Fisher diagonal is of.
+        params: The weights to prune.
+        draws: Where the Fisher diagonal is measured, the draw on the leading axis of every leaf:
+            `params` alone for one network, or aligned draws that share a basin with `params`.
+        key: The random key of the probes.
+        num_probes: How many random gradients are averaged for each draw, at least 1.
+        ratio: The share of its weights that a stage keeps, in (0, 1).
+        least: The share of all weights at which stages end, in (0, 1).
+
+    Raises:
+        ValueError: If `ratio` or `least` is outside (0, 1), or `num_probes` is below 1.
+
+    Source: LeCun, Denker and Solla (1989), Optimal Brain Damage, who train between the stages.
     """
     for name, share in {"ratio": ratio, "least": least}.items():
         if not 0 < share < 1:
             raise ValueError(f"{name} must lie in (0, 1). Got {share}. For 70 per cent pass 0.7.")
-    whole, params = params, _trees.to_host(without_statistics(params))
-    size = _trees.size(params)
-    all_stay = map_statistics(lambda leaf: np.ones(np.shape(leaf), np.float32), whole)
+    all_kept = map_statistics(lambda leaf: np.ones(np.shape(leaf), np.float32), params)
+    weights = _trees.to_host(without_statistics(params))
+    size = _trees.size(weights)
     order, keep = np.arange(size), 1.0
-    num_kept, stage = size, 0
+    count, stage = size, 0
     while keep > least:
-        kept = np.zeros(size, np.float32)
-        kept[order[:num_kept]] = 1
-        masked = _masked(draws, with_statistics_of(all_stay, _trees.unravel_batch(kept, params)))
-        curvature = fisher_diagonal(posterior, masked, jax.random.fold_in(key, stage), num_probes)
-        curvature = without_statistics(curvature)
-        increase = _trees.ravel_batch(curvature, 0) * _trees.ravel_batch(params, 0) ** 2
-        # Those that left stay where they are in the order, behind all that are left.
-        best_first = np.argsort(-increase[order[:num_kept]], kind="stable")
-        order = np.concatenate([order[:num_kept][best_first], order[num_kept:]])
+        mask = np.zeros(size, np.float32)
+        mask[order[:count]] = 1
+        masked = _masked(draws, with_statistics_of(all_kept, _trees.unravel_batch(mask, weights)))
+        fisher = fisher_diagonal(posterior, masked, jax.random.fold_in(key, stage), num_probes)
+        increase = _increase(fisher, weights)
+        # Weights that earlier stages removed keep their places, behind all that are left.
+        best_first = np.argsort(-increase[order[:count]], kind="stable")
+        order = np.concatenate([order[:count][best_first], order[count:]])
         keep, stage = max(keep * ratio, least), stage + 1
-        num_kept = int(np.ceil(keep * size))
+        count = num_kept(keep, size)
     scores = np.empty(size)
     scores[order] = 1.0 - np.arange(size) / size
-    return _trees.unravel_batch(scores, params)
+    return _trees.unravel_batch(scores, weights)
+
+
+def _increase(fisher: Params, weights: Params) -> Float[np.ndarray, " weights"]:
+    """Twice the increase of the loss of each weight, in one row."""
+    curvature = _trees.ravel_batch(without_statistics(fisher), 0)
+    return curvature * _trees.ravel_batch(weights, 0) ** 2
 
 
 @jax.jit
 def _masked(draws: Params, mask: Params) -> Params:
+    """The draws with the weights that the mask holds a zero for set to zero."""
     return jax.tree.map(lambda leaf, kept: leaf * kept[None], draws, mask)

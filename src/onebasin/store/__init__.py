@@ -1,1 +1,1 @@
-"""Formats on disk: sample stores, tensors and tables."""
+"""Formats on disk: sample stores, tensors, and files that are written whole or not at all."""

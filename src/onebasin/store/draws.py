@@ -1,9 +1,9 @@
 """Samples on disk: Zarr in ArviZ's schema, appended chunk by chunk.
 
-Groups `posterior` and `sample_stats` with dimensions (chain, draw), one variable for each leaf,
-named by its path with dots for slashes and with that path as its attribute. A store is whole once
-its attribute `complete` is true. Xarray and Zarr take a second to import, so they are imported
-where they are used.
+A store has the groups `posterior` and `sample_stats` with dimensions (chain, draw). A variable is a
+leaf of the params or a statistic of the sampler. It is named by the path of the leaf, with dots
+instead of slashes, and has the path itself as an attribute. A store is whole once its attribute
+`complete` is true. Functions import Xarray and Zarr when they run, because that takes a second.
 """
 
 import shutil
@@ -21,9 +21,21 @@ _DRAWS, _STATS = "posterior", "sample_stats"
 
 
 class SampleWriter:
-    """Appends chunks of draws to a new store; `finish` marks it whole.
+    """Appends samples to a new store, chunk by chunk; `finish` marks the store as whole.
 
-    Raises: StoreError where something is at the path already.
+    For samplings that are too long to hold, or to lose if they are cut off. `load_samples` refuses
+    a store that was not finished. `num_draws` counts the draws of each chain written so far.
+
+    Raises:
+        StoreError: If there is something at the path already.
+
+    Example:
+        >>> writer = ob.SampleWriter("hmc.zarr")
+        >>> for _ in range(2):
+        ...     writer.append(samples)
+        >>> writer.finish()
+        >>> ob.load_samples("hmc.zarr").num_draws
+        20
     """
 
     def __init__(self, path: Path | str):
@@ -31,15 +43,15 @@ class SampleWriter:
         self.num_draws = 0
         if self.path.exists():
             raise StoreError(
-                f"Samples are never overwritten. Got {self.path}, which exists. "
-                "Delete it or write elsewhere."
+                f"The path of new samples must be free, because none are ever overwritten. "
+                f"Got {self.path}, which exists. Delete it or write elsewhere."
             )
         import zarr
 
         zarr.create_group(self.path, attributes={"complete": False})
 
     def append(self, samples: Samples) -> None:
-        """Write draws behind those written so far."""
+        """Write samples behind those written so far, of the same chains and the same leaves."""
         leaves = _trees.named_leaves(samples.params)
         for group, arrays in {_DRAWS: leaves, _STATS: samples.stats}.items():
             if arrays:
@@ -47,6 +59,7 @@ class SampleWriter:
         self.num_draws += samples.num_draws
 
     def _append(self, group: str, arrays: Mapping[str, Array]) -> None:
+        """Write arrays (chain, draw, ...) by path behind those of a group."""
         import xarray as xr
 
         first = next(iter(arrays.values()))
@@ -55,30 +68,39 @@ class SampleWriter:
             {_variable(path): _described(path, leaf) for path, leaf in arrays.items()},
             coords={"chain": np.arange(first.shape[0]), "draw": draws},
         )
-        behind = {"append_dim": "draw"} if self.num_draws else {"mode": "a"}
-        dataset.to_zarr(self.path, group=group, consolidated=False, **behind)  # pyright: ignore
+        mode = {"append_dim": "draw"} if self.num_draws else {"mode": "a"}
+        dataset.to_zarr(self.path, group=group, consolidated=False, **mode)  # pyright: ignore
 
     def finish(self) -> None:
-        """Mark the store as whole."""
+        """Mark the store as whole, so that `load_samples` reads it."""
         import zarr
 
         zarr.open_group(self.path, mode="r+").attrs["complete"] = True
 
 
 def _variable(path: str) -> str:
+    """The name of a variable: the path of its leaf with dots; "params" if params are one array."""
     return path.replace("/", ".") or "params"
 
 
 def _described(path: str, leaf: Array) -> tuple[tuple[str, ...], np.ndarray, dict[str, str]]:
-    """What Xarray makes a variable of: names of the dimensions, the values, and the leaf's path."""
+    """What Xarray makes a variable of: names of dimensions, values, and the path as attribute."""
     own = (f"{_variable(path)}_dim_{axis}" for axis in range(np.ndim(leaf) - 2))
     return ("chain", "draw", *own), np.asarray(leaf), {"path": path}
 
 
 def save_samples(path: Path | str, samples: Samples) -> None:
-    """Write samples to a new store in one go.
+    """Write samples to a new Zarr store in ArviZ's schema, all at once.
 
-    Raises: StoreError where something is at the path already.
+    `last_state` is not written. `SampleWriter` writes samples chunk by chunk.
+
+    Raises:
+        StoreError: If there is something at the path already.
+
+    Example:
+        >>> ob.save_samples("hmc.zarr", samples)
+        >>> ob.load_samples("hmc.zarr").num_chains
+        2
     """
     writer = SampleWriter(path)
     writer.append(samples)
@@ -86,9 +108,20 @@ def save_samples(path: Path | str, samples: Samples) -> None:
 
 
 def load_samples(path: Path | str, like: Params | None = None) -> Samples:
-    """Samples from a whole store; params are nested dicts by path, or shaped like `like`.
+    """The samples of a store that `save_samples` or `SampleWriter` wrote.
 
-    Raises: StoreError where the store is missing, unfinished, or of another network than `like`.
+    Their params are nested dicts by path. With `like`, params of one network, they are shaped like
+    it, which lists and other nodes need, and a store of another network is refused.
+
+    Raises:
+        StoreError: If the store is missing or unfinished, or its arrays have other paths or
+            shapes than those of `like`.
+
+    Example:
+        >>> ob.save_samples("hmc.zarr", samples)
+        >>> again = ob.load_samples("hmc.zarr", like=params)
+        >>> again.params["out"]["bias"].shape  # (chain, draw, classes)
+        (2, 10, 10)
     """
     import xarray as xr
     import zarr
@@ -104,13 +137,13 @@ def load_samples(path: Path | str, like: Params | None = None) -> Samples:
         _check_network(path, leaves, like)
     stats = {}
     if _STATS in zarr.open_group(path, mode="r"):
-        found = xr.open_dataset(path, group=_STATS, engine="zarr", consolidated=False)
-        stats = {str(name): found[name].values for name in found.data_vars}
+        stored = xr.open_dataset(path, group=_STATS, engine="zarr", consolidated=False)
+        stats = {str(name): stored[name].values for name in stored.data_vars}
     return Samples(_trees.rebuild(leaves, like), stats)
 
 
 def is_whole(path: Path | str) -> bool:
-    """Whether a store is there and was finished."""
+    """Whether there is a store at the path, and it was finished."""
     import zarr
 
     if not Path(path).exists():
@@ -122,14 +155,18 @@ def is_whole(path: Path | str) -> bool:
 
 
 def delete_unfinished(path: Path | str) -> None:
-    """Remove what an interrupted run left; a whole store stays."""
+    """Delete what an interrupted sampling left at the path, but never a whole store."""
     if Path(path).exists() and not is_whole(path):
         shutil.rmtree(path)
 
 
 def _check_whole(path: Path) -> None:
+    """Raise StoreError if there is no store at the path, or it was not finished."""
     if not path.exists():
-        raise StoreError(f"A sample store was expected at {path}. There is none. Sample first.")
+        raise StoreError(
+            f"A sample store must exist. Got none at {path}. "
+            "Write it by save_samples, or mend the path."
+        )
     if not is_whole(path):
         raise StoreError(
             f"A sample store must be finished before it is read. Got {path}, which an interrupted "
@@ -138,10 +175,17 @@ def _check_whole(path: Path) -> None:
 
 
 def _check_network(path: Path, leaves: dict[str, np.ndarray], like: Params) -> None:
-    expected = {name: tuple(np.shape(leaf)) for name, leaf in _trees.named_leaves(like).items()}
-    found = {name: leaf.shape[2:] for name, leaf in leaves.items()}
-    if found != expected:
+    """Raise StoreError unless arrays (chain, draw, ...) by path are draws of params `like`."""
+    wanted = _trees.named_leaves(like)
+    if leaves.keys() != wanted.keys():
         raise StoreError(
-            f"A sample store must be of the network at hand, {expected}. "
-            f"Got {found} in {path}. Was it drawn with another config?"
+            f"A sample store must hold the arrays of `like`. {_trees.difference(leaves, wanted)} "
+            f"Was {path} drawn with another config?"
         )
+    for name, leaf in wanted.items():
+        if leaves[name].shape[2:] != np.shape(leaf):
+            raise StoreError(
+                f"A sample store must hold arrays shaped like those of `like`, {np.shape(leaf)} "
+                f"at {name!r}. Got {leaves[name].shape[2:]}. "
+                f"Was {path} drawn with another config?"
+            )

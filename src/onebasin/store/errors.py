@@ -1,5 +1,14 @@
-"""The error of everything on disk."""
+"""StoreError: the error of all that is read from or written to disk."""
 
 
 class StoreError(ValueError):
-    """A file or folder is missing, damaged, unfinished or of something else."""
+    """A file or folder is missing, damaged, unfinished, or holds something else.
+
+    Example:
+        >>> try:
+        ...     ob.load_samples("none.zarr")
+        ... except ob.StoreError as error:
+        ...     print(error)
+        A sample store must exist. Got none at none.zarr. Write it by save_samples, or mend the
+        path.
+    """

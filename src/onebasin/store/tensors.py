@@ -17,7 +17,16 @@ from onebasin.store.errors import StoreError
 def save_tensors(
     path: Path | str, tensors: Mapping[str, Array], metadata: Mapping[str, Any]
 ) -> None:
-    """Write arrays by name, with metadata that JSON can hold, whole or not at all."""
+    """Write arrays by name to one safetensors file, whole or not at all.
+
+    Args:
+        path: The file. It is replaced if it exists, and its folder is made if it does not.
+        tensors: The arrays by name.
+        metadata: What is stored beside them, in the file's header: whatever JSON can hold.
+
+    Raises:
+        TypeError: If JSON cannot hold the metadata. Nothing is written then.
+    """
     path = Path(path)
     header = {"onebasin": json.dumps(dict(metadata), sort_keys=True)}  # fails before any write
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,7 +36,7 @@ def save_tensors(
     partial = path.with_name(path.name + ".partial")
     try:
         partial.touch()
-        mode = partial.stat().st_mode  # as any new file; the format's writer lets nobody else read
+        mode = partial.stat().st_mode  # as of any new file: the format's writer makes it private
         save_file(arrays, partial, header)
         partial.chmod(mode)
         os.replace(partial, path)
@@ -36,13 +45,16 @@ def save_tensors(
 
 
 def load_tensors(path: Path | str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays by name and the metadata of a file that `save_tensors` wrote.
+    """The arrays by name and the metadata of a file that `save_tensors` wrote.
 
-    Raises: StoreError where the file is missing, damaged or was written by something else.
+    Raises:
+        StoreError: If the file is missing or damaged, or was not written by `save_tensors`.
     """
     path = Path(path)
     if not path.exists():
-        raise StoreError(f"A safetensors file was expected at {path}. There is none.")
+        raise StoreError(
+            f"A safetensors file must exist. Got none at {path}. Save it first, or mend the path."
+        )
     try:
         with safe_open(path, framework="numpy") as file:
             header = (file.metadata() or {}).get("onebasin")

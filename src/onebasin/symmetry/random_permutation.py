@@ -2,11 +2,11 @@
 
 import math
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int
 
 from onebasin._arguments import check_key
+from onebasin._random import numpy_rng
 from onebasin._types import Key
 from onebasin._words import did_you_mean
 from onebasin.symmetry.axes import Symmetry
@@ -54,7 +54,7 @@ def random_permutation(
         1
     """
     check_key(key)
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    rng = numpy_rng(key)
     still = symmetry.identity(*batch)
     if num_transpositions is None:
         units = {group: rng.permuted(p, axis=-1) for group, p in still.units.items()}

@@ -8,11 +8,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pandas as pd
 
 from onebasin import _trees
+from onebasin._random import numpy_rng
 from onebasin._types import Key, Params
 from onebasin.alignment.bring import (
     bring_to,
@@ -107,7 +107,7 @@ def shuffle_units(key: Key, symmetry: Symmetry, gaussian: DiagonalGaussian) -> D
     What layers, inputs and outputs have in common stays; what makes a unit itself is lost. A
     mean takes its std along.
     """
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    rng = numpy_rng(key)
     means, stds = _trees.named_leaves(gaussian.mean), _trees.named_leaves(gaussian.std)
     moved_means: dict[str, Any] = {}
     moved_stds: dict[str, Any] = {}
