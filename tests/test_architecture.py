@@ -17,7 +17,6 @@ OUTER_FILES = [
 TABLES = {"row", "rows", "table", "tables"}
 """What is a study's table, a row of it, or tables by name, in every file of the studies."""
 OTHER_DICTS = {
-    "report/findings.py": {"layers"},  # params
     "report/figures/std_maps.py": {"stds"},  # of inputs, by what they are the stds of
     "run/config.py": {"loads", "one", "worst"},  # TOML, and errors of pydantic
     "run/results.py": {"first"},  # an error of pydantic

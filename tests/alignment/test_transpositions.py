@@ -45,7 +45,7 @@ def num_swaps(first: np.ndarray, second: np.ndarray) -> int:
 
 def test_each_draw_is_as_far_from_the_reference_as_it_was_permuted(case, key) -> None:
     planted = random_permutation(case.network.symmetry, 2, 3, key=key)
-    samples = copies(case, planted["hidden_0"])
+    samples = copies(case, planted.units["hidden_0"])
     found = transpositions_to(case.params, samples, case.network.symmetry, weight_matching())
     np.testing.assert_array_equal(found, planted.num_transpositions()["hidden_0"])
 

@@ -1,12 +1,13 @@
 """convnet: a small convolutional network."""
 
-from functools import cache
+from functools import lru_cache
 from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from onebasin._frozen_partial import FrozenPartial
 from onebasin._types import Array, Key, Params
 from onebasin.models.layers import (
     ACTIVATIONS,
@@ -63,40 +64,57 @@ def convnet(
     return _convnet((height, across), outputs, width, depth, activation)
 
 
-@cache
+@lru_cache
 def _convnet(
     image_shape: tuple[int, int], outputs: int, width: int, depth: int, activation: str
 ) -> Network:
-    """The network of a shape. It is the same object each time, so programs compile once."""
+    """The network of a shape. It is kept to save time: one that is made again is equal to it."""
     check_activation(activation)
     check_counts(height=min(image_shape), outputs=outputs, width=width, depth=depth)
-    names = [f"conv_{index}" for index in range(depth)]
-    channels = [1, *(width * 2**index for index in range(depth))]
+    names = tuple(f"conv_{index}" for index in range(depth))
+    channels = (1, *(width * 2**index for index in range(depth)))
     height, across = (-(-side // 2**depth) for side in image_shape)
-    gain = gain_of(activation)
-
-    def init(key: Key) -> Params:
-        *keys, last = jax.random.split(key, depth + 1)
-        params = {
-            name: conv_init(k, _SIZE, before, after, gain) | {"bias": jnp.zeros(after)}
-            for name, k, (before, after) in zip(names, keys, pairwise(channels), strict=True)
-        }
-        return {**params, "out": dense_init(last, height * across * channels[-1], outputs, gain)}
-
-    def apply(params: Params, x: Float[Array, "batch features"]) -> Float[Array, "batch outputs"]:
-        x = images(x, image_shape)
-        for name in names:
-            x = ACTIVATIONS[activation](add_bias(conv(params[name], x, 2), params[name]["bias"]))
-        return dense(params["out"], x.reshape(x.shape[0], -1))
-
+    init = FrozenPartial(_init, names, channels, (height * across, outputs), gain_of(activation))
     symmetry = _symmetry(names, height * across, jax.eval_shape(init, jax.random.key(0)))
     if activation in ODD:
         symmetry = symmetry.with_signs(_signs(names, symmetry))
+    apply = FrozenPartial(_apply, names, image_shape, activation)
     symmetry = claimed_of(symmetry, apply, image_shape[0] * image_shape[1])
     return Network(init, apply, None, symmetry, is_homogeneous=activation in HOMOGENEOUS)
 
 
-def _symmetry(names: list[str], num_pixels: int, params: Params) -> Symmetry:
+def _init(
+    names: tuple[str, ...],
+    channels: tuple[int, ...],
+    last_sizes: tuple[int, int],
+    gain: float,
+    key: Key,
+) -> Params:
+    """Random params; `last_sizes` are the pixels and the outputs of the last layer."""
+    *keys, last = jax.random.split(key, len(names) + 1)
+    params = {
+        name: conv_init(k, _SIZE, before, after, gain) | {"bias": jnp.zeros(after)}
+        for name, k, (before, after) in zip(names, keys, pairwise(channels), strict=True)
+    }
+    num_pixels, outputs = last_sizes
+    return {**params, "out": dense_init(last, num_pixels * channels[-1], outputs, gain)}
+
+
+def _apply(
+    names: tuple[str, ...],
+    image_shape: tuple[int, int],
+    activation: str,
+    params: Params,
+    x: Float[Array, "batch features"],
+) -> Float[Array, "batch outputs"]:
+    """The outputs."""
+    x = images(x, image_shape)
+    for name in names:
+        x = ACTIVATIONS[activation](add_bias(conv(params[name], x, 2), params[name]["bias"]))
+    return dense(params["out"], x.reshape(x.shape[0], -1))
+
+
+def _symmetry(names: tuple[str, ...], num_pixels: int, params: Params) -> Symmetry:
     """One group for the channels of each convolution; `num_pixels` are left after the last."""
     axes = {
         name: {"kernel": Axes(None, None, before, name), "bias": Axes(name)}
@@ -107,7 +125,7 @@ def _symmetry(names: list[str], num_pixels: int, params: Params) -> Symmetry:
     return Symmetry.of({**axes, "out": {"kernel": Axes(flat, None), "bias": Axes(None)}}, params)
 
 
-def _signs(names: list[str], symmetry: Symmetry) -> list[Sign]:
+def _signs(names: tuple[str, ...], symmetry: Symmetry) -> list[Sign]:
     """The weights that change sign with a channel: its incoming weights and its outgoing ones."""
     return [
         Sign(

@@ -1,12 +1,13 @@
 """lstm: a recurrent network that reads an image row by row."""
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from onebasin._frozen_partial import FrozenPartial
 from onebasin._types import Array, Key, Params
 from onebasin.models.layers import check_counts, dense, dense_init, normal
 from onebasin.models.network import Network, claimed_of
@@ -43,41 +44,47 @@ def lstm(image_shape: tuple[int, int], outputs: int, width: int = 16) -> Network
     return _lstm((height, across), outputs, width)
 
 
-@cache
+@lru_cache
 def _lstm(image_shape: tuple[int, int], outputs: int, width: int) -> Network:
-    """The network of a shape. It is the same object each time, so programs compile once."""
+    """The network of a shape. It is kept to save time: one that is made again is equal to it."""
     check_counts(height=min(image_shape), outputs=outputs, width=width)
-    columns, num_gates = image_shape[1], len(_GATES)
-
-    def init(key: Key) -> Params:
-        key_input, key_recurrent, key_out = jax.random.split(key, 3)
-        bias = jnp.zeros((num_gates, width)).at[_GATES.index("forget")].set(1.0)
-        cell = {
-            "input": normal(key_input, (columns, num_gates, width), columns),
-            "recurrent": normal(key_recurrent, (width, num_gates, width), width),
-            "bias": bias,
-        }
-        return {"cell": cell, "out": dense_init(key_out, width, outputs)}
-
-    def apply(params: Params, x: Float[Array, "batch features"]) -> Float[Array, "batch outputs"]:
-        cell, rows = params["cell"], x.reshape(-1, *image_shape).swapaxes(0, 1)
-        inward = jnp.einsum("rbc,cgu->rbgu", rows, cell["input"]) + cell["bias"][None, None]
-
-        def read(state: tuple[Array, Array], row: Array) -> tuple[tuple[Array, Array], None]:
-            hidden, memory = state
-            gates = row + jnp.einsum("bu,ugv->bgv", hidden, cell["recurrent"])
-            enter, forget, leave = (jax.nn.sigmoid(gates[:, gate]) for gate in range(3))
-            memory = forget * memory + enter * jnp.tanh(gates[:, 3])
-            return (leave * jnp.tanh(memory), memory), None
-
-        empty = jnp.zeros((x.shape[0], width), inward.dtype)
-        (hidden, _), _ = jax.lax.scan(read, (empty, empty), inward)
-        return dense(params["out"], hidden)
-
-    params = jax.eval_shape(init, jax.random.key(0))
-    symmetry = Symmetry.of(_axes(columns, width), params)
+    columns = image_shape[1]
+    init = FrozenPartial(_init, columns, outputs, width)
+    symmetry = Symmetry.of(_axes(columns, width), jax.eval_shape(init, jax.random.key(0)))
     symmetry = symmetry.with_signs([_sign(symmetry)])
+    apply = FrozenPartial(_apply, image_shape, width)
     return Network(init, apply, None, claimed_of(symmetry, apply, image_shape[0] * columns))
+
+
+def _init(columns: int, outputs: int, width: int, key: Key) -> Params:
+    """Random params."""
+    key_input, key_recurrent, key_out = jax.random.split(key, 3)
+    num_gates = len(_GATES)
+    cell = {
+        "input": normal(key_input, (columns, num_gates, width), columns),
+        "recurrent": normal(key_recurrent, (width, num_gates, width), width),
+        "bias": jnp.zeros((num_gates, width)).at[_GATES.index("forget")].set(1.0),
+    }
+    return {"cell": cell, "out": dense_init(key_out, width, outputs)}
+
+
+def _apply(
+    image_shape: tuple[int, int], width: int, params: Params, x: Float[Array, "batch features"]
+) -> Float[Array, "batch outputs"]:
+    """The outputs after the last row."""
+    cell, rows = params["cell"], x.reshape(-1, *image_shape).swapaxes(0, 1)
+    inward = jnp.einsum("rbc,cgu->rbgu", rows, cell["input"]) + cell["bias"][None, None]
+
+    def read(state: tuple[Array, Array], row: Array) -> tuple[tuple[Array, Array], None]:
+        hidden, memory = state
+        gates = row + jnp.einsum("bu,ugv->bgv", hidden, cell["recurrent"])
+        enter, forget, leave = (jax.nn.sigmoid(gates[:, gate]) for gate in range(3))
+        memory = forget * memory + enter * jnp.tanh(gates[:, 3])
+        return (leave * jnp.tanh(memory), memory), None
+
+    empty = jnp.zeros((x.shape[0], width), inward.dtype)
+    (hidden, _), _ = jax.lax.scan(read, (empty, empty), inward)
+    return dense(params["out"], hidden)
 
 
 def _axes(columns: int, width: int) -> Any:

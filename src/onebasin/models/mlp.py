@@ -1,11 +1,12 @@
 """mlp: fully connected networks of any depth."""
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 
 import jax
 from jaxtyping import Float
 
+from onebasin._frozen_partial import FrozenPartial
 from onebasin._types import Array, Key, Params
 from onebasin.models.layers import (
     ACTIVATIONS,
@@ -47,49 +48,60 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: str = "rel
 
     Source of the initialization: He et al. (2015), arXiv 1502.01852, equation 10.
     """
-    # One object for each shape: programs of a network that is made again are not compiled again.
     return _mlp((inputs, *hidden, outputs), activation)
 
 
-@cache
+@lru_cache
 def _mlp(sizes: tuple[int, ...], activation: str) -> Network:
-    """The network of these sizes, from the inputs to the outputs."""
+    """The network of these sizes, kept to save time: one that is made again is equal to it."""
     check_activation(activation)
     if min(sizes) < 1:
         raise ValueError(
             f"All layer sizes must be at least 1. Got {list(sizes)}, from inputs to outputs. "
             "Leave out hidden layers without units."
         )
-    layers = [f"hidden_{index}" for index in range(len(sizes) - 2)]
-    gain = gain_of(activation)
-
-    def init(key: Key) -> Params:
-        keys = jax.random.split(key, len(sizes) - 1)
-        return {
-            name: dense_init(k, fan_in, fan_out, gain)
-            for name, k, fan_in, fan_out in zip(
-                [*layers, "out"], keys, sizes[:-1], sizes[1:], strict=True
-            )
-        }
-
-    def activations(
-        params: Params, x: Float[Array, "batch features"]
-    ) -> dict[str, Float[Array, "batch units"]]:
-        units = {}
-        for name in layers:
-            x = ACTIVATIONS[activation](dense(params[name], x))
-            units[name] = x
-        return units
-
-    def apply(params: Params, x: Float[Array, "batch features"]) -> Float[Array, "batch outputs"]:
-        units = activations(params, x)
-        return dense(params["out"], units[layers[-1]] if layers else x)
-
+    layers = tuple(f"hidden_{index}" for index in range(len(sizes) - 2))
     symmetry = _mlp_symmetry(layers, sizes)
     if activation in ODD:
         symmetry = symmetry.with_signs(_mlp_signs(layers))
-    symmetry = claimed_of(symmetry, apply, sizes[0])
-    return Network(init, apply, activations, symmetry, is_homogeneous=activation in HOMOGENEOUS)
+    apply = FrozenPartial(_apply, layers, activation)
+    return Network(
+        FrozenPartial(_init, layers, sizes, gain_of(activation)),
+        apply,
+        FrozenPartial(_activations, layers, activation),
+        claimed_of(symmetry, apply, sizes[0]),
+        is_homogeneous=activation in HOMOGENEOUS,
+    )
+
+
+def _init(layers: tuple[str, ...], sizes: tuple[int, ...], gain: float, key: Key) -> Params:
+    """Random params."""
+    keys = jax.random.split(key, len(sizes) - 1)
+    return {
+        name: dense_init(k, fan_in, fan_out, gain)
+        for name, k, fan_in, fan_out in zip(
+            [*layers, "out"], keys, sizes[:-1], sizes[1:], strict=True
+        )
+    }
+
+
+def _activations(
+    layers: tuple[str, ...], activation: str, params: Params, x: Float[Array, "batch features"]
+) -> dict[str, Float[Array, "batch units"]]:
+    """What the units of each hidden layer put out."""
+    put_out = {}
+    for name in layers:
+        x = ACTIVATIONS[activation](dense(params[name], x))
+        put_out[name] = x
+    return put_out
+
+
+def _apply(
+    layers: tuple[str, ...], activation: str, params: Params, x: Float[Array, "batch features"]
+) -> Float[Array, "batch outputs"]:
+    """The outputs."""
+    put_out = _activations(layers, activation, params, x)
+    return dense(params["out"], put_out[layers[-1]] if layers else x)
 
 
 def _mlp_symmetry(layers: Sequence[str], sizes: Sequence[int]) -> Symmetry:

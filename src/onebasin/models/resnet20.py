@@ -1,7 +1,6 @@
 """resnet20: the residual network for small images, with BatchNorm or LayerNorm."""
 
-from collections.abc import Callable
-from functools import cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +8,7 @@ from jaxtyping import Float
 
 from onebasin import _trees
 from onebasin._collections import STATISTICS, WEIGHTS, collected, has_collections
+from onebasin._frozen_partial import FrozenPartial
 from onebasin._types import Array, Key, Params
 from onebasin.models.layers import check_counts, conv, conv_init, dense, dense_init, images
 from onebasin.models.network import Network, claimed_of
@@ -107,19 +107,20 @@ def resnet20(
     return _resnet20(_Shape((height, across), outputs, width, norm))
 
 
-@cache
+@lru_cache
 def _resnet20(shape: _Shape) -> Network:
-    """The network of a shape. It is the same object each time, so programs compile once."""
+    """The network of a shape. It is kept to save time: one that is made again is equal to it."""
     if shape.kind not in ("batch", "layer"):
         raise ValueError(
             f'norm must be "batch" or "layer". Got {shape.kind!r}. Pass "layer" for a network '
             "without running statistics."
         )
     check_counts(height=min(shape.image_shape), outputs=shape.outputs, width=shape.width)
-    init = partial(_init, shape)
+    init = FrozenPartial(_init, shape)
     params = jax.eval_shape(init, jax.random.key(0))
     num_pixels = shape.image_shape[0] * shape.image_shape[1]
-    apply = _outputs(shape, by_layer if shape.kind == "layer" else by_statistics)
+    norm = by_layer if shape.kind == "layer" else by_statistics
+    apply = FrozenPartial(_outputs, shape, norm)
     if shape.kind == "layer":
         symmetry = claimed_of(Symmetry.of(_axes(shape), params), apply, num_pixels)
         return Network(init, apply, None, symmetry, is_homogeneous=True)
@@ -129,10 +130,8 @@ def _resnet20(shape: _Shape) -> Network:
         apply,
         None,
         claimed_of(symmetry, apply, num_pixels),
-        batch_apply=_outputs(shape, by_batch),
-        recalibrate=lambda params, x: _in_collections(
-            _forward(shape, by_batch, _together(params), x)[1]
-        ),
+        batch_apply=FrozenPartial(_outputs, shape, by_batch),
+        recalibrate=FrozenPartial(_recalibrated, shape),
         is_homogeneous=True,
     )
 
@@ -186,13 +185,16 @@ def _block_init(block: _Block, kind: Kind, key: Key) -> Params:
     return params
 
 
-def _outputs(shape: _Shape, norm: Norm) -> Callable[[Params, Array], Array]:
-    """The function of params and inputs that normalizes by `norm`."""
+def _outputs(
+    shape: _Shape, norm: Norm, params: Params, x: Float[Array, "batch features"]
+) -> Float[Array, "batch outputs"]:
+    """The outputs, normalized by `norm`."""
+    return _forward(shape, norm, _together(params), x)[0]
 
-    def apply(params: Params, x: Float[Array, "batch features"]) -> Float[Array, "batch outputs"]:
-        return _forward(shape, norm, _together(params), x)[0]
 
-    return apply
+def _recalibrated(shape: _Shape, params: Params, x: Float[Array, "batch features"]) -> Params:
+    """Params whose statistics are those of the inputs."""
+    return _in_collections(_forward(shape, by_batch, _together(params), x)[1])
 
 
 def _forward(

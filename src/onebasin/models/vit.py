@@ -1,12 +1,13 @@
 """vit: a small vision transformer."""
 
-from functools import cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from onebasin._frozen_partial import FrozenPartial
 from onebasin._types import Array, Key, Params
 from onebasin.models.layers import check_counts, dense, dense_init, normal
 from onebasin.models.network import Network, claimed_of
@@ -88,9 +89,9 @@ def vit(
     return _vit(_Shape((height, across), outputs, width, depth, heads, patch))
 
 
-@cache
+@lru_cache
 def _vit(shape: _Shape) -> Network:
-    """The network of a shape. It is the same object each time, so programs compile once."""
+    """The network of a shape. It is kept to save time: one that is made again is equal to it."""
     height, across = shape.image_shape
     check_counts(height=min(shape.image_shape), **shape._asdict() | {"image_shape": 1})
     if shape.width % shape.heads:
@@ -102,7 +103,7 @@ def _vit(shape: _Shape) -> Network:
             f"patch must divide both sides of the image, {height} x {across}. Got {shape.patch}. "
             "Pass a common divisor of the two."
         )
-    init = partial(_init, shape)
+    init = FrozenPartial(_init, shape)
     params = jax.eval_shape(init, jax.random.key(0))
     nested = {
         f"{block}/{what}": [f"{block}/heads"]
@@ -110,7 +111,7 @@ def _vit(shape: _Shape) -> Network:
         for what in ("scores", "values")
     }
     symmetry = Symmetry.of(_axes(shape), params, nested=nested, signs=_signs(shape))
-    apply = partial(_apply, shape)
+    apply = FrozenPartial(_apply, shape)
     return Network(init, apply, None, claimed_of(symmetry, apply, height * across))
 
 

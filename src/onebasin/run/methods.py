@@ -1,12 +1,13 @@
 """The inference methods of a run, as its config says, and how far they have come in words."""
 
 from collections.abc import Callable
-from functools import cache
+from typing import Any
 
 import jax
 import numpy as np
 import optax
 
+from onebasin._frozen_partial import FrozenPartial
 from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.inference.ensemble import deep_ensemble
 from onebasin.inference.hmc import hmc
@@ -57,13 +58,30 @@ def minibatches(setup: Setup, batch_size: int) -> StochasticLogDensity:
     return setup.posterior.minibatch_logdensity(min(batch_size, len(setup.dataset.train)))
 
 
-@cache
 def decaying_adam(learning_rate: float, num_steps: int) -> optax.GradientTransformation:
     """Adam with a learning rate that falls to zero along a cosine.
 
-    One object for each pair, so that a method which is made again is not compiled again.
+    It is equal to another one of the same numbers, so that a method which is made again is not
+    compiled again.
     """
+    return optax.GradientTransformation(
+        FrozenPartial(_adam_init, learning_rate, num_steps),
+        FrozenPartial(_adam_update, learning_rate, num_steps),
+    )
+
+
+def _adam(learning_rate: float, num_steps: int) -> optax.GradientTransformation:
     return optax.adam(optax.cosine_decay_schedule(learning_rate, num_steps))
+
+
+def _adam_init(learning_rate: float, num_steps: int, params: Any) -> Any:
+    return _adam(learning_rate, num_steps).init(params)
+
+
+def _adam_update(
+    learning_rate: float, num_steps: int, updates: Any, state: Any, params: Any = None
+) -> tuple[Any, Any]:
+    return _adam(learning_rate, num_steps).update(updates, state, params)
 
 
 def final_gaussian(method: Method, samples: Samples) -> DiagonalGaussian:
