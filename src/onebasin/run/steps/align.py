@@ -8,7 +8,7 @@ from onebasin.alignment.align import Alignment
 from onebasin.alignment.reference import Reference, Round
 from onebasin.alignment.transpositions import transpositions_between_chains, transpositions_by_lag
 from onebasin.gaussians.gaussian import load_gaussian
-from onebasin.prediction.categorical import network_outputs
+from onebasin.prediction.predict import network_outputs
 from onebasin.run.results import (
     AlignmentQuality,
     AlignResults,
