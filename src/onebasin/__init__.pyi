@@ -81,12 +81,13 @@ from .models.network import Network as Network
 from .models.posterior import Posterior as Posterior, posterior as posterior
 from .models.resnet20 import resnet20 as resnet20
 from .models.vit import vit as vit
-from .prediction.categorical import evaluate as evaluate, predict as predict
+from .prediction.evaluate import evaluate as evaluate
 from .prediction.kept_draws import chosen_draws as chosen_draws
 from .prediction.match import (
     mixed_inputs as mixed_inputs,
     predictive_match as predictive_match,
 )
+from .prediction.predict import predict as predict
 from .prediction.tempering import (
     fit_temperature as fit_temperature,
     fit_temperatures as fit_temperatures,

@@ -79,14 +79,14 @@ def test_swaps_inside_of_every_head_are_summed_as_well() -> None:
 def test_between_chains_of_permuted_copies_it_is_that_of_the_relative_permutation(
     case, key, num_draws: int
 ) -> None:
-    rows = random_permutation(case.network.symmetry, 2, key=key)["hidden_0"]
+    rows = random_permutation(case.network.symmetry, 2, key=key).units["hidden_0"]
     samples = copies(case, np.repeat(rows[:, None], num_draws, axis=1))
     found = transpositions_between_chains(samples, case.network.symmetry, weight_matching())
     assert found == num_swaps(rows[0], rows[1])
 
 
 def test_three_chains_give_the_mean_over_their_pairs(case, key) -> None:
-    rows = random_permutation(case.network.symmetry, 3, key=key)["hidden_0"]
+    rows = random_permutation(case.network.symmetry, 3, key=key).units["hidden_0"]
     samples = copies(case, np.repeat(rows[:, None], 5, axis=1))
     found = transpositions_between_chains(samples, case.network.symmetry, weight_matching())
     pairs = [num_swaps(rows[i], rows[j]) for i, j in [(0, 1), (0, 2), (1, 2)]]

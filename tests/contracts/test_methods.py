@@ -262,13 +262,27 @@ def test_thinning_by_three_takes_every_third_draw_of_the_same_run(base: Run, thi
 def test_statistics_of_thinned_draws_speak_of_all_steps_between(
     contract: Contract, base: Run, thinned: Run
 ) -> None:
+    """Whatever a method says of its own: to the bit where nothing is added up."""
+    reduce_stats = contract.build().reduce_stats
     for name in contract.stats:
         three = base.samples.stats[name][:, :6].reshape(NUM_CHAINS, 2, 3)
         expected = {
-            "acceptance_rate": three.mean(axis=-1),
-            "diverging": three.any(axis=-1),
-        }.get(name, three[..., -1])
-        np.testing.assert_allclose(thinned.samples.stats[name], expected, rtol=1e-6)
+            "last": three[..., -1],
+            "mean": three.mean(axis=-1, dtype=np.float64),
+            "any": three.any(axis=-1),
+        }[reduce_stats[name]]
+        rtol = 1e-6 if reduce_stats[name] == "mean" else 0.0
+        np.testing.assert_allclose(thinned.samples.stats[name], expected, rtol=rtol)
+        assert thinned.samples.stats[name].dtype == base.samples.stats[name].dtype
+
+
+def test_a_method_says_how_each_of_its_statistics_is_reduced(contract: Contract) -> None:
+    reduce_stats = contract.build().reduce_stats
+    assert set(reduce_stats) == contract.stats
+    of_all_steps = {"acceptance_rate": "mean", "diverging": "any"}
+    assert dict(reduce_stats) == dict.fromkeys(contract.stats, "last") | {
+        name: of_all_steps[name] for name in contract.stats & set(of_all_steps)
+    }
 
 
 def test_chunks_hold_all_draws_in_their_order(base: Run) -> None:
@@ -307,6 +321,21 @@ def test_all_chunks_run_one_compiled_program(base: Run) -> None:
     assert base.num_traces[-1] == base.num_traces[0]
 
 
+def test_a_method_that_is_made_again_is_not_compiled_again(contract: Contract) -> None:
+    num_traces = 0
+
+    def counted(*arguments):
+        nonlocal num_traces
+        num_traces += 1
+        return contract.logdensity(*arguments)
+
+    first = sample(contract.build(counted), KEY, starts(1), 1, num_chunks=1)
+    traced = num_traces
+    again = sample(contract.build(counted), KEY, starts(1), 1, num_chunks=1)
+    assert 0 < traced == num_traces
+    assert_same(first, again)
+
+
 def test_a_gaussian_method_hands_over_the_gaussian_it_drew_from(
     contract: Contract, base: Run
 ) -> None:
@@ -340,7 +369,7 @@ def test_positions_that_disagree_in_chains_are_refused(contract: Contract, b) ->
         sample(contract.build(), KEY, starts() | {"b": b}, NUM_DRAWS)
 
 
-@pytest.mark.parametrize("name", ["num_draws", "thin", "num_chunks"])
+@pytest.mark.parametrize("name", ["num_draws", "thin", "num_chunks", "batch_size"])
 def test_counts_below_one_are_refused(contract: Contract, name: str) -> None:
     counts = {"num_draws": 3, "thin": 1, "num_chunks": 1} | {name: 0}
     with pytest.raises(ValueError, match=rf"{name} must be an int in the range \[1, inf\). Got 0"):

@@ -1,9 +1,5 @@
 """Predictive distributions of classes: scores against scikit-learn, and how far two lie apart."""
 
-from types import SimpleNamespace
-from typing import NamedTuple
-
-import jax
 import numpy as np
 import pytest
 import scipy.special
@@ -11,17 +7,7 @@ import sklearn.metrics
 import strategies
 from hypothesis import given, strategies as st
 
-from onebasin.models.mlp import mlp
-from onebasin.models.posterior import posterior
-from onebasin.prediction.categorical import (
-    CategoricalPredictive,
-    cell_probs,
-    evaluate,
-    expected_calibration_error,
-    network_outputs,
-    predict,
-)
-from onebasin.prediction.regression import MixturePredictive
+from onebasin.prediction.categorical import CategoricalPredictive, expected_calibration_error
 
 
 def make_predictive(
@@ -73,26 +59,11 @@ def test_a_certain_and_right_predictive_scores_best_and_a_certain_wrong_one_wors
     assert wrong["nll"] == np.inf
 
 
-@pytest.mark.parametrize("gap", [10.0, 150.0, 3000.0])
-def test_a_gap_between_logits_counts_for_what_it_is(gap: float) -> None:
-    """Also where the probability itself is too small for any float."""
-    model = two_logits()
-    draws = {"out": {"kernel": np.zeros((4, 1, 2), np.float32), "bias": np.zeros((4, 2), "f4")}}
-    draws["out"]["bias"][:, 1] = gap
-    found = predict(model, draws, np.zeros((5, 1), np.float32))
-    assert found.scores(np.zeros(5, int))["nll"] == pytest.approx(gap, rel=1e-4)
-
-
 def test_the_log_density_of_a_mean_is_that_of_the_least_surprised_draw_at_far_targets() -> None:
     """Of two draws that take a class to be improbable by 200 and 900 nats."""
     logs = np.array([[[-200.0, 0.0]], [[-900.0, 0.0]]])
     nll = CategoricalPredictive(logs).scores(np.zeros(1, int))["nll"]
     assert nll == pytest.approx(200 + np.log(2), rel=1e-12)
-
-
-def two_logits():
-    train = SimpleNamespace(inputs=np.zeros((2, 1), np.float32), targets=np.array([0, 1]))
-    return posterior(mlp(1, (), 2), train)
 
 
 def ece_by_hand(probs: np.ndarray, targets: np.ndarray, num_bins: int = 15) -> float:
@@ -174,87 +145,26 @@ def test_some_examples_alone_keep_all_draws(predictive, targets) -> None:
 
 
 def test_the_cells_of_classes_are_the_classes_and_sum_to_one_for_each_draw(predictive) -> None:
-    cells = cell_probs(predictive, make_predictive(8))
+    cells = predictive.cell_probs(make_predictive(8, num_examples=200))
     np.testing.assert_array_equal(cells, predictive.draw_probs)
     np.testing.assert_allclose(cells.sum(axis=-1), 1, rtol=1e-12)
 
 
-def test_the_cells_of_targets_are_laid_out_by_the_reference() -> None:
-    p = MixturePredictive(np.array([[0.0, 1.0]]), np.ones(1))
-    reference = MixturePredictive(np.array([[5.0, 1.0]]), np.ones(1))
-    cells = cell_probs(p, reference)
-    np.testing.assert_array_equal(cells, p.cell_probs(reference))
-    # The first example lies far below its cells, the second where they are.
-    assert cells[0, 0, 0] > 0.99
-    np.testing.assert_allclose(cells[0, 1], 1 / 64, rtol=1e-5)
+def test_the_score_of_an_example_is_whether_its_class_is_right(predictive, targets) -> None:
+    scores = predictive.example_scores(targets)
+    assert set(scores) == {0.0, 1.0}
+    assert scores.mean() == predictive.scores(targets)["accuracy"]
 
 
-def test_evaluating_puts_scores_and_distances_side_by_side(predictive, targets) -> None:
-    other = make_predictive(7, num_examples=200)
-    found = evaluate(predictive, targets, other)
-    assert found == predictive.scores(targets) | {
-        "agreement": predictive.agreement(other),
-        "total_variation": predictive.total_variation(other),
-    }
+def test_convergence_is_judged_by_the_probability_of_the_right_class(predictive, targets) -> None:
+    expected = [predictive.draw_probs[:, row, target] for row, target in enumerate(targets)]
+    np.testing.assert_array_equal(predictive.draw_predictions(targets), np.transpose(expected))
 
 
-class Train(NamedTuple):
-    inputs: np.ndarray
-    targets: np.ndarray
-
-
-def make_draws(template, num_draws: int):
-    rng = np.random.default_rng(3)
-    return jax.tree.map(
-        lambda leaf: rng.standard_normal((num_draws, *leaf.shape)).astype(np.float32), template
-    )
-
-
-@pytest.fixture(scope="module")
-def classifier():
-    data = Train(np.zeros((4, 3), np.float32), np.array([0, 1, 2, 0]))
-    return posterior(mlp(3, (4,), 3), data)
-
-
-@pytest.fixture(scope="module")
-def regressor():
-    data = Train(np.zeros((4, 3), np.float32), np.zeros(4, np.float32))
-    return posterior(mlp(3, (4,), 1, "tanh"), data, likelihood="gaussian")
-
-
-@pytest.fixture(scope="module")
-def inputs() -> np.ndarray:
-    return np.random.default_rng(4).standard_normal((5, 3)).astype(np.float32)
-
-
-@pytest.mark.parametrize("num_draws", [1, 64, 65])
-def test_outputs_of_draws_do_not_depend_on_the_chunks_they_are_computed_in(
-    classifier, inputs, num_draws: int
-) -> None:
-    draws = make_draws(classifier.prior_std, num_draws)
-    outputs, noise = network_outputs(classifier, draws, inputs)
-    expected = jax.jit(jax.vmap(classifier.network.apply, (0, None)))(draws, inputs)
-    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
-    assert noise.shape == (num_draws,)
-    assert np.isnan(noise).all()
-
-
-def test_classes_are_predicted_by_the_softmax_of_every_draw(classifier, inputs) -> None:
-    draws = make_draws(classifier.prior_std, 3)
-    found = predict(classifier, draws, inputs)
-    assert isinstance(found, CategoricalPredictive)
-    assert found.draw_probs.shape == (3, 5, 3)
-    outputs, _ = network_outputs(classifier, draws, inputs)
-    exponentials = np.exp(outputs.astype(np.float64))
-    expected = exponentials / exponentials.sum(axis=-1, keepdims=True)
-    np.testing.assert_allclose(found.draw_probs, expected, rtol=1e-5)
-
-
-def test_regression_is_predicted_in_the_targets_own_units(regressor, inputs) -> None:
-    draws = make_draws(regressor.prior_std, 3)
-    found = predict(regressor, draws, inputs, target_mean=100.0, target_std=50.0)
-    assert isinstance(found, MixturePredictive)
-    outputs, noise = network_outputs(regressor, draws, inputs)
-    np.testing.assert_allclose(found.means, 100 + 50 * outputs[..., 0], rtol=1e-6)
-    np.testing.assert_allclose(found.stds, 50 * np.exp(draws["log_noise_std"]), rtol=1e-5)
-    np.testing.assert_allclose(noise, np.exp(draws["log_noise_std"]), rtol=1e-5)
+@pytest.mark.parametrize("bad", [4, -1])
+def test_a_class_that_is_none_is_refused(predictive, targets, bad: int) -> None:
+    """Counted from the end, as NumPy does, -1 would be the last class."""
+    targets = np.where(np.arange(200) == 3, bad, targets)
+    for method in (predictive.scores, predictive.example_scores, predictive.draw_predictions):
+        with pytest.raises(ValueError, match=rf"Classes must lie in \[0, 3\].* Got {bad}"):
+            method(targets)

@@ -13,8 +13,9 @@ from hypothesis import given, strategies as st
 
 from onebasin.models.mlp import mlp
 from onebasin.models.posterior import Posterior, posterior
-from onebasin.prediction.categorical import CategoricalPredictive, predict
+from onebasin.prediction.categorical import CategoricalPredictive
 from onebasin.prediction.match import mixed_inputs, predictive_match
+from onebasin.prediction.predict import predict
 from onebasin.prediction.regression import MixturePredictive
 
 KEY = jax.random.key(5)
@@ -155,3 +156,35 @@ def test_a_reference_on_other_inputs_is_refused(num_predicted: int) -> None:
     message = rf"must be predicted on the 5 inputs\. Got {num_predicted}\."
     with pytest.raises(ValueError, match=message):
         predictive_match(model, make_inputs(5).astype(np.float32), reference)
+
+
+@pytest.mark.parametrize(
+    ("model", "reference", "likelihood"),
+    [
+        (classifier, MixturePredictive(np.zeros((1, 5)), np.ones(1)), "categorical"),
+        (regressor, CategoricalPredictive(np.full((1, 5, 3), -np.log(3))), "gaussian"),
+    ],
+)
+def test_a_reference_of_another_likelihood_is_refused(model, reference, likelihood: str) -> None:
+    message = f"under a {likelihood} likelihood. Got {type(reference).__name__}"
+    with pytest.raises(TypeError, match=message):
+        predictive_match(model(), make_inputs(5).astype(np.float32), reference)
+
+
+@pytest.mark.parametrize("batch_size", [0, -3])
+def test_a_batch_of_nothing_is_refused(batch_size: int) -> None:
+    reference = CategoricalPredictive(np.full((1, 5, 3), -np.log(3)))
+    with pytest.raises(ValueError, match=rf"range \[1, inf\)\. Got {batch_size}"):
+        predictive_match(classifier(), make_inputs(5), reference, batch_size)
+
+
+@pytest.mark.parametrize(("num_examples", "num_inputs"), [(0, 3), (3, 0)])
+def test_mixing_no_inputs_is_refused(num_examples: int, num_inputs: int) -> None:
+    message = f"Got {num_examples}, and num_inputs={num_inputs}"
+    with pytest.raises(ValueError, match=message):
+        mixed_inputs(KEY, np.zeros((num_examples, 2), np.float32), num_inputs)
+
+
+def test_a_seed_is_no_key_to_mix_inputs_with(unchecked: None) -> None:
+    with pytest.raises(TypeError, match=r"key must be a random key of JAX\. Got 3"):
+        mixed_inputs(3, np.zeros((4, 2), np.float32), 2)

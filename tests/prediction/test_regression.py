@@ -104,7 +104,7 @@ def test_the_crps_of_a_mixture_is_the_expected_distance_to_draws() -> None:
 @pytest.mark.parametrize(("std", "low", "high"), [(1.0, 0.0, 0.02), (0.5, 0.1, 0.2)])
 def test_only_a_calibrated_mixture_has_next_to_no_calibration_error(std, low, high) -> None:
     targets = np.random.default_rng(4).standard_normal(5_000)
-    found = gaussian(0.0, std, num_examples=5_000).scores(targets)["ece"]
+    found = gaussian(0.0, std, num_examples=5_000).scores(targets)["calibration_error"]
     assert low <= found < high
 
 
@@ -119,13 +119,24 @@ def test_the_calibration_error_is_the_mean_gap_of_nineteen_quantiles() -> None:
         ]
         gaps.append(abs(np.mean(below) - level))
     assert len(gaps) == 19
-    assert mixture.scores(targets)["ece"] == pytest.approx(np.mean(gaps), rel=1e-10)
+    assert mixture.scores(targets)["calibration_error"] == pytest.approx(np.mean(gaps), rel=1e-10)
 
 
-def test_classes_have_scores_that_regression_has_not() -> None:
+def test_only_the_scores_of_regression_are_there() -> None:
     mixture = make_mixture(5)
-    assert mixture.scores(np.zeros(3))["brier"] is None
-    assert mixture.agreement(mixture) is None
+    assert set(mixture.scores(np.zeros(3))) == {"rmse", "nll", "crps", "calibration_error"}
+    assert set(mixture.comparison(mixture)) == {"total_variation"}
+
+
+def test_the_score_of_an_example_is_the_squared_error_of_the_mean() -> None:
+    mixture, targets = make_mixture(5, num_examples=7), np.linspace(-2, 2, 7)
+    expected = mixture.scores(targets)["rmse"] ** 2
+    assert mixture.example_scores(targets).mean() == pytest.approx(expected, rel=1e-12)
+
+
+def test_whole_numbers_are_targets_too() -> None:
+    mixture, targets = make_mixture(5), np.array([1, -2, 3])
+    assert mixture.scores(targets) == mixture.scores(targets.astype(float))
 
 
 @given(mixtures, mixtures)
@@ -203,3 +214,12 @@ def test_some_examples_alone_keep_all_draws() -> None:
     np.testing.assert_array_equal(some.stds, mixture.stds)
     y = fine_grid(mixture)
     np.testing.assert_array_equal(some.density(y[1:3]), mixture.density(y)[1:3])
+
+
+def test_the_cells_of_targets_are_laid_out_by_the_reference() -> None:
+    p = MixturePredictive(np.array([[0.0, 1.0]]), np.ones(1))
+    reference = MixturePredictive(np.array([[5.0, 1.0]]), np.ones(1))
+    cells = p.cell_probs(reference)
+    # The first example lies far below its cells, the second where they are.
+    assert cells[0, 0, 0] > 0.99
+    np.testing.assert_allclose(cells[0, 1], 1 / 64, rtol=1e-5)

@@ -82,3 +82,17 @@ def test_the_factors_found_are_those_of_the_reference(key, first: float, second:
         gaussian, predict_layers, predict_layers(reference), key, 200, scales=(0.1, 0.3, 0.8)
     )
     assert found == planted
+
+
+@pytest.mark.parametrize(
+    ("scales", "message"),
+    [
+        ({"first/w": 0.3}, r"Missing: 'second'\."),
+        ({"first/w": 0.3, "second": 0.5, "third": 1.0}, r"Unexpected: 'third'\."),
+        (-0.5, r"range \[0, inf\)\. Got -0\.5 for first/w"),
+        ({"first/w": 0.3, "second": np.inf}, r"range \[0, inf\)\. Got inf for second"),
+    ],
+)
+def test_factors_that_fit_no_std_are_refused(scales, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        temper(DiagonalGaussian(LAYERS, STDS), scales)

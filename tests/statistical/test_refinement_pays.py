@@ -67,7 +67,7 @@ def refined_scores(setup: Setup, samples: Samples, judge: Judge) -> Scores:
 def test_a_refined_gaussian_is_nearer_to_hmc_than_two_of_its_draws(
     judge: Judge, refined_scores: Scores
 ) -> None:
-    assert refined_scores["total_variation"] < nearest_tenth_of_kept(judge, 2)
+    assert refined_scores.total_variation < nearest_tenth_of_kept(judge, 2)
 
 
 def test_refined_chains_are_nearer_to_hmc_than_as_many_draws_and_use_no_target(
@@ -83,9 +83,9 @@ def test_refined_chains_are_nearer_to_hmc_than_as_many_draws_and_use_no_target(
     blind = setup._replace(posterior=without_targets(setup.posterior))
     found = refined_mixture(blind, mixture, inputs, NUM_STEPS)
     predictive = setup.predict(found.sample(setup.key("evaluate"), 200))
-    scores = judge(predictive, found.num_numbers)
+    scores = judge(predictive)
     assert found.num_numbers == 4
-    assert scores["total_variation"] < nearest_tenth_of_kept(judge, 4)
+    assert scores.total_variation < nearest_tenth_of_kept(judge, 4)
 
 
 def without_targets(posterior: Posterior) -> Posterior:
@@ -96,7 +96,7 @@ def without_targets(posterior: Posterior) -> Posterior:
 def nearest_tenth_of_kept(judge: Judge, count: int) -> float:
     """The total variation that one in ten choices of as many draws falls below."""
     rows = np.random.default_rng(0).integers(judge.reference.num_draws, size=(50, count))
-    return float(np.quantile([judge.kept([some])["total_variation"] for some in rows], 0.1))
+    return float(np.quantile([judge.kept([kept]).total_variation for kept in rows], 0.1))
 
 
 def test_relabelling_explains_unseen_draws_better_than_matching_by_weights(

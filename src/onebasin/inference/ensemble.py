@@ -8,7 +8,8 @@ import optax
 from jax.tree_util import Partial
 
 from onebasin._types import Array, Key, Params
-from onebasin.inference.method import Method, Stats, StochasticLogDensity, check_stochastic
+from onebasin.inference.method import Method, StochasticLogDensity, check_stochastic
+from onebasin.inference.reductions import Stats
 
 
 class EnsembleState(NamedTuple):
@@ -24,15 +25,31 @@ def deep_ensemble(
     num_steps: int = 2000,
     optimizer: optax.GradientTransformation | None = None,
 ) -> Method:
-    """Maximize the log density by `num_steps` steps of an optimizer (default: Adam, 1e-3).
+    r"""A method that trains one maximum a posteriori network in each chain.
 
-    Each chain is one member; the state after training is its only draw that matters, so ask
-    for one. `logdensity(params, key)` may be exact or an estimate from a random batch.
-    Statistics: lp (of the last batch).
+    $\max_w \log p(w, D)$, by stochastic gradient ascent from each starting position. Each chain is
+    one member of the ensemble. Its state after training is the only draw that matters, so ask
+    `sample` for one draw. The method's statistic is `lp`, the log density in nats as the last step
+    has estimated it.
 
-    Raises: ValueError for num_steps below 1;
-    TypeError for a log density that does not take params and a key.
-    Source: Lakshminarayanan et al. (2017), arXiv 1612.01474.
+    Args:
+        logdensity: $\log p(w, D)$ in nats as a function of params and a key, up to a constant:
+            exact, or an unbiased estimate from a random batch.
+        num_steps: How many steps of the optimizer a member takes, 1 or more. Default: 2000.
+        optimizer: What makes steps of gradients. Default: Adam with a learning rate of 1e-3. Make
+            it once: another object is another program.
+
+    Raises:
+        ValueError: If num_steps is below 1.
+        TypeError: If the log density does not take params and a key.
+
+    Example:
+        >>> method = ob.deep_ensemble(lambda params, key: -((params - 0.5) ** 2).sum())
+        >>> ob.sample(method, key, jnp.zeros((3, 1)), num_draws=1).params.round(1).ravel()
+        array([0.5, 0.5, 0.5], dtype=float32)
+
+    Source: Lakshminarayanan et al. (2017), arXiv 1612.01474, algorithm 1, without adversarial
+    training and with a prior.
     """
     check_stochastic(logdensity)
     if num_steps < 1:
@@ -42,6 +59,7 @@ def deep_ensemble(
         init=Partial(_init, optimizer),
         step=Partial(_step, optimizer, logdensity),
         num_warmup=num_steps - 1,
+        reduce_stats={"lp": "last"},
     )
 
 

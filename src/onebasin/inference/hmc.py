@@ -11,7 +11,16 @@ from jaxtyping import Float, Int
 from onebasin import _trees
 from onebasin._arguments import check_takes
 from onebasin._types import Array, Key, LogDensity, Params
-from onebasin.inference.method import Method, Stats
+from onebasin.inference.method import Method
+from onebasin.inference.reductions import Reductions, Stats
+
+_REDUCE_STATS: Reductions = {
+    "lp": "last",
+    "energy": "last",
+    "acceptance_rate": "mean",
+    "diverging": "any",
+    "step_size": "last",
+}
 
 
 class _BlackJAX(NamedTuple):
@@ -72,16 +81,43 @@ def hmc(
     target_acceptance: float = 0.8,
     adapt_mass: bool = False,
 ) -> Method:
-    r"""Hamiltonian Monte Carlo with `num_steps` leapfrog steps for each draw.
+    r"""A method that samples by Hamiltonian Monte Carlo, with a fixed number of leapfrog steps.
 
-    While it warms up, dual averaging moves the step size of every chain from `step_size` to
-    where `target_acceptance` is met; with `adapt_mass` the inverse mass becomes the variance
-    of each weight in Stan's expanding windows. With `num_warmup=0` both stay fixed.
-    Statistics: lp, energy, acceptance_rate, diverging, step_size.
+    For each draw, momenta $r \sim \mathcal N(0, M)$ are drawn anew. Then $(w, r)$ moves by
+    `num_steps` leapfrog steps of size $\epsilon$ at constant
+    $H(w, r) = -\log p(w, D) + \tfrac12 r^T M^{-1} r$, but for the error of the steps. The end, of
+    energy $H'$, is accepted with probability $\min(1, e^{H - H'})$.
 
-    Raises: ValueError for values out of range; TypeError for a log density that takes other
-    arguments than params.
-    Source: Neal (2011), arXiv 1206.1901; Hoffman and Gelman (2014), algorithm 5.
+    The warm-up moves $\epsilon$ of every chain from `step_size` to where `target_acceptance` is
+    met, by dual averaging. With `adapt_mass`, $M^{-1}$ becomes the variance of each weight in
+    Stan's expanding windows. Otherwise $M$ is the identity. With `num_warmup=0` both stay.
+
+    Statistics: `lp`, the log density in nats; `energy`, $H$; `acceptance_rate`, the acceptance
+    probability, whose mean over steps is kept if draws are thinned; `diverging`, whether $H$ grew
+    by more than 1000, at any step; `step_size`, $\epsilon$.
+
+    Args:
+        logdensity: $\log p(w, D)$ in nats as a function of params alone, up to a constant, exact
+            and differentiable.
+        num_steps: How many leapfrog steps a draw takes, 1 or more. Default: 60.
+        step_size: The first $\epsilon$, positive. Default: 1e-3.
+        num_warmup: How many draws adapt and are thrown away, 0 or more. Default: 200.
+        target_acceptance: The mean acceptance probability that is aimed at, in (0, 1).
+            Default: .8.
+        adapt_mass: Whether $M$ adapts too. Default: False.
+
+    Raises:
+        ValueError: If a number is out of its range.
+        TypeError: If the log density takes other arguments than params.
+
+    Example:
+        >>> method = ob.hmc(posterior.logdensity, num_steps=5, num_warmup=10)
+        >>> samples = ob.sample(method, key, ob.inits(posterior.init, key, 2), num_draws=10)
+        >>> bool((samples.stats["acceptance_rate"] <= 1).all())
+        True
+
+    Source: Neal (2011), arXiv 1206.1901, sections 2.3 and 3.2; Hoffman and Gelman (2014),
+    arXiv 1111.4246, algorithm 5, for dual averaging.
     """
     check_takes(
         "logdensity", logdensity, ("params",), "HMC needs it exact: fix the key of an estimate."
@@ -92,6 +128,7 @@ def hmc(
         init=Partial(_init, settings, logdensity),
         step=Partial(_step, settings, logdensity),
         num_warmup=num_warmup,
+        reduce_stats=_REDUCE_STATS,
     )
 
 

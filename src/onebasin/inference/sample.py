@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -16,14 +16,34 @@ from jaxtyping import Int
 from onebasin import _trees
 from onebasin._arguments import check_is, check_key
 from onebasin._types import Array, Key, Params
-from onebasin.inference.method import Method, State, Stats
+from onebasin.inference.method import Method, State
+from onebasin.inference.reductions import (
+    Stats,
+    after_steps,
+    before_steps,
+    check_names,
+    with_step,
+)
 from onebasin.samples import Samples, concatenate_draws
 
 
 class Progress(NamedTuple):
-    """How far sampling has come, told after every chunk.
+    """How far sampling has come after a chunk of steps.
 
-    Steps count warm-up and thinned-away draws too; rates and shares are over the last chunk.
+    `phase` is "warmup" or "draws". `num_steps` of `total_steps` steps of each chain are done,
+    those of the warm-up and thinned-away draws among them, in `seconds`. `stats` are the
+    statistics of the last chunk by name, reduced as the method says and averaged over its chains
+    and draws.
+
+    Example:
+        >>> def listen(progress):
+        ...     print(progress.phase, progress.num_steps, "of", progress.total_steps)
+        >>> positions = ob.inits(posterior.init, key, 2)
+        >>> drawn = ob.sample(method, key, positions, 10, num_chunks=2, progress=listen)
+        warmup 5 of 20
+        warmup 10 of 20
+        draws 15 of 20
+        draws 20 of 20
     """
 
     phase: str
@@ -39,7 +59,7 @@ class Progress(NamedTuple):
 
     @property
     def seconds_left(self) -> float:
-        """The time left at the present rate."""
+        """The time left at the present rate, in seconds."""
         rate = self.steps_per_second
         return (self.total_steps - self.num_steps) / rate if rate > 0 else math.inf
 
@@ -54,9 +74,16 @@ class _Carry(NamedTuple):
 
 
 def set_cpu_devices(num_devices: int) -> None:
-    """Split the CPU into devices that chains are sharded over; call it before any JAX computation.
+    """Split the CPU into devices that chains are sharded over.
 
-    Raises: RuntimeError where JAX has already computed something.
+    Without it a CPU is one device, which runs chains one after another. Call it before any
+    computation of JAX. The number of cores is a common choice.
+
+    Raises:
+        RuntimeError: If JAX has already computed something.
+
+    Example:
+        >>> ob.set_cpu_devices(4)  # doctest: +SKIP
     """
     jax.config.update("jax_num_cpu_devices", num_devices)
 
@@ -73,19 +100,47 @@ def sample(
     progress: Callable[[Progress], None] | None = None,
     on_chunk: Callable[[Samples], None] | None = None,
 ) -> Samples:
-    """Run a method from each of `positions` (leaves lead with the chain) and collect its draws.
+    """Draws of a method, by one chain from each starting position, with their statistics.
 
-    Warm-up comes first, then `num_draws` draws, `thin` steps apart. Chains are sharded over
-    all devices, and `batch_size` of them are vectorized inside each (all on an accelerator;
-    two on a CPU, where caches matter more). The work runs in about `num_chunks` compiled
-    chunks: `progress` is told after each, `on_chunk` gets each chunk's draws. Draws depend on
-    the key alone, not on the chunks.
+    The warm-up comes first, then draws. Chains are sharded over all devices. Draws depend on the
+    key alone, not on the number of chunks, and on the number of devices, chains and chains at once
+    only by rounding.
 
-    Raises: ValueError for counts below 1, or positions that are not finite or disagree in chains.
+    Args:
+        method: What draws, such as `hmc(logdensity)`.
+        key: What all chance is drawn with. Chains get keys of their own.
+        positions: Where chains begin: params whose leaves lead with the chain, as `inits` makes.
+        num_draws: How many draws of each chain are kept, 1 or more.
+        thin: How many steps kept draws are apart, 1 or more. The statistics of all steps since the
+            draw before become one number each, as `method.reduce_stats` says. Default: 1, every
+            step is a draw.
+        num_chunks: In how many parts, about, the work is done, 1 or more. All run one compiled
+            program, and between them this function can tell what has come. Default: 20.
+        batch_size: How many chains of a device are vectorized, 1 or more. Default: all on an
+            accelerator, and 2 on a CPU, where caches matter more.
+        progress: Called after each chunk with a `Progress`.
+        on_chunk: Called with the draws of each chunk, for instance to store them as they come.
+
+    Returns:
+        The draws on the host, in the order in which they came, the statistics that `method` names,
+        and the last state of every chain.
+
+    Raises:
+        TypeError: If the method or the key is something else.
+        ValueError: If a count is below 1, positions are not finite or disagree in their chains, or
+            the method reduces a statistic that it does not give.
+
+    Example:
+        >>> positions = ob.inits(posterior.init, key, 2)
+        >>> samples = ob.sample(method, key, positions, num_draws=10)
+        >>> samples.params["out"]["bias"].shape, samples.stats["diverging"].shape
+        ((2, 10, 10), (2, 10))
     """
     check_is("method", method, Method, "Call hmc(logdensity) or another builder of one.")
     check_key(key)
-    _check(positions, num_draws, thin, num_chunks)
+    counts = {"num_draws": num_draws, "thin": thin, "num_chunks": num_chunks}
+    _check_counts(counts if batch_size is None else {**counts, "batch_size": batch_size})
+    _check_positions(positions)
     num_chains = int(np.shape(jax.tree.leaves(positions)[0])[0])
     num_slots = -(-num_draws // num_chunks)
     chains, carry, keys = _start(method, key, positions, batch_size)
@@ -108,10 +163,13 @@ def sample(
     return concatenate_draws(parts)
 
 
-def _check(positions: Params, num_draws: int, thin: int, num_chunks: int) -> None:
-    for name, count in {"num_draws": num_draws, "thin": thin, "num_chunks": num_chunks}.items():
+def _check_counts(counts: dict[str, int]) -> None:
+    for name, count in counts.items():
         if count < 1:
             raise ValueError(f"{name} must be an int in the range [1, inf). Got {count}.")
+
+
+def _check_positions(positions: Params) -> None:
     leaves = _trees.named_leaves(positions)
     chains = {name: np.shape(leaf)[:1] for name, leaf in leaves.items()}
     if len(set(chains.values())) != 1 or () in chains.values():
@@ -174,10 +232,10 @@ def _run_chunk(
     arrays, static = eqx.partition(method, eqx.is_array)
 
     def local_chains(arrays: Method, carry: _Carry, keys: Array, lengths: Array):
-        one = partial(_run_chain, eqx.combine(arrays, static), lengths)
+        run_chain = partial(_run_chain, eqx.combine(arrays, static), lengths)
         if chains.batch_size == 1:
-            return jax.lax.map(lambda x: one(*x), (carry, keys))
-        return jax.lax.map(lambda x: one(*x), (carry, keys), batch_size=chains.batch_size)
+            return jax.lax.map(lambda x: run_chain(*x), (carry, keys))
+        return jax.lax.map(lambda x: run_chain(*x), (carry, keys), batch_size=chains.batch_size)
 
     everywhere = PartitionSpec()
     specs = (everywhere, _CHAIN, _CHAIN, everywhere)
@@ -199,31 +257,19 @@ def _run_chain(
     method: Method, lengths: Int[Array, " slots"], carry: _Carry, key: Key
 ) -> tuple[_Carry, Params, Stats]:
     shapes = jax.eval_shape(method.step, key, carry.state)[1]
-    nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    check_names(method.reduce_stats, shapes)
+    nothing = before_steps(method.reduce_stats, shapes)
 
-    def one_step(_: Any, inner: tuple[_Carry, Stats]) -> tuple[_Carry, Stats]:
-        carry, gathered = inner
+    def take_step(number: Array, inner: tuple[_Carry, Stats]) -> tuple[_Carry, Stats]:
+        carry, reduced = inner
         state, stats = method.step(jax.random.fold_in(key, carry.num_steps), carry.state)
-        return _Carry(state, carry.num_steps + 1), _gather(gathered, stats)
+        reduced = with_step(method.reduce_stats, reduced, stats, number == 0)
+        return _Carry(state, carry.num_steps + 1), reduced
 
-    def one_slot(carry: _Carry, length: Array) -> tuple[_Carry, tuple[Params, Stats]]:
-        carry, stats = jax.lax.fori_loop(0, length, one_step, (carry, nothing))
-        return carry, (carry.state.position, _finish(stats, length))
+    def fill_slot(carry: _Carry, length: Array) -> tuple[_Carry, tuple[Params, Stats]]:
+        carry, reduced = jax.lax.fori_loop(0, length, take_step, (carry, nothing))
+        stats = after_steps(method.reduce_stats, reduced, length)
+        return carry, (carry.state.position, stats)
 
-    carry, (positions, stats) = jax.lax.scan(one_slot, carry, lengths)
+    carry, (positions, stats) = jax.lax.scan(fill_slot, carry, lengths)
     return carry, positions, stats
-
-
-def _gather(gathered: Stats, stats: Stats) -> Stats:
-    """Over the steps of a slot: divergences are any, acceptance adds up, the rest is the last."""
-    combine = {"diverging": jnp.logical_or, "acceptance_rate": jnp.add}
-    return {
-        name: combine[name](gathered[name], value) if name in combine else value
-        for name, value in stats.items()
-    }
-
-
-def _finish(stats: Stats, length: Int[Array, ""]) -> Stats:
-    if "acceptance_rate" not in stats:
-        return stats
-    return {**stats, "acceptance_rate": stats["acceptance_rate"] / jnp.maximum(length, 1)}

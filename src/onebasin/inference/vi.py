@@ -14,7 +14,8 @@ from onebasin import _trees
 from onebasin._collections import map_statistics, without_statistics
 from onebasin._types import Array, Key, Params
 from onebasin.gaussians.gaussian import DiagonalGaussian
-from onebasin.inference.method import Method, Stats, StochasticLogDensity, check_stochastic
+from onebasin.inference.method import Method, StochasticLogDensity, check_stochastic
+from onebasin.inference.reductions import Stats
 
 DrawsObjective: TypeAlias = Callable[[Params, Key], Float[Array, ""]]
 """What a fit maximizes, a function of several draws (leaves lead with the draw) and a key."""
@@ -54,16 +55,37 @@ def mean_field_vi(
     init_std: float = 0.05,
     optimizer: optax.GradientTransformation | None = None,
 ) -> Method:
-    r"""Maximize $\mathrm{ELBO} = \mathrm E_q[\log p(w, D)] + \mathrm H[q]$.
+    r"""A method that fits one independent Gaussian for each weight to a posterior.
 
-    $q = \mathcal N(\mu, \mathrm{diag}(\sigma^2))$; $\mu$ begins at the position and $\sigma$ at
-    `init_std`; each of `num_steps` steps takes `num_particles` reparameterized draws. Then draws
-    come from $q$. It underestimates variances where weights are correlated.
-    Statistics: elbo (up to the posterior's constant).
+    $\max_q \mathrm E_q[\log p(w, D)] + \mathrm H[q]$ (the ELBO, in nats) over
+    $q = \mathcal N(\mu, \mathrm{diag}(\sigma^2))$, by gradients of reparameterized draws
+    $\mu + \sigma \varepsilon$. $\mu$ begins at the position, $\sigma$ at `init_std`. After
+    `num_steps` steps, draws come from $q$, which `method.gaussian(state)` gives. It underestimates
+    the variances of weights that are correlated. Its statistic is `elbo`, up to the posterior's
+    constant.
 
-    Raises: ValueError for counts below 1 or an init_std that is not positive;
-    TypeError for a log density that does not take params and a key.
-    Source: Kingma and Welling (2014), arXiv 1312.6114; Blundell et al. (2015), arXiv 1505.05424.
+    Args:
+        logdensity: $\log p(w, D)$ in nats as a function of params and a key, up to a constant:
+            exact, or an unbiased estimate from a random batch.
+        num_steps: How many steps of the optimizer are taken, 1 or more. Default: 5000.
+        num_particles: How many draws of $q$ estimate each gradient, 1 or more. Default: 1.
+        init_std: The first $\sigma$ of all weights, positive, in their units. Default: .05.
+        optimizer: What makes steps of gradients. Default: Adam with a learning rate of 1e-3. Make
+            it once: another object is another program.
+
+    Raises:
+        ValueError: If a count is below 1, or init_std is not positive.
+        TypeError: If the log density does not take params and a key.
+
+    Example:
+        >>> logdensity = lambda params, key: -0.5 * (params**2).sum()  # a standard normal
+        >>> method = ob.mean_field_vi(logdensity, num_particles=8, init_std=0.8, num_steps=2000)
+        >>> drawn = ob.sample(method, key, jnp.ones((1, 3)), num_draws=1)
+        >>> method.gaussian(jax.tree.map(lambda leaf: leaf[0], drawn.last_state)).std.round(1)
+        Array([1., 1., 1.], dtype=float32)
+
+    Source: Kingma and Welling (2014), arXiv 1312.6114, section 2.3; Blundell et al. (2015),
+    arXiv 1505.05424, section 3, for weights.
     """
     check_stochastic(logdensity)
     if not 0 < init_std < float("inf"):
@@ -84,16 +106,41 @@ def refine(
     num_particles: int = 8,
     optimizer: optax.GradientTransformation | None = None,
 ) -> Method:
-    r"""Move a Gaussian from where it stands to where an objective is larger.
+    r"""A method that moves a Gaussian from where it stands to where an objective is larger.
 
-    Maximizes $\mathrm E[O(w_1 \dots w_S)] + h\, \mathrm H[q] - \lambda\, \mathrm{KL}(q \| a)$ over
-    independent Gaussians $q$. $O$ is `objective`, a function of $S$ = `num_particles` draws of
-    $q$ (leaves lead with the draw) and a key; $h$ is `entropy`, $\lambda$ is `pull` and $a$ is
-    `anchor`. $q$ begins with `init_std` (default: the anchor's) around the position. With the
-    mean log density and $h = 1$ this is variational inference; the larger the pull, the nearer
-    $q$ stays to the anchor. Statistics: elbo (the sum above without the pull).
+    $\max_q \mathrm E[O(w_1 \dots w_S)] + h\, \mathrm H[q] - \lambda\, \mathrm{KL}(q \| a)$, in
+    nats, over independent Gaussians $q$, of which $w_1 \dots w_S$ are draws. $q$ begins around the
+    position. With $O$ the mean log density, $h = 1$ and $\lambda = 0$ this is variational
+    inference. The larger $\lambda$, the nearer $q$ stays to $a$. In the end draws come from $q$,
+    which `method.gaussian(state)` gives. Its statistic is `elbo`, the sum above without the pull.
 
-    Raises: ValueError for counts below 1, a negative entropy or pull, or stds that are 0.
+    Args:
+        objective: $O$ in nats, a function of draws, whose leaves lead with the draw, and a key:
+            `mean_logdensity`, `predictive_match`, or a sum of your own.
+        anchor: $a$, such as the mean and std of aligned samples. Its stds must be positive.
+        init_std: The std that $q$ begins with, shaped like the params, in their units. Default:
+            that of the anchor.
+        entropy: $h$, 0 or more. At 0 nothing but the objective keeps stds from shrinking.
+            Default: 1.
+        pull: $\lambda$, 0 or more. Default: 0.
+        num_steps: How many steps of the optimizer are taken, 1 or more. Default: 3000.
+        num_particles: $S$, the number of draws that estimate each gradient, 1 or more. Default: 8.
+        optimizer: What makes steps of gradients. Default: Adam with a learning rate of 1e-3. Make
+            it once: another object is another program.
+
+    Raises:
+        ValueError: If a count is below 1, entropy or pull is negative, or a std of the anchor is 0.
+
+    Example:
+        >>> anchor = ob.DiagonalGaussian(jnp.zeros(3), jnp.ones(3))
+        >>> objective = ob.mean_logdensity(lambda params, key: -0.5 * ((params - 2) ** 2).sum())
+        >>> method = ob.refine(objective, anchor, pull=1.0)
+        >>> drawn = ob.sample(method, key, jnp.zeros((1, 3)), num_draws=1)
+        >>> method.gaussian(jax.tree.map(lambda leaf: leaf[0], drawn.last_state)).mean.round(1)
+        array([1., 1., 1.], dtype=float32)
+
+    Source: Blundell et al. (2015), arXiv 1505.05424, section 3, for $h = 1$ and $\lambda = 0$; the
+    pull to an anchor is ours.
     """
     stds = jax.tree.leaves(without_statistics(anchor.std))
     if min(float(jnp.min(leaf)) for leaf in stds) <= 0:
@@ -111,7 +158,20 @@ def refine(
 
 
 def mean_logdensity(logdensity: StochasticLogDensity) -> DrawsObjective:
-    """The objective of variational inference: the mean log density of the draws."""
+    r"""An objective for `refine`, in nats: the mean log density of the draws.
+
+    $\tfrac1S \sum_s \log p(w_s, D)$ for draws $w_1 \dots w_S$, each with a key of its own. With it
+    `refine` is variational inference, as `mean_field_vi`.
+
+    Raises:
+        TypeError: If the log density does not take params and a key.
+
+    Example:
+        >>> objective = ob.mean_logdensity(lambda params, key: params.sum())
+        >>> float(objective(jnp.array([[1.0, 2.0], [3.0, 4.0]]), key))
+        5.0
+    """
+    check_stochastic(logdensity)
     return Partial(_mean_logdensity, logdensity)
 
 
@@ -136,6 +196,7 @@ def _method(settings: _Settings, problem: _Problem) -> Method:
         step=Partial(_step, settings, problem),
         num_warmup=settings.num_steps,
         gaussian=_gaussian,
+        reduce_stats={"elbo": "last"},
     )
 
 
@@ -188,10 +249,10 @@ def _entropy(log_std: Params) -> Array:
 def _divergence(q: DiagonalGaussian, anchor: DiagonalGaussian) -> Array:
     r"""$\mathrm{KL}(q \| a)$, summed over weights, in nats."""
 
-    def one(mean: Array, std: Array, other_mean: Array, other_std: Array) -> Array:
-        squares = (std**2 + (mean - other_mean) ** 2) / (2 * other_std**2)
-        return (jnp.log(other_std / std) + squares - 0.5).sum()
+    def divergence(mean: Array, std: Array, anchor_mean: Array, anchor_std: Array) -> Array:
+        squares = (std**2 + (mean - anchor_mean) ** 2) / (2 * anchor_std**2)
+        return (jnp.log(anchor_std / std) + squares - 0.5).sum()
 
     trees = q.mean, q.std, anchor.mean, anchor.std
-    terms = jax.tree.map(one, *map(without_statistics, trees))
+    terms = jax.tree.map(divergence, *map(without_statistics, trees))
     return sum(jax.tree.leaves(terms), jnp.zeros(()))

@@ -1,28 +1,33 @@
-"""Predictive distributions of classes, their scores, and how far two of them lie apart.
+"""CategoricalPredictive: predictive distributions of classes, and their scores."""
 
-Regression's mixtures of Gaussians live in `mixture`; both answer to the same names.
-"""
-
-from collections.abc import Callable
 from functools import cached_property
-from typing import Any
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Float, Int
 
-from onebasin._types import Array, Params
-from onebasin.models.posterior import Posterior
-from onebasin.prediction.regression import MixturePredictive
+from onebasin._types import Array
+from onebasin.models.likelihood import Likelihood
+from onebasin.prediction.predictive import check_reference, check_targets
 
-_CHUNK = 64
 _CALIBRATION_BINS = 15
 
 
 class CategoricalPredictive:
-    """The mean over draws of class probabilities, whose logarithms in nats are held."""
+    r"""The class probabilities of some examples, averaged over draws.
+
+    $p_k = \tfrac1S \sum_s p_s(k)$, where $p_s(k)$ is the probability that draw $s$ gives to class
+    $k$. Two classes or more.
+
+    Args:
+        draw_log_probs: $\log p_s(k)$ in nats for each draw, example and class: the log softmax of
+            logits. They are held as logarithms, because a probability below 1e-308 is no float.
+
+    Example:
+        >>> from onebasin.prediction.categorical import CategoricalPredictive
+        >>> halves = CategoricalPredictive(np.log([[[0.9, 0.1]], [[0.3, 0.7]]]))
+        >>> halves.probs.round(2)
+        array([[0.6, 0.4]])
+    """
 
     def __init__(self, draw_log_probs: Float[np.ndarray, "draw batch classes"]):
         self.draw_log_probs = draw_log_probs
@@ -43,24 +48,40 @@ class CategoricalPredictive:
         return self.draw_probs.mean(axis=0, dtype=np.float64)
 
     def take(self, rows: Int[np.ndarray, " rows"]) -> "CategoricalPredictive":
-        """The predictive of some draws alone."""
+        """The predictive of some draws alone, given by their rows."""
         return CategoricalPredictive(self.draw_log_probs[rows])
 
     def at(self, examples: slice) -> "CategoricalPredictive":
         """The predictive of some examples alone."""
         return CategoricalPredictive(self.draw_log_probs[:, examples])
 
-    def scores(self, targets: Int[Array, " batch"]) -> dict[str, float]:
-        r"""Accuracy, negative log likelihood in nats, Brier score and calibration error.
+    def log_density(self, targets: Int[Array, " batch"]) -> Float[np.ndarray, " batch"]:
+        r"""$\log \tfrac1S \sum_s p_s(y)$ of each example's class $y$, in nats.
 
-        The likelihood is $\log \tfrac1S \sum_s p_s(y)$, summed in log space: it is as exact for a
-        class that all draws take to be all but impossible. Brier: $\sum_k (p_k - 1[y = k])^2$, the
-        mean over examples (0 to 2).
+        It is summed in log space, and as exact for a class that all draws take to be all but
+        impossible.
+
+        Raises:
+            ValueError: If targets are not one class for each example, counted from 0.
         """
-        probs, targets = self.probs, np.asarray(targets)
+        log_probs = self._of_targets(self.draw_log_probs, targets).astype(np.float64)
+        return np.logaddexp.reduce(log_probs, axis=0) - np.log(self.num_draws)
+
+    def scores(self, targets: Int[Array, " batch"]) -> dict[str, float]:
+        r"""`accuracy`, `nll` in nats, `brier` and `ece`, each a mean over examples.
+
+        `nll` is the mean of $-\log p_y$ for the class $y$ that is right. `brier` is the Brier
+        score $\sum_k (p_k - 1[y = k])^2$ (0 to 2). `ece` is the expected calibration error of
+        `expected_calibration_error` (0 to 1).
+
+        Raises:
+            ValueError: If targets are not one class for each example, counted from 0.
+
+        Source: Brier (1950), Monthly Weather Review 78, page 1; Guo et al. (2017),
+        arXiv 1706.04599, equation 3.
+        """
+        log_density, probs, targets = self.log_density(targets), self.probs, np.asarray(targets)
         truth = np.eye(probs.shape[1])[targets]
-        chosen = self.draw_log_probs[:, np.arange(len(targets)), targets].astype(np.float64)
-        log_density = np.logaddexp.reduce(chosen, axis=0) - np.log(self.num_draws)
         return {
             "accuracy": float((probs.argmax(axis=1) == targets).mean()),
             "nll": float(-log_density.mean()),
@@ -68,16 +89,73 @@ class CategoricalPredictive:
             "ece": expected_calibration_error(probs, targets),
         }
 
-    def agreement(self, other: "CategoricalPredictive") -> float:
-        """The share of examples with the same most probable class."""
-        return float((self.probs.argmax(axis=1) == other.probs.argmax(axis=1)).mean())
+    def example_scores(self, targets: Int[Array, " batch"]) -> Float[np.ndarray, " batch"]:
+        """1 for each example whose most probable class is right, else 0."""
+        self._check_targets(targets)
+        return (self.probs.argmax(axis=1) == np.asarray(targets)).astype(float)
 
-    def total_variation(self, other: "CategoricalPredictive") -> float:
-        r"""$\tfrac12 \sum_k |p_k - q_k|$, the mean over examples (0 to 1)."""
-        return float(0.5 * np.abs(self.probs - other.probs).sum(axis=1).mean())
+    def draw_predictions(self, targets: Int[Array, " batch"]) -> Float[np.ndarray, "draw batch"]:
+        """The probability that every draw gives to the class that is right."""
+        return self._of_targets(self.draw_probs, targets)
 
+    def cell_probs(
+        self, reference: "CategoricalPredictive"
+    ) -> Float[np.ndarray, "draw batch classes"]:
+        """The probabilities that every draw gives to every class.
 
-Predictive = CategoricalPredictive | MixturePredictive
+        Raises:
+            TypeError: If the reference is of another type.
+            ValueError: If the reference has other examples or classes.
+        """
+        self._check_reference(reference)
+        return self.draw_probs
+
+    def agreement(self, reference: "CategoricalPredictive") -> float:
+        """The share of examples with the same most probable class (0 to 1).
+
+        Raises:
+            TypeError: If the reference is of another type.
+            ValueError: If the reference has other examples or classes.
+
+        Source: Izmailov et al. (2021), arXiv 2104.14421.
+        """
+        self._check_reference(reference)
+        return float((self.probs.argmax(axis=1) == reference.probs.argmax(axis=1)).mean())
+
+    def total_variation(self, reference: "CategoricalPredictive") -> float:
+        r"""$\tfrac12 \sum_k |p_k - q_k|$ to a reference's $q$, the mean over examples (0 to 1).
+
+        Raises:
+            TypeError: If the reference is of another type.
+            ValueError: If the reference has other examples or classes.
+
+        Source: Izmailov et al. (2021), arXiv 2104.14421.
+        """
+        self._check_reference(reference)
+        return float(0.5 * np.abs(self.probs - reference.probs).sum(axis=1).mean())
+
+    def comparison(self, reference: "CategoricalPredictive") -> dict[str, float]:
+        """`agreement` and `total_variation`."""
+        return {
+            "agreement": self.agreement(reference),
+            "total_variation": self.total_variation(reference),
+        }
+
+    def _of_targets(
+        self, values: Float[np.ndarray, "draw batch classes"], targets: Int[Array, "..."]
+    ) -> Float[np.ndarray, "draw batch"]:
+        """What every draw says of the classes that are right."""
+        self._check_targets(targets)
+        return values[:, np.arange(len(targets)), np.asarray(targets)]
+
+    def _check_targets(self, targets: Int[Array, "..."]) -> None:
+        _, num_examples, num_classes = self.draw_log_probs.shape
+        check_targets(targets, num_examples)
+        Likelihood("categorical").check_targets(targets, num_classes)
+
+    def _check_reference(self, reference: "CategoricalPredictive") -> None:
+        shape_of = lambda predictive: predictive.draw_log_probs.shape[1:]
+        check_reference(self, reference, shape_of, "examples and classes")
 
 
 def expected_calibration_error(
@@ -85,7 +163,9 @@ def expected_calibration_error(
 ) -> float:
     r"""$\sum_b \tfrac{n_b}{n} |\mathrm{acc}_b - \mathrm{conf}_b|$ over 15 equal bins of confidence.
 
-    It depends on the bins and is biased upward on few examples.
+    In bin $b$ lie $n_b$ of $n$ examples, whose accuracy is $\mathrm{acc}_b$ and whose mean
+    confidence, the largest of `probs`, is $\mathrm{conf}_b$. It depends on the bins and is biased
+    upward on few examples.
 
     Source: Guo et al. (2017), arXiv 1706.04599, equation 3.
     """
@@ -95,113 +175,3 @@ def expected_calibration_error(
     gaps = np.zeros(_CALIBRATION_BINS)
     np.add.at(gaps, bins, correct - confidence)
     return float(np.abs(gaps).sum() / len(targets))
-
-
-def network_outputs(
-    posterior: Posterior,
-    draws: Params,
-    inputs: Float[Array, "batch features"],
-    recalibrates: bool = True,
-) -> tuple[Float[np.ndarray, "draw batch outputs"], Float[np.ndarray, " draw"]]:
-    """Outputs and noise stds (NaN without noise) of every draw; draws lead every leaf.
-
-    Here, and nowhere else, predictions meet the statistics of BatchNorm: every draw is
-    recalibrated on training inputs first, whatever its statistics were.
-    """
-    return _of_every_draw(_outputs, posterior, draws, jnp.asarray(inputs), recalibrates)
-
-
-def recalibrated(posterior: Posterior, draws: Params) -> Params:
-    """Draws that hold the statistics they predict with, on the host; draws lead every leaf.
-
-    Draws of a network without statistics come back as they are.
-    """
-    if posterior.network.recalibrate is None:
-        return draws
-    return _of_every_draw(_recalibrated, posterior, draws)
-
-
-def _outputs(
-    posterior: Posterior, params: Params, inputs: Array, recalibrates: bool
-) -> tuple[Array, Array]:
-    noise = posterior.noise_std(params)
-    outputs = posterior.apply(posterior.recalibrate(params) if recalibrates else params, inputs)
-    posterior.likelihood.check_outputs(outputs.shape)
-    return outputs, jnp.asarray(jnp.nan if noise is None else noise, outputs.dtype)
-
-
-def _recalibrated(posterior: Posterior, params: Params) -> Params:
-    return posterior.recalibrate(params)
-
-
-def _of_every_draw(one: Callable[..., Any], posterior: Posterior, draws: Params, *more: Any) -> Any:
-    """What a function of a posterior and its params makes of every draw, stacked on the host."""
-    num_draws = jax.tree.leaves(draws)[0].shape[0]
-    parts: list[Any] = []
-    for first in range(0, num_draws, _CHUNK):
-        # Every chunk has one size, so that the program is compiled once.
-        rows = np.minimum(np.arange(first, first + _CHUNK), num_draws - 1)
-        some = jax.tree.map(lambda leaf, rows=rows: jnp.asarray(leaf[rows]), draws)
-        count = min(_CHUNK, num_draws - first)
-        found = _of_chunk(one, posterior, some, jnp.asarray(count), *more)
-        parts.append(jax.tree.map(lambda leaf, count=count: np.asarray(leaf)[:count], found))
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-
-
-@eqx.filter_jit
-def _of_chunk(
-    one: Callable[..., Any], posterior: Posterior, draws: Params, count: Array, *more: Any
-) -> Any:
-    """Of the first `count` draws, one after another; zeros stand for the rest."""
-    of_row = lambda row: one(posterior, jax.tree.map(lambda leaf: leaf[row], draws), *more)
-    empty = jax.tree.map(
-        lambda leaf: jnp.zeros((_CHUNK, *leaf.shape), leaf.dtype), jax.eval_shape(of_row, count)
-    )
-    put = lambda row, found: jax.tree.map(
-        lambda leaf, own: leaf.at[row].set(own), found, of_row(row)
-    )
-    return jax.lax.fori_loop(0, count, put, empty)
-
-
-def predict(
-    posterior: Posterior,
-    draws: Params,
-    inputs: Float[Array, "batch features"],
-    target_mean: float = 0.0,
-    target_std: float = 1.0,
-    *,
-    recalibrates: bool = True,
-) -> Predictive:
-    """The predictive distribution of draws of the weights, which lead every leaf.
-
-    Regression targets were standardized by `target_mean` and `target_std`; the predictive is
-    in the targets' own units. With BatchNorm every draw predicts with statistics of training
-    inputs that are its own, unless `recalibrates` is false.
-    """
-    outputs, noise = network_outputs(posterior, draws, inputs, recalibrates)
-    if posterior.likelihood.name == "categorical":
-        return CategoricalPredictive(np.asarray(jax.nn.log_softmax(outputs, axis=-1)))
-    return MixturePredictive(
-        outputs[..., 0].astype(np.float64) * target_std + target_mean,
-        noise.astype(np.float64) * target_std,
-    )
-
-
-def cell_probs(
-    predictive: Predictive, reference: Predictive
-) -> Float[np.ndarray, "draw batch cells"]:
-    """Each draw's probability of each class, or of cells of a target that a reference lays out."""
-    if isinstance(predictive, CategoricalPredictive):
-        return predictive.draw_probs
-    assert isinstance(reference, MixturePredictive)
-    return predictive.cell_probs(reference)
-
-
-def evaluate(
-    predictive: Predictive, targets: Num[Array, " batch"], reference: Predictive
-) -> dict[str, float | None]:
-    """Scores against targets, and agreement and total variation against a reference."""
-    return predictive.scores(targets) | {  # pyright: ignore[reportReturnType]
-        "agreement": predictive.agreement(reference),  # pyright: ignore[reportArgumentType]
-        "total_variation": predictive.total_variation(reference),  # pyright: ignore[reportArgumentType]
-    }

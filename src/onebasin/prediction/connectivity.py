@@ -84,9 +84,9 @@ def losses_and_errors(
     rows = np.minimum(np.arange(local * len(devices)), num_draws - 1)
     mesh = Mesh(np.array(devices), ("draw",))
     place = NamedSharding(mesh, PartitionSpec("draw"))
-    some = jax.tree.map(lambda leaf: jax.device_put(np.asarray(leaf)[rows], place), draws)
-    found = _losses_and_errors(network, mesh, some, jnp.asarray(inputs), jnp.asarray(targets))
-    losses, errors = (np.asarray(x, np.float64)[:num_draws] for x in found)
+    placed = jax.tree.map(lambda leaf: jax.device_put(np.asarray(leaf)[rows], place), draws)
+    both = _losses_and_errors(network, mesh, placed, jnp.asarray(inputs), jnp.asarray(targets))
+    losses, errors = (np.asarray(values, np.float64)[:num_draws] for values in both)
     return losses, errors
 
 
@@ -94,13 +94,13 @@ def losses_and_errors(
 def _losses_and_errors(
     network: Network, mesh: Any, draws: Params, inputs: Array, targets: Array
 ) -> tuple[Array, Array]:
-    def one(inputs: Array, targets: Array, params: Params) -> tuple[Array, Array]:
+    def loss_and_error(inputs: Array, targets: Array, params: Params) -> tuple[Array, Array]:
         logits = network.apply(params, inputs)
-        chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), targets[:, None], axis=-1)
-        return -chosen.mean(), (logits.argmax(axis=-1) != targets).mean()
+        log_probs = jnp.take_along_axis(jax.nn.log_softmax(logits), targets[:, None], axis=-1)
+        return -log_probs.mean(), (logits.argmax(axis=-1) != targets).mean()
 
     def local(draws: Params, inputs: Array, targets: Array) -> tuple[Array, Array]:
-        return jax.lax.map(partial(one, inputs, targets), draws)
+        return jax.lax.map(partial(loss_and_error, inputs, targets), draws)
 
     draw, everywhere = PartitionSpec("draw"), PartitionSpec()
     sharded = jax.shard_map(

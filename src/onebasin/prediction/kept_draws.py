@@ -7,7 +7,8 @@ from jaxtyping import Float, Int
 def evenly_spaced(num_draws: int, count: int, start: float = 0.0) -> Int[np.ndarray, " count"]:
     """Rows of `count` draws spread over all, beginning a share `start` of a spacing in.
 
-    Raises: ValueError for a count outside [1, draws] or a start outside [0, 1).
+    Raises:
+        ValueError: If the count lies outside [1, draws], or the start outside [0, 1).
     """
     if not 1 <= count <= num_draws:
         raise ValueError(f"count must lie in [1, {num_draws}] (draws). Got {count}.")
@@ -23,13 +24,30 @@ def chosen_draws(
     count: int,
     max_sweeps: int = 10,
 ) -> Int[np.ndarray, " count"]:
-    """Rows of the draws whose mean prediction lies nearest to a goal, in total variation.
+    r"""Rows of the draws whose mean prediction lies nearest to a goal, in total variation.
 
-    One after another is added where it helps most, then single draws are exchanged until none
-    helps: a local optimum. Predict on training inputs, not on those of the test.
+    $\min_R \sum_x \tfrac12 \| \tfrac1{|R|} \sum_{s \in R} p_s(x) - g(x) \|_1$ over sets $R$ of
+    `count` draws. One draw after another is added, the one that helps most; then single draws are
+    exchanged until none helps. That is a local optimum. Predict on training inputs or those of
+    `mixed_inputs`, not on those of the test.
 
-    Raises: ValueError for a count outside [1, draws].
-    Source: Welling (2009), Herding dynamical weights to learn, for choosing instead of drawing.
+    Args:
+        cell_probs: $p_s(x)$, what each draw predicts: the `cell_probs` of a predictive.
+        goal: $g(x)$, what the draws are to predict together, such as the mean of `cell_probs`.
+        count: The number of draws to keep, in [1, draws].
+        max_sweeps: How often exchanges go through all kept draws, at most. Default: 10.
+
+    Raises:
+        ValueError: If the count lies outside [1, draws].
+
+    Example:
+        >>> reference = ob.predict(posterior, samples.draws(), data.train.inputs)
+        >>> cell_probs = reference.cell_probs(reference)
+        >>> rows = ob.chosen_draws(cell_probs, cell_probs.mean(axis=0), 4)
+        >>> kept = jax.tree.map(lambda leaf: leaf[rows], samples.draws())
+
+    Source: the goal, not the algorithm, of Welling (2009), Herding dynamical weights to learn:
+    choosing instead of drawing.
     """
     if not 1 <= count <= len(cell_probs):
         raise ValueError(f"count must lie in [1, {len(cell_probs)}] (draws). Got {count}.")
@@ -48,10 +66,10 @@ def chosen_draws(
 
 
 def _best(
-    probs: Float[np.ndarray, "draw cells"], goal: Float[np.ndarray, " cells"], chosen: list[int]
+    probs: Float[np.ndarray, "draw cells"], goal: Float[np.ndarray, " cells"], kept: list[int]
 ) -> int:
-    """The draw that brings the mean of the chosen nearest to the goal."""
-    missing = goal * np.float32(len(chosen) + 1) - probs[chosen].sum(axis=0)
+    """The draw that, added to those that are kept, brings their mean nearest to the goal."""
+    missing = goal * np.float32(len(kept) + 1) - probs[kept].sum(axis=0)
     gaps = np.array([np.abs(missing - row).sum() for row in probs])
-    gaps[chosen] = np.inf
+    gaps[kept] = np.inf
     return int(gaps.argmin())

@@ -7,25 +7,43 @@ from jax.scipy.special import logsumexp
 from jax.tree_util import Partial
 from jaxtyping import Float
 
+from onebasin._arguments import check_key
 from onebasin._random import numpy_rng
 from onebasin._types import Array, Key, Params
 from onebasin.inference.vi import DrawsObjective
 from onebasin.models.posterior import Posterior
-from onebasin.prediction.categorical import CategoricalPredictive, Predictive
+from onebasin.prediction.categorical import CategoricalPredictive
+from onebasin.prediction.predictive import Predictive
 from onebasin.prediction.regression import MixturePredictive
 
 
 def mixed_inputs(
     key: Key, inputs: Float[Array, "examples features"], num_inputs: int
 ) -> Float[np.ndarray, "inputs features"]:
-    r"""Inputs on the lines between training inputs, $x_i + t (x_j - x_i)$, $t$ uniform in [0, .5].
+    r"""Inputs on the lines between training inputs, in the units of these.
 
-    Samples predict there what they predict between examples, where training targets say nothing.
+    $x_i + t (x_j - x_i)$ with $j$ uniform over `inputs` and $t$ uniform in [0, .5], where $i$ runs
+    through `inputs` in their order, again and again until there are `num_inputs`. Samples predict
+    there what they predict between examples, of which training targets say nothing.
+
+    Raises:
+        TypeError: If the key is none of JAX's.
+        ValueError: If there are no inputs, or fewer than 1 are asked for.
+
+    Example:
+        >>> ob.mixed_inputs(key, data.train.inputs, 500).shape
+        (500, 64)
 
     Source: Zhang et al. (2018), arXiv 1710.09412, for inputs alone.
     """
-    rng = numpy_rng(key)
+    check_key(key)
     inputs = np.asarray(inputs)
+    if num_inputs < 1 or len(inputs) < 1:
+        raise ValueError(
+            "mixed_inputs must have 1 training input or more, and make 1 or more of them. "
+            f"Got {len(inputs)}, and num_inputs={num_inputs}."
+        )
+    rng = numpy_rng(key)
     first = np.arange(num_inputs) % len(inputs)
     second = rng.integers(len(inputs), size=num_inputs)
     share = rng.uniform(0, 0.5, (num_inputs, 1)).astype(inputs.dtype)
@@ -38,32 +56,56 @@ def predictive_match(
     reference: Predictive,
     batch_size: int = 256,
 ) -> DrawsObjective:
-    r"""An objective for `refine`: to predict as samples do, without any target.
+    r"""An objective for `refine`, in nats: to predict as samples do, without any target.
 
-    $\sum_x \mathrm E_{y \sim p(y|x)} \log \tfrac1S \sum_s p(y|x,w_s)$, where $p(y|x)$ is the
-    `reference` predictive of samples on `inputs` (in standardized targets), and the sum over
-    inputs is estimated from a random batch. It is largest where the draws' predictive equals
-    the samples', so it says nothing about the spread of weights that predictions do not need:
-    combine it with a pull.
+    $\sum_x \mathrm E_{y \sim p(y|x)} \log \tfrac1S \sum_s p(y|x,w_s)$ for the draws
+    $w_1 \dots w_S$ that `refine` makes, where $p(y|x)$ is `reference` and the sum over `inputs` is
+    estimated from a random batch. It is largest if the draws' predictive equals the samples', so
+    it says nothing about the spread of weights that predictions do not need: combine it with a
+    pull.
 
-    Raises: ValueError where the reference was not predicted on these inputs.
+    Args:
+        posterior: Whose network and likelihood are fitted.
+        inputs: Where to predict alike, scaled as the training inputs: those of `mixed_inputs`.
+        reference: What the samples predict on these inputs, as `predict` gives it with the same
+            posterior. In regression it is of standardized targets: leave out `predict`'s
+            `target_mean` and `target_std`.
+        batch_size: How many inputs are drawn for each estimate, 1 or more. Default: 256.
+
+    Raises:
+        TypeError: If the reference is not of the type that `predict` gives for this posterior. The
+            objective needs more of it than a `Predictive` promises.
+        ValueError: If the reference was not predicted on these inputs, or the batch size is below
+            1.
+
+    Example:
+        >>> inputs = ob.mixed_inputs(key, data.train.inputs, 500)
+        >>> reference = ob.predict(posterior, samples.draws(), inputs)
+        >>> method = ob.refine(ob.predictive_match(posterior, inputs, reference), compact)
+
     Source: Korattikara et al. (2015), arXiv 1506.04416, equation 5, for one network.
     """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be an int in the range [1, inf). Got {batch_size}.")
     inputs = jnp.asarray(inputs)
     slots = jnp.zeros(min(batch_size, len(inputs)), bool)
-    if isinstance(reference, CategoricalPredictive):
-        target = (jnp.asarray(reference.probs, inputs.dtype),)
-        match = _class_match
-    else:
-        assert isinstance(reference, MixturePredictive)
-        stds = jnp.asarray(reference.stds, inputs.dtype)
-        target = (jnp.asarray(reference.means.T, inputs.dtype), stds)
-        match = _target_match
+    likelihood = posterior.likelihood.name
+    match reference:
+        case CategoricalPredictive() if likelihood == "categorical":
+            target, objective = (jnp.asarray(reference.probs, inputs.dtype),), _class_match
+        case MixturePredictive() if likelihood == "gaussian":
+            stds = jnp.asarray(reference.stds, inputs.dtype)
+            target, objective = (jnp.asarray(reference.means.T, inputs.dtype), stds), _target_match
+        case _:
+            raise TypeError(
+                f"reference must be what predict gives under a {likelihood} likelihood. "
+                f"Got {type(reference).__name__}. Take predict(posterior, samples.draws(), inputs)."
+            )
     if len(target[0]) != len(inputs):
         raise ValueError(
             f"The reference must be predicted on the {len(inputs)} inputs. Got {len(target[0])}."
         )
-    return Partial(match, posterior, inputs, target, slots)
+    return Partial(objective, posterior, inputs, target, slots)
 
 
 def _class_match(

@@ -1,13 +1,14 @@
-"""The predictive distribution of regression: a mixture of one Gaussian for each draw."""
+"""MixturePredictive: predictive distributions of regression, and their scores."""
 
 from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from scipy.special import ndtr, ndtri
 
 from onebasin._types import Array
+from onebasin.prediction.predictive import check_reference, check_targets
 
 _GRID_POINTS = (256, 1024)
 _GRID_STDS = 6.0
@@ -16,7 +17,21 @@ _QUANTILES = np.linspace(0.05, 0.95, 19)
 
 
 class MixturePredictive:
-    r"""$p(y \mid x) = \tfrac1S \sum_s \mathcal N(y; m_s(x), s_s^2)$, in the targets' units."""
+    r"""A mixture of one Gaussian for each draw, for each of some examples.
+
+    $p(y \mid x) = \tfrac1S \sum_s \mathcal N(y; m_s(x), \sigma_s^2)$, in the targets' units.
+
+    Args:
+        means: $m_s(x)$ for each draw and example, in the targets' units.
+        stds: The std $\sigma_s$ of the noise for each draw, in the targets' units. It must be
+            positive.
+
+    Example:
+        >>> from onebasin.prediction.regression import MixturePredictive
+        >>> mixture = MixturePredictive(np.array([[0.0], [2.0]]), np.array([0.5, 0.5]))
+        >>> mixture.mean, mixture.cdf(np.array([[1.0]]))
+        (array([1.]), array([[0.5]]))
+    """
 
     def __init__(self, means: Float[np.ndarray, "draw batch"], stds: Float[np.ndarray, " draw"]):
         self.means = means
@@ -32,21 +47,8 @@ class MixturePredictive:
         """The predictive mean."""
         return self.means.mean(axis=0)
 
-    def cell_probs(self, reference: "MixturePredictive") -> Float[np.ndarray, "draw batch cells"]:
-        """Each draw's probability of each of 64 cells of the target, which a reference lays out.
-
-        Cells lie between quantiles of the normal with the reference's mean and variance.
-        """
-        levels = np.linspace(0, 1, _CELLS + 1)[1:-1]
-        spread = np.sqrt(reference.means.var(axis=0) + (reference.stds**2).mean())
-        edges = reference.mean[:, None] + spread[:, None] * ndtri(levels)
-        below = ndtr((edges[None] - self.means[..., None]) / self.stds[:, None, None])
-        ends = [np.full((*below.shape[:-1], 1), end) for end in (0.0, 1.0)]
-        cells = np.diff(np.concatenate([ends[0], below, ends[1]], axis=-1))
-        return cells.astype(np.float32)
-
     def take(self, rows: Int[np.ndarray, " rows"]) -> "MixturePredictive":
-        """The predictive of some draws alone."""
+        """The predictive of some draws alone, given by their rows."""
         return MixturePredictive(self.means[rows], self.stds[rows])
 
     def at(self, examples: slice) -> "MixturePredictive":
@@ -54,11 +56,11 @@ class MixturePredictive:
         return MixturePredictive(self.means[:, examples], self.stds)
 
     def density(self, y: Float[np.ndarray, "batch points"]) -> Float[np.ndarray, "batch points"]:
-        """The predictive density at some points for each example."""
+        r"""$p(y \mid x)$ at some points for each example, in one over the targets' unit."""
         return self._average(y, lambda z, std: np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * std))
 
     def cdf(self, y: Float[np.ndarray, "batch points"]) -> Float[np.ndarray, "batch points"]:
-        """The predictive probability of a target below some points for each example."""
+        """$F(y)$, the probability of a target below some points for each example."""
         return self._average(y, lambda z, std: ndtr(z))
 
     def _average(
@@ -69,17 +71,36 @@ class MixturePredictive:
             total += function((y - mean[:, None]) / std, float(std))
         return total / len(self.means)
 
-    def scores(self, targets: Float[Array, " batch"]) -> dict[str, float | None]:
-        r"""Root mean squared error, negative log likelihood in nats, CRPS and calibration error.
+    def log_density(self, targets: Num[Array, " batch"]) -> Float[np.ndarray, " batch"]:
+        r"""$\log p(y \mid x)$ of each example's target, in nats.
 
-        CRPS: $\int (F(z) - 1[z \ge y])^2 dz$ (Gneiting and Raftery 2007, equation 20), by a
-        grid. Calibration error: the mean over levels $q$ of $|q - \mathrm{share}(F(y) \le q)|$
-        (Kuleshov et al. 2018, arXiv 1807.00263, section 3.5). The Brier score is for classes.
+        It is summed in log space, and finite for a target far from all draws.
+
+        Raises:
+            ValueError: If targets are not one number for each example.
         """
+        check_targets(targets, self.means.shape[1])
         targets = np.asarray(targets, np.float64)
         log_terms = -0.5 * ((targets - self.means) / self.stds[:, None]) ** 2
         log_terms -= np.log(self.stds)[:, None] + 0.5 * np.log(2 * np.pi)
-        log_density = np.logaddexp.reduce(log_terms, axis=0) - np.log(len(self.means))
+        return np.logaddexp.reduce(log_terms, axis=0) - np.log(len(self.means))
+
+    def scores(self, targets: Num[Array, " batch"]) -> dict[str, float]:
+        r"""`rmse`, `nll` in nats, `crps` and `calibration_error`, each over all examples.
+
+        `rmse` is the root mean squared error of the predictive mean, in the targets' units. `nll`
+        is the mean of $-\log p(y \mid x)$. `crps` is the continuous ranked probability score
+        $\int (F(z) - 1[z \ge y])^2 dz$, in the targets' units, the mean over examples, by a grid.
+        `calibration_error` is the mean over 19 levels $q$ = .05 ... .95 of
+        $|q - \mathrm{share}(F(y) \le q)|$ (0 to 1): the share is that of the examples.
+
+        Raises:
+            ValueError: If targets are not one number for each example.
+
+        Source: Gneiting and Raftery (2007), doi 10.1198/016214506000001437, equation 20; Kuleshov
+        et al. (2018), arXiv 1807.00263, section 3.5.
+        """
+        log_density, targets = self.log_density(targets), np.asarray(targets, np.float64)
         grid, width = self._grid(targets)
         # The cell that holds the target is split there.
         above = np.clip((grid - targets[:, None]) / width[:, None] + 0.5, 0.0, 1.0)
@@ -90,24 +111,61 @@ class MixturePredictive:
         return {
             "rmse": float(np.sqrt(((self.mean - targets) ** 2).mean())),
             "nll": float(-log_density.mean()),
-            "brier": None,
             "crps": float((squares.sum(axis=1) * width).mean()),
-            "ece": float(np.abs(shares - _QUANTILES).mean()),
+            "calibration_error": float(np.abs(shares - _QUANTILES).mean()),
         }
 
-    def agreement(self, other: "MixturePredictive") -> None:
-        """Not defined without classes."""
-        return
+    def example_scores(self, targets: Num[Array, " batch"]) -> Float[np.ndarray, " batch"]:
+        """The squared error of the predictive mean, in squared units of the targets."""
+        check_targets(targets, self.means.shape[1])
+        return (self.mean - np.asarray(targets)) ** 2
 
-    def total_variation(self, other: "MixturePredictive") -> float:
-        r"""$\tfrac12 \int |p(y) - q(y)| dy$, the mean over examples (0 to 1).
+    def draw_predictions(self, targets: Num[Array, " batch"]) -> Float[np.ndarray, "draw batch"]:
+        """The mean that every draw predicts, in the targets' units, whatever the targets are."""
+        check_targets(targets, self.means.shape[1])
+        return self.means
 
-        By the probabilities of cells of the target, a few in a std of the other's narrowest
-        component: exact but for cells in which the densities cross.
+    def cell_probs(self, reference: "MixturePredictive") -> Float[np.ndarray, "draw batch cells"]:
+        """Each draw's probability of each of 64 cells of the target, which a reference lays out.
+
+        Cells lie between quantiles of the normal with the reference's mean and variance.
+
+        Raises:
+            TypeError: If the reference is of another type.
+            ValueError: If the reference has other examples.
         """
-        edges, probs = other._cells
+        self._check_reference(reference)
+        levels = np.linspace(0, 1, _CELLS + 1)[1:-1]
+        spread = np.sqrt(reference.means.var(axis=0) + (reference.stds**2).mean())
+        edges = reference.mean[:, None] + spread[:, None] * ndtri(levels)
+        below = ndtr((edges[None] - self.means[..., None]) / self.stds[:, None, None])
+        ends = [np.full((*below.shape[:-1], 1), end) for end in (0.0, 1.0)]
+        cells = np.diff(np.concatenate([ends[0], below, ends[1]], axis=-1))
+        return cells.astype(np.float32)
+
+    def total_variation(self, reference: "MixturePredictive") -> float:
+        r"""$\tfrac12 \int |p(y) - q(y)| dy$ to a reference's $q$, the mean over examples (0 to 1).
+
+        By the probabilities of cells of the target, a few in a std of the reference's narrowest
+        component: exact but for cells in which the densities cross.
+
+        Raises:
+            TypeError: If the reference is of another type.
+            ValueError: If the reference has other examples.
+
+        Source: Izmailov et al. (2021), arXiv 2104.14421, for classes.
+        """
+        self._check_reference(reference)
+        edges, probs = reference._cells
         gap = np.abs(self._probs_between(edges) - probs).sum(axis=1)
         return float(np.minimum(0.5 * gap, 1.0).mean())
+
+    def comparison(self, reference: "MixturePredictive") -> dict[str, float]:
+        """`total_variation`; targets without classes have no agreement."""
+        return {"total_variation": self.total_variation(reference)}
+
+    def _check_reference(self, reference: "MixturePredictive") -> None:
+        check_reference(self, reference, lambda mixture: mixture.means.shape[1:], "examples")
 
     @cached_property
     def _cells(self) -> tuple[Float[np.ndarray, "batch edges"], Float[np.ndarray, "batch cells"]]:

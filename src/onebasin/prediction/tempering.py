@@ -1,7 +1,7 @@
 """Tempering: how much of a Gaussian's independent noise predictions can bear."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import equinox as eqx
 
@@ -10,7 +10,7 @@ from onebasin._collections import without_statistics
 from onebasin._types import Key, Params
 from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian
 from onebasin.gaussians.mixture import GaussianMixture
-from onebasin.prediction.categorical import Predictive
+from onebasin.prediction.predictive import Predictive
 
 Gaussian: TypeAlias = DiagonalGaussian | LowRankGaussian | GaussianMixture
 G = TypeVar("G", bound=Gaussian)
@@ -23,13 +23,34 @@ def temper(gaussian: G, scale: float | Mapping[str, float]) -> G:
     """The same Gaussian with its std (the residual std, at low rank) times a factor.
 
     A mapping holds one factor for each array of weights by its path, such as `hidden_0/kernel`.
-    Running statistics have no std to scale.
+    Running statistics have no std to scale. The tempered std is one that predicts, no longer the
+    spread of the samples.
+
+    Raises:
+        ValueError: If a factor is negative or not finite, or a mapping does not name the arrays.
+
+    Example:
+        >>> tempered = ob.temper(compact, 0.3)
+        >>> bool(jnp.allclose(tempered.std["out"]["bias"], 0.3 * compact.std["out"]["bias"]))
+        True
     """
     leaves, weights = map(_trees.named_leaves, (gaussian.std, without_statistics(gaussian.std)))
     scales = scale if isinstance(scale, Mapping) else dict.fromkeys(weights, scale)
+    _check_scales(scales, weights)
     scaled = {name: leaf * leaf.dtype.type(scales[name]) for name, leaf in weights.items()}
     std = {**leaves, **scaled}
     return eqx.tree_at(lambda g: g.std, gaussian, _trees.rebuild(std, gaussian.std))
+
+
+def _check_scales(scales: Mapping[str, float], weights: Mapping[str, Any]) -> None:
+    if set(scales) != set(weights):
+        raise ValueError(
+            "scale must be one number, or one for each array of weights. "
+            f"{_trees.difference(scales, weights)}"
+        )
+    for name, scale in scales.items():
+        if not 0 <= scale < float("inf"):
+            raise ValueError(f"scale must be in the range [0, inf). Got {scale} for {name}.")
 
 
 def fit_temperature(
@@ -40,12 +61,30 @@ def fit_temperature(
     num_draws: int = 100,
     scales: Sequence[float] = SCALES,
 ) -> float:
-    """The factor on the std whose predictions lie closest to a reference in total variation.
+    """The factor on the std with which a Gaussian predicts nearest to its samples.
 
-    `predict` maps draws to predictions on inputs that were kept out of training and of the
-    test; every factor is judged by the same noise. A std of samples ignores how weights depend
-    on each other, so independent noise of that size breaks the function, and the factor falls
-    below 1: the tempered std is one that predicts, no longer the spread of the samples.
+    The factor whose draws have the least total variation from `reference`, among `scales`. A std
+    of samples ignores how weights depend on each other. Independent noise of that size breaks the
+    function, so the factor falls below 1.
+
+    Args:
+        gaussian: The Gaussian, a mixture too, whose std is to be scaled by `temper`.
+        predict: From draws, whose leaves lead with the draw, to what they predict. Take inputs
+            that were kept out of training and of the test, or those of `mixed_inputs`.
+        reference: What the samples predict on the same inputs.
+        key: What the noise is drawn with, the same for every factor.
+        num_draws: How many draws of the Gaussian judge a factor. Default: 100.
+        scales: The factors that are tried, in [0, inf). Default: nine from .05 to 1.
+
+    Raises:
+        TypeError: If the reference is a predictive of another type than `predict` gives.
+        ValueError: If the reference is of other examples, or a factor is out of range.
+
+    Example:
+        >>> predict = lambda draws: ob.predict(posterior, draws, data.validation.inputs)
+        >>> reference = predict(samples.draws())
+        >>> scale = ob.fit_temperature(compact, predict, reference, key, num_draws=20)
+        >>> tempered = ob.temper(compact, scale)
     """
     return min(
         scales,
@@ -62,22 +101,47 @@ def fit_temperatures(
     scales: Sequence[float] = SCALES,
     num_sweeps: int = 2,
 ) -> dict[str, float]:
-    """A factor on the std of each array: from the best common one, array after array is improved.
+    """A factor on the std of each array of weights, by its path, as `temper` takes them.
 
-    Judged as by `fit_temperature`; coordinate descent finds a local optimum.
+    Begins with the common factor that is best for all arrays together, then improves array after
+    array by the same total variation: coordinate descent, which ends in a local optimum.
+
+    Args:
+        gaussian: The Gaussian, a mixture too, whose std is to be scaled by `temper`.
+        predict: From draws, whose leaves lead with the draw, to what they predict. Take inputs
+            that were kept out of training and of the test, or those of `mixed_inputs`.
+        reference: What the samples predict on the same inputs.
+        key: What the noise is drawn with, the same for all factors.
+        num_draws: How many draws of the Gaussian judge a set of factors. Default: 100.
+        scales: The factors that are tried, in [0, inf). Default: nine from .05 to 1.
+        num_sweeps: How often each array is gone through. Each sweep predicts once for each array
+            and factor. Default: 2.
+
+    Raises:
+        TypeError: If the reference is a predictive of another type than `predict` gives.
+        ValueError: If the reference is of other examples, or a factor is out of range.
+
+    Example:
+        >>> predict = lambda draws: ob.predict(posterior, draws, data.validation.inputs)
+        >>> reference, scales = predict(samples.draws()), (0.1, 0.5)
+        >>> factors = ob.fit_temperatures(compact, predict, reference, key, 8, scales, num_sweeps=1)
+        >>> sorted(factors)
+        ['hidden_0/bias', 'hidden_0/kernel', 'out/bias', 'out/kernel']
     """
     judged = lambda factors: _distance(
         temper(gaussian, factors), predict, reference, key, num_draws
     )
     common = fit_temperature(gaussian, predict, reference, key, num_draws, scales)
-    found = dict.fromkeys(_trees.named_leaves(without_statistics(gaussian.std)), common)
-    least = judged(found)
+    factors = dict.fromkeys(_trees.named_leaves(without_statistics(gaussian.std)), common)
+    least = judged(factors)
     for _ in range(num_sweeps):
-        for name, before in list(found.items()):
-            tried = {s: judged(found | {name: s}) for s in scales if s != before} | {before: least}
-            found[name] = min(scales, key=tried.__getitem__)
-            least = tried[found[name]]
-    return found
+        for name, before in list(factors.items()):
+            tried = {s: judged(factors | {name: s}) for s in scales if s != before} | {
+                before: least
+            }
+            factors[name] = min(scales, key=tried.__getitem__)
+            least = tried[factors[name]]
+    return factors
 
 
 def _distance(
@@ -87,5 +151,4 @@ def _distance(
     key: Key,
     num_draws: int,
 ) -> float:
-    predictive = predict(gaussian.sample(key, num_draws))
-    return predictive.total_variation(reference)  # pyright: ignore[reportArgumentType]
+    return predict(gaussian.sample(key, num_draws)).total_variation(reference)

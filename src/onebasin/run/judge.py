@@ -1,6 +1,6 @@
 """Judge: how every representation of a posterior is scored, and what it is held against."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
@@ -8,14 +8,18 @@ from jaxtyping import Int
 
 from onebasin._types import Params
 from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian
-from onebasin.prediction.categorical import Predictive, evaluate
+from onebasin.prediction.evaluate import evaluate
+from onebasin.prediction.predictive import Predictive
 from onebasin.run.results import PredictionScores, Scores
 from onebasin.run.setup import Setup
+
+_FIELDS = {"calibration_error": "ece"}
+"""Scores that the results hold by another name."""
 
 
 def scores_of(setup: Setup, predictive: Predictive) -> PredictionScores:
     """The scores of a predictive on the test set."""
-    return PredictionScores.model_validate(predictive.scores(setup.test_targets))
+    return PredictionScores.model_validate(_by_field(predictive.scores(setup.test_targets)))
 
 
 class Judge:
@@ -28,7 +32,8 @@ class Judge:
     def __call__(self, predictive: Predictive, reference: Predictive | None = None) -> Scores:
         """The scores of a predictive, held against HMC's or another one."""
         reference = self.reference if reference is None else reference
-        return Scores.model_validate(evaluate(predictive, self.setup.test_targets, reference))
+        scores = evaluate(predictive, self.setup.test_targets, reference)
+        return Scores.model_validate(_by_field(scores))
 
     def gaussian(self, name: str, gaussian: DiagonalGaussian | LowRankGaussian) -> Scores:
         """The scores of a Gaussian by draws of it."""
@@ -47,23 +52,28 @@ class Judge:
         It is the Monte Carlo floor: no representation can be expected to come nearer.
         """
         rows = np.arange(num_chains * num_draws).reshape(num_chains, num_draws)
-        found: list[Scores] = []
+        by_chain: list[Scores] = []
         for chain in range(num_chains):
             others = self.reference.take(np.delete(rows, chain, axis=0).reshape(-1))
-            found.append(self(self.reference.take(rows[chain]), others))
-        return mean_scores(found)
+            by_chain.append(self(self.reference.take(rows[chain]), others))
+        return mean_scores(by_chain)
 
     def kept(self, thinnings: Sequence[Int[np.ndarray, " rows"]]) -> Scores:
         """A few of HMC's draws, the mean over several choices of as many rows."""
         return mean_scores([self(self.reference.take(rows)) for rows in thinnings])
 
 
-def mean_scores(found: Sequence[Scores]) -> Scores:
-    """Each score averaged; None where it is not defined."""
-    values = [scores.model_dump() for scores in found]
+def _by_field(scores: Mapping[str, float]) -> dict[str, float]:
+    """Scores by the fields of the results, which hold both calibration errors as `ece`."""
+    return {_FIELDS.get(name, name): score for name, score in scores.items()}
+
+
+def mean_scores(scores: Sequence[Scores]) -> Scores:
+    """Each score averaged; None if the task does not have it."""
+    values = [one.model_dump() for one in scores]
     return Scores.model_validate(
         {
-            name: None if value is None else float(np.mean([scores[name] for scores in values]))
+            name: None if value is None else float(np.mean([by_name[name] for by_name in values]))
             for name, value in values[0].items()
         }
     )

@@ -1,7 +1,7 @@
 """The inference methods of a run, as its config says, and how far they have come in words."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -65,8 +65,8 @@ def decaying_adam(learning_rate: float, num_steps: int) -> optax.GradientTransfo
     compiled again.
     """
     return optax.GradientTransformation(
-        FrozenPartial(_adam_init, learning_rate, num_steps),
-        FrozenPartial(_adam_update, learning_rate, num_steps),
+        cast(Any, FrozenPartial(_adam_init, learning_rate, num_steps)),
+        cast(Any, FrozenPartial(_adam_update, learning_rate, num_steps)),
     )
 
 

@@ -14,8 +14,9 @@ from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.gaussians.mixture import GaussianMixture
 from onebasin.inference.sample import Progress, sample
 from onebasin.inference.vi import DrawsObjective, mean_logdensity, refine
-from onebasin.prediction.categorical import Predictive, predict
 from onebasin.prediction.match import mixed_inputs, predictive_match
+from onebasin.prediction.predict import predict
+from onebasin.prediction.predictive import Predictive
 from onebasin.prediction.tempering import temper
 from onebasin.run.methods import decaying_adam, final_gaussian, minibatches
 from onebasin.run.setup import Setup

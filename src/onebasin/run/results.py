@@ -121,8 +121,8 @@ class PredictionScores(Section):
     the target."""
     ece: float
     """Classes: the expected calibration error over 15 bins of confidence (Guo et al. 2017), which
-    is biased upward on small test sets. Regression: the mean gap between nominal and observed
-    quantiles (Kuleshov et al. 2018)."""
+    is biased upward on small test sets. Regression: another quantity, `calibration_error` in
+    Python, the mean gap between nominal and observed quantiles (Kuleshov et al. 2018)."""
     accuracy: float | None = None
     """Classes: the share of examples whose most probable class is right."""
     brier: float | None = None

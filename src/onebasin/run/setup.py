@@ -20,7 +20,8 @@ from onebasin.alignment.weight_matching import weight_matching
 from onebasin.data import Dataset, load_dataset
 from onebasin.models.network import Network
 from onebasin.models.posterior import Posterior, posterior
-from onebasin.prediction.categorical import Predictive, predict
+from onebasin.prediction.predict import predict
+from onebasin.prediction.predictive import Predictive
 from onebasin.run.config import ConfigError, RunConfig
 from onebasin.run.networks import network_of
 from onebasin.samples import Samples

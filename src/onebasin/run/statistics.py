@@ -9,7 +9,7 @@ from onebasin._collections import with_statistics_of
 from onebasin._types import Key
 from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
 from onebasin.models.posterior import Posterior
-from onebasin.prediction.categorical import recalibrated
+from onebasin.prediction.predict import recalibrated
 from onebasin.samples import Samples
 
 

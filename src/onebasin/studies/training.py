@@ -4,6 +4,7 @@ A training is a method like any other: its draws are the networks after each epo
 driver shards networks over devices and tells the progress.
 """
 
+import dataclasses
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -16,7 +17,8 @@ from jaxtyping import Float
 
 from onebasin._types import Array, Key, Params
 from onebasin.data import Dataset, load_dataset
-from onebasin.inference.method import Method, Stats
+from onebasin.inference.method import Method
+from onebasin.inference.reductions import Stats
 from onebasin.inference.sample import Progress, sample
 from onebasin.models.mlp import mlp
 from onebasin.models.network import Network
@@ -91,7 +93,7 @@ def train(
     positions = {"learning_rate": jnp.asarray(learning_rates, jnp.float32), "network": starts}
     method = _method(task, optimizer, batch_size)
     if every is None:
-        last = method._replace(num_warmup=num_epochs - 1)
+        last = dataclasses.replace(method, num_warmup=num_epochs - 1)
         return sample(last, key, positions, 1, progress=listen).params["network"]
     samples = sample(method, key, positions, num_epochs // every, thin=every, progress=listen)
     return samples.params["network"]
@@ -106,6 +108,7 @@ def _method(task: Task, optimizer: Optimizer, batch_size: int) -> Method:
     return Method(
         init=partial(_init, unit),
         step=Partial(partial(_epoch, task.network, unit, batch_size), inputs, targets),
+        reduce_stats={"loss": "last"},
     )
 
 

@@ -9,7 +9,7 @@ from onebasin.alignment.problem import Round
 from onebasin.alignment.reference import Reference, to
 from onebasin.alignment.transpositions import transpositions_between_chains, transpositions_by_lag
 from onebasin.gaussians.gaussian import load_gaussian
-from onebasin.prediction.categorical import network_outputs
+from onebasin.prediction.predict import network_outputs
 from onebasin.run.results import (
     AlignmentQuality,
     AlignResults,

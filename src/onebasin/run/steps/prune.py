@@ -7,7 +7,6 @@ from jaxtyping import Float
 from onebasin._types import Params
 from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
 from onebasin.intervals import bootstrap_interval, t_interval
-from onebasin.prediction.categorical import Predictive
 from onebasin.pruning.prune import pruned_copies, pruning_scores
 from onebasin.run.judge import scores_of
 from onebasin.run.results import PrunedNetwork, PruneResults, PruningCurve, PruningPoint
@@ -91,19 +90,11 @@ def _curve(setup: Setup, params: Params, scores: Params) -> tuple[np.ndarray, np
     predictive = setup.predict(pruned_copies(params, scores, keeps))
     points, examples = [], []
     for row, keep in enumerate(keeps):
-        one = predictive.take(np.array([row]))
-        found = scores_of(setup, one)
-        points.append([keep, found.first, found.nll])
-        examples.append(_example_scores(setup, one))
+        pruned = predictive.take(np.array([row]))
+        scores_on_test = scores_of(setup, pruned)
+        points.append([keep, scores_on_test.first, scores_on_test.nll])
+        examples.append(pruned.example_scores(setup.test_targets))
     return np.array(points), np.stack(examples, axis=1)
-
-
-def _example_scores(setup: Setup, predictive: Predictive) -> np.ndarray:
-    """1 for a right class, 0 for a wrong one; squared errors in regression."""
-    targets = np.asarray(setup.test_targets)
-    if setup.dataset.task == "classification":
-        return (predictive.probs.argmax(axis=1) == targets).astype(float)  # pyright: ignore
-    return (predictive.mean - targets) ** 2  # pyright: ignore
 
 
 def _as_score(setup: Setup, *bounds: np.ndarray) -> list[np.ndarray]:

@@ -144,11 +144,6 @@ def _floor(compact: Params, null: Params, direct: Params, ess: Params) -> NullFl
 
 def _prediction_convergence(setup: Setup, samples: Samples) -> Convergence:
     """R-hat and ESS of what draws predict: probabilities of the true class, or means."""
-    predictive = setup.predict(samples.draws())
-    if setup.dataset.task == "classification":
-        targets = np.asarray(setup.dataset.test.targets)
-        values = predictive.draw_probs[:, np.arange(len(targets)), targets]  # pyright: ignore
-    else:
-        values = predictive.means  # pyright: ignore
-    found = convergence(values.reshape(samples.num_chains, samples.num_draws, -1))
-    return Convergence.model_validate(found)
+    values = setup.predict(samples.draws()).draw_predictions(setup.test_targets)
+    shape = (samples.num_chains, samples.num_draws, -1)
+    return Convergence.model_validate(convergence(values.reshape(shape)))

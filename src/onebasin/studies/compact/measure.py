@@ -11,7 +11,7 @@ import pandas as pd
 from onebasin.alignment.align import align
 from onebasin.alignment.reference import Reference, to, to_mean
 from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
-from onebasin.prediction.categorical import Predictive
+from onebasin.prediction.predictive import Predictive
 from onebasin.run.judge import Judge, mean_scores
 from onebasin.run.results import Scores
 from onebasin.run.setup import Monitor

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 
 from onebasin._types import Params
-from onebasin.prediction.categorical import Predictive, predict
+from onebasin.prediction.predict import predict
+from onebasin.prediction.predictive import Predictive
 from onebasin.run.refinement import FitInputs, fit_inputs
 from onebasin.run.setup import Setup
 from onebasin.samples import Samples

@@ -16,7 +16,6 @@ from onebasin.gaussians.factor_analysis import factor_analysis
 from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian, summarize
 from onebasin.gaussians.mixture import GaussianMixture
 from onebasin.gaussians.unit_blocks import UnitBlocks
-from onebasin.prediction.categorical import cell_probs
 from onebasin.prediction.kept_draws import chosen_draws
 from onebasin.prediction.tempering import Gaussian, fit_temperature, fit_temperatures, temper
 from onebasin.run.setup import Setup
@@ -96,7 +95,7 @@ def chosen(count: int) -> Builder:
 
     def build(basin: Basin) -> Representation:
         reference = basin.fit_reference
-        return _choose(basin, cell_probs(reference, reference), count)
+        return _choose(basin, reference.cell_probs(reference), count)
 
     return build
 
@@ -107,7 +106,7 @@ def chosen_and_shared_std(count: int) -> Builder:
     def build(basin: Basin) -> Representation:
         reference, std = basin.fit_reference, summarize(basin.aligned).std
         around = lambda networks: GaussianMixture(networks.mean, as_draws(std))
-        first = around(_choose(basin, cell_probs(reference, reference), count))
+        first = around(_choose(basin, reference.cell_probs(reference), count))
         # Chosen anew among draws that are blurred as they will be.
         blurred = _blurred_probs(basin, _tempered(basin, first, f"shared-{count}").std)
         return _layer_tempered(basin, around(_choose(basin, blurred, count)), f"shared-{count}")
@@ -172,7 +171,7 @@ def _layer_tempered(basin: Basin, whole: Gaussian, purpose: str) -> Gaussian:
 
 def _choose(basin: Basin, probs: np.ndarray, count: int) -> GaussianMixture:
     reference = basin.fit_reference
-    goal = cell_probs(reference, reference).mean(axis=0)
+    goal = reference.cell_probs(reference).mean(axis=0)
     rows = chosen_draws(probs, goal, count)
     return GaussianMixture(jax.tree.map(lambda leaf: leaf[rows], basin.aligned.draws()))
 
@@ -184,5 +183,5 @@ def _blurred_probs(basin: Basin, std: Params) -> np.ndarray:
     for blur in range(_NUM_BLURS):
         key = jax.random.fold_in(basin.setup.key("blur"), blur)
         noisy = GaussianMixture(draws, std).sample(key, num_draws)
-        total = total + cell_probs(basin.predict(noisy), basin.fit_reference)
+        total = total + basin.predict(noisy).cell_probs(basin.fit_reference)
     return np.asarray(total / _NUM_BLURS)

@@ -15,7 +15,6 @@ from onebasin.diagnostics import convergence
 from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
 from onebasin.inference.method import Method, inits
 from onebasin.inference.sample import sample
-from onebasin.prediction.categorical import CategoricalPredictive
 from onebasin.run.config import RunConfig, check_config
 from onebasin.run.methods import ensemble_of, final_gaussian, hmc_of, vi_of
 from onebasin.run.setup import Setup, set_up
@@ -124,11 +123,9 @@ def _run(setup: Setup, method: Method, purpose: str, positions: Any, num_draws: 
 def health(found: Posteriors) -> dict[str, float | None]:
     """Whether HMC moved and mixed: acceptance, step size, and R-hat of what it predicts."""
     predictive = found.setup.predict(found.draws.draws())
-    assert isinstance(predictive, CategoricalPredictive)
-    targets = np.asarray(found.setup.test_targets)
-    chosen = predictive.draw_probs[:, np.arange(len(targets)), targets]
+    targets = found.setup.test_targets
     shape = (found.draws.num_chains, found.draws.num_draws, -1)
-    mixed = convergence(chosen.reshape(shape))
+    mixed = convergence(predictive.draw_predictions(targets).reshape(shape))
     return {
         "hmc_accuracy": predictive.scores(targets)["accuracy"],
         "acceptance_rate": float(np.mean(found.draws.stats["acceptance_rate"])),

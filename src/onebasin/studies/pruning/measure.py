@@ -15,7 +15,7 @@ import numpy as np
 from onebasin import _trees
 from onebasin._types import Params
 from onebasin.gaussians.compare import rank_correlation
-from onebasin.prediction.categorical import CategoricalPredictive
+from onebasin.prediction.predictive import Predictive
 from onebasin.pruning.prune import pruned_copies
 from onebasin.pruning.variance_shares import average_over_units, variance_shares
 from onebasin.run.cache import Key, cached, key_of
@@ -192,7 +192,6 @@ def _points(found: Posteriors, pruned: Pruned) -> dict[str, np.ndarray]:
         some = names[first : first + _AT_ONCE]
         copies = [_copies(pruned, name) for name in some]
         predictive = found.setup.predict(jax.tree.map(lambda *x: np.concatenate(x), *copies))
-        assert isinstance(predictive, CategoricalPredictive)
         for number, name in enumerate(some):
             row = number * len(KEEPS)
             points[name] = _curve(found, predictive.take(np.arange(row, row + len(KEEPS))))
@@ -205,7 +204,7 @@ def _copies(pruned: Pruned, name: str) -> Params:
     return pruned_copies(pruned.params, pruned.scores[name], KEEPS)
 
 
-def _curve(found: Posteriors, predictive: CategoricalPredictive) -> np.ndarray:
+def _curve(found: Posteriors, predictive: Predictive) -> np.ndarray:
     rows = []
     for place, keep in enumerate(KEEPS):
         scores = predictive.take(np.array([place])).scores(found.setup.test_targets)

@@ -1,0 +1,188 @@
+"""What every predictive promises, and a type of one's own beside those of the library."""
+
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+
+import onebasin as ob
+from onebasin.prediction.categorical import CategoricalPredictive
+from onebasin.prediction.predictive import Predictive
+from onebasin.prediction.regression import MixturePredictive
+
+NUM_DRAWS, NUM_EXAMPLES = 5, 6
+
+
+def classes(num_classes: int = 3, num_examples: int = NUM_EXAMPLES) -> CategoricalPredictive:
+    logits = np.random.default_rng(num_classes).normal(0, 2, (NUM_DRAWS, num_examples, num_classes))
+    return CategoricalPredictive(scipy.special.log_softmax(logits, axis=-1))
+
+
+def mixture(num_examples: int = NUM_EXAMPLES) -> MixturePredictive:
+    rng = np.random.default_rng(1)
+    return MixturePredictive(
+        rng.normal(0, 2, (NUM_DRAWS, num_examples)), rng.uniform(0.3, 1.5, NUM_DRAWS)
+    )
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Poisson distributions of counts, one rate for each draw and example: a user's own type."""
+
+    rates: np.ndarray
+
+    @property
+    def num_draws(self) -> int:
+        return len(self.rates)
+
+    def take(self, rows: np.ndarray) -> "Counts":
+        return Counts(self.rates[rows])
+
+    def at(self, examples: slice) -> "Counts":
+        return Counts(self.rates[:, examples])
+
+    def log_density(self, targets: np.ndarray) -> np.ndarray:
+        terms = scipy.stats.poisson.logpmf(targets, self.rates)
+        return scipy.special.logsumexp(terms, axis=0) - np.log(self.num_draws)
+
+    def scores(self, targets: np.ndarray) -> dict[str, float]:
+        return {"nll": float(-self.log_density(targets).mean())}
+
+    def example_scores(self, targets: np.ndarray) -> np.ndarray:
+        return self.log_density(targets)
+
+    def draw_predictions(self, targets: np.ndarray) -> np.ndarray:
+        return self.rates
+
+    def cell_probs(self, reference: "Counts") -> np.ndarray:
+        below = scipy.stats.poisson.pmf(np.arange(30), self.rates[..., None])
+        return np.concatenate([below, 1 - below.sum(axis=-1, keepdims=True)], axis=-1)
+
+    def total_variation(self, reference: "Counts") -> float:
+        gap = self.cell_probs(reference).mean(axis=0) - reference.cell_probs(reference).mean(axis=0)
+        return float(0.5 * np.abs(gap).sum(axis=-1).mean())
+
+    def comparison(self, reference: "Counts") -> dict[str, float]:
+        return {"total_variation": self.total_variation(reference)}
+
+
+def counts() -> Counts:
+    return Counts(np.random.default_rng(2).gamma(2.0, 2.0, (NUM_DRAWS, NUM_EXAMPLES)))
+
+
+PREDICTIVES = {
+    "classes": (classes(), np.array([0, 1, 2, 0, 1, 2])),
+    "regression": (mixture(), np.linspace(-3, 3, NUM_EXAMPLES)),
+    "counts": (counts(), np.array([0, 1, 2, 3, 4, 9])),
+}
+
+
+@pytest.fixture(params=PREDICTIVES)
+def case(request) -> tuple[Predictive, np.ndarray]:
+    return PREDICTIVES[request.param]
+
+
+def test_the_score_nll_is_the_mean_log_density(case) -> None:
+    predictive, targets = case
+    assert predictive.log_density(targets).shape == (NUM_EXAMPLES,)
+    assert predictive.scores(targets)["nll"] == -predictive.log_density(targets).mean()
+
+
+def test_the_density_of_all_draws_is_the_mean_of_the_density_of_each(case) -> None:
+    predictive, targets = case
+    alone = [predictive.take(np.array([row])).log_density(targets) for row in range(NUM_DRAWS)]
+    expected = np.exp(alone).mean(axis=0)
+    np.testing.assert_allclose(np.exp(predictive.log_density(targets)), expected, rtol=1e-12)
+
+
+def test_every_score_is_a_number(case) -> None:
+    predictive, targets = case
+    scores = ob.evaluate(predictive, targets, predictive)
+    assert {type(score) for score in scores.values()} == {float}
+    assert np.isfinite(list(scores.values())).all()
+
+
+def test_some_examples_alone_are_scored_as_among_all(case) -> None:
+    predictive, targets = case
+    some = predictive.at(slice(1, 4))
+    np.testing.assert_array_equal(
+        some.log_density(targets[1:4]), predictive.log_density(targets)[1:4]
+    )
+    scores = predictive.example_scores(targets)
+    assert scores.shape == (NUM_EXAMPLES,)
+    np.testing.assert_array_equal(some.example_scores(targets[1:4]), scores[1:4])
+
+
+def test_each_draw_predicts_one_number_for_each_example(case) -> None:
+    predictive, targets = case
+    values = predictive.draw_predictions(targets)
+    assert values.shape == (NUM_DRAWS, NUM_EXAMPLES)
+    rows = np.array([3, 1])
+    np.testing.assert_array_equal(predictive.take(rows).draw_predictions(targets), values[rows])
+
+
+def test_cells_hold_all_targets(case) -> None:
+    predictive, _ = case
+    cells = predictive.cell_probs(predictive)
+    assert cells.shape[:2] == (NUM_DRAWS, NUM_EXAMPLES)
+    np.testing.assert_allclose(cells.sum(axis=-1), 1, rtol=1e-5)
+
+
+def test_draws_are_chosen_by_cells_whatever_the_targets_are(case) -> None:
+    predictive, _ = case
+    cells = predictive.cell_probs(predictive)
+    rows = ob.chosen_draws(cells, cells[[1, 3]].mean(axis=0), 2)
+    assert set(rows) == {1, 3}
+
+
+def test_a_temperature_is_fitted_by_a_predictive_of_ones_own(key) -> None:
+    """Rates are the exponentials of weights, whose std was made ten times too large."""
+    mean, std = {"w": np.ones(8, np.float32)}, {"w": np.full(8, 0.5, np.float32)}
+    predict = lambda draws: Counts(np.exp(np.asarray(draws["w"], np.float64)))
+    reference = predict(ob.DiagonalGaussian(mean, std).sample(jax.random.fold_in(key, 1), 400))
+    wide = ob.DiagonalGaussian(mean, {"w": 10 * std["w"]})
+    assert ob.fit_temperature(wide, predict, reference, key, 400, (0.02, 0.1, 0.5)) == 0.1
+
+
+@pytest.mark.parametrize("predictive", [classes(), mixture()])
+@pytest.mark.parametrize("method", ["scores", "log_density", "example_scores", "draw_predictions"])
+def test_targets_of_other_examples_are_refused(predictive, method: str) -> None:
+    """One target would stand for all examples, as NumPy broadcasts it."""
+    for num_targets in (1, NUM_EXAMPLES + 1):
+        message = rf"each of the 6 examples\. Got targets of shape \({num_targets},\)"
+        with pytest.raises(ValueError, match=message):
+            getattr(predictive, method)(np.zeros(num_targets, int))
+
+
+COMPARED = ["cell_probs", "total_variation", "comparison"]
+
+
+@pytest.mark.parametrize("method", COMPARED)
+@pytest.mark.parametrize(
+    ("predictive", "reference", "got"),
+    [
+        (classes(), classes(num_examples=1), r"\(1, 3\)"),
+        (classes(), classes(num_classes=4), r"\(6, 4\)"),
+        (mixture(), mixture(num_examples=1), r"\(1,\)"),
+    ],
+)
+def test_a_reference_of_other_examples_or_classes_is_refused(
+    predictive, reference, got: str, method: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"must have the same examples.* Got {got}"):
+        getattr(predictive, method)(reference)
+
+
+@pytest.mark.parametrize("method", COMPARED)
+@pytest.mark.parametrize(
+    ("predictive", "reference"), [(classes(), mixture()), (mixture(), classes())]
+)
+def test_a_reference_of_another_type_is_refused(
+    unchecked: None, predictive, reference, method: str
+) -> None:
+    message = f"type {type(predictive).__name__}. Got {type(reference).__name__}"
+    with pytest.raises(TypeError, match=message):
+        getattr(predictive, method)(reference)
