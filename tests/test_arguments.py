@@ -84,7 +84,7 @@ def test_arrays_of_other_libraries_have_no_symmetry_and_are_not_permuted() -> No
 
 
 def test_a_function_of_other_arguments_has_no_symmetry() -> None:
-    with pytest.raises(TypeError, match=r"apply must be a function, called as apply\(params, input 0\). Got one"):
+    with pytest.raises(TypeError, match=r"apply must be .* as apply\(params, input 0\). Got one"):
         ob.find_symmetry(lambda params: params, NETWORK.init(jax.random.key(0)), INPUTS)
 
 

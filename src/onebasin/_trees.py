@@ -121,7 +121,7 @@ def size(tree: Any) -> int:
 
 
 def ravel_batch(tree: Params, num_batch_axes: int = 1) -> Shaped[np.ndarray, "*batch weights"]:
-    """All leaves as rows, joined in leaf order, behind their leading batch axes.
+    """All leaves as rows, joined in leaf order, with their batch axes in front.
 
     Every leaf must lead with the same `num_batch_axes` axes. Its other axes are flattened.
     """
@@ -134,7 +134,7 @@ def ravel_batch(tree: Params, num_batch_axes: int = 1) -> Shaped[np.ndarray, "*b
 
 
 def unravel_batch(flat: Shaped[Array, "*batch weights"], like: Params) -> Params:
-    """The inverse of `ravel_batch`: a tree like `like`, behind the batch axes of `flat`.
+    """The inverse of `ravel_batch`: a tree like `like`, with the batch axes of `flat` in front.
 
     The last axis of `flat` lists the entries of all leaves of `like`, in leaf order. Leaves keep
     the dtype of `flat`.

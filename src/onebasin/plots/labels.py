@@ -93,7 +93,7 @@ def _place(sizes: Sequence[Bbox], points: np.ndarray, scene: _Scene) -> list[Bbo
     """
     boxes: dict[int, Bbox] = {}
     for row in [*range(len(sizes))] * _ROUNDS:
-        others = [box for other, box in boxes.items() if other != row]
+        others = [box for number, box in boxes.items() if number != row]
         lowest = np.inf
         for distance, direction in itertools.product(_DISTANCES, _DIRECTIONS):
             if distance >= lowest:
@@ -121,14 +121,14 @@ def _penalty(box: Bbox, point: np.ndarray, others: Sequence[Bbox], scene: _Scene
     """
     padded, inside = box.padded(3), scene.inside
     outside = box.x0 < inside.x0 or box.x1 > inside.x1 or box.y0 < inside.y0 or box.y1 > inside.y1
-    over = sum(padded.overlaps(other) for other in others)
+    over = sum(padded.overlaps(label) for label in others)
     hits = _num_within(padded, scene.clear)
     on_markers = _num_within(box.padded(_MARKER_PIXELS), scene.markers)
     leader = _dense(_leader(box, point))
     away = np.linalg.norm(scene.markers - point, axis=1) > 1
     gaps = np.linalg.norm(scene.markers[away][:, None] - leader[None], axis=-1)
     crossed = int((gaps < _MARKER_PIXELS).any(axis=1).sum())
-    crossed += sum(_num_within(other, leader) > 0 for other in others)
+    crossed += sum(_num_within(label, leader) > 0 for label in others)
     return 1000.0 * (outside + over) + 40.0 * crossed + 150.0 * on_markers + 20.0 * hits
 
 
