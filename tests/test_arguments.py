@@ -57,7 +57,7 @@ def test_a_seed_is_no_key(samples: ob.Samples, key) -> None:
         lambda: ob.inits(NETWORK.init, key, 2),
         lambda: ob.sample(method, key, {"w": np.zeros((2, 3))}, 4),
     ):
-        with pytest.raises(TypeError, match=r"key must be a random key.*Try jax.random.key\(0\)"):
+        with pytest.raises(TypeError, match=r"key must be a random key.*Pass jax.random.key\(0\)"):
             use()
 
 
@@ -67,7 +67,7 @@ def test_keys_of_the_older_kind_are_keys() -> None:
 
 def test_arrays_of_other_libraries_are_no_samples() -> None:
     array = xarray.DataArray(np.ones((2, 5, 3)), dims=("chain", "draw", "w"))
-    with pytest.raises(TypeError, match=r"Got xarray.DataArray at '0/w'. Hand over its .values"):
+    with pytest.raises(TypeError, match=r"Got xarray.DataArray at '0/w'. Pass its .values"):
         ob.Samples({"w": array})
     with pytest.raises(TypeError, match="Got torch.Tensor at '0/w'.*from_torch"):
         ob.Samples({"w": Tensor()})
@@ -86,7 +86,7 @@ def test_arrays_of_other_libraries_have_no_symmetry_and_are_not_permuted() -> No
 
 
 def test_a_function_of_other_arguments_has_no_symmetry() -> None:
-    with pytest.raises(TypeError, match=r"apply is called as apply\(params, input 0\). Got one"):
+    with pytest.raises(TypeError, match=r"apply must be .* as apply\(params, input 0\). Got one"):
         ob.find_symmetry(lambda params: params, NETWORK.init(jax.random.key(0)), INPUTS)
 
 

@@ -1,6 +1,7 @@
-"""What public functions hold their arguments to before anything is computed.
+"""Checks of the arguments of public functions, before anything is computed.
 
-What other libraries hand over, or a swapped pair, gets one line that says what is wanted.
+Arrays of other libraries, swapped arguments and the like raise an error of one line, which says
+what the argument must be, what was received, and how to mend it.
 """
 
 import inspect
@@ -15,9 +16,13 @@ from onebasin import _trees
 
 
 def check_is(name: str, value: Any, wanted: type, hint: str) -> None:
-    """Refuse an argument of another type, with a hint how to make it one.
+    """Raise TypeError unless an argument has a type.
 
-    Raises: TypeError.
+    Args:
+        name: The name of the argument, for the message.
+        value: The argument.
+        wanted: The type.
+        hint: The sentence that ends the message, which says how to make a value of that type.
     """
     if not isinstance(value, wanted):
         got = repr(value) if isinstance(value, str | int | float) else type(value).__name__
@@ -25,10 +30,7 @@ def check_is(name: str, value: Any, wanted: type, hint: str) -> None:
 
 
 def check_key(key: Any) -> None:
-    """Refuse what is no random key, such as a seed.
-
-    Raises: TypeError.
-    """
+    """Raise TypeError if `key` is not a random key, for instance if it is a seed."""
     dtype = getattr(key, "dtype", None)
     is_key = dtype is not None and (
         jnp.issubdtype(dtype, jax.dtypes.prng_key)
@@ -36,16 +38,17 @@ def check_key(key: Any) -> None:
     )
     if not is_key:
         got = repr(key) if isinstance(key, int | str) else type(key).__name__
-        raise TypeError(f"key must be a random key of JAX. Got {got}. Try jax.random.key(0).")
+        raise TypeError(f"key must be a random key of JAX. Got {got}. Pass jax.random.key(0).")
 
 
 _OURS = (np.ndarray, np.generic, jax.Array, jax.ShapeDtypeStruct, bool, int, float, complex)
+"""The types of leaves that JAX can compute with."""
 
 
 def check_arrays(name: str, tree: Any) -> None:
-    """Refuse a tree whose leaves are arrays of other libraries, or no numbers at all.
+    """Raise TypeError if a leaf is an array of another library, or is not made of numbers.
 
-    Raises: TypeError.
+    `name` is that of the argument, for the message.
     """
     for path, leaf in _trees.named_leaves(tree).items():
         if not isinstance(leaf, _OURS):
@@ -57,28 +60,37 @@ def check_arrays(name: str, tree: Any) -> None:
 
 
 def _hint(kind: str) -> str:
+    """How to make an array of a leaf of this type, such as `torch.Tensor`."""
     if kind.startswith("torch."):
-        return "from_torch makes params of a module; of tensors take tensor.detach().numpy()."
+        return "For a module call from_torch, for tensors pass tensor.detach().numpy()."
     if kind.startswith("xarray."):
-        return "Hand over its .values, with chain and draw first."
+        return "Pass its .values, with chain and draw first."
     return "Convert it with numpy.asarray."
 
 
 def check_takes(name: str, function: Any, arguments: tuple[str, ...], hint: str) -> None:
-    """Refuse what cannot be called with these arguments.
+    """Raise TypeError unless `function` can be called with these arguments.
 
-    Raises: TypeError.
+    Args:
+        name: The name of the function, for the message.
+        function: The function.
+        arguments: The names of the arguments by position, such as `("params", "inputs")`.
+        hint: The sentence that ends the message, which says how to mend it.
     """
     wanted = f"{name}({', '.join(arguments)})"
     if not isinstance(function, Callable):
-        raise TypeError(f"{name} must be a function, called as {wanted}. Got {function!r}.")
+        raise TypeError(
+            f"{name} must be a function, called as {wanted}. Got {function!r}. "
+            "Pass the function itself, not what it returns."
+        )
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some that are written in C have none
+    except (TypeError, ValueError):  # some functions that are written in C have no signature
         return
     try:
         signature.bind(*arguments)
     except TypeError:
         raise TypeError(
-            f"{name} is called as {wanted}. Got one that takes {signature}. {hint}".rstrip()
+            f"{name} must be a function, called as {wanted}. Got one that takes {signature}. "
+            f"{hint}".rstrip()
         ) from None

@@ -1,8 +1,9 @@
 """Collections of params: weights, and the running statistics that follow from them.
 
 Params of a network that keeps running statistics, as BatchNorm does, are a dict with the keys
-"weights" and "statistics", at the top of the tree or below it. What is a statistic is known from
-the structure alone, of any tree that is shaped like such params.
+"weights" and "statistics", at the top of the tree or below it. The structure alone says which
+leaves are statistics. So these functions work for any tree that is shaped like params: a mean, a
+std, or the axes of a symmetry.
 """
 
 from collections.abc import Callable
@@ -17,22 +18,23 @@ from onebasin._types import Params
 WEIGHTS = "weights"
 STATISTICS = "statistics"
 COUNTER = "num_batches_tracked"
+"""How the names of PyTorch's counters of batches end, which are neither."""
 
 
 def collected(weights: Any, statistics: Any) -> Params:
-    """Params of these two collections, or the weights themselves if there are no statistics."""
+    """Params of these two collections, or the weights alone if there are no statistics."""
     if not jax.tree.leaves(statistics):
         return weights
     return {WEIGHTS: weights, STATISTICS: statistics}
 
 
 def has_collections(node: Any) -> bool:
-    """Whether a node of a tree holds weights and statistics."""
+    """Whether a node of a tree is a dict of the two collections."""
     return isinstance(node, dict) and WEIGHTS in node and STATISTICS in node
 
 
 def statistics_in(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> frozenset[str]:
-    """The paths of the leaves that are statistics."""
+    """The paths of the leaves that are statistics; `is_leaf` is as in `jax.tree`."""
     collections = _collections(tree, is_leaf)
     return frozenset(
         _trees.path_name(path)
@@ -42,7 +44,10 @@ def statistics_in(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> fr
 
 
 def own_names(tree: Any) -> dict[str, str]:
-    """The paths of all leaves, each with the same path without the keys of its collections."""
+    """For the path of each leaf, the same path without the keys of collections.
+
+    For instance, `weights/conv/kernel` is named `conv/kernel`.
+    """
     return {
         _trees.path_name(path): _trees.path_name(
             [entry for place, entry in enumerate(path) if place not in at]
@@ -52,9 +57,10 @@ def own_names(tree: Any) -> dict[str, str]:
 
 
 def arranged(params: Params, like: Any) -> Params:
-    """Params by their own names, as a state_dict has them, in the collections of another tree.
+    """Params that are named as in a state_dict, without collections, in the collections of `like`.
 
-    PyTorch's counters of batches are left out. Params that are no such dict stay as they are.
+    PyTorch's counters of batches are left out. If the names are not those of `like`, params are
+    returned as they are.
     """
     leaves, paths = _trees.named_leaves(params), own_names(like)
     if leaves.keys() == paths.keys():
@@ -69,7 +75,10 @@ def arranged(params: Params, like: Any) -> Params:
 def _collections(
     tree: Any, is_leaf: Callable[[Any], bool] | None = None
 ) -> dict[tuple[Any, ...], list[int]]:
-    """The path of every leaf, and where on it are keys of collections."""
+    """For the path of every leaf, the places on it at which keys of collections are.
+
+    "weights" and "statistics" are such keys only if a dict has both of them.
+    """
     paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(tree, is_leaf=is_leaf)]
     above = [
         {path[:at] for path in paths for at, entry in enumerate(path) if entry == DictKey(key)}
@@ -84,32 +93,32 @@ def _collections(
 
 
 def without_statistics(tree: Any) -> Any:
-    """The tree without its statistics; weights keep their paths."""
+    """The tree without its statistics. Weights keep their paths, `weights/...`."""
 
-    def alone(node: Any) -> Any:
+    def weights_of(node: Any) -> Any:
         if not has_collections(node):
             return node
         rest = {name: part for name, part in node.items() if name != STATISTICS}
         return without_statistics(rest)
 
-    return jax.tree.map(alone, tree, is_leaf=has_collections)
+    return jax.tree.map(weights_of, tree, is_leaf=has_collections)
 
 
 def with_statistics_of(params: Params, tree: Any) -> Any:
-    """A tree of weights, with or without statistics of its own, with those that params hold."""
-    held = statistics_in(params)
-    if not held:
+    """The weights of `tree` with the statistics of `params`; statistics of `tree` are dropped."""
+    statistics = statistics_in(params)
+    if not statistics:
         return tree
     leaves = _trees.named_leaves(params)
-    own = {name: leaf for name, leaf in _trees.named_leaves(tree).items() if name not in held}
-    return _trees.rebuild({**own, **{name: leaves[name] for name in held}}, params)
+    weights = {n: leaf for n, leaf in _trees.named_leaves(tree).items() if n not in statistics}
+    return _trees.rebuild({**weights, **{name: leaves[name] for name in statistics}}, params)
 
 
 def map_statistics(function: Callable[[Any], Any], tree: Any) -> Any:
-    """The tree with a function of each of its statistics in their place."""
-    held = statistics_in(tree)
-    if not held:
+    """The tree with `function` applied to each of its statistics. Weights do not change."""
+    statistics = statistics_in(tree)
+    if not statistics:
         return tree
     leaves = _trees.named_leaves(tree)
-    new = {name: function(x) if name in held else x for name, x in leaves.items()}
+    new = {name: function(x) if name in statistics else x for name, x in leaves.items()}
     return _trees.rebuild(new, tree)

@@ -1,6 +1,6 @@
-"""Convergence diagnostics of weights, predictions and energies, by arviz-stats.
+"""Convergence diagnostics of weights, predictions and energies, computed by arviz-stats.
 
-arviz-stats takes seconds to import, so it is imported where it is used.
+arviz-stats takes seconds to import, so functions import it when they run.
 """
 
 import numpy as np
@@ -14,16 +14,21 @@ _MAX_QUANTITIES = 200
 
 
 def convergence(values: Float[np.ndarray, "chain draw quantities"]) -> dict[str, float | None]:
-    """Rank-normalized R-hat and bulk effective sample size over (at most 200) quantities.
+    """Rank-normalized R-hat and bulk effective sample size (ESS), median and worst of quantities.
 
-    The median and the worst are given. One chain is split in two. None where no quantity varies
-    within a chain or there are fewer than 4 draws (8 of one chain).
+    The result has "rhat_median", "rhat_max", "ess_median" and "ess_min". R-hat has no unit and is 1
+    if chains agree; ESS is in draws, of all chains together. Of more than 200 quantities, 200 that
+    are evenly spaced are taken. Quantities that never vary are left out. A single chain is split
+    into two halves.
+
+    All are None if no quantity varies within a chain, or if there are fewer than 4 draws (8 of a
+    single chain). One alone is None if it is not finite, as for chains that do not move.
 
     Source: Vehtari et al. (2021), arXiv 1903.08008, sections 3 and 4.
     """
     count = values.shape[-1]
-    chosen = np.unique(np.linspace(0, count - 1, min(count, _MAX_QUANTITIES)).astype(int))
-    values = np.asarray(values[..., chosen], np.float64)
+    columns = np.unique(np.linspace(0, count - 1, min(count, _MAX_QUANTITIES)).astype(int))
+    values = np.asarray(values[..., columns], np.float64)
     values = values[..., (np.ptp(values, axis=1) > 0).any(axis=0)]
     if len(values) == 1:
         half = values.shape[1] // 2
@@ -44,23 +49,45 @@ def convergence(values: Float[np.ndarray, "chain draw quantities"]) -> dict[str,
 
 
 def _finite(value: np.floating) -> float | None:
-    """JSON has no infinity, and draws that are stuck make one."""
+    """The number, or None if it is not finite, which JSON cannot hold."""
     return float(value) if np.isfinite(value) else None
 
 
 def weight_convergence(samples: Samples) -> dict[str, float | None]:
-    """R-hat and effective sample size of (at most 200) single weights.
+    """R-hat and effective sample size of single weights, as `convergence` gives them.
 
-    Before alignment they say how chains wander between copies, not how they mix in function.
+    Running statistics are left out. Before alignment, a weight also varies because units are
+    permuted, so these numbers do not say how well chains mix in what the network computes. Neither
+    does a good R-hat after alignment say so: see that of predictions too.
+
+    Example:
+        >>> health = ob.weight_convergence(aligned)
+        >>> sorted(health)
+        ['ess_median', 'ess_min', 'rhat_max', 'rhat_median']
+
+    Source: Vehtari et al. (2021), arXiv 1903.08008, sections 3 and 4.
     """
     return convergence(_trees.ravel_batch(without_statistics(samples.params), num_batch_axes=2))
 
 
 def sampler_health(samples: Samples) -> dict[str, float | int | None]:
-    """Divergences, mean acceptance and the lowest E-BFMI of the chains, where known.
+    r"""The health of a sampler, from the statistics of its draws.
 
-    An E-BFMI below .3 says that momenta explore energies badly (Betancourt 2016,
-    arXiv 1604.00695).
+    - "num_divergent": the number of divergent draws, in all chains.
+    - "acceptance_rate": the mean acceptance rate, in [0, 1].
+    - "step_size": the mean step size.
+    - "bfmi_min": the lowest energy Bayesian fraction of missing information (E-BFMI) of a chain,
+      $\sum_n (E_n - E_{n-1})^2 / \sum_n (E_n - \bar E)^2$ over its energies $E_n$. Below .3 the
+      momenta explore the energies badly.
+
+    What the sampler does not record is None, and so is the E-BFMI of fewer than 4 draws.
+
+    Example:
+        >>> health = ob.sampler_health(samples)
+        >>> 0 <= health["acceptance_rate"] <= 1
+        True
+
+    Source: Betancourt (2016), arXiv 1604.00695, for the E-BFMI.
     """
     stats = samples.stats
     bfmi = None
@@ -79,4 +106,5 @@ def sampler_health(samples: Samples) -> dict[str, float | int | None]:
 
 
 def _mean(samples: Samples, name: str) -> float | None:
+    """The mean of a statistic of the sampler over all draws; None if it has no such statistic."""
     return float(np.mean(samples.stats[name])) if name in samples.stats else None

@@ -1,4 +1,4 @@
-"""Intervals: how far a mean would move on other seeds or other test examples."""
+"""Intervals of a mean: how far it would move with other seeds, or with other test examples."""
 
 import numpy as np
 from jaxtyping import Float
@@ -10,15 +10,22 @@ _RESAMPLES = 1000
 def t_interval(
     values: Float[np.ndarray, "repeats *shape"], level: float = 0.95
 ) -> tuple[Float[np.ndarray, "*shape"], Float[np.ndarray, "*shape"]]:
-    """Student's interval of the mean over independent repeats (seeds, members).
+    r"""The lower and upper end of Student's interval of the mean over independent repeats.
 
-    Assumes repeats that are independent and roughly normal; NaN for a single one.
+    $\bar x \pm t_{n-1} s / \sqrt n$, with the mean $\bar x$ and the std $s$ (ddof = 1) of the $n$
+    `values` along their first axis, and the quantile $t_{n-1}$ of Student's distribution at
+    (1 + `level`) / 2. Both ends are NaN if there is a single repeat.
+
+    It assumes that repeats, such as seeds, are independent and roughly normal. It is too narrow for
+    pairs that share members, and can leave the range of a bounded statistic.
+
+    Source: Student (1908), The probable error of a mean.
     """
     values = np.asarray(values, np.float64)
     count = len(values)
     if count < 2:
-        nothing = np.full(values.shape[1:], np.nan)
-        return nothing, nothing
+        unknown = np.full(values.shape[1:], np.nan)
+        return unknown, unknown
     half = stats.t.ppf(0.5 + level / 2, count - 1) * values.std(axis=0, ddof=1) / np.sqrt(count)
     mean = values.mean(axis=0)
     return np.asarray(mean - half), np.asarray(mean + half)
@@ -27,11 +34,19 @@ def t_interval(
 def bootstrap_interval(
     values: Float[np.ndarray, "examples *shape"], seed: int = 0, level: float = 0.95
 ) -> tuple[Float[np.ndarray, "*shape"], Float[np.ndarray, "*shape"]]:
-    """The percentile interval of the mean over test examples, by 1,000 resamples.
+    """The lower and upper end of the bootstrap interval of the mean over test examples.
 
-    It speaks of other test examples from the same source, not of other trainings.
+    The examples along the first axis of `values` are resampled 1,000 times with replacement. The
+    ends are the quantiles (1 - `level`) / 2 and (1 + `level`) / 2 of the means. It says how far the
+    mean would move with other test examples from the same source, not with other trainings.
 
-    Source: Efron (1979), with the percentiles of the resampled means.
+    Args:
+        values: A quantity of each example, such as its log likelihood. Other axes are kept.
+        seed: The seed of the resamples. Equal seeds resample the same examples.
+        level: The probability that the interval is to hold, in (0, 1).
+
+    Source: Efron and Tibshirani (1993), An introduction to the bootstrap, chapter 13, for
+    percentile intervals.
     """
     values = np.asarray(values, np.float64)
     rng = np.random.default_rng(seed)

@@ -78,7 +78,7 @@ def test_an_official_test_set_is_kept(save):
 
 def test_an_official_test_set_has_the_shape_of_the_training_set(save):
     path = save(x_train=INPUTS, y_train=LABELS, x_test=INPUTS[:6, :2], y_test=LABELS[:6])
-    with pytest.raises(DataError, match=r"shape of training inputs\. Got \(2,\) beside \(3,\)"):
+    with pytest.raises(DataError, match=r"shape of training inputs\. Got \(2,\), and \(3,\) for"):
         load_dataset(path)
 
 

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 def kept_by_norms(module: Any, state: Any) -> tuple[Any, Any]:
     """The running means and variances in a state, and the rest of the state."""
     leaves = jax.tree.leaves([state.get(_index(norm)) for norm in _norms(module)])
-    kept = {id(leaf) for leaf in leaves}
-    return eqx.partition(state, lambda leaf: id(leaf) in kept)
+    statistics = {id(leaf) for leaf in leaves}
+    return eqx.partition(state, lambda leaf: id(leaf) in statistics)
 
 
 def axis_name_of(module: Any) -> Any:

@@ -74,8 +74,8 @@ def _from_nnx(module: Any, keywords: dict[str, Any]) -> tuple[Adapted, Params]:
     from flax import nnx  # pyright: ignore[reportMissingImports]  # an extra
 
     graph, state = nnx.split(module)
-    kept, others = nnx.split_state(state, nnx.BatchStat, ...)
-    statistics = eqx.filter(nnx.to_pure_dict(kept), eqx.is_inexact_array)
+    batch_stats, others = nnx.split_state(state, nnx.BatchStat, ...)
+    statistics = eqx.filter(nnx.to_pure_dict(batch_stats), eqx.is_inexact_array)
     weights, rest = eqx.partition(nnx.to_pure_dict(others), eqx.is_inexact_array)
     counters = set(_trees.named_leaves(nnx.to_pure_dict(nnx.state(module, nnx.RngCount))))
 

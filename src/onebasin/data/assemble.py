@@ -79,7 +79,7 @@ def _check_and_encode(source: Source, task: Task | None) -> Encoded:
         if test_inputs.shape[1:] != source.inputs.shape[1:]:
             raise DataError(
                 "Test inputs must have the shape of training inputs. Got "
-                f"{test_inputs.shape[1:]} beside {source.inputs.shape[1:]}. "
+                f"{test_inputs.shape[1:]}, and {source.inputs.shape[1:]} for training. "
                 "Save both in the same shape."
             )
         targets = np.concatenate([targets, test_targets])

@@ -79,7 +79,7 @@ def _sum_squares(posterior: Posterior, draws: Params, keys: Array, slots: Array)
         squares = jax.tree.map(lambda leaf: jnp.square(leaf).mean(axis=0), gradients)
         return jax.tree.map(jnp.add, total, squares), None
 
-    # One draw at a time: gradients of all would not fit beside each other.
+    # One draw at a time: the gradients of all draws would not fit into memory.
     zeros = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), draws)
     return jax.lax.scan(add, zeros, (draws, keys))[0]
 

@@ -166,6 +166,10 @@ class LowRankGaussian(eqx.Module):
 
         Raises:
             TypeError: If `key` is not a random key.
+
+        Example:
+            >>> ob.summarize(aligned, rank=2).sample(key, 5)["out"]["bias"].shape
+            (5, 10)
         """
         check_key(key)
         key_factor, key_residual = jax.random.split(key)
@@ -191,6 +195,12 @@ class LowRankGaussian(eqx.Module):
         $v = B^\top \Sigma^{-1} d$, and $\log|B B^\top + \Sigma| = \log|\Sigma| + \log|C|$.
 
         It is -inf or NaN if a residual std is 0. Running statistics add nothing.
+
+        Example:
+            >>> ones = {"w": jnp.ones(2)}
+            >>> gaussian = ob.LowRankGaussian(mean=ones, factor={"w": jnp.ones((1, 2))}, std=ones)
+            >>> print(f"{gaussian.log_prob(ones):.3f}")  # the covariance is [[2, 1], [1, 2]]
+            -2.387
         """
         weights = lambda tree: jax.tree.leaves(without_statistics(tree))
         flat = lambda tree: jnp.concatenate([leaf.reshape(-1) for leaf in weights(tree)])
@@ -350,7 +360,7 @@ def _signal_to_noise(mean: Array, std: Array) -> Array:
 
 
 def _noise(key: Key, num_draws: int, like: Params) -> Params:
-    """Standard normal draws shaped like a tree, behind a leading draw axis.
+    """Standard normal draws shaped like a tree, with a leading draw axis.
 
     Raises TypeError if `key` is not a random key.
     """
@@ -364,7 +374,7 @@ def _noise(key: Key, num_draws: int, like: Params) -> Params:
 def _normal_arrays(
     key: Key, num_draws: int, kinds: tuple[tuple[tuple[int, ...], jnp.dtype], ...]
 ) -> list[Array]:
-    """Standard normal arrays of these shapes and dtypes, behind a draw axis, in one program.
+    """Standard normal arrays of these shapes and dtypes, with a leading draw axis, in one program.
 
     Hundreds of arrays one by one take longer than predicting with them.
     """

@@ -91,6 +91,12 @@ class GaussianMixture(eqx.Module):
 
         Raises:
             ValueError: If there is no std: point masses have no density.
+
+        Example:
+            >>> mean, std = {"w": jnp.array([[-1.0], [1.0]])}, {"w": jnp.ones((1, 1))}
+            >>> mixture = ob.GaussianMixture(mean, std)
+            >>> print(f"{mixture.log_prob({'w': jnp.zeros(1)}):.3f}")
+            -1.419
         """
         if self.std is None:
             raise ValueError("Networks without a std have no density. Give the mixture a std.")

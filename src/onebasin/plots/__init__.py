@@ -1,1 +1,1 @@
-"""Figures: their theme, labels and numbers, shared by the report and the studies."""
+"""What all figures share: their theme, labels beside points, and numbers as text."""

@@ -1,4 +1,4 @@
-"""Exhibit: a figure with the words that go with it."""
+"""Exhibit: a figure, and the text that explains it."""
 
 import io
 from collections.abc import Callable
@@ -12,7 +12,12 @@ _DPI = 160
 
 
 class Exhibit(NamedTuple):
-    """A figure, how it is drawn on either paper, and the words that go with it."""
+    """A figure for a light and a dark page, and the text that explains it.
+
+    `name` is that of its file and `title` its heading. `alt` describes it to those who do not see
+    it. `shows`, `read` and `misleads` say what it shows, how to read it, and when it misleads.
+    `draw(theme)` draws it in the colors of a theme.
+    """
 
     name: str
     title: str
@@ -23,12 +28,15 @@ class Exhibit(NamedTuple):
     draw: Callable[[Theme], Figure]
 
     def png(self, theme: Theme = LIGHT) -> bytes:
-        """The figure as the bytes of a PNG file, the same for the same numbers."""
+        """The figure as a PNG file. Equal numbers give equal bytes."""
         return png(self.draw, theme)
 
 
 def png(draw: Callable[[Theme], Figure], theme: Theme = LIGHT) -> bytes:
-    """What is drawn on some paper as the bytes of a PNG file, the same for the same numbers."""
+    """The figure that `draw(theme)` draws as a PNG file of 160 dots per inch.
+
+    Equal numbers give equal bytes: the file does not say when or by what it was written.
+    """
     buffer = io.BytesIO()
     with drawn_on(theme):
         draw(theme).savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})

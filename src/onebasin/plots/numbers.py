@@ -1,13 +1,16 @@
-"""Numbers as text: one way to write a score, a share and a count everywhere in a report."""
+"""Numbers as text: scores, shares and counts are written in the same way everywhere."""
 
 DASH = "–"
-"""Stands where there is no number."""
+"""What is written if there is no number."""
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def fixed(value: float | int | None, places: int = 3) -> str:
-    """A number with fixed decimals, fewer from 10 on; scientific where huge; a dash for None."""
+    """A number with `places` decimals, as "1.234"; a dash for None.
+
+    There are at most 2 decimals from 10 on and 1 from 100 on. From 1e5 on it is "1.2 × 10⁵".
+    """
     if value is None:
         return DASH
     if abs(value) >= 1e5:
@@ -18,12 +21,12 @@ def fixed(value: float | int | None, places: int = 3) -> str:
 
 
 def significant(value: float | int | None, digits: int = 2) -> str:
-    """A number with some significant digits, for those of unknown size; a dash for None."""
+    """A number with significant digits, for numbers of any size; a dash for None."""
     return DASH if value is None else _scientific(f"{value:.{digits}g}")
 
 
 def _scientific(text: str) -> str:
-    """1.5e-05 as it is written by hand; it does not break at the end of a line."""
+    """A number such as 1.5e-05 as "1.5 × 10⁻⁵", without a line break inside."""
     mantissa, e, exponent = text.partition("e")
     if not e:
         return text
@@ -33,22 +36,22 @@ def _scientific(text: str) -> str:
 
 
 def percent(value: float | int | None, places: int = 1) -> str:
-    """A share as per cent; a dash for None."""
+    """A share in [0, 1] as per cent, as "12.3 %"; a dash for None."""
     return DASH if value is None else f"{100 * value:.{places}f} %"
 
 
 def whole(value: float | int | None) -> str:
-    """A count with thousands set apart; a dash for None."""
+    """A count with thousands set apart, as "1,234"; a dash for None."""
     return DASH if value is None else f"{value:,.0f}"
 
 
 def counted(count: int, noun: str) -> str:
-    """A count with its noun in the right number: 1 chain, 4 chains."""
+    """A count and its noun in the right number: "1 chain", "4 chains"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def listed(words: list[str]) -> str:
-    """Words joined as in a sentence: a, b and c."""
+    """Words joined as in a sentence: "a, b and c"."""
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,4 +1,4 @@
-"""How figures look, on light and on dark paper: colors, fonts and sizes."""
+"""How figures look, on a light and on a dark page: colors, fonts and sizes."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -13,11 +13,18 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 WIDTH = 5.6
-"""Inches; narrow, so that text stays readable on a phone."""
+"""The width of all figures in inches: narrow, so that text can be read on a phone."""
 
 
 class Theme(NamedTuple):
-    """The colors of one kind of paper; the hues are those of Okabe and Ito (2008)."""
+    """The colors of figures on one kind of page.
+
+    `paper`, `text`, `muted` and `grid` are the background, text, less important text and lines.
+    `few` and `many` are the ends of the scale of counts. The others are for data, in hues that can
+    be told apart with any color vision.
+
+    Source: Okabe and Ito (2008), Color Universal Design, for the hues.
+    """
 
     name: str
     paper: str
@@ -35,7 +42,7 @@ class Theme(NamedTuple):
 
     @property
     def density(self) -> Colormap:
-        """From few to many weights in a cell."""
+        """The color map of counts, from few to many weights in a cell."""
         return LinearSegmentedColormap.from_list("density", [self.few, self.blue, self.many])
 
 
@@ -50,7 +57,11 @@ DARK = Theme(
 
 
 def new_figure(height: float, *, holds_squares: bool = False) -> Figure:
-    """An empty figure of the common width and a height in inches, with room at its edges."""
+    """An empty figure of the width of all figures, with a margin.
+
+    `height` is in inches. `holds_squares` is for axes with a fixed aspect, which are moved
+    together.
+    """
     figure = Figure(
         figsize=(WIDTH, height), layout="compressed" if holds_squares else "constrained"
     )
@@ -59,15 +70,23 @@ def new_figure(height: float, *, holds_squares: bool = False) -> Figure:
 
 
 _MOST_CROWDED = 5_000
+"""The largest count up to which the color bar has three labels in each decade."""
 
 
 def count_bar(
     figure: Figure | SubFigure, cells: ScalarMappable, theme: Theme, **place: Any
 ) -> None:
-    """A color bar for logarithmic counts of weights, labeled with whole numbers."""
+    """Add a color bar for counts of weights on a logarithmic scale, with whole numbers as labels.
+
+    Args:
+        figure: Where the bar is added.
+        cells: What is drawn in the colors of the bar.
+        theme: The colors of the page.
+        place: Where the bar is, as in `Figure.colorbar`.
+    """
     bar = figure.colorbar(cells, **place)
     most = cast("float | None", cells.norm.vmax) or 1.0
-    # Beyond some decades there is no room for more than one label in each.
+    # If there are many decades, there is room for one label in each.
     steps = (1, 2, 5) if most < _MOST_CROWDED else (1,)
     ticks = [step * 10**power for power in range(9) for step in steps]
     bar.set_ticks([tick for tick in ticks if tick <= most])
@@ -77,13 +96,13 @@ def count_bar(
 
 
 def share_ticks(axes: Axes, shares: Sequence[float]) -> None:
-    """Label the horizontal axis with shares as per cent, and with nothing else."""
+    """Label the horizontal axis at these shares, as per cent, and nowhere else."""
     axes.set_xticks(shares, [f"{100 * share:g} %" for share in shares])
     axes.set_xticks([], minor=True)
 
 
 def plain_log_ticks(axes: Axes) -> None:
-    """Label the logarithmic vertical axis with round values in plain figures."""
+    """Label a logarithmic vertical axis at 1, 2, 3 and 5 of each decade, as plain decimals."""
     low, high = axes.get_ylim()
     values = [step * 10.0**power for power in range(-6, 9) for step in (1, 2, 3, 5)]
     ticks = [value for value in values if low <= value <= high]
@@ -93,7 +112,7 @@ def plain_log_ticks(axes: Axes) -> None:
 
 @contextmanager
 def drawn_on(theme: Theme) -> Generator[None]:
-    """Draw and save figures by this theme alone, whatever a user's own settings say."""
+    """Within this context, figures have this theme, whatever the user's settings of Matplotlib."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(cast(Any, _settings(theme)))
@@ -101,6 +120,7 @@ def drawn_on(theme: Theme) -> Generator[None]:
 
 
 def _settings(theme: Theme) -> dict[str, object]:
+    """Matplotlib's settings for a theme."""
     text = dict.fromkeys(
         ("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), theme.text
     )

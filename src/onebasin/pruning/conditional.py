@@ -84,13 +84,13 @@ def conditional_copies(
     precisions = {layer: std**-2 for layer, std in rows_of(posterior.prior_std).items()}
     kept = {layer: np.ones(w.shape, bool) for layer, w in rows.items()}
     copies = []
-    for stage, (keep, is_asked) in enumerate(_stages(keeps, ratio)):
+    for stage, (keep, is_last) in enumerate(_stages(keeps, ratio)):
         if keep < 1:
             pruned = from_unit_rows(rows, layers, params)
             stage_key = jax.random.fold_in(key, stage)
             fisher = unit_fisher(posterior, pruned, stage_key, num_probes, kept)
             rows, kept = _stage(rows, kept, fisher, precisions, keep, order)
-        if is_asked:
+        if is_last:
             copies.append(from_unit_rows(rows, layers, params))
     return _trees.stack(copies)
 
@@ -98,11 +98,11 @@ def conditional_copies(
 def _stages(keeps: Sequence[float], ratio: float) -> Iterator[tuple[float, bool]]:
     """The share of all weights that each stage keeps, and whether it is one of `keeps`."""
     keep = 1.0
-    for asked in keeps:
-        while keep * ratio > asked:
+    for final in keeps:
+        while keep * ratio > final:
             keep *= ratio
             yield keep, False
-        keep = asked
+        keep = final
         yield keep, True
 
 

@@ -62,7 +62,7 @@ def staged_scores(
         masked = _masked(draws, with_statistics_of(all_kept, _trees.unravel_batch(mask, weights)))
         fisher = fisher_diagonal(posterior, masked, jax.random.fold_in(key, stage), num_probes)
         increase = _increase(fisher, weights)
-        # Weights that earlier stages removed keep their places, behind all that are left.
+        # Weights that earlier stages removed keep their places, after all that are left.
         best_first = np.argsort(-increase[order[:count]], kind="stable")
         order = np.concatenate([order[:count][best_first], order[count:]])
         keep, stage = max(keep * ratio, least), stage + 1

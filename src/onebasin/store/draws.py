@@ -51,7 +51,7 @@ class SampleWriter:
         zarr.create_group(self.path, attributes={"complete": False})
 
     def append(self, samples: Samples) -> None:
-        """Write samples behind those written so far, of the same chains and the same leaves."""
+        """Write samples after those written so far, of the same chains and the same leaves."""
         leaves = _trees.named_leaves(samples.params)
         for group, arrays in {_DRAWS: leaves, _STATS: samples.stats}.items():
             if arrays:
@@ -59,7 +59,7 @@ class SampleWriter:
         self.num_draws += samples.num_draws
 
     def _append(self, group: str, arrays: Mapping[str, Array]) -> None:
-        """Write arrays (chain, draw, ...) by path behind those of a group."""
+        """Write arrays (chain, draw, ...) by path after those of a group."""
         import xarray as xr
 
         first = next(iter(arrays.values()))
