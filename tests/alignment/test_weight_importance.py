@@ -8,6 +8,7 @@ import strategies
 from hypothesis import given, settings
 
 from onebasin.alignment.align import align
+from onebasin.alignment.reference import to
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.models.mlp import mlp
 
@@ -34,7 +35,7 @@ def test_the_weighted_distance_is_the_least_of_all_permutations(seed: int) -> No
     importance = random_importance(seed)
     reference = strategies.make_case(NETWORK, seed, dtype=np.float64).params
     samples = strategies.random_samples(NETWORK, seed ^ 1, 1, 2, np.float64)
-    found = align(samples, NETWORK.symmetry, weight_matching(importance), reference)
+    found = align(samples, NETWORK.symmetry, weight_matching(importance), to(reference))
     for draw in range(2):
         params = samples.draw(0, draw)
         least = min(
@@ -61,11 +62,11 @@ def test_outgoing_weights_alone_can_decide() -> None:
     importance["out"]["kernel"] = 1.0
     reference = strategies.make_case(NETWORK, 0).params
     samples = strategies.random_samples(NETWORK, 1, 1, 3)
-    found = align(samples, NETWORK.symmetry, weight_matching(importance), reference)
+    found = align(samples, NETWORK.symmetry, weight_matching(importance), to(reference))
     others = jax.tree.map(np.copy, samples.params)
     others["hidden_0"]["kernel"] *= -3
     again = align(
-        samples.__class__(others), NETWORK.symmetry, weight_matching(importance), reference
+        samples.__class__(others), NETWORK.symmetry, weight_matching(importance), to(reference)
     )
     jax.tree.map(np.testing.assert_array_equal, found.permutation, again.permutation)
 

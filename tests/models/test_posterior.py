@@ -307,6 +307,6 @@ def test_permuting_units_leaves_the_posterior_density_as_it_is(key, task, noise_
     found = make_posterior(task, noise_std=noise_std)
     params, density = make_params(found), eqx.filter_jit(found.logdensity)
     permutation = random_permutation(found.symmetry, key=key)
-    assert any((p != np.arange(len(p))).any() for p in permutation.values())
+    assert any((p != np.arange(len(p))).any() for p in permutation.units.values())
     moved = permute(params, found.symmetry, permutation)
     np.testing.assert_allclose(density(moved), density(params), rtol=1e-12)

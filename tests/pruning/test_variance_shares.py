@@ -8,6 +8,7 @@ from hypothesis import given
 
 from onebasin.pruning.variance_shares import average_over_units, variance_shares
 from onebasin.symmetry.axes import Axes, Symmetry
+from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_permutation
 
@@ -39,7 +40,7 @@ def test_an_average_over_units_is_the_same_after_any_permutation(seed: int) -> N
 @given(strategies.seeds)
 def test_an_average_is_what_random_permutations_average_to(seed: int) -> None:
     tree = make_tree(seed)
-    turns = [{"h": np.roll(np.arange(NUM_UNITS), turn)} for turn in range(NUM_UNITS)]
+    turns = [Permutation({"h": np.roll(np.arange(NUM_UNITS), turn)}) for turn in range(NUM_UNITS)]
     moved = [permute(tree, SYMMETRY, turn) for turn in turns]
     expected = jax.tree.map(lambda *leaves: np.mean(leaves, axis=0), *moved)
     found = average_over_units(SYMMETRY, tree)

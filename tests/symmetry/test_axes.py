@@ -92,7 +92,7 @@ def test_params_fit_behind_their_batch_axes() -> None:
 
 
 def test_the_identity_moves_nothing_and_repeats_over_batch_axes() -> None:
-    identity = Symmetry.of(AXES, make_params()).identity(2, 4)
+    identity = Symmetry.of(AXES, make_params()).identity(2, 4).units
     assert identity["h"].shape == (2, 4, 3)
     assert (identity["h"] == np.arange(3)).all()
     identity["h"][0, 0, 0] = 2  # writable, and rows are not shared

@@ -76,7 +76,7 @@ def test_a_dict_is_no_permutation() -> None:
     with pytest.raises(
         TypeError, match=r"must be of type Permutation\. Got dict\. Try Permutation"
     ):
-        permute(PARAMS, SYMMETRY, Permutation({"hidden": ORDER}))
+        permute(PARAMS, SYMMETRY, {"hidden": ORDER})
 
 
 def test_draws_must_be_as_many_as_their_permutations() -> None:

@@ -1,4 +1,4 @@
-"""verify: proof by trial that a symmetry leaves a function as it is."""
+"""verify: the numerical check that a symmetry leaves a function as it is."""
 
 import dataclasses
 import warnings
