@@ -13,7 +13,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 def test_a_code_block_of_the_readme_runs(number):
     code = BLOCKS[number]
     fewer = code.replace("num_steps=60", "num_steps=5, num_warmup=5")
-    fewer = fewer.replace("num_draws=250", "num_draws=6")
+    fewer = fewer.replace("num_draws=250", "num_draws=6").replace("size=(4, 100", "size=(4, 10")
     names = {}
     exec(compile(fewer, f"README block {number}", "exec"), names)
     assert names["compact"].std is not None

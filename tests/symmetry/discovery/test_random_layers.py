@@ -9,7 +9,7 @@ from strategies import seeds
 
 from onebasin import find_symmetry, permute, random_permutation
 
-NUM_NETWORKS = 100
+NUM_NETWORKS, NUM_NETWORKS_LONG = 50, 500
 NUM_DRAWS = 20
 WIDTHS = (2, 4)
 
@@ -18,12 +18,25 @@ layer_lists = st.lists(
 )
 
 
+of_random_networks = given(layers=layer_lists, num_inputs=st.sampled_from(WIDTHS), seed=seeds)
+
+
 @pytest.mark.slow
 @settings(max_examples=NUM_NETWORKS, suppress_health_check=[HealthCheck.too_slow])
-@given(layers=layer_lists, num_inputs=st.sampled_from(WIDTHS), seed=seeds)
-def test_random_networks_keep_their_function_under_what_is_found(
-    layers: list[tuple[str, int]], num_inputs: int, seed: int
-) -> None:
+@of_random_networks
+def test_random_networks_keep_their_function_under_what_is_found(layers, num_inputs, seed) -> None:
+    assert_kept(layers, num_inputs, seed)
+
+
+@pytest.mark.long
+@settings(max_examples=NUM_NETWORKS_LONG, suppress_health_check=[HealthCheck.too_slow])
+@of_random_networks
+def test_many_networks_keep_their_function_under_what_is_found(layers, num_inputs, seed) -> None:
+    assert_kept(layers, num_inputs, seed)
+
+
+def assert_kept(layers: list[tuple[str, int]], num_inputs: int, seed: int) -> None:
+    """The function of random layers is the same under every element of what is found."""
     with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
         apply, shapes = compose_layers(layers, num_inputs)
         rng = np.random.default_rng(seed)
