@@ -44,3 +44,8 @@ def _pool() -> ThreadPoolExecutor:
 def _blas() -> ThreadpoolController:
     """The BLAS libraries of the process. Looking for them takes longer than matching 100 draws."""
     return ThreadpoolController()
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked process has none of the threads, and would wait for them for ever.
+    os.register_at_fork(after_in_child=_pool.cache_clear)

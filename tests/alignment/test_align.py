@@ -1,5 +1,6 @@
 """align and Alignment: references, the iterated mean, files, and what is refused."""
 
+import dataclasses
 import pickle
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import given
 from onebasin import _trees
 from onebasin.alignment import problem
 from onebasin.alignment.align import Alignment, align
+from onebasin.alignment.iteration import match_to
 from onebasin.alignment.problem import Round
 from onebasin.alignment.reference import to, to_densest, to_first, to_mean
 from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
@@ -179,6 +181,24 @@ def test_references_of_equal_settings_are_equal_and_pickle() -> None:
         assert one == other
         assert pickle.loads(pickle.dumps(one)) == one
         assert all((one == another) == (number == at) for at, another in enumerate(made()))
+
+
+@dataclasses.dataclass(frozen=True)
+class ToLast:
+    """A reference of one's own: the last draw."""
+
+    name: str = "last"
+
+    def bring(self, problem, samples, progress):
+        return match_to(problem, samples.draw(-1, -1), progress)
+
+
+def test_a_reference_of_ones_own_is_a_class_with_a_name_and_a_rule() -> None:
+    samples = make_samples()
+    alignment = align(samples, NETWORK.symmetry, reference=ToLast())
+    expected = align(samples, NETWORK.symmetry, reference=to(samples.draw(-1, -1)))
+    assert_same(alignment.permutation, expected.permutation)
+    assert_same(alignment.reference, samples.draw(-1, -1))
 
 
 def test_the_densest_draw_needs_lp() -> None:
