@@ -33,8 +33,8 @@ def main() -> None:
         first = samples.draw(0, 0)
         ours = _time(lambda: ob.align(samples, network.symmetry, reference=ob.to(first)))  # noqa: B023
         mean = _time(lambda: ob.align(samples, network.symmetry))  # noqa: B023
-        peer = _time(lambda: _peer(first, samples.draws()))  # noqa: B023
-        floor = _floor(first, samples.draws())
+        peer = _time(lambda: _peer(first, samples.flatten()))  # noqa: B023
+        floor = _floor(first, samples.flatten())
         rows.append(
             [name, *(f"{x:.2f}" for x in (ours, peer, ours / peer, floor, ours / floor, mean))]
         )
@@ -53,7 +53,7 @@ def _draws(network: ob.Network) -> ob.Samples:
         return np.asarray(leaf) + np.float32(0.1) * noise
 
     params = jax.tree.map(noisy, network.init(key_init))
-    permutation = ob.random_permutation(network.symmetry, *shape, key=key_permutation)
+    permutation = ob.symmetry.random_permutation(network.symmetry, *shape, key=key_permutation)
     return ob.Samples(ob.permute(params, network.symmetry, permutation))
 
 

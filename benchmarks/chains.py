@@ -59,22 +59,22 @@ def measure(num_chains: int, num_cores: int, num_devices: int, batch_size: int) 
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:num_cores])
     import onebasin as ob
 
-    ob.set_cpu_devices(num_devices)
+    ob.methods.set_cpu_devices(num_devices)
     import jax
 
     data = ob.load_dataset("digits")
     posterior = ob.posterior(ob.mlp(64, (64,), 10), data.train)
-    positions = ob.inits(posterior.init, jax.random.key(0), num_chains)
+    positions = ob.methods.inits(posterior.init, num_chains, key=jax.random.key(0))
     method = ob.hmc(posterior.logdensity, num_steps=NUM_STEPS, num_warmup=0)
     times: list[float] = []
     ob.sample(
         method,
-        jax.random.key(1),
         positions,
         DRAWS,
         num_chunks=DRAWS,
         batch_size=batch_size,
         progress=lambda progress: times.append(time.perf_counter()),
+        key=jax.random.key(1),
     )
     fastest = min(after - before for before, after in pairwise(times[1:]))
     print(json.dumps(fastest / NUM_STEPS / num_chains))

@@ -53,8 +53,8 @@ def main() -> None:
         "aligned": ob.summarize(aligned),
         "null floor": floor,
     }.items():
-        print(f"{name:>10}: root mean square std of a weight {ob.rms(gaussian.std):.3f}")
-    found = ob.std_significance(samples, symmetry, key=jax.random.key(2))
+        print(f"{name:>10}: root mean square std of a weight {ob.alignment.rms(gaussian.std):.3f}")
+    found = ob.alignment.std_significance(samples, symmetry, key=jax.random.key(2))
     print("   verdict:", found.cannot_tell or f"{found.share():.0%} of the stds are significant")
 
 

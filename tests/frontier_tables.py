@@ -34,7 +34,7 @@ def made_up_seed(scale: float = 1.0, **variations: float) -> dict[str, Any]:
             "ece": 0.02,
             "agreement": 0.95,
             "total_variation": given.get(name, 0.01 * number * scale),
-            "num_numbers": numbers,
+            "values_per_weight": numbers,
         }
         for number, (name, numbers) in enumerate(NUMBERS.items())
     }

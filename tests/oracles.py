@@ -8,9 +8,8 @@ import scipy.optimize
 import scipy.sparse
 import scipy.stats
 
-from onebasin._types import Params
-from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.permutation import Permutation
+from onebasin.symmetry import Permutation, Symmetry
+from onebasin.types import Params
 
 
 def all_permutations(num_units: int) -> np.ndarray:

@@ -9,14 +9,12 @@ import jaxtyping
 import numpy as np
 from hypothesis import strategies as st
 
-from onebasin._types import Params
-from onebasin.models.mlp import ACTIVATIONS
-from onebasin.models.network import Network
+from onebasin.networks import Network
+from onebasin.networks.mlp import ACTIVATIONS
 from onebasin.samples import Samples
-from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.permutation import Permutation
-from onebasin.symmetry.permute import permute
-from onebasin.symmetry.random_permutation import random_permutation
+from onebasin.symmetry import Permutation, Symmetry, permute, random_permutation
+from onebasin.symmetry.axes import Axes
+from onebasin.types import Params
 
 # Few distinct sizes: JAX compiles every operation anew for each shape.
 SIZES = (1, 2, 4)

@@ -51,18 +51,20 @@ def test_a_seed_is_no_key(samples: ob.Samples, key) -> None:
     gaussian = ob.summarize(samples)
     method = ob.hmc(lambda params: -(params["w"] ** 2).sum())
     for use in (
-        lambda: ob.random_permutation(SYMMETRY, key=key),
-        lambda: gaussian.sample(key, 3),
-        lambda: ob.summarize(samples, rank=2).sample(key, 3),
-        lambda: ob.inits(NETWORK.init, key, 2),
-        lambda: ob.sample(method, key, {"w": np.zeros((2, 3))}, 4),
+        lambda: ob.symmetry.random_permutation(SYMMETRY, key=key),
+        lambda: gaussian.sample(3, key=key),
+        lambda: ob.summarize(samples, rank=2).sample(3, key=key),
+        lambda: ob.methods.inits(NETWORK.init, 2, key=key),
+        lambda: ob.sample(method, {"w": np.zeros((2, 3))}, 4, key=key),
     ):
         with pytest.raises(TypeError, match=r"key must be a random key.*Pass jax.random.key\(0\)"):
             use()
 
 
 def test_keys_of_the_older_kind_are_keys() -> None:
-    assert set(ob.random_permutation(SYMMETRY, key=jax.random.PRNGKey(0)).units) == {"hidden_0"}
+    assert set(ob.symmetry.random_permutation(SYMMETRY, key=jax.random.PRNGKey(0)).units) == {
+        "hidden_0"
+    }
 
 
 def test_arrays_of_other_libraries_are_no_samples() -> None:
@@ -81,7 +83,9 @@ def test_arrays_of_other_libraries_have_no_symmetry_and_are_not_permuted() -> No
         ob.find_symmetry(NETWORK.apply, params, Tensor())
     with pytest.raises(TypeError, match="params must hold arrays.*Got torch.Tensor"):
         ob.permute(
-            {"a": Tensor()}, SYMMETRY, ob.random_permutation(SYMMETRY, key=jax.random.key(0))
+            {"a": Tensor()},
+            SYMMETRY,
+            ob.symmetry.random_permutation(SYMMETRY, key=jax.random.key(0)),
         )
 
 
@@ -101,7 +105,7 @@ def test_draws_whose_density_is_not_known_begin_at_the_first(samples: ob.Samples
     found, expected = (ob.align(some, SYMMETRY) for some in (unknown, samples))
     assert (found.permutation.units["hidden_0"] == expected.permutation.units["hidden_0"]).all()
     with pytest.raises(ValueError, match=r"to_densest\(\) needs .* Got NaN alone"):
-        ob.align(unknown, SYMMETRY, reference=ob.to_densest())
+        ob.align(unknown, SYMMETRY, reference=ob.alignment.to_densest())
 
 
 def test_hmc_takes_an_exact_density_and_the_others_one_with_a_key() -> None:
@@ -109,7 +113,7 @@ def test_hmc_takes_an_exact_density_and_the_others_one_with_a_key() -> None:
     random = lambda params, key: exact(params) + jax.random.normal(key)
     with pytest.raises(TypeError, match=r"called as logdensity\(params\). Got one that takes"):
         ob.hmc(random)
-    for build in (ob.deep_ensemble, ob.mean_field_vi):
+    for build in (ob.methods.deep_ensemble, ob.methods.mean_field_vi):
         with pytest.raises(TypeError, match=r"logdensity\(params, key\).*lambda params, key"):
             build(exact)
         build(random)

@@ -1,6 +1,7 @@
 """The examples of the public names run as they stand, after the first lines of the reference."""
 
 import doctest
+import inspect
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +11,12 @@ import pytest
 
 import onebasin as ob
 
+PUBLIC = {
+    f"{module}.{name}": getattr(getattr(ob, module), name)
+    for module in ob.__all__
+    if inspect.ismodule(getattr(ob, module))
+    for name in getattr(ob, module).__all__
+}
 REFERENCE = (Path(__file__).parents[1] / "docs" / "reference.md").read_text("utf-8")
 FIRST_LINES = re.findall(r"```python\n(.*?)```", REFERENCE, re.DOTALL)
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -19,8 +26,7 @@ def _examples() -> dict[str, doctest.DocTest]:
     """The examples of every public name and of its public methods, by where they stand."""
     finder = doctest.DocTestFinder(exclude_empty=True)
     found: dict[str, doctest.DocTest] = {}
-    for name in sorted(set(ob.__all__) - {"__version__"}):
-        public = getattr(ob, name)
+    for name, public in PUBLIC.items():
         for test in finder.find(public, name, module=False, globs={}):
             if test.examples:
                 found[test.name] = test

@@ -41,7 +41,7 @@ def test_samples_count_their_chains_and_draws() -> None:
 
 def test_draws_follow_chain_after_chain() -> None:
     samples = make_samples(2, 3)
-    flat = samples.draws()["kernel"]
+    flat = samples.flatten()["kernel"]
     assert flat.shape == (6, 3, 2)
     np.testing.assert_array_equal(flat[4], samples.params["kernel"][1, 1])
     np.testing.assert_array_equal(flat[4], samples.draw(1, 1)["kernel"])
@@ -56,7 +56,7 @@ def test_one_draw_holds_arrays_even_where_a_weight_is_a_scalar(xp) -> None:
 
 def test_choosing_chains_keeps_their_statistics_with_them() -> None:
     samples = make_samples(3)
-    chosen = samples.chains(2, 0)
+    chosen = samples.select_chains(2, 0)
     np.testing.assert_array_equal(chosen.params["kernel"], samples.params["kernel"][[2, 0]])
     np.testing.assert_array_equal(chosen.stats["lp"], samples.stats["lp"][[2, 0]])
 

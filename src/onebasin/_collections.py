@@ -13,7 +13,7 @@ import jax
 from jax.tree_util import DictKey
 
 from onebasin import _trees
-from onebasin._types import Params
+from onebasin.types import Params
 
 WEIGHTS = "weights"
 STATISTICS = "statistics"

@@ -7,7 +7,7 @@ each be a call to the device.
 import jax
 import numpy as np
 
-from onebasin._types import Key
+from onebasin.types import Key
 
 
 def numpy_rng(key: Key) -> np.random.Generator:

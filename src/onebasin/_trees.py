@@ -12,7 +12,7 @@ import numpy as np
 from jax.tree_util import DictKey, FlattenedIndexKey, GetAttrKey, SequenceKey
 from jaxtyping import Shaped
 
-from onebasin._types import Array, Params
+from onebasin.types import Array, Params
 
 _MOST_NAMES = 5
 """How many missing and how many unexpected names a message lists."""

@@ -10,6 +10,8 @@ from onebasin import _trees
 from onebasin._collections import without_statistics
 from onebasin.samples import Samples
 
+__all__ = ["convergence", "sampler_health", "weight_convergence"]
+
 _MAX_QUANTITIES = 200
 
 
@@ -23,6 +25,11 @@ def convergence(values: Float[np.ndarray, "chain draw quantities"]) -> dict[str,
 
     All are None if no quantity varies within a chain, or if there are fewer than 4 draws (8 of a
     single chain). One alone is None if it is not finite, as for chains that do not move.
+
+    Examples:
+        >>> values = np.random.default_rng(0).standard_normal((4, 500, 3))  # chains that agree
+        >>> print(f"{ob.diagnostics.convergence(values)['rhat_max']:.2f}")
+        1.00
 
     Source: Vehtari et al. (2021), arXiv 1903.08008, sections 3 and 4.
     """
@@ -60,8 +67,8 @@ def weight_convergence(samples: Samples) -> dict[str, float | None]:
     permuted, so these numbers do not say how well chains mix in what the network computes. Neither
     does a good R-hat after alignment say so: see that of predictions too.
 
-    Example:
-        >>> health = ob.weight_convergence(aligned)
+    Examples:
+        >>> health = ob.diagnostics.weight_convergence(aligned)
         >>> sorted(health)
         ['ess_median', 'ess_min', 'rhat_max', 'rhat_median']
 
@@ -82,8 +89,8 @@ def sampler_health(samples: Samples) -> dict[str, float | int | None]:
 
     What the sampler does not record is None, and so is the E-BFMI of fewer than 4 draws.
 
-    Example:
-        >>> health = ob.sampler_health(samples)
+    Examples:
+        >>> health = ob.diagnostics.sampler_health(samples)
         >>> 0 <= health["acceptance_rate"] <= 1
         True
 

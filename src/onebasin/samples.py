@@ -1,6 +1,6 @@
 """Samples: weights with leading (chain, draw) axes, and their statistics.
 
-How samples are drawn lives in `inference`, how they are stored in `store`.
+How samples are drawn lives in `methods`, how they are stored in `store`.
 """
 
 from collections.abc import Mapping
@@ -13,17 +13,30 @@ from jaxtyping import Float, Shaped
 
 from onebasin import _trees
 from onebasin._arguments import check_arrays
-from onebasin._types import Array, Params
+from onebasin.types import Array, Params
+
+__all__ = ["Samples"]
 
 
 class Samples(eqx.Module):
-    """Draws of weights: every leaf of `params` and of `stats` leads with (chain, draw).
+    """Draws of params, with the statistics of the sampler.
 
-    `stats` uses ArviZ's names (`lp`, `diverging`, `acceptance_rate`, `energy`, `step_size`).
-    `last_state` is what the sampler needs to go on from the last draw; None where it is unknown.
+    Args:
+        params: Any pytree of arrays. Every leaf leads with (chain, draw).
+        stats: Statistics of each draw by ArviZ's names (`lp`, `diverging`, `acceptance_rate`,
+            `energy`, `step_size`), shaped (chain, draw). Default: none.
+        last_state: The sampler's state after the last draw, by which it can go on. Default: None,
+            if it is not known.
 
-    Raises: ValueError where leading axes differ between leaves, there is no draw, or a leaf is
-    complex; TypeError for leaves that are no arrays of NumPy or JAX.
+    Raises:
+        ValueError: If leading axes differ between leaves, there is no draw, or a leaf is complex.
+        TypeError: If a leaf is not an array of NumPy or JAX.
+
+    Examples:
+        >>> one_layer = {"kernel": np.zeros((4, 100, 3, 2)), "bias": np.zeros((4, 100, 2))}
+        >>> draws = ob.Samples(one_layer)  # 4 chains of 100 draws each
+        >>> draws.num_chains, draws.num_draws
+        (4, 100)
     """
 
     params: Params
@@ -63,22 +76,42 @@ class Samples(eqx.Module):
         """The number of draws in each chain."""
         return int(np.shape(jax.tree.leaves(self.params)[0])[1])
 
-    def draws(self) -> Params:
-        """All draws of all chains along one leading axis, chain after chain."""
+    def flatten(self) -> Params:
+        """All draws of all chains along one leading axis, chain after chain.
+
+        Examples:
+            >>> samples.flatten()["out"]["bias"].shape  # of 2 chains with 10 draws each
+            (20, 10)
+        """
         return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), self.params)
 
     def draw(self, chain: int, draw: int) -> Params:
-        """The weights of one draw."""
+        """The params of one draw.
+
+        Examples:
+            >>> samples.draw(0, 3)["out"]["bias"].shape  # of chain 0, draw 3
+            (10,)
+        """
         return jax.tree.map(lambda leaf: leaf[chain, draw, ...], self.params)
 
-    def chains(self, *indices: int) -> "Samples":
-        """The samples of some chains alone."""
+    def select_chains(self, *indices: int) -> "Samples":
+        """The chains with these numbers, in this order, without the sampler's last state.
+
+        Examples:
+            >>> samples.select_chains(1, 0).num_chains
+            2
+        """
         rows = list(indices)
         take = lambda leaf: np.asarray(leaf)[rows]
         return Samples(jax.tree.map(take, self.params), jax.tree.map(take, self.stats))
 
     def thin(self, step: int) -> "Samples":
-        """Every `step`-th draw of each chain."""
+        """Every `step`-th draw of each chain, from the first.
+
+        Examples:
+            >>> samples.thin(5).num_draws
+            2
+        """
         take = lambda leaf: leaf[:, ::step]
         return Samples(jax.tree.map(take, self.params), jax.tree.map(take, self.stats))
 
@@ -87,14 +120,14 @@ class Samples(eqx.Module):
 
         It is given in at least float32.
         """
-        return jax.tree.map(mean_of, self.draws())
+        return jax.tree.map(mean_of, self.flatten())
 
     def std(self) -> Params:
         """The standard deviation of each weight (ddof = 1), summed in float64.
 
         It is given in at least float32.
         """
-        return jax.tree.map(_std, self.draws())
+        return jax.tree.map(_std, self.flatten())
 
 
 def mean_of(leaf: Shaped[Array, "draw *shape"]) -> Float[np.ndarray, "*shape"]:

@@ -76,7 +76,7 @@ def test_a_network_without_state_is_mapped_over_a_batch(key):
     heads = Counter({(3, ()): 1, (2, (3,)): 2})
     assert trials.groups(symmetry) == trials.alone(8, 8) + heads
     trials.assert_proved(symmetry, apply, params, inputs)
-    moved = ob.permute(params, symmetry, ob.random_permutation(symmetry, key=key))
+    moved = ob.permute(params, symmetry, ob.symmetry.random_permutation(symmetry, key=key))
     assert trials.unmoved(params, moved) == {"perceptron/layers/2/bias"}
 
 
@@ -90,7 +90,7 @@ def test_statistics_move_with_their_units(convnet, images, key):
     symmetry = ob.find_symmetry(apply, params, images)
     assert trials.groups(symmetry) == trials.alone(5, 7)
     trials.assert_proved(symmetry, apply, params, images)
-    moved = ob.permute(params, symmetry, ob.random_permutation(symmetry, key=key))
+    moved = ob.permute(params, symmetry, ob.symmetry.random_permutation(symmetry, key=key))
     assert trials.unmoved(params, moved) == {"weights/module/dense/1/bias"}
     assert len(jax.tree.leaves(params["statistics"])) == 2
 

@@ -66,7 +66,7 @@ def test_an_nnx_module_in_evaluation_mode(module, key):
     symmetry = ob.find_symmetry(apply, params, IMAGES)
     assert trials.groups(symmetry) == trials.alone(5, 7)
     trials.assert_proved(symmetry, apply, params, IMAGES)
-    moved = ob.permute(params, symmetry, ob.random_permutation(symmetry, key=key))
+    moved = ob.permute(params, symmetry, ob.symmetry.random_permutation(symmetry, key=key))
     assert trials.unmoved(params, moved) == {"weights/dense/1/bias"}
     assert set(params["weights"]["norm"]) == {"scale", "bias"}
     assert set(params["statistics"]["norm"]) == {"mean", "var"}
@@ -81,7 +81,7 @@ def test_a_linen_module_with_its_variables(variables, key):
     symmetry = ob.find_symmetry(apply, params, IMAGES)
     assert trials.groups(symmetry) == trials.alone(5, 7)
     trials.assert_proved(symmetry, apply, params, IMAGES)
-    moved = ob.permute(params, symmetry, ob.random_permutation(symmetry, key=key))
+    moved = ob.permute(params, symmetry, ob.symmetry.random_permutation(symmetry, key=key))
     assert trials.unmoved(params, moved) == {"weights/params/Dense_1/bias"}
     assert set(params["statistics"]["batch_stats"]["BatchNorm_0"]) == {"mean", "var"}
 
@@ -140,7 +140,9 @@ def assert_units_move_and_flip(apply, params, *sizes):
     assert trials.groups(symmetry) == trials.alone(*sizes)
     assert sorted(sign.group for sign in symmetry.signs.values()) == sorted(symmetry.sizes)
     params = trials.randomized(params)
-    moved = ob.permute(params, symmetry, ob.random_permutation(symmetry, key=jax.random.key(4)))
+    moved = ob.permute(
+        params, symmetry, ob.symmetry.random_permutation(symmetry, key=jax.random.key(4))
+    )
     found, expected = (jax.jit(apply)(one, SEQUENCE) for one in (moved, params))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 

@@ -6,10 +6,10 @@ import pytest
 
 hk = pytest.importorskip("haiku")
 
-import trials  # noqa: E402
+import trials
 
-import onebasin as ob  # noqa: E402
-from onebasin import from_haiku  # noqa: E402
+import onebasin as ob
+from onebasin import from_haiku
 
 IMAGES = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype(np.float32)
 
@@ -35,7 +35,7 @@ def test_statistics_move_with_their_units(key):
     symmetry = ob.find_symmetry(apply, params, IMAGES)
     assert trials.groups(symmetry) == trials.alone(5, 7)
     trials.assert_proved(symmetry, apply, params, IMAGES)
-    moved = ob.permute(params, symmetry, ob.random_permutation(symmetry, key=key))
+    moved = ob.permute(params, symmetry, ob.symmetry.random_permutation(symmetry, key=key))
     assert trials.unmoved(params, moved) == {"weights/params/mlp/~/linear_1/b"}
     # What has not been divided by how much of it counts is never used, and no params.
     averages = {f"batch_norm/~/{name}_ema": {"average"} for name in ("mean", "var")}
@@ -86,5 +86,5 @@ def test_units_of_a_recurrent_core_move_and_flip(unroll, key):
     assert trials.groups(symmetry) == trials.alone(5)
     assert len(symmetry.signs) == 1
     params = trials.randomized(params)
-    moved = ob.permute(params, symmetry, ob.random_permutation(symmetry, key=key))
+    moved = ob.permute(params, symmetry, ob.symmetry.random_permutation(symmetry, key=key))
     np.testing.assert_allclose(apply(moved, x), apply(params, x), rtol=1e-4, atol=1e-5)

@@ -13,12 +13,13 @@ torch = pytest.importorskip("torch")
 if find_spec("torchax") is None:  # importing it would change PyTorch for all of the process
     pytest.skip("needs torchax", allow_module_level=True)
 
-import torch_modules as nets  # noqa: E402
-import trials  # noqa: E402
-from torch import nn  # noqa: E402
+import torch_modules as nets
+import trials
+from torch import nn
 
-import onebasin as ob  # noqa: E402
-from onebasin import from_torch, to_torch  # noqa: E402
+import onebasin as ob
+from onebasin import from_torch
+from onebasin.adapters import to_torch
 
 _HEADS = {(4, ()): 2, (4, (4,)): 4}  # for each of two layers: heads, and dimensions within each
 NETWORKS = {
@@ -76,7 +77,7 @@ def test_the_groups_are_those_worked_out_by_hand(name, network):
 def test_a_permuted_network_computes_the_same_in_torch(name, network, key):
     module, apply, params, inputs = network(name)
     symmetry = ob.find_symmetry(apply, params, inputs)
-    moved = ob.permute(params, symmetry, ob.random_permutation(symmetry, key=key))
+    moved = ob.permute(params, symmetry, ob.symmetry.random_permutation(symmetry, key=key))
     assert trials.unmoved(params, moved) == UNMOVED[name]
 
     fresh = NETWORKS[name][0]().eval()
@@ -114,7 +115,7 @@ def test_many_draws_are_mapped_over_and_differentiated(network, key):
     _, apply, params, inputs = network("a convnet")
     symmetry = ob.find_symmetry(apply, params, inputs)
     draws = jax.tree.map(lambda leaf: np.stack([leaf, 2 * leaf]), params)
-    moved = ob.permute(draws, symmetry, ob.random_permutation(symmetry, 2, key=key))
+    moved = ob.permute(draws, symmetry, ob.symmetry.random_permutation(symmetry, 2, key=key))
     mapped = jax.jit(jax.vmap(apply, in_axes=(0, None)))
     np.testing.assert_allclose(mapped(moved, inputs), mapped(draws, inputs), rtol=1e-3, atol=1e-4)
     slopes = jax.grad(lambda params: apply(params, inputs).sum())(params)
@@ -186,7 +187,7 @@ def test_tied_weights_appear_once_and_stay_tied(key):
     # One group: what is read is what is written, on either side of the hidden layer.
     assert trials.groups(symmetry) == trials.alone(6)
     expected = outputs_of(module, TOKENS)
-    moved = ob.permute(params, symmetry, ob.random_permutation(symmetry, key=key))
+    moved = ob.permute(params, symmetry, ob.symmetry.random_permutation(symmetry, key=key))
     to_torch(moved, module)
     assert module.out.weight is module.embedding.weight
     np.testing.assert_array_equal(module.out.weight.detach(), moved["embedding.weight"])

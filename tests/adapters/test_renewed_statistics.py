@@ -17,12 +17,12 @@ if find_spec("torchax") is None:  # importing it would change PyTorch for all of
 pytest.importorskip("flax")
 hk = pytest.importorskip("haiku")
 
-from flax import linen, nnx  # noqa: E402
-from torch import nn  # noqa: E402
-from torch.nn import functional  # noqa: E402
+from flax import linen, nnx
+from torch import nn
+from torch.nn import functional
 
-import onebasin as ob  # noqa: E402
-from onebasin._collections import map_statistics  # noqa: E402
+import onebasin as ob
+from onebasin._collections import map_statistics
 
 INPUTS = (20 + 50 * np.random.default_rng(0).normal(size=(6, 5))).astype(np.float32)
 OTHERS = np.random.default_rng(1).normal(size=(4, 5)).astype(np.float32)

@@ -54,7 +54,7 @@ def test_balanced_weights_are_the_same_and_of_the_same_function(network, library
     def balanced(library):
         layout, symmetry = layout_of(network, library)
         params = layout.write(weights)
-        found = ob.balance(symmetry, params)
+        found = ob.symmetry.balance(symmetry, params)
         before, after = (np.asarray(layout.apply(p, inputs)) for p in (params, found))
         np.testing.assert_allclose(after, before, rtol=0, atol=1e-5 * np.abs(before).max())
         return layout.read(found, shapes)
@@ -74,7 +74,9 @@ def test_the_same_weights_are_pruned_and_the_others_move_alike(network, library,
         layout, symmetry = layout_of(network, library)
         params = layout.write(weights)
         posterior = ob.posterior(ob.Network(lambda key: params, layout.apply, None, symmetry), data)
-        return layout.read(ob.conditional_copies(posterior, params, (0.8, 0.5), key), shapes, 1)
+        return layout.read(
+            ob.pruning.conditional_copies(posterior, params, (0.8, 0.5), key=key), shapes, 1
+        )
 
     found = pruned(library)
     kept = np.concatenate([found[name][1].ravel() != 0 for name in shapes if is_weight(name)])
@@ -90,17 +92,17 @@ def test_the_same_weights_vary_together_in_unit_blocks(network, library, key) ->
     def units(library):
         layout, symmetry = layout_of(network, library)
         blocks = UnitBlocks(ob.Samples(layout.write(draws, 2)), symmetry)
-        drawn = layout.read(blocks.sample(key, 1), shapes, 1)
+        drawn = layout.read(blocks.sample(1, key=key), shapes, 1)
         # Of two samples each unit's weights lie on a line: how far along it is one random number.
         along = [
             ((drawn[name][0] - draws[name][0].mean(0)) / (draws[name][0, 0] - draws[name][0, 1]))
             for name in shapes
             if is_weight(name)
         ]
-        return blocks.num_numbers, np.concatenate([x.ravel() for x in along])
+        return blocks.values_per_weight, np.concatenate([x.ravel() for x in along])
 
-    (num_numbers, found), (expected, plain) = units(library), units("plain")
-    assert num_numbers == expected
+    (values_per_weight, found), (expected, plain) = units(library), units("plain")
+    assert values_per_weight == expected
     together = lambda x: np.isclose(x[:, None], x[None], rtol=1e-3)
     assert together(found).sum() < found.size**2 / 2
     np.testing.assert_array_equal(together(found), together(plain))

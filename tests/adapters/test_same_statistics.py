@@ -16,7 +16,7 @@ pytest.importorskip("flax")
 pytest.importorskip("haiku")
 
 import onebasin as ob
-from onebasin.pruning.prune import pruning_scores
+from onebasin.pruning import pruning_scores
 
 LIBRARIES = ("torch", "equinox", "linen", "nnx", "haiku")
 every_layout = pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def made_of(network: str, library: str):
     samples = ob.Samples(layout.write(draws_of(network), 2))
     aligned = ob.align(samples, symmetry).apply(samples)
     gaussian = ob.summarize(aligned)
-    scores = pruning_scores(gaussian.mean, gaussian, jax.random.key(0))["signal-to-noise"]
+    scores = pruning_scores(gaussian.mean, gaussian, key=jax.random.key(0))["signal-to-noise"]
     return {
         "align": layout.read(aligned.params, shapes, 2),
         "summarize": layout.read(gaussian.mean, shapes),

@@ -11,10 +11,11 @@ torch = pytest.importorskip("torch")
 if find_spec("torchax") is None:  # importing it would change PyTorch for all of the process
     pytest.skip("needs torchax", allow_module_level=True)
 
-from torch import nn  # noqa: E402
+from torch import nn
 
-import onebasin as ob  # noqa: E402
-from onebasin import from_torch, to_torch  # noqa: E402
+import onebasin as ob
+from onebasin import from_torch
+from onebasin.adapters import to_torch
 
 
 class Spectral(nn.Module):
@@ -101,7 +102,7 @@ def test_channels_move_and_torch_computes_the_same(name, key):
     assert set(params) >= dict(module.named_parameters()).keys()
     symmetry = ob.find_symmetry(apply, params, inputs.numpy())
     assert sorted(symmetry.sizes.values()) == sizes, f"\n{symmetry}"
-    moved = ob.permute(params, symmetry, ob.random_permutation(symmetry, key=key))
+    moved = ob.permute(params, symmetry, ob.symmetry.random_permutation(symmetry, key=key))
     other = to_torch(moved, make().eval())
     expected = outputs_of(module, inputs)
     torch.testing.assert_close(outputs_of(other, inputs), expected, rtol=1e-4, atol=1e-5)

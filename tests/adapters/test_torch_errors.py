@@ -10,11 +10,12 @@ torch = pytest.importorskip("torch")
 if find_spec("torchax") is None:  # importing it would change PyTorch for all of the process
     pytest.skip("needs torchax", allow_module_level=True)
 
-import torch_modules as nets  # noqa: E402
-from torch import nn  # noqa: E402
+import torch_modules as nets
+from torch import nn
 
-from onebasin import from_torch, to_torch  # noqa: E402
-from onebasin.adapters.pytorch_environment import jax_environment  # noqa: E402
+from onebasin import from_torch
+from onebasin.adapters import to_torch
+from onebasin.adapters.pytorch_environment import jax_environment
 
 ROW = torch.ones(1, 3)
 

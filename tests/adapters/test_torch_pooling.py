@@ -9,11 +9,12 @@ torch = pytest.importorskip("torch")
 if find_spec("torchax") is None:  # importing it would change PyTorch for all of the process
     pytest.skip("needs torchax", allow_module_level=True)
 
-import torch_modules as nets  # noqa: E402
-from torch import nn  # noqa: E402
+import torch_modules as nets
+from torch import nn
 
-import onebasin as ob  # noqa: E402
-from onebasin import from_torch, to_torch  # noqa: E402
+import onebasin as ob
+from onebasin import from_torch
+from onebasin.adapters import to_torch
 
 DIMENSIONS = (1, 2, 3)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -76,7 +77,7 @@ def assert_channels_move(make, inputs, key):
     apply, params = from_torch(module, inputs)
     symmetry = ob.find_symmetry(apply, params, inputs.numpy())
     assert list(symmetry.sizes.values()) == [5], f"\n{symmetry}"
-    moved = ob.permute(params, symmetry, ob.random_permutation(symmetry, key=key))
+    moved = ob.permute(params, symmetry, ob.symmetry.random_permutation(symmetry, key=key))
     assert not np.array_equal(moved["0.bias"], params["0.bias"])
     with torch.no_grad():
         expected = module(inputs)

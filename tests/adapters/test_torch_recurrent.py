@@ -10,11 +10,12 @@ torch = pytest.importorskip("torch")
 if find_spec("torchax") is None:  # importing it would change PyTorch for all of the process
     pytest.skip("needs torchax", allow_module_level=True)
 
-import torch_modules as nets  # noqa: E402
-from torch import nn  # noqa: E402
+import torch_modules as nets
+from torch import nn
 
-import onebasin as ob  # noqa: E402
-from onebasin import from_torch, to_torch  # noqa: E402
+import onebasin as ob
+from onebasin import from_torch
+from onebasin.adapters import to_torch
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 HIDDEN, PROJECTED = 4, 2
@@ -115,7 +116,7 @@ def test_every_unit_moves_and_flips_and_torch_computes_the_same(name):
     # One sign a group: that of its state.
     assert sorted(sign.group for sign in symmetry.signs.values()) == sorted(symmetry.sizes)
 
-    moves = ob.random_permutation(symmetry, key=jax.random.key(2))
+    moves = ob.symmetry.random_permutation(symmetry, key=jax.random.key(2))
     with torch.no_grad():
         expected = module(inputs)
         for moved in (flip(symmetry, params), ob.permute(params, symmetry, moves)):

@@ -11,10 +11,10 @@ torch = pytest.importorskip("torch")
 if find_spec("torchax") is None:  # importing it would change PyTorch for all of the process
     pytest.skip("needs torchax", allow_module_level=True)
 
-from torch import nn  # noqa: E402
+from torch import nn
 
-import onebasin as ob  # noqa: E402
-from onebasin import _trees  # noqa: E402
+import onebasin as ob
+from onebasin import _trees
 
 INPUTS = np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32)
 COUNTERS = {"1.num_batches_tracked", "3.num_batches_tracked"}
@@ -57,7 +57,7 @@ def test_a_symmetry_is_found_for_it_and_permutes_it(made, key) -> None:
     _, apply, params, saved = made
     symmetry = ob.find_symmetry(apply, saved, INPUTS)
     assert symmetry == ob.find_symmetry(apply, params, INPUTS)
-    permutation = ob.random_permutation(symmetry, key=key)
+    permutation = ob.symmetry.random_permutation(symmetry, key=key)
     moved = ob.permute(saved, symmetry, permutation)
     assert_equal(moved, ob.permute(params, symmetry, permutation))
     assert ob.verify(symmetry, apply, saved, INPUTS).symmetry == symmetry
@@ -82,18 +82,18 @@ def test_it_is_written_back_and_counters_stay(made) -> None:
     module, _, params, saved = made
     fresh = copy.deepcopy(module_of(2))
     fresh[1].num_batches_tracked += 7
-    ob.to_torch(saved, fresh)
+    ob.adapters.to_torch(saved, fresh)
     for name, tensor in fresh.state_dict().items():
         expected = 8 if name == "1.num_batches_tracked" else module.state_dict()[name]
         assert torch.equal(tensor, torch.as_tensor(expected))
-    with_batch = ob.to_torch(params, module_of(2))
+    with_batch = ob.adapters.to_torch(params, module_of(2))
     assert torch.equal(with_batch[1].running_mean, module[1].running_mean)
 
 
 def test_names_of_another_module_are_told_by_a_few_that_differ(made) -> None:
     module, apply, params, saved = made
     wrapped = {f"module.{name}": leaf for name, leaf in saved.items()}
-    for use in (lambda: ob.to_torch(wrapped, module), lambda: apply(wrapped, INPUTS)):
+    for use in (lambda: ob.adapters.to_torch(wrapped, module), lambda: apply(wrapped, INPUTS)):
         with pytest.raises(ValueError, match=r"Missing: .* more\. Unexpected: .*'module\.") as told:
             use()
         assert str(told.value).count("'module.") == 5

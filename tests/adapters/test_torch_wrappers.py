@@ -11,9 +11,10 @@ torch = pytest.importorskip("torch")
 if find_spec("torchax") is None:  # importing it would change PyTorch for all of the process
     pytest.skip("needs torchax", allow_module_level=True)
 
-from torch import nn  # noqa: E402
+from torch import nn
 
-from onebasin import find_symmetry, from_torch, to_torch  # noqa: E402
+from onebasin import find_symmetry, from_torch
+from onebasin.adapters import to_torch
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch.compile's own
 

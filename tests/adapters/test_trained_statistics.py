@@ -12,10 +12,10 @@ torch = pytest.importorskip("torch")
 if find_spec("torchax") is None:  # importing it would change PyTorch for all of the process
     pytest.skip("needs torchax", allow_module_level=True)
 
-from torch import nn  # noqa: E402
+from torch import nn
 
-import onebasin as ob  # noqa: E402
-from onebasin._collections import map_statistics, statistics_in  # noqa: E402
+import onebasin as ob
+from onebasin._collections import map_statistics, statistics_in
 
 NUM_TRAIN, WIDTH, EPOCHS = 1400, 16, 4
 
@@ -117,7 +117,7 @@ def test_halfway_networks_classify_as_if_statistics_had_no_part_in_matching(pair
 @pytest.mark.slow
 def test_a_summary_of_two_networks_predicts_without_nan(pair, key) -> None:
     gaussian = ob.summarize(ob.align(pair.samples, pair.symmetry).apply(pair.samples))
-    draws = gaussian.sample(key, 50)
+    draws = gaussian.sample(50, key=key)
     outputs = jax.jit(jax.vmap(pair.apply, (0, None)))(draws, pair.test.inputs)
     assert np.isfinite(outputs).all()
     assert statistics_in(draws)

@@ -13,17 +13,12 @@ import strategies
 from hypothesis import given
 
 from onebasin import _trees
-from onebasin.alignment import problem
-from onebasin.alignment.align import Alignment, align
+from onebasin.alignment import Alignment, Round, align, problem, to, to_densest, to_first, to_mean
 from onebasin.alignment.iteration import match_to
-from onebasin.alignment.problem import Round
-from onebasin.alignment.reference import to, to_densest, to_first, to_mean
-from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
-from onebasin.models.mlp import mlp
+from onebasin.gaussians import DiagonalGaussian, summarize
+from onebasin.networks import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.permutation import Permutation
-from onebasin.symmetry.permute import permute
-from onebasin.symmetry.random_permutation import random_permutation
+from onebasin.symmetry import Permutation, permute, random_permutation
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 

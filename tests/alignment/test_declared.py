@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import onebasin as ob
-from onebasin import Alignment, Axes, Network, Place, Samples, Sign, Symmetry, align, posterior
+from onebasin import Alignment, Axes, Network, Samples, Symmetry, align, posterior
+from onebasin.symmetry import Place, Sign
 from onebasin.symmetry.axes import Function
 
 SHAPES = {"w": (6, 6), "b": (6,), "v": (6, 3)}

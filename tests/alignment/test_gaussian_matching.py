@@ -9,15 +9,11 @@ import strategies
 from hypothesis import given, settings, strategies as st
 
 from onebasin import _trees
-from onebasin.alignment.align import align
-from onebasin.alignment.gaussian_matching import gaussian_matching
-from onebasin.alignment.reference import to, to_mean
-from onebasin.alignment.weight_matching import weight_matching
-from onebasin.gaussians.gaussian import DiagonalGaussian
-from onebasin.models.mlp import mlp
+from onebasin.alignment import align, gaussian_matching, to, to_mean, weight_matching
+from onebasin.gaussians import DiagonalGaussian
+from onebasin.networks import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.permute import permute
-from onebasin.symmetry.random_permutation import random_permutation
+from onebasin.symmetry import permute, random_permutation
 
 NETWORKS = {1: mlp(2, (5,), 2), 2: mlp(2, (5, 4), 2)}
 
@@ -117,7 +113,7 @@ def test_units_that_one_noisy_weight_hides_from_weight_matching_are_found(key) -
     std = jax.tree.map(lambda leaf: np.full_like(leaf, 1e-3), fit)
     std["hidden_0"]["kernel"][1] = 5.0
     gaussian = DiagonalGaussian(fit, std)
-    draws = jax.tree.map(lambda leaf: np.asarray(leaf)[None], gaussian.sample(key, 50))
+    draws = jax.tree.map(lambda leaf: np.asarray(leaf)[None], gaussian.sample(50, key=key))
     planted = random_permutation(network.symmetry, 1, 50, key=key)
     samples = Samples(permute(draws, network.symmetry, planted))
     share = {}

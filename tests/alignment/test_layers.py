@@ -8,15 +8,12 @@ from hypothesis import given, settings
 from nested_networks import INPUTS, PARAMS, attention, random_params
 
 from onebasin import _trees
-from onebasin.alignment.align import align
+from onebasin.alignment import align, to
 from onebasin.alignment.layers import layer_by_layer
 from onebasin.alignment.matching import match, objective
-from onebasin.alignment.reference import to
-from onebasin.models.mlp import mlp
+from onebasin.networks import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.discovery.find import find_symmetry
-from onebasin.symmetry.permute import permute
-from onebasin.symmetry.random_permutation import random_permutation
+from onebasin.symmetry import find_symmetry, permute, random_permutation
 
 DEEP = mlp(4, (6, 5, 6), 3, "tanh")
 NESTED = find_symmetry(attention, PARAMS, INPUTS)
@@ -45,7 +42,7 @@ def test_permuted_copies_are_matched_without_any_descent(kind: str, seed: int) -
 def test_each_draw_takes_the_better_of_two_starts() -> None:
     samples = strategies.random_samples(DEEP, 0, 2, 20)
     reference = strategies.make_case(DEEP, 1).params
-    symmetry, draws = DEEP.symmetry, samples.draws()
+    symmetry, draws = DEEP.symmetry, samples.flatten()
     whole = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), reference)
     value = lambda start: objective(
         symmetry, whole, draws, match(symmetry, whole, draws, start).permutation
@@ -66,6 +63,6 @@ def test_a_group_that_no_settled_array_lists_is_matched_by_all_arrays() -> None:
         "hidden_1": {"kernel": np.arange(9.0).reshape(3, 3) ** 2, "bias": np.zeros(3)},
         "out": {"kernel": np.zeros((3, 2)), "bias": np.zeros(2)},
     }
-    draws = Samples(jax.tree.map(lambda leaf: leaf[None, None], params)).draws()
+    draws = Samples(jax.tree.map(lambda leaf: leaf[None, None], params)).flatten()
     found = layer_by_layer(symmetry, params, draws)
     assert all((p == np.arange(3)).all() for p in found.units.values())

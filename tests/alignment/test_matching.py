@@ -8,13 +8,11 @@ import strategies
 from hypothesis import given, settings, strategies as st
 
 from onebasin import _trees
-from onebasin.alignment.align import align
+from onebasin.alignment import align, to, weight_matching
 from onebasin.alignment.matching import match, objective
-from onebasin.alignment.reference import to
-from onebasin.alignment.weight_matching import weight_matching
-from onebasin.models.mlp import mlp
-from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.permutation import Permutation
+from onebasin.networks import mlp
+from onebasin.symmetry import Permutation, Symmetry
+from onebasin.symmetry.axes import Axes
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 
@@ -25,7 +23,7 @@ RECURRENT = {"in": Axes(None, "h"), "mix": Axes("h", "h"), "gate": Axes("h", Non
 def layers_problem(seed: int, depth: int, units: int = 4):
     """The symmetry of a network, a target and draws that share nothing with it, in float64."""
     network = mlp(2, (units,) * depth, 2)
-    draws = strategies.random_samples(network, seed, 1, NUM_DRAWS + 1, np.float64).draws()
+    draws = strategies.random_samples(network, seed, 1, NUM_DRAWS + 1, np.float64).flatten()
     target = jax.tree.map(lambda leaf: leaf[0], draws)
     start = random_start(np.random.default_rng(seed), network.symmetry)
     return network.symmetry, target, jax.tree.map(lambda leaf: leaf[1:], draws), start
@@ -148,7 +146,7 @@ def compare_with_brute_force(dtype, num_references: int, precision: float) -> No
         samples = strategies.random_samples(network, seeds[0], 1, 10, dtype)
         reference = strategies.make_case(network, seeds[1], dtype=dtype).params
         found = align(samples, network.symmetry, weight_matching(), to(reference))
-        best = best_by_brute_force(reference, samples.draws())
+        best = best_by_brute_force(reference, samples.flatten())
         np.testing.assert_allclose(found.objective[0], best, rtol=0, atol=precision)
 
 

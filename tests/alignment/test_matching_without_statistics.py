@@ -7,8 +7,7 @@ import pytest
 
 import onebasin as ob
 from onebasin._collections import map_statistics, statistics_in, without_statistics
-from onebasin.gaussians.compare import mean_over_weights
-from onebasin.gaussians.factor_analysis import factor_analysis
+from onebasin.gaussians import factor_analysis, mean_over_weights
 
 HIDDEN = 6
 INPUTS = np.random.default_rng(9).normal(size=(8, 4)).astype(np.float32)
@@ -49,9 +48,11 @@ MATCHINGS = {
     "weights": ob.weight_matching,
     "importance": lambda: ob.weight_matching({"weights": IMPORTANCE, "statistics": ZEROS}),
     "importance of weights": lambda: ob.weight_matching({"weights": IMPORTANCE}),
-    "gaussian": ob.gaussian_matching,
-    "given gaussian": lambda: ob.gaussian_matching(gaussian_of(samples_of(5, 1e6))),
-    "mixed": lambda: ob.mixed_matching([ob.weight_matching(), ob.gaussian_matching()], [1.0, 0.1]),
+    "gaussian": ob.alignment.gaussian_matching,
+    "given gaussian": lambda: ob.alignment.gaussian_matching(gaussian_of(samples_of(5, 1e6))),
+    "mixed": lambda: ob.alignment.mixed_matching(
+        [ob.weight_matching(), ob.alignment.gaussian_matching()], [1.0, 0.1]
+    ),
 }
 
 
@@ -70,7 +71,7 @@ def test_huge_statistics_change_no_permutation_and_travel_with_their_units(name,
 
 def test_activations_are_those_of_the_whole_network(symmetry) -> None:
     group = next(iter(symmetry.sizes))
-    matching = ob.activation_matching(lambda params: {group: hidden(params, INPUTS)})
+    matching = ob.alignment.activation_matching(lambda params: {group: hidden(params, INPUTS)})
     ordinary = samples_of(1)
     other = ob.Samples({**ordinary.params, "statistics": samples_of(2, 3.0).params["statistics"]})
     found, expected = (ob.align(s, symmetry, matching).permutation for s in (other, ordinary))
@@ -80,22 +81,22 @@ def test_activations_are_those_of_the_whole_network(symmetry) -> None:
 def test_transpositions_and_diagnostics_do_not_see_statistics(symmetry) -> None:
     ordinary, huge = samples_of(1), samples_of(1, 1e6)
     for measure in (
-        lambda s: ob.transpositions_between_chains(s, symmetry, ob.weight_matching()),
-        lambda s: ob.transpositions_by_lag(s, symmetry, ob.weight_matching()),
-        ob.weight_convergence,
+        lambda s: ob.alignment.transpositions_between_chains(s, symmetry, ob.weight_matching()),
+        lambda s: ob.alignment.transpositions_by_lag(s, symmetry, ob.weight_matching()),
+        ob.diagnostics.weight_convergence,
     ):
         assert measure(huge) == measure(ordinary)
 
 
 def test_null_draws_keep_statistics_that_could_be(symmetry, key) -> None:
     ordinary, huge = samples_of(1), samples_of(1, 1e6)
-    noise = ob.null_draws(huge, symmetry, key=key)
+    noise = ob.alignment.null_draws(huge, symmetry, key=key)
     assert (noise.params["statistics"]["var"] > 0).all()
     floors = [ob.null_floor(samples, symmetry, key=key) for samples in (huge, ordinary)]
     assert not any(leaf.any() for leaf in floors[0].std["statistics"].values())
-    assert ob.rms(floors[0].std) == ob.rms(floors[1].std)
-    assert ob.rms(floors[0].std) == ob.rms(without_statistics(floors[0].std))
-    tested = ob.std_significance(huge, symmetry, key=key).tested
+    assert ob.alignment.rms(floors[0].std) == ob.alignment.rms(floors[1].std)
+    assert ob.alignment.rms(floors[0].std) == ob.alignment.rms(without_statistics(floors[0].std))
+    tested = ob.alignment.std_significance(huge, symmetry, key=key).tested
     assert not any(leaf.any() for leaf in tested["statistics"].values())
     assert all(leaf.all() for leaf in tested["weights"].values())
 
@@ -103,20 +104,20 @@ def test_null_draws_keep_statistics_that_could_be(symmetry, key) -> None:
 def test_distances_between_gaussians_are_those_of_weights(symmetry) -> None:
     p, q = (ob.summarize(samples_of(seed, 1e6)) for seed in (1, 2))
     near, far = (ob.summarize(samples_of(seed)) for seed in (1, 2))
-    for distance in (ob.kl_divergence, ob.wasserstein2):
+    for distance in (ob.gaussians.kl_divergence, ob.gaussians.wasserstein2):
         assert not statistics_in(distance(p, q))
         assert mean_over_weights(distance(p, q)) == mean_over_weights(distance(near, far))
-    brought = ob.bring_to(p.mean, q, symmetry, ob.weight_matching())
+    brought = ob.alignment.bring_to(q, symmetry, ob.weight_matching(), p.mean)
     assert set(brought.mean["statistics"]["var"]) == set(q.mean["statistics"]["var"])
 
 
 @pytest.mark.parametrize("fit", [lambda s: ob.summarize(s, 2), lambda s: factor_analysis(s, 2)])
 def test_low_rank_gaussians_hold_statistics_at_their_mean(fit, key) -> None:
     ordinary, huge = fit(samples_of(1)), fit(samples_of(1, 1e6))
-    assert huge.num_numbers == ordinary.num_numbers
+    assert huge.values_per_weight == ordinary.values_per_weight
     np.testing.assert_allclose(huge.residual_share, ordinary.residual_share, rtol=1e-6)
     jax.tree.map(np.testing.assert_array_equal, huge.factor["weights"], ordinary.factor["weights"])
-    draws = huge.sample(key, 3)["statistics"]
+    draws = huge.sample(3, key=key)["statistics"]
     jax.tree.map(
         lambda d, m: np.testing.assert_array_equal(d, np.stack([m] * 3)),
         draws, huge.mean["statistics"],
@@ -132,7 +133,7 @@ def test_summaries_are_a_point_mass_in_statistics(key) -> None:
     mean = samples.mean()
     jax.tree.map(np.testing.assert_array_equal, gaussian.mean, mean)
     assert not any(leaf.any() for leaf in gaussian.std["statistics"].values())
-    draws = gaussian.sample(key, 5)
+    draws = gaussian.sample(5, key=key)
     assert np.isfinite(jax.vmap(apply, (0, None))(draws, INPUTS)).all()
     one = samples.draw(0, 0)
     assert np.isfinite(gaussian.log_prob(one))

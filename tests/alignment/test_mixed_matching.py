@@ -6,13 +6,15 @@ import pytest
 import strategies
 from hypothesis import given, settings, strategies as st
 
-from onebasin.alignment.activation_matching import activation_matching
-from onebasin.alignment.align import align
-from onebasin.alignment.gaussian_matching import gaussian_matching
-from onebasin.alignment.mixed_matching import mixed_matching
-from onebasin.alignment.reference import to
-from onebasin.alignment.weight_matching import weight_matching
-from onebasin.models.mlp import mlp
+from onebasin.alignment import (
+    activation_matching,
+    align,
+    gaussian_matching,
+    mixed_matching,
+    to,
+    weight_matching,
+)
+from onebasin.networks import mlp
 
 CASE = strategies.make_case(mlp(3, (5,), 2), 0)
 SAMPLES = strategies.random_samples(CASE.network, 1, 1, 6)
@@ -40,12 +42,12 @@ def test_the_objective_is_the_weighted_sum_and_no_part_alone_does_better(weights
 
 def value(matching, permutation) -> np.ndarray:
     """The objective of each draw, from the definition of a matching."""
-    from onebasin.symmetry.permute import permute
+    from onebasin.symmetry import permute
 
     alone = matching.features(jax.tree.map(lambda leaf: leaf[None], CASE.params))
     features = jax.tree.map(lambda leaf: np.asarray(leaf[0], np.float64), alone)
     moved = permute(
-        matching.features(SAMPLES.draws()), matching.symmetry(CASE.network.symmetry), permutation
+        matching.features(SAMPLES.flatten()), matching.symmetry(CASE.network.symmetry), permutation
     )
     products = jax.tree.map(
         lambda r, x: (np.asarray(x, np.float64) * r).reshape(6, -1).sum(axis=1),

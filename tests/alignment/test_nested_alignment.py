@@ -9,18 +9,21 @@ import strategies
 from hypothesis import given, settings
 from nested_networks import INPUTS, PARAMS, attention, random_params
 
-from onebasin.alignment.activation_matching import activation_matching
-from onebasin.alignment.align import Alignment, align
-from onebasin.alignment.gaussian_matching import gaussian_matching
+from onebasin.alignment import (
+    Alignment,
+    activation_matching,
+    align,
+    gaussian_matching,
+    null_floor,
+    rms,
+    std_significance,
+    to_first,
+    to_mean,
+)
 from onebasin.alignment.matching import match, objective
-from onebasin.alignment.null import null_floor, rms
-from onebasin.alignment.reference import to_first, to_mean
-from onebasin.alignment.significance import std_significance
 from onebasin.samples import Samples
-from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.discovery.find import find_symmetry
-from onebasin.symmetry.permute import permute
-from onebasin.symmetry.random_permutation import random_permutation
+from onebasin.symmetry import Symmetry, find_symmetry, permute, random_permutation
+from onebasin.symmetry.axes import Axes
 
 FOUND = find_symmetry(attention, PARAMS, INPUTS)
 HEADS = Symmetry.of(

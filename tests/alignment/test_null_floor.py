@@ -5,13 +5,10 @@ import numpy as np
 import pytest
 import strategies
 
-from onebasin.alignment.align import align
-from onebasin.alignment.null import null_draws, null_floor, rms
-from onebasin.alignment.reference import to_densest, to_first, to_mean
-from onebasin.models.mlp import mlp
+from onebasin.alignment import align, null_draws, null_floor, rms, to_densest, to_first, to_mean
+from onebasin.networks import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.permute import permute
-from onebasin.symmetry.random_permutation import random_permutation
+from onebasin.symmetry import permute, random_permutation
 
 
 def prior_draws(network, num_draws: int, seed: int = 0) -> Samples:

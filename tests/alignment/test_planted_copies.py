@@ -17,12 +17,11 @@ from onebasin import (
     find_symmetry,
     mlp,
     permute,
-    random_permutation,
-    rms,
     summarize,
 )
-from onebasin._types import Params
-from onebasin.alignment.reference import to
+from onebasin.alignment import rms, to
+from onebasin.symmetry import random_permutation
+from onebasin.types import Params
 
 NUM_COPIES, INPUTS, OUTPUTS = 100, 5, 3
 SEQUENCES = np.ones((2, 4, INPUTS), np.float32)

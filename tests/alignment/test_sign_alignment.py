@@ -10,25 +10,26 @@ from hypothesis import given, settings, strategies as st
 from nested_networks import INPUTS, PARAMS, attention, random_params
 
 from onebasin import _trees
-from onebasin.alignment.activation_matching import activation_matching
-from onebasin.alignment.align import Alignment, align
-from onebasin.alignment.bring import (
+from onebasin.alignment import (
+    Alignment,
+    activation_matching,
+    align,
     bring_to,
+    gaussian_matching,
+    mixed_matching,
+    null_draws,
+    null_floor,
+    rms,
+    to,
+    weight_matching,
 )
-from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.matching import match, objective
-from onebasin.alignment.mixed_matching import mixed_matching
-from onebasin.alignment.null import null_draws, null_floor, rms
-from onebasin.alignment.reference import to
 from onebasin.alignment.sign_matching import best_signs
-from onebasin.alignment.weight_matching import weight_matching
-from onebasin.gaussians.gaussian import DiagonalGaussian
-from onebasin.models.mlp import mlp
+from onebasin.gaussians import DiagonalGaussian
+from onebasin.networks import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry
-from onebasin.symmetry.discovery.find import find_symmetry
-from onebasin.symmetry.permute import permute
-from onebasin.symmetry.random_permutation import random_permutation
+from onebasin.symmetry import Symmetry, find_symmetry, permute, random_permutation
+from onebasin.symmetry.axes import Axes, Place, Sign
 
 DEPTHS = {"one hidden layer": (12,), "two hidden layers": (8, 6)}
 CASES = {
@@ -180,7 +181,7 @@ def test_a_gaussian_is_brought_to_a_network_by_the_signs_of_its_mean(key: jax.Ar
     away = DiagonalGaussian(
         permute(case.params, symmetry, planted), permute(std, symmetry.with_signs([]), planted)
     )
-    back = bring_to(case.params, away, symmetry, weight_matching())
+    back = bring_to(away, symmetry, weight_matching(), case.params)
     jax.tree.map(np.testing.assert_array_equal, (back.mean, back.std), (case.params, std))
 
 

@@ -7,19 +7,19 @@ import pytest
 import strategies
 from hypothesis import given, settings
 
-from onebasin.alignment.effective_size import std_ess
-from onebasin.alignment.null import null_draws
-from onebasin.alignment.reference import to_first
-from onebasin.alignment.significance import (
+from onebasin.alignment import (
     Significance,
-    compare_with_nulls,
-    num_null_draws,
+    null_draws,
     significant_share,
     std_significance,
+    to_first,
 )
-from onebasin.models.mlp import mlp
+from onebasin.alignment.effective_size import std_ess
+from onebasin.alignment.significance import compare_with_nulls, num_null_draws
+from onebasin.networks import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.axes import Axes, Symmetry
+from onebasin.symmetry import Symmetry
+from onebasin.symmetry.axes import Axes
 
 NETWORK = mlp(2, (13,), 2)
 NUM_TESTED = 2 * 13 + 13 + 13 * 2

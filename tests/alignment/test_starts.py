@@ -6,14 +6,11 @@ import pytest
 import strategies
 
 from onebasin import _trees
-from onebasin.alignment.align import align
-from onebasin.alignment.problem import Problem, Round
-from onebasin.alignment.reference import to_first, to_mean
-from onebasin.alignment.weight_matching import weight_matching
-from onebasin.gaussians.gaussian import summarize
-from onebasin.models.mlp import mlp
+from onebasin.alignment import Problem, Round, align, to_first, to_mean, weight_matching
+from onebasin.gaussians import summarize
+from onebasin.networks import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.permute import permute
+from onebasin.symmetry import permute
 
 NETWORK = mlp(3, (6, 5), 2, "tanh")
 
@@ -76,22 +73,23 @@ def test_a_start_of_another_network_is_refused(samples: Samples) -> None:
 
 
 def test_chains_are_matched_by_way_of_their_own_means(samples: Samples) -> None:
-    problem = Problem(NETWORK.symmetry, weight_matching(), _trees.to_host(samples.draws()))
+    problem = Problem(NETWORK.symmetry, weight_matching(), _trees.to_host(samples.flatten()))
     flat = to_mean(by_chain=True, tolerance=0.0).chain_by_chain(problem, samples)
     found = jax.tree.map(lambda p: p.reshape(2, 12, -1), flat)
     own = [
-        align(samples.chains(c), NETWORK.symmetry, reference=to_mean(tolerance=0.0)) for c in (0, 1)
+        align(samples.select_chains(c), NETWORK.symmetry, reference=to_mean(tolerance=0.0))
+        for c in (0, 1)
     ]
     means = Samples(
         jax.tree.map(lambda *leaves: np.stack(leaves)[:, None], *[one.reference for one in own])
     )
     between = align(means, NETWORK.symmetry, reference=to_mean(tolerance=0.0))
     for chain in (0, 1):
-        by_hand = own[chain].apply(samples.chains(chain)).params
+        by_hand = own[chain].apply(samples.select_chains(chain)).params
         last = jax.tree.map(lambda p, c=chain: np.repeat(p[c], 12, 0)[None], between.permutation)
         here = found[chain : chain + 1]
         assert_same(
-            permute(samples.chains(chain).params, NETWORK.symmetry, here),
+            permute(samples.select_chains(chain).params, NETWORK.symmetry, here),
             permute(by_hand, NETWORK.symmetry, last),
         )
 
@@ -112,7 +110,7 @@ def test_copies_of_one_network_in_several_chains_come_together(key) -> None:
 
 
 def test_one_chain_goes_by_way_of_itself(samples: Samples) -> None:
-    alone = samples.chains(0)
+    alone = samples.select_chains(0)
     first, second = (
         align(alone, NETWORK.symmetry, reference=to_mean(by_chain=by_chain, tolerance=0.0))
         for by_chain in (True, False)

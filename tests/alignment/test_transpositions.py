@@ -8,18 +8,11 @@ import pytest
 import strategies
 
 from onebasin import _trees
-from onebasin.alignment.transpositions import (
-    transpositions_between_chains,
-    transpositions_by_lag,
-    transpositions_to,
-)
-from onebasin.alignment.weight_matching import weight_matching
-from onebasin.models.mlp import mlp
-from onebasin.models.vit import vit
+from onebasin.alignment import transpositions_between_chains, transpositions_by_lag, weight_matching
+from onebasin.alignment.transpositions import transpositions_to
+from onebasin.networks import mlp, vit
 from onebasin.samples import Samples
-from onebasin.symmetry.permutation import Permutation
-from onebasin.symmetry.permute import permute
-from onebasin.symmetry.random_permutation import random_num_transpositions, random_permutation
+from onebasin.symmetry import Permutation, permute, random_num_transpositions, random_permutation
 
 NUM_UNITS = 8
 

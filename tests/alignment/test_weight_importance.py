@@ -7,10 +7,8 @@ import pytest
 import strategies
 from hypothesis import given, settings
 
-from onebasin.alignment.align import align
-from onebasin.alignment.reference import to
-from onebasin.alignment.weight_matching import weight_matching
-from onebasin.models.mlp import mlp
+from onebasin.alignment import align, to, weight_matching
+from onebasin.networks import mlp
 
 NETWORK = mlp(3, (4,), 2)
 

@@ -13,18 +13,22 @@ from hypothesis import given, settings
 
 import onebasin.alignment
 from onebasin import _trees
-from onebasin.alignment.activation_matching import activation_matching
-from onebasin.alignment.align import align
-from onebasin.alignment.gaussian_matching import gaussian_matching
-from onebasin.alignment.matching import Matching, match
-from onebasin.alignment.mixed_matching import mixed_matching
-from onebasin.alignment.reference import to, to_first, to_mean
-from onebasin.alignment.weight_matching import weight_matching
-from onebasin.gaussians.gaussian import summarize
-from onebasin.models.mlp import mlp
+from onebasin.alignment import (
+    Matching,
+    activation_matching,
+    align,
+    gaussian_matching,
+    mixed_matching,
+    to,
+    to_first,
+    to_mean,
+    weight_matching,
+)
+from onebasin.alignment.matching import match
+from onebasin.gaussians import summarize
+from onebasin.networks import mlp
 from onebasin.samples import Samples
-from onebasin.symmetry.permutation import Permutation
-from onebasin.symmetry.permute import permute
+from onebasin.symmetry import Permutation, permute
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 
@@ -93,7 +97,7 @@ def test_every_public_builder_of_a_matching_is_in_the_list() -> None:
 def test_a_matching_is_named_and_its_features_list_the_units_of_every_group(case, matching) -> None:
     assert isinstance(matching, Matching)
     assert matching.name
-    draws = strategies.random_samples(case.network, 1, 1, 3).draws()
+    draws = strategies.random_samples(case.network, 1, 1, 3).flatten()
     features, symmetry = matching.features(draws), matching.symmetry(case.network.symmetry)
     assert symmetry.sizes == case.network.symmetry.sizes
     symmetry.check(features, num_batch_axes=1)
@@ -105,7 +109,7 @@ def test_a_matching_is_named_and_its_features_list_the_units_of_every_group(case
 @every_small_matching
 def test_features_of_permuted_params_are_the_permuted_features(case, matching, key) -> None:
     samples, planted = strategies.permuted_copies(case, key, 1, 4)
-    found = matching.features(samples.draws())
+    found = matching.features(samples.flatten())
     single = matching.features(jax.tree.map(lambda leaf: leaf[None], case.params))
     repeated = jax.tree.map(lambda leaf: np.repeat(leaf, 4, axis=0), single)
     flat = jax.tree.map(lambda p: p.reshape(4, -1), planted)
@@ -220,7 +224,7 @@ def test_a_planted_permutation_is_found_under_small_noise_with_one_hidden_layer(
 @with_one_layer
 def test_features_that_are_not_finite_are_refused(matching) -> None:
     network = SMALL["one layer"].network
-    draws = strategies.random_samples(network, 1, 1, 3).draws()
+    draws = strategies.random_samples(network, 1, 1, 3).flatten()
     draws["hidden_0"]["bias"][1, 2] = np.nan
     features = matching.features(draws)
     target = matching.target(jax.tree.map(lambda leaf: leaf[0], features))

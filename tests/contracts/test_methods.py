@@ -12,13 +12,19 @@ import numpy as np
 import optax
 import pytest
 
-import onebasin.inference
-from onebasin.gaussians.gaussian import DiagonalGaussian
-from onebasin.inference.ensemble import deep_ensemble
-from onebasin.inference.hmc import hmc
-from onebasin.inference.method import Method, inits
-from onebasin.inference.sample import Progress, sample
-from onebasin.inference.vi import mean_field_vi, mean_logdensity, refine
+import onebasin.methods
+from onebasin.gaussians import DiagonalGaussian
+from onebasin.methods import (
+    Method,
+    Progress,
+    deep_ensemble,
+    hmc,
+    inits,
+    mean_field_vi,
+    mean_logdensity,
+    refine,
+    sample,
+)
 from onebasin.samples import Samples
 
 KEY = jax.random.key(7)
@@ -140,12 +146,12 @@ def run(contract: Contract, *, key=KEY, positions=None, num_draws=NUM_DRAWS, **o
 
     samples = sample(
         contract.build(counted),
-        key,
         starts() if positions is None else positions,
         num_draws,
         progress=listen,
         on_chunk=chunks.append,
         **options,
+        key=key,
     )
     return Run(samples, chunks, told, num_traces)
 
@@ -181,7 +187,7 @@ def largest_difference(first: Samples, second: Samples) -> float:
 
 def test_the_list_of_methods_is_complete() -> None:
     found = set()
-    for module in pkgutil.iter_modules(onebasin.inference.__path__, "onebasin.inference."):
+    for module in pkgutil.iter_modules(onebasin.methods.__path__, "onebasin.methods."):
         members = vars(importlib.import_module(module.name))
         for name, member in members.items():
             is_here = inspect.isfunction(member) and member.__module__ == module.name
@@ -223,12 +229,14 @@ def test_warm_up_is_as_long_as_asked_for(contract: Contract) -> None:
 def test_another_key_gives_other_draws(contract: Contract, base: Run) -> None:
     other = run(contract, num_chunks=1, key=jax.random.key(8)).samples
     for chain in range(NUM_CHAINS):
-        assert largest_difference(other.chains(chain), base.samples.chains(chain)) > 1e-6
+        assert (
+            largest_difference(other.select_chains(chain), base.samples.select_chains(chain)) > 1e-6
+        )
 
 
 def test_chains_that_begin_alike_still_draw_apart(base: Run) -> None:
     jax.tree.map(lambda leaf: np.testing.assert_array_equal(leaf[1], leaf[2]), starts())
-    assert largest_difference(base.samples.chains(1), base.samples.chains(2)) > 1e-6
+    assert largest_difference(base.samples.select_chains(1), base.samples.select_chains(2)) > 1e-6
 
 
 def test_the_same_key_gives_the_same_draws_in_any_number_of_chunks(
@@ -251,7 +259,7 @@ def test_the_draws_of_a_chain_do_not_depend_on_the_chains_beside_it(
 ) -> None:
     alone = run(contract, positions=starts(1), num_chunks=2)
     assert alone.samples.num_chains == 1
-    assert_same(alone.samples, base.samples.chains(0), rtol=1e-4)
+    assert_same(alone.samples, base.samples.select_chains(0), rtol=1e-4)
 
 
 def test_thinning_by_three_takes_every_third_draw_of_the_same_run(base: Run, thinned: Run) -> None:
@@ -329,9 +337,9 @@ def test_a_method_that_is_made_again_is_not_compiled_again(contract: Contract) -
         num_traces += 1
         return contract.logdensity(*arguments)
 
-    first = sample(contract.build(counted), KEY, starts(1), 1, num_chunks=1)
+    first = sample(contract.build(counted), starts(1), 1, num_chunks=1, key=KEY)
     traced = num_traces
-    again = sample(contract.build(counted), KEY, starts(1), 1, num_chunks=1)
+    again = sample(contract.build(counted), starts(1), 1, num_chunks=1, key=KEY)
     assert 0 < traced == num_traces
     assert_same(first, again)
 
@@ -360,20 +368,20 @@ def test_a_gaussian_method_hands_over_the_gaussian_it_drew_from(
 def test_positions_that_are_not_finite_are_refused_by_name(contract: Contract, bad) -> None:
     positions = starts() | {"b": jnp.asarray([0.0, bad, 0.0])}
     with pytest.raises(ValueError, match=r"positions must be finite\. Got NaN or infinity in b"):
-        sample(contract.build(), KEY, positions, NUM_DRAWS)
+        sample(contract.build(), positions, NUM_DRAWS, key=KEY)
 
 
 @pytest.mark.parametrize("b", [jnp.zeros(2), jnp.zeros(())])
 def test_positions_that_disagree_in_chains_are_refused(contract: Contract, b) -> None:
     with pytest.raises(ValueError, match=r"must lead with the same chain axis\. Got \{'b'"):
-        sample(contract.build(), KEY, starts() | {"b": b}, NUM_DRAWS)
+        sample(contract.build(), starts() | {"b": b}, NUM_DRAWS, key=KEY)
 
 
 @pytest.mark.parametrize("name", ["num_draws", "thin", "num_chunks", "batch_size"])
 def test_counts_below_one_are_refused(contract: Contract, name: str) -> None:
     counts = {"num_draws": 3, "thin": 1, "num_chunks": 1} | {name: 0}
     with pytest.raises(ValueError, match=rf"{name} must be an int in the range \[1, inf\). Got 0"):
-        sample(contract.build(), KEY, starts(), **counts)
+        sample(contract.build(), starts(), **counts, key=KEY)
 
 
 @pytest.mark.parametrize(
@@ -405,12 +413,12 @@ def test_a_setting_out_of_range_is_refused_before_anything_compiles(
 @pytest.mark.parametrize("name", ["deep_ensemble", "mean_field_vi", "refine"])
 def test_optimizers_that_read_the_weights_are_welcome(name: str) -> None:
     method = METHODS[name].build(optimizer=optax.adamw(1e-2, weight_decay=0.1))
-    state = method.init(jax.tree.map(lambda leaf: leaf[0], starts()), KEY)
-    state, _ = method.step(KEY, state)
+    state = method.init(jax.tree.map(lambda leaf: leaf[0], starts()), key=KEY)
+    state, _ = method.step(state, key=KEY)
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.position))
 
 
 def test_starts_are_drawn_apart_for_every_chain() -> None:
-    positions = inits(lambda key: {"w": jax.random.normal(key, (2,))}, KEY, 3)
+    positions = inits(lambda key: {"w": jax.random.normal(key, (2,))}, 3, key=KEY)
     assert positions["w"].shape == (3, 2)
     assert len(np.unique(positions["w"])) == 6

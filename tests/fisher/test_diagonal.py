@@ -9,10 +9,9 @@ import oracles
 import pytest
 
 from onebasin import _trees
-from onebasin._types import Params
-from onebasin.fisher.diagonal import fisher_diagonal
-from onebasin.models.mlp import mlp
-from onebasin.models.posterior import Posterior, posterior
+from onebasin.fisher import fisher_diagonal
+from onebasin.networks import Posterior, mlp, posterior
+from onebasin.types import Params
 
 NUM_PROBES = 3000
 FAILURE_RATE = 1e-3
@@ -73,7 +72,7 @@ def assert_close(found: Params, expected: np.ndarray, variance: np.ndarray) -> N
 
 def test_random_signs_give_the_sum_over_all_examples_and_classes(classifier, key) -> None:
     params = classifier.init(key)
-    found = fisher_diagonal(classifier, alone(params), key, NUM_PROBES)
+    found = fisher_diagonal(classifier, alone(params), NUM_PROBES, key=key)
     assert_close(found, *exact(classifier, params))
 
 
@@ -83,20 +82,20 @@ def test_several_draws_give_the_mean_of_their_diagonals(classifier, key) -> None
     fisher, variance = (
         np.mean([getattr(m, name) for m in both], axis=0) for name in Moments._fields
     )
-    assert_close(fisher_diagonal(classifier, draws, key, NUM_PROBES // 2), fisher, variance)
+    assert_close(fisher_diagonal(classifier, draws, NUM_PROBES // 2, key=key), fisher, variance)
 
 
 def test_a_linear_regression_has_the_sum_of_squared_inputs_over_the_variance(key) -> None:
     model = linear(0.5)
     inputs = np.column_stack([np.ones(8), model.inputs])  # the bias comes first
     expected = (inputs**2).sum(axis=0) / 0.5**2
-    found = fisher_diagonal(model, alone(model.init(key)), key, NUM_PROBES)
+    found = fisher_diagonal(model, alone(model.init(key)), NUM_PROBES, key=key)
     assert_close(found, expected, 2 * expected**2)  # a sum of normals is normal
 
 
 def test_the_logarithm_of_a_noise_std_has_twice_the_examples(key) -> None:
     model = linear("inferred")
-    found = fisher_diagonal(model, alone(model.init(key)), key, NUM_PROBES)["log_noise_std"]
+    found = fisher_diagonal(model, alone(model.init(key)), NUM_PROBES, key=key)["log_noise_std"]
     # (z^2 - 1)^2 has far heavier tails than g^2 of a normal g: its relative std is below 4.
     assert float(found) == pytest.approx(16, rel=4 * oracles.z_bound(FAILURE_RATE) / 50)
 
@@ -106,20 +105,20 @@ def test_a_weight_that_no_input_exercises_has_none(classifier, key) -> None:
     inputs[:, 1] = 0
     train = Examples(inputs, np.asarray(classifier.targets))
     model = posterior(classifier.network, train)
-    found = fisher_diagonal(model, alone(model.init(key)), key, 50)["hidden_0"]["kernel"]
+    found = fisher_diagonal(model, alone(model.init(key)), 50, key=key)["hidden_0"]["kernel"]
     assert not found[1].any()
     assert found[[0, 2]].any()
 
 
 def test_no_probe_is_refused(classifier, key) -> None:
     with pytest.raises(ValueError, match=r"num_probes must be an int in the range \[1, inf\)"):
-        fisher_diagonal(classifier, alone(classifier.init(key)), key, 0)
+        fisher_diagonal(classifier, alone(classifier.init(key)), 0, key=key)
 
 
 def test_the_key_fixes_the_estimate(classifier, key) -> None:
     draws = alone(classifier.init(key))
     first, again, other = (
-        _trees.ravel_batch(fisher_diagonal(classifier, draws, k), 0)
+        _trees.ravel_batch(fisher_diagonal(classifier, draws, key=k), 0)
         for k in (key, key, jax.random.fold_in(key, 1))
     )
     np.testing.assert_array_equal(first, again)

@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 import strategies
 
-from onebasin.alignment.align import align
-from onebasin.alignment.weight_matching import weight_matching
-from onebasin.fisher.importance import fisher_importance
-from onebasin.models.mlp import mlp
-from onebasin.models.posterior import posterior
+from onebasin.alignment import align, weight_matching
+from onebasin.fisher import fisher_importance
+from onebasin.networks import mlp, posterior
 
 
 class Train(NamedTuple):
@@ -29,8 +27,8 @@ def make_posterior(hidden, **options):
 
 def test_of_a_linear_model_it_is_the_mean_squared_residual_times_input() -> None:
     model = make_posterior((), noise_std=0.5)
-    draws = strategies.random_samples(model.network, 0, 1, 400).draws()
-    found = fisher_importance(jax.random.key(0), model, draws, batch_size=30)
+    draws = strategies.random_samples(model.network, 0, 1, 400).flatten()
+    found = fisher_importance(model, draws, batch_size=30, key=jax.random.key(0))
     inputs, targets = np.asarray(model.inputs, float), np.asarray(model.targets, float)
     w, b = np.asarray(draws["out"]["kernel"], float), np.asarray(draws["out"]["bias"], float)
     residual = targets[None] - (w[..., 0] @ inputs.T + b)
@@ -48,7 +46,7 @@ def test_it_is_an_importance_that_weight_matching_takes(noise) -> None:
     if noise == "inferred":
         lp = np.zeros((1, 6), np.float32)
         samples = type(samples)({"log_noise_std": lp, "network": samples.params})
-    found = fisher_importance(jax.random.key(0), model, samples.draws(), batch_size=8)
+    found = fisher_importance(model, samples.flatten(), batch_size=8, key=jax.random.key(0))
     shapes = {name: leaf.shape for name, leaf in model.network_params(found)["hidden_0"].items()}
     assert shapes == {"kernel": (3, 1), "bias": (1,)}
     assert all((np.asarray(leaf) > 0).all() for leaf in jax.tree.leaves(found))
@@ -61,8 +59,8 @@ def test_weights_that_no_example_exercises_have_none() -> None:
     dark[:, 1] = 0
     train = Train(dark, np.asarray(model.targets))
     model = posterior(model.network, train, likelihood="gaussian", noise_std=1.0)
-    draws = strategies.random_samples(model.network, 0, 1, 6).draws()
-    found = fisher_importance(jax.random.key(0), model, draws, 16)["hidden_0"]["kernel"][:, 0]
+    draws = strategies.random_samples(model.network, 0, 1, 6).flatten()
+    found = fisher_importance(model, draws, 16, key=jax.random.key(0))["hidden_0"]["kernel"][:, 0]
     assert found[1] == 0
     assert (found[[0, 2]] > 0).all()
 
@@ -70,6 +68,6 @@ def test_weights_that_no_example_exercises_have_none() -> None:
 @pytest.mark.parametrize("size", [0, 31])
 def test_a_batch_larger_than_the_data_is_refused(size: int) -> None:
     model = make_posterior((4,), noise_std=1.0)
-    draws = jax.tree.map(jnp.asarray, strategies.random_samples(model.network, 0, 1, 2).draws())
+    draws = jax.tree.map(jnp.asarray, strategies.random_samples(model.network, 0, 1, 2).flatten())
     with pytest.raises(ValueError, match=rf"must lie in \[1, 30\], .*Got {size}"):
-        fisher_importance(jax.random.key(0), model, draws, batch_size=size)
+        fisher_importance(model, draws, batch_size=size, key=jax.random.key(0))

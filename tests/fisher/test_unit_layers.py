@@ -10,12 +10,11 @@ import pytest
 
 from onebasin.fisher.by_unit import from_unit_rows, unit_fisher, unit_layers, unit_rows
 from onebasin.gaussians.unit_blocks import UnitBlocks
-from onebasin.models.network import Network
-from onebasin.models.posterior import posterior
-from onebasin.pruning.conditional import conditional_copies
+from onebasin.networks import Network, posterior
+from onebasin.pruning import conditional_copies
 from onebasin.samples import Samples
-from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.discovery.find import find_symmetry
+from onebasin.symmetry import Symmetry, find_symmetry
+from onebasin.symmetry.axes import Axes
 
 M, R = "makes", "reads"
 
@@ -89,8 +88,8 @@ def tied_problem():
 @pytest.mark.parametrize(
     "use",
     [
-        lambda problem, params, key: unit_fisher(problem, params, key),
-        lambda problem, params, key: conditional_copies(problem, params, (0.5,), key),
+        lambda problem, params, key: unit_fisher(problem, params, key=key),
+        lambda problem, params, key: conditional_copies(problem, params, (0.5,), key=key),
     ],
 )
 def test_a_kernel_that_makes_and_reads_on_both_axes_is_refused(use, key) -> None:
@@ -103,7 +102,7 @@ def test_its_roles_may_be_said_by_hand(key) -> None:
     said = dataclasses.replace(problem.network.symmetry, roles={"w": (R, M)})
     network = problem.network._replace(symmetry=said)
     data = SimpleNamespace(inputs=problem.inputs, targets=problem.targets)
-    fisher = unit_fisher(posterior(network, data), params, key)
+    fisher = unit_fisher(posterior(network, data), params, key=key)
     assert [block.shape for block in fisher[" (4)"]] == [(3, 3)] * 4
 
 
@@ -118,14 +117,14 @@ def two_layers(roles=None):
 
 def test_a_kernel_between_hidden_layers_goes_with_the_units_that_it_makes(key) -> None:
     blocks = two_layers({"b": (M, R)})
-    drawn = blocks.sample(key, 4000)["b"].reshape(4000, 4, 3)
+    drawn = blocks.sample(4000, key=key)["b"].reshape(4000, 4, 3)
     along = np.corrcoef(drawn.reshape(4000, -1), rowvar=False).reshape(4, 3, 4, 3)
     of_one, of_two = (abs(along[0, 0, 0, 1:]).max(), abs(along[0, 0, 1:, 0]).max())
     assert of_two < 0.1 < of_one
     # (2), (3 and 1) weights for each of three and four units.
-    assert blocks.num_numbers == round((3 * (2 + 3) + 4 * (4 + 10)) / 22)
+    assert blocks.values_per_weight == round((3 * (2 + 3) + 4 * (4 + 10)) / 22)
 
 
 def test_a_kernel_between_hidden_layers_needs_roles(key) -> None:
     with pytest.raises(ValueError, match="block for each unit needs the role of axis 0 of 'b'"):
-        two_layers().sample(key, 1)
+        two_layers().sample(1, key=key)

@@ -11,10 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
-from onebasin import permute, random_permutation
-from onebasin._types import Params
-from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.permutation import Permutation
+from onebasin import permute
+from onebasin.symmetry import Permutation, Symmetry, random_permutation
+from onebasin.types import Params
 
 NUM_RANDOM = 6
 MOST_SETTINGS = 2_000

@@ -19,10 +19,9 @@ from equivalents import (
 from programs import Program
 
 from onebasin import find_symmetry
-from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry import Permutation, Symmetry
 from onebasin.symmetry.discovery.find import symmetry_of
 from onebasin.symmetry.discovery.walk import NOT_USED, walk
-from onebasin.symmetry.permutation import Permutation
 
 NUM_NUDGED = 4
 AT_THE_DOOR = 10

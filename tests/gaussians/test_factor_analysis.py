@@ -7,8 +7,7 @@ import pytest
 import scipy.stats
 
 from onebasin import _trees
-from onebasin.gaussians.factor_analysis import factor_analysis
-from onebasin.gaussians.gaussian import LowRankGaussian, summarize
+from onebasin.gaussians import LowRankGaussian, factor_analysis, summarize
 from onebasin.samples import Samples
 
 RANK, NUM_WEIGHTS = 2, 12
@@ -42,7 +41,7 @@ def covariance(gaussian: LowRankGaussian) -> np.ndarray:
 def log_likelihood(gaussian: LowRankGaussian, samples: Samples) -> float:
     mean = _trees.ravel_batch(gaussian.mean, 0)
     oracle = scipy.stats.multivariate_normal(mean, covariance(gaussian))
-    return float(oracle.logpdf(_trees.ravel_batch(samples.draws())).mean())
+    return float(oracle.logpdf(_trees.ravel_batch(samples.flatten())).mean())
 
 
 def test_planted_factors_are_recovered_where_principal_components_miss_them(planted) -> None:
@@ -58,7 +57,7 @@ def test_it_is_likelier_than_principal_components(planted) -> None:
     found = log_likelihood(factor_analysis(planted.samples, RANK), planted.samples)
     principal = log_likelihood(summarize(planted.samples, RANK), planted.samples)
     oracle = scipy.stats.multivariate_normal(np.full(NUM_WEIGHTS, 3.0), planted.covariance)
-    truth = float(oracle.logpdf(_trees.ravel_batch(planted.samples.draws())).mean())
+    truth = float(oracle.logpdf(_trees.ravel_batch(planted.samples.flatten())).mean())
     assert found > principal + 1.0
     # A fit with as many numbers is likelier on its own draws than the truth, but hardly.
     assert truth < found < truth + 0.05

@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given, strategies as st
 
 from onebasin import _trees
-from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian, summarize
+from onebasin.gaussians import DiagonalGaussian, LowRankGaussian, summarize
 from onebasin.samples import Samples
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
@@ -88,7 +88,7 @@ def test_the_log_density_takes_a_weight_of_std_0_as_a_point_mass() -> None:
 def test_draws_have_the_mean_and_covariance_within_monte_carlo_error(make, dtype, key) -> None:
     # Fails by chance once in 10,000 keys; this key is fixed.
     gaussian, num_draws = make(dtype=dtype), 20_000
-    draws = flat(gaussian.sample(key, num_draws), 1)
+    draws = flat(gaussian.sample(num_draws, key=key), 1)
     assert draws.shape == (num_draws, NUM_WEIGHTS)
     sigma, centred = covariance(gaussian), draws - flat(gaussian.mean)
     z = oracles.z_bound(1e-4, num_comparisons=NUM_WEIGHTS + NUM_WEIGHTS**2)
@@ -103,7 +103,7 @@ def test_draws_have_the_mean_and_covariance_within_monte_carlo_error(make, dtype
 def test_draws_repeat_for_a_key_and_differ_between_keys(make, key) -> None:
     gaussian = make(dtype=np.float32)
     first, again, other = (
-        flat(gaussian.sample(k, 4), 1) for k in (key, key, jax.random.fold_in(key, 1))
+        flat(gaussian.sample(4, key=k), 1) for k in (key, key, jax.random.fold_in(key, 1))
     )
     np.testing.assert_array_equal(first, again)
     assert (first != other).all()
@@ -126,9 +126,9 @@ def test_a_summary_holds_the_mean_and_std_of_the_samples() -> None:
     samples = samples_of(0)
     compact = summarize(samples)
     assert isinstance(compact, DiagonalGaussian)
-    np.testing.assert_allclose(flat(compact.mean), flat(samples.draws(), 1).mean(axis=0))
-    np.testing.assert_allclose(flat(compact.std), flat(samples.draws(), 1).std(axis=0, ddof=1))
-    assert (compact.num_numbers, summarize(samples, rank=3).num_numbers) == (2, 5)
+    np.testing.assert_allclose(flat(compact.mean), flat(samples.flatten(), 1).mean(axis=0))
+    np.testing.assert_allclose(flat(compact.std), flat(samples.flatten(), 1).std(axis=0, ddof=1))
+    assert (compact.values_per_weight, summarize(samples, rank=3).values_per_weight) == (2, 5)
 
 
 @given(st.integers(0, 1000), st.integers(1, 7), st.sampled_from([np.float32, np.float64]))
@@ -143,7 +143,7 @@ def test_a_low_rank_summary_keeps_every_weights_variance(seed: int, rank: int, d
 
 @given(st.integers(0, 1000), st.integers(1, 7))
 def test_the_factor_holds_the_singular_vectors_scaled_by_their_stds(seed: int, rank: int) -> None:
-    draws = flat(samples_of(seed).draws(), 1)
+    draws = flat(samples_of(seed).flatten(), 1)
     _, values, vectors = np.linalg.svd(draws - draws.mean(axis=0), full_matrices=False)
     expected = (values[:, None] * vectors / np.sqrt(len(draws) - 1))[:rank]
     factor = flat(summarize(samples_of(seed), rank).factor, 1)
@@ -159,7 +159,7 @@ def test_at_full_rank_the_factor_leaves_nothing_over(dtype) -> None:
     compact = summarize(samples, rank=7)
     assert compact.residual_share < 1e-12
     np.testing.assert_allclose(
-        covariance(compact), np.cov(flat(samples.draws(), 1).T), atol=10 * np.finfo(dtype).eps
+        covariance(compact), np.cov(flat(samples.flatten(), 1).T), atol=10 * np.finfo(dtype).eps
     )
 
 

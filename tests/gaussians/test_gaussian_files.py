@@ -10,9 +10,8 @@ import pytest
 import safetensors
 import safetensors.numpy
 
-from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian, load_gaussian
-from onebasin.store import tensors
-from onebasin.store.errors import StoreError
+from onebasin.gaussians import DiagonalGaussian, LowRankGaussian, load_gaussian
+from onebasin.store import StoreError, tensors
 
 
 def random_tree(rng: np.random.Generator, *lead: int) -> dict:

@@ -13,9 +13,8 @@ import strategies
 from hypothesis import given, strategies as st
 
 from onebasin import _trees
-from onebasin.gaussians.gaussian import DiagonalGaussian
-from onebasin.gaussians.mixture import GaussianMixture, load_mixture
-from onebasin.store.errors import StoreError
+from onebasin.gaussians import DiagonalGaussian, GaussianMixture, load_mixture
+from onebasin.store import StoreError
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 
@@ -69,7 +68,7 @@ def test_a_point_far_from_all_components_has_a_finite_log_density(float64: None)
 @given(st.integers(1, 5), st.integers(1, 17))
 def test_components_are_as_equally_represented_as_can_be(num_components: int, num_draws: int):
     tree = {"w": np.arange(num_components, dtype=np.float32)}
-    drawn = GaussianMixture(tree).sample(jax.random.key(0), num_draws)
+    drawn = GaussianMixture(tree).sample(num_draws, key=jax.random.key(0))
     counts = np.bincount(np.asarray(drawn["w"]).astype(int), minlength=num_components)
     assert counts.sum() == num_draws
     assert counts.max() - counts.min() <= 1
@@ -78,7 +77,7 @@ def test_components_are_as_equally_represented_as_can_be(num_components: int, nu
 @pytest.mark.parametrize("num_stds", [NUM_COMPONENTS, 1])
 def test_draws_of_each_component_have_its_mean_and_std(key, num_stds: int) -> None:
     whole, num_draws = mixture(num_stds=num_stds, dtype=np.float32), 4000
-    draws = flat(whole.sample(key, NUM_COMPONENTS * num_draws))
+    draws = flat(whole.sample(NUM_COMPONENTS * num_draws, key=key))
     means, stds = flat(whole.mean), np.broadcast_to(flat(whole.std), flat(whole.mean).shape)
     bound = oracles.z_bound(1e-6, 2 * means.size)
     for component in range(NUM_COMPONENTS):
@@ -89,7 +88,7 @@ def test_draws_of_each_component_have_its_mean_and_std(key, num_stds: int) -> No
 
 def test_noise_is_drawn_anew_for_every_draw_and_weight(key) -> None:
     whole = mixture(dtype=np.float32)
-    noise = flat(whole.sample(key, 6)) - np.tile(flat(whole.mean), (2, 1))
+    noise = flat(whole.sample(6, key=key)) - np.tile(flat(whole.mean), (2, 1))
     assert len(np.unique(noise / np.tile(flat(whole.std), (2, 1)))) == noise.size
 
 
@@ -99,19 +98,19 @@ def test_a_shared_std_is_every_components(key, float64: None) -> None:
     apart = GaussianMixture(shared.mean, jax.tree.map(repeat, shared.std))
     point = random_tree(5)
     assert float(shared.log_prob(point)) == pytest.approx(float(apart.log_prob(point)), rel=1e-12)
-    jax.tree.map(np.testing.assert_array_equal, shared.sample(key, 7), apart.sample(key, 7))
+    jax.tree.map(np.testing.assert_array_equal, shared.sample(7, key=key), apart.sample(7, key=key))
 
 
 @pytest.mark.parametrize(("num_stds", "expected"), [(0, 3), (1, 4), (3, 6)])
 def test_each_mean_and_each_std_is_one_number_a_weight(num_stds: int, expected: int) -> None:
     assert mixture(num_stds=num_stds).num_components == NUM_COMPONENTS
-    assert mixture(num_stds=num_stds).num_numbers == expected
+    assert mixture(num_stds=num_stds).values_per_weight == expected
 
 
 def test_networks_without_a_std_are_drawn_as_they_are(key) -> None:
     networks = mixture(num_stds=0, dtype=np.float32)
     expected = jax.tree.map(lambda leaf: leaf[[0, 1, 2, 0, 1]], networks.mean)
-    jax.tree.map(np.testing.assert_array_equal, networks.sample(key, 5), expected)
+    jax.tree.map(np.testing.assert_array_equal, networks.sample(5, key=key), expected)
 
 
 def test_networks_without_a_std_have_no_density() -> None:

@@ -7,7 +7,8 @@ import sklearn.metrics
 import strategies
 from hypothesis import given, strategies as st
 
-from onebasin.prediction.categorical import CategoricalPredictive, expected_calibration_error
+from onebasin.prediction import CategoricalPredictive
+from onebasin.prediction.categorical import expected_calibration_error
 
 
 def make_predictive(

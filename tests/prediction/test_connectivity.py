@@ -6,14 +6,9 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as arrays
 
-from onebasin.models.mlp import mlp
-from onebasin.prediction.connectivity import (
-    barrier,
-    line,
-    losses_and_errors,
-    midpoint_barrier,
-    weight_distance,
-)
+from onebasin.networks import mlp
+from onebasin.prediction import barrier, line, midpoint_barrier, weight_distance
+from onebasin.prediction.connectivity import losses_and_errors
 
 FRACTIONS = np.linspace(0, 1, 11)
 NETWORK = mlp(3, (4,), 3, "relu")

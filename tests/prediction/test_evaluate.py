@@ -4,8 +4,7 @@ import numpy as np
 import scipy.special
 
 import onebasin as ob
-from onebasin.prediction.categorical import CategoricalPredictive
-from onebasin.prediction.regression import MixturePredictive
+from onebasin.prediction import CategoricalPredictive, MixturePredictive
 
 
 def classes(seed: int) -> CategoricalPredictive:
@@ -15,7 +14,7 @@ def classes(seed: int) -> CategoricalPredictive:
 
 def test_classes_have_six_scores() -> None:
     predictive, reference, targets = classes(0), classes(1), np.arange(20) % 4
-    scores = ob.evaluate(predictive, targets, reference)
+    scores = ob.prediction.evaluate(predictive, targets, reference)
     assert scores == predictive.scores(targets) | {
         "agreement": predictive.agreement(reference),
         "total_variation": predictive.total_variation(reference),
@@ -26,6 +25,6 @@ def test_classes_have_six_scores() -> None:
 def test_regression_has_five_and_none_of_classes() -> None:
     rng = np.random.default_rng(0)
     predictive, reference = (MixturePredictive(rng.normal(size=(3, 4)), np.ones(3)) for _ in "ab")
-    scores = ob.evaluate(predictive, np.zeros(4), reference)
+    scores = ob.prediction.evaluate(predictive, np.zeros(4), reference)
     assert set(scores) == {"rmse", "nll", "crps", "calibration_error", "total_variation"}
     assert scores["total_variation"] == predictive.total_variation(reference) > 0

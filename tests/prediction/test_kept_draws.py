@@ -7,7 +7,8 @@ import pytest
 import strategies
 from hypothesis import given, strategies as st
 
-from onebasin.prediction.kept_draws import chosen_draws, evenly_spaced
+from onebasin.prediction import chosen_draws
+from onebasin.prediction.kept_draws import evenly_spaced
 
 NUM_DRAWS = 7
 

@@ -11,12 +11,14 @@ import scipy.stats
 import strategies
 from hypothesis import given, strategies as st
 
-from onebasin.models.mlp import mlp
-from onebasin.models.posterior import Posterior, posterior
-from onebasin.prediction.categorical import CategoricalPredictive
-from onebasin.prediction.match import mixed_inputs, predictive_match
-from onebasin.prediction.predict import predict
-from onebasin.prediction.regression import MixturePredictive
+from onebasin.networks import Posterior, mlp, posterior
+from onebasin.prediction import (
+    CategoricalPredictive,
+    MixturePredictive,
+    mixed_inputs,
+    predict,
+    predictive_match,
+)
 
 KEY = jax.random.key(5)
 NUM_DRAWS = 3
@@ -30,7 +32,7 @@ def test_mixed_inputs_lie_between_two_training_inputs_nearer_to_the_first(
     seed: int, num_inputs: int
 ) -> None:
     train = np.random.default_rng(seed).standard_normal((6, 4)).astype(np.float32)
-    found = mixed_inputs(KEY, train, num_inputs)
+    found = mixed_inputs(train, num_inputs, key=KEY)
     assert found.shape == (num_inputs, 4)
     assert found.dtype == np.float32
     for number, point in enumerate(found):
@@ -45,14 +47,14 @@ def test_mixed_inputs_lie_between_two_training_inputs_nearer_to_the_first(
 
 def test_mixed_inputs_are_spread_over_lines_and_fixed_by_the_key() -> None:
     train = np.array([[0.0], [1.0]], np.float32)
-    found = mixed_inputs(KEY, train, 4000)[::2, 0]
+    found = mixed_inputs(train, 4000, key=KEY)[::2, 0]
     moved = found[found > 0]
     # Half of the partners are the input itself; shares of the others are uniform in [0, .5].
     assert abs(len(moved) / len(found) - 0.5) < 5 * 0.5 / np.sqrt(len(found))
     assert scipy.stats.kstest(moved, scipy.stats.uniform(0, 0.5).cdf).pvalue > 1e-6
-    np.testing.assert_array_equal(mixed_inputs(KEY, train, 9), mixed_inputs(KEY, train, 9))
-    other = mixed_inputs(jax.random.key(6), train, 9)
-    assert not np.array_equal(mixed_inputs(KEY, train, 9), other)
+    np.testing.assert_array_equal(mixed_inputs(train, 9, key=KEY), mixed_inputs(train, 9, key=KEY))
+    other = mixed_inputs(train, 9, key=jax.random.key(6))
+    assert not np.array_equal(mixed_inputs(train, 9, key=KEY), other)
 
 
 # ---- the objective, for classes
@@ -182,9 +184,9 @@ def test_a_batch_of_nothing_is_refused(batch_size: int) -> None:
 def test_mixing_no_inputs_is_refused(num_examples: int, num_inputs: int) -> None:
     message = f"Got {num_examples}, and num_inputs={num_inputs}"
     with pytest.raises(ValueError, match=message):
-        mixed_inputs(KEY, np.zeros((num_examples, 2), np.float32), num_inputs)
+        mixed_inputs(np.zeros((num_examples, 2), np.float32), num_inputs, key=KEY)
 
 
 def test_a_seed_is_no_key_to_mix_inputs_with(unchecked: None) -> None:
     with pytest.raises(TypeError, match=r"key must be a random key of JAX\. Got 3"):
-        mixed_inputs(3, np.zeros((4, 2), np.float32), 2)
+        mixed_inputs(np.zeros((4, 2), np.float32), 2, key=3)

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 import onebasin as ob
-from onebasin.prediction.categorical import CategoricalPredictive
+from onebasin.prediction import CategoricalPredictive, MixturePredictive
 from onebasin.prediction.predict import network_outputs
-from onebasin.prediction.regression import MixturePredictive
 
 
 def two_logits():
@@ -94,12 +93,14 @@ def test_samples_are_refused_for_draws(classifier, inputs) -> None:
     samples = ob.Samples(jax.tree.map(lambda leaf: leaf[None], make_draws(classifier.prior_std, 3)))
     with pytest.raises(TypeError, match=r"Got Samples, .* Pass samples\.draws\(\)\."):
         ob.predict(classifier, samples, inputs)
-    assert ob.predict(classifier, samples.draws(), inputs).num_draws == 3
+    assert ob.predict(classifier, samples.flatten(), inputs).num_draws == 3
 
 
 def test_a_network_that_puts_out_no_logits_is_refused(classifier, inputs) -> None:
     network = classifier.network._replace(apply=lambda params, inputs: inputs[:, :1])
     config = classifier.config._replace(network=network)
-    flat = ob.Posterior(classifier.inputs, classifier.targets, classifier.prior_std, config)
+    flat = ob.networks.Posterior(
+        classifier.inputs, classifier.targets, classifier.prior_std, config
+    )
     with pytest.raises(ValueError, match=r"Got outputs of shape \(5, 1\)"):
         ob.predict(flat, make_draws(classifier.prior_std, 3), inputs)

@@ -9,9 +9,7 @@ import scipy.special
 import scipy.stats
 
 import onebasin as ob
-from onebasin.prediction.categorical import CategoricalPredictive
-from onebasin.prediction.predictive import Predictive
-from onebasin.prediction.regression import MixturePredictive
+from onebasin.prediction import CategoricalPredictive, MixturePredictive, Predictive
 
 NUM_DRAWS, NUM_EXAMPLES = 5, 6
 
@@ -100,7 +98,7 @@ def test_the_density_of_all_draws_is_the_mean_of_the_density_of_each(case) -> No
 
 def test_every_score_is_a_number(case) -> None:
     predictive, targets = case
-    scores = ob.evaluate(predictive, targets, predictive)
+    scores = ob.prediction.evaluate(predictive, targets, predictive)
     assert {type(score) for score in scores.values()} == {float}
     assert np.isfinite(list(scores.values())).all()
 
@@ -134,7 +132,7 @@ def test_cells_hold_all_targets(case) -> None:
 def test_draws_are_chosen_by_cells_whatever_the_targets_are(case) -> None:
     predictive, _ = case
     cells = predictive.cell_probs(predictive)
-    rows = ob.chosen_draws(cells, cells[[1, 3]].mean(axis=0), 2)
+    rows = ob.prediction.chosen_draws(cells, cells[[1, 3]].mean(axis=0), 2)
     assert set(rows) == {1, 3}
 
 
@@ -142,9 +140,12 @@ def test_a_temperature_is_fitted_by_a_predictive_of_ones_own(key) -> None:
     """Rates are the exponentials of weights, whose std was made ten times too large."""
     mean, std = {"w": np.ones(8, np.float32)}, {"w": np.full(8, 0.5, np.float32)}
     predict = lambda draws: Counts(np.exp(np.asarray(draws["w"], np.float64)))
-    reference = predict(ob.DiagonalGaussian(mean, std).sample(jax.random.fold_in(key, 1), 400))
+    reference = predict(ob.DiagonalGaussian(mean, std).sample(400, key=jax.random.fold_in(key, 1)))
     wide = ob.DiagonalGaussian(mean, {"w": 10 * std["w"]})
-    assert ob.fit_temperature(wide, predict, reference, key, 400, (0.02, 0.1, 0.5)) == 0.1
+    assert (
+        ob.prediction.fit_temperature(wide, predict, reference, 400, (0.02, 0.1, 0.5), key=key)
+        == 0.1
+    )
 
 
 @pytest.mark.parametrize("predictive", [classes(), mixture()])

@@ -8,7 +8,7 @@ import scipy.stats
 import strategies
 from hypothesis import given, strategies as st
 
-from onebasin.prediction.regression import MixturePredictive
+from onebasin.prediction import MixturePredictive
 
 
 def make_mixture(seed: int, num_draws: int = 4, num_examples: int = 3) -> MixturePredictive:

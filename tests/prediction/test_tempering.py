@@ -4,10 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian
-from onebasin.gaussians.mixture import GaussianMixture
-from onebasin.prediction.regression import MixturePredictive
-from onebasin.prediction.tempering import SCALES, fit_temperature, fit_temperatures, temper
+from onebasin.gaussians import DiagonalGaussian, GaussianMixture, LowRankGaussian
+from onebasin.prediction import MixturePredictive, fit_temperature, fit_temperatures, temper
+from onebasin.prediction.tempering import SCALES
 
 MEAN = {"w": np.array([0.0, 1.0, 5.0], np.float32)}
 STD = {"w": np.array([1.0, 1.0, 1.0], np.float32)}
@@ -41,9 +40,9 @@ def predict(draws) -> MixturePredictive:
 @pytest.mark.parametrize("truth", [0.05, 0.3, 1.0])
 def test_the_factor_found_is_that_of_the_reference(key, truth: float) -> None:
     gaussian = DiagonalGaussian(MEAN, STD)
-    reference = predict(temper(gaussian, truth).sample(jax.random.fold_in(key, 1), 400))
+    reference = predict(temper(gaussian, truth).sample(400, key=jax.random.fold_in(key, 1)))
     assert truth in SCALES
-    found = fit_temperature(gaussian, predict, reference, key, num_draws=400)
+    found = fit_temperature(gaussian, predict, reference, num_draws=400, key=key)
     assert found == truth
 
 
@@ -62,7 +61,7 @@ def test_the_std_that_components_share_is_scaled_and_their_means_are_kept() -> N
     means = jax.tree.map(lambda leaf: np.stack([leaf, leaf + 1]), LAYERS)
     mixture = GaussianMixture(means, jax.tree.map(lambda leaf: leaf[None], STDS))
     tempered = temper(mixture, 0.5)
-    assert tempered.num_numbers == mixture.num_numbers
+    assert tempered.values_per_weight == mixture.values_per_weight
     np.testing.assert_array_equal(tempered.std["second"], np.full((1, 2), 0.5, np.float32))
     jax.tree.map(np.testing.assert_array_equal, tempered.mean, means)
 
@@ -77,9 +76,9 @@ def predict_layers(draws) -> MixturePredictive:
 def test_the_factors_found_are_those_of_the_reference(key, first: float, second: float) -> None:
     gaussian = DiagonalGaussian(LAYERS, STDS)
     planted = {"first/w": first, "second": second}
-    reference = temper(gaussian, planted).sample(jax.random.fold_in(key, 1), 200)
+    reference = temper(gaussian, planted).sample(200, key=jax.random.fold_in(key, 1))
     found = fit_temperatures(
-        gaussian, predict_layers, predict_layers(reference), key, 200, scales=(0.1, 0.3, 0.8)
+        gaussian, predict_layers, predict_layers(reference), 200, scales=(0.1, 0.3, 0.8), key=key
     )
     assert found == planted
 

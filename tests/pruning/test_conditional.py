@@ -15,9 +15,8 @@ from onebasin.fisher.by_unit import (
     unit_layers,
     unit_rows,
 )
-from onebasin.models.mlp import mlp
-from onebasin.models.posterior import Posterior, posterior
-from onebasin.pruning.conditional import conditional_copies
+from onebasin.networks import Posterior, mlp, posterior
+from onebasin.pruning import conditional_copies
 
 KEEPS = (1.0, 0.6, 0.3, 0.1)
 NOISE, PRIOR = 0.5, 2.0
@@ -48,7 +47,7 @@ def test_rows_of_units_and_back_are_the_params(key) -> None:
 def test_blocks_are_sums_of_squared_gradients_one_example_at_a_time(key) -> None:
     problem = classifier()
     params = problem.init(key)
-    targets = problem.drawn_targets(params, jax.random.fold_in(key, 0))
+    targets = problem.drawn_targets(params, key=jax.random.fold_in(key, 0))
     layers = unit_layers(params, problem.symmetry)
     expected = dict.fromkeys(unit_rows(params, layers), 0.0)
     for x, y in zip(problem.inputs, targets, strict=True):
@@ -57,7 +56,7 @@ def test_blocks_are_sums_of_squared_gradients_one_example_at_a_time(key) -> None
         )
         for layer, row in unit_rows(gradient, layers).items():
             expected[layer] = expected[layer] + np.einsum("uw,uv->uwv", row, row)
-    found = unit_fisher(problem, params, key)
+    found = unit_fisher(problem, params, key=key)
     for layer, block in found.items():
         np.testing.assert_allclose(np.stack(block), expected[layer], rtol=1e-4, atol=1e-4)
 
@@ -85,7 +84,7 @@ def test_what_stays_of_a_linear_model_is_ridge_regression_on_it(key) -> None:
     }
     problem = linear(inputs, targets)
     # Drawn targets estimate the Fisher information: 600 of them to within some per cent.
-    pruned = conditional_copies(problem, _trees.nest(leaves), (0.6,), key, num_probes=600)
+    pruned = conditional_copies(problem, _trees.nest(leaves), (0.6,), num_probes=600, key=key)
     found = _trees.named_leaves(pruned)
     weights = np.concatenate([found[order[0]][0, :, 0], found[order[1]][0]])
     kept = np.flatnonzero(weights)
@@ -98,7 +97,7 @@ def test_what_stays_of_a_linear_model_is_ridge_regression_on_it(key) -> None:
 def test_shares_are_met_and_what_has_left_never_returns(key, order) -> None:
     problem = classifier()
     params = problem.init(key)
-    copies = conditional_copies(problem, params, KEEPS, key, order=order)
+    copies = conditional_copies(problem, params, KEEPS, order=order, key=key)
     flat = np.stack([_trees.ravel_batch(jax.tree.map(lambda x, n=n: x[n], copies), 0)
                      for n in range(len(KEEPS))])  # fmt: skip
     np.testing.assert_array_equal(flat[0], _trees.ravel_batch(params, 0))
@@ -119,7 +118,7 @@ def test_conditioning_loses_less_than_zeroing(key) -> None:
     for _ in range(800):
         params = step(params)
     keeps = (0.5,)
-    pruned = conditional_copies(problem, params, keeps, key, num_probes=20)
+    pruned = conditional_copies(problem, params, keeps, num_probes=20, key=key)
     one = jax.tree.map(lambda leaf: leaf[0], pruned)
     zeroed = jax.tree.map(lambda new, old: jnp.where(new == 0, 0.0, old), one, params)
     assert problem.logdensity(one) > problem.logdensity(zeroed)

@@ -10,15 +10,9 @@ import strategies
 from hypothesis import given, strategies as st
 
 from onebasin import _trees
-from onebasin.gaussians.gaussian import DiagonalGaussian
-from onebasin.pruning.prune import (
-    KEEPS,
-    layer_wise,
-    num_kept,
-    prune,
-    pruned_copies,
-    pruning_scores,
-)
+from onebasin.gaussians import DiagonalGaussian
+from onebasin.pruning import layer_wise, prune, pruned_copies, pruning_scores
+from onebasin.pruning.prune import KEEPS, num_kept
 
 hundredths = st.integers(1, 100)
 
@@ -119,7 +113,7 @@ def test_scores_of_other_arrays_are_refused() -> None:
 def test_scores_keep_the_surest_the_largest_or_whatever_chance_says(key) -> None:
     params = {"w": np.array([0.5, -4.0, 1.0], np.float32)}
     gaussian = DiagonalGaussian(make_params(0), {"w": np.array([0.1, 8.0, 0.0], np.float32)})
-    scores = pruning_scores(params, gaussian, key)
+    scores = pruning_scores(params, gaussian, key=key)
     assert set(scores) == {"std", "signal-to-noise", "magnitude", "random"}
     first_kept = {
         name: prune(params, tree, 1 / 3)["w"].nonzero()[0] for name, tree in scores.items()
@@ -134,7 +128,7 @@ def test_random_scores_are_fixed_by_their_key(key) -> None:
     params = {"w": np.ones(4, np.float32)}
     gaussian = DiagonalGaussian(params, params)
     first, again, other = (
-        pruning_scores(params, gaussian, k)["random"]["w"]
+        pruning_scores(params, gaussian, key=k)["random"]["w"]
         for k in (key, key, jax.random.fold_in(key, 1))
     )
     np.testing.assert_array_equal(first, again)
@@ -162,7 +156,7 @@ def test_a_curvature_gives_the_exact_increase_of_a_quadratic_loss(seed: int) -> 
     weights, curvature = quadratic(seed)
     gaussian = DiagonalGaussian(weights, np.ones(5))
     scores = pruning_scores(
-        weights, gaussian, jax.random.key(0), {"fisher": np.diag(curvature).copy()}
+        weights, gaussian, {"fisher": np.diag(curvature).copy()}, key=jax.random.key(0)
     )
     for row, weight in enumerate(weights):
         moved = np.zeros(5)
@@ -178,7 +172,7 @@ def test_signal_to_noise_gives_the_increase_after_all_other_weights_were_fitted_
     std = np.sqrt(np.diag(np.linalg.inv(curvature)))
     gaussian = DiagonalGaussian(weights, std)
     with jax.enable_x64(True):
-        scores = pruning_scores(weights, gaussian, jax.random.key(0))
+        scores = pruning_scores(weights, gaussian, key=jax.random.key(0))
     for row, weight in enumerate(weights):
         # The best move of all weights that takes one of them to zero, by Lagrange's multiplier.
         direction = np.linalg.solve(curvature, np.eye(5)[row])

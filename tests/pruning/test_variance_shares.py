@@ -7,10 +7,8 @@ import strategies
 from hypothesis import given
 
 from onebasin.pruning.variance_shares import average_over_units, variance_shares
-from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.permutation import Permutation
-from onebasin.symmetry.permute import permute
-from onebasin.symmetry.random_permutation import random_permutation
+from onebasin.symmetry import Permutation, Symmetry, permute, random_permutation
+from onebasin.symmetry.axes import Axes
 
 AXES = {"bias": Axes("h"), "kernel": Axes(None, "h"), "out": Axes("h", None), "shift": Axes(None)}
 NUM_INPUTS, NUM_UNITS, NUM_OUTPUTS = 3, 5, 2

@@ -13,7 +13,7 @@ from onebasin.report import write_report
 from onebasin.report.findings import Findings
 from onebasin.report.page import page
 from onebasin.run.run_directory import RunDirectory
-from onebasin.store.errors import StoreError
+from onebasin.store import StoreError
 
 pytestmark = pytest.mark.slow  # whole runs are made for these tests
 

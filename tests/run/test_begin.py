@@ -15,7 +15,7 @@ from onebasin.run.results import STEPS, DataSizes, SampleResults
 from onebasin.run.run import take_step
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Monitor, Setup, set_up
-from onebasin.store.errors import StoreError
+from onebasin.store import StoreError
 
 SIZES = DataSizes(task="regression", num_features=2, train=1, validation=1, test=1)
 

@@ -13,10 +13,9 @@ from tiny_runs import results_of, take_all_steps, tiny_config
 
 from onebasin import _trees
 from onebasin._collections import map_statistics, statistics_in
-from onebasin.alignment.reference import to_first
-from onebasin.gaussians.gaussian import load_gaussian
-from onebasin.models import resnet20
-from onebasin.models.network import Network
+from onebasin.alignment import to_first
+from onebasin.gaussians import load_gaussian
+from onebasin.networks import Network, resnet20
 from onebasin.report import write_report
 from onebasin.report.findings import Findings
 from onebasin.run.networks import network_name
@@ -26,7 +25,7 @@ from onebasin.run.setup import Setup, set_up
 from onebasin.run.statistics import with_statistics
 from onebasin.run.steps.summarize import load_alignment
 from onebasin.samples import Samples
-from onebasin.store.draws import load_samples
+from onebasin.store import load_samples
 
 _LONG = {"resnet20", "vit", "lstm"}
 """Kinds that `make test-long` runs: they compile longest, and have no step that the others lack."""
@@ -172,8 +171,8 @@ def test_draws_are_stored_with_the_statistics_that_they_predict_with(
         draws = load_samples(run.samples(method), setup.template)
         again = with_statistics(setup.posterior, draws)
         jax.tree.map(np.testing.assert_array_equal, draws.params, again.params)
-        as_stored = setup.predict(draws.draws(), recalibrates=False)
-        np.testing.assert_array_equal(as_stored.probs, setup.predict(draws.draws()).probs)
+        as_stored = setup.predict(draws.flatten(), recalibrates=False)
+        np.testing.assert_array_equal(as_stored.probs, setup.predict(draws.flatten()).probs)
 
 
 @pytest.mark.slow
@@ -216,11 +215,11 @@ def test_predictions_do_not_depend_on_the_statistics_that_draws_come_with(resnet
     draws = random_samples(resnet, 0)
     other = with_statistics(resnet.posterior, draws)
     zeros = Samples(map_statistics(np.zeros_like, draws.params))
-    expected = resnet.predict(draws.draws()).probs
+    expected = resnet.predict(draws.flatten()).probs
     assert (np.ptp(expected, axis=1) > 1e-3).any()
     assert np.isfinite(expected).all()
     for some in (other, zeros):
-        np.testing.assert_allclose(resnet.predict(some.draws()).probs, expected, atol=1e-6)
+        np.testing.assert_allclose(resnet.predict(some.flatten()).probs, expected, atol=1e-6)
 
 
 def test_weights_are_matched_without_statistics(resnet: Setup) -> None:

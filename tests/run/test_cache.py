@@ -11,7 +11,7 @@ from onebasin.data import Dataset, load_dataset
 from onebasin.data.fingerprint import fingerprint
 from onebasin.run.cache import Key, cached, is_keyed, key_of
 from onebasin.run.config import load_config
-from onebasin.store.errors import StoreError
+from onebasin.store import StoreError
 
 
 class Computation:

@@ -11,9 +11,8 @@ import pytest
 from changed_results import with_changes
 from tiny_runs import results_of, take_all_steps, tiny_config
 
-from onebasin.alignment.null import null_draws, rms
-from onebasin.alignment.reference import to_mean
-from onebasin.gaussians.gaussian import load_gaussian
+from onebasin.alignment import null_draws, rms, to_mean
+from onebasin.gaussians import load_gaussian
 from onebasin.run.begin import open_run
 from onebasin.run.config import RunConfig, check_config
 from onebasin.run.representations import COMPACT_MEAN, all_draws, kept_draws, one_chain
@@ -21,9 +20,8 @@ from onebasin.run.results import SCHEMA, STEPS, Results
 from onebasin.run.run import open_setup, take_step, take_steps
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import set_up
-from onebasin.store.draws import SampleWriter, load_samples, save_samples
-from onebasin.store.errors import StoreError
-from onebasin.symmetry.random_permutation import random_num_transpositions
+from onebasin.store import SampleWriter, StoreError, load_samples, save_samples
+from onebasin.symmetry import random_num_transpositions
 
 pytestmark = pytest.mark.slow  # whole runs are made for these tests
 
@@ -243,7 +241,7 @@ def test_a_resumed_run_gives_the_results_of_one_that_was_never_interrupted(
 ) -> None:
     interrupted = copy_of(run, tmp_path / "interrupted")
     # As if the power had gone while the ensemble was written: no step behind it is done.
-    half = load_samples(run.samples("ensemble"), open_setup(run).template).chains(0)
+    half = load_samples(run.samples("ensemble"), open_setup(run).template).select_chains(0)
     shutil.rmtree(interrupted.samples("ensemble"))
     SampleWriter(interrupted.samples("ensemble")).append(half)
     interrupted.alignment("hmc").with_name("hmc.safetensors.partial").write_bytes(b"half")
@@ -292,7 +290,7 @@ def on_the_same_draws(run: RunDirectory, path: Path, *changes: str) -> RunDirect
     other = open_run(path, setup)
     like = open_setup(run).template
     for method, count in {"hmc": config.hmc.num_chains, "ensemble": NUM_MEMBERS}.items():
-        chains = load_samples(run.samples(method), like).chains(*range(count))
+        chains = load_samples(run.samples(method), like).select_chains(*range(count))
         save_samples(other.samples(method), chains)
     shutil.copy(run.compact("vi-unaligned"), other.compact("vi-unaligned"))
     take_steps(other, setup)

@@ -21,8 +21,7 @@ from onebasin.run.results import (
 )
 from onebasin.run.run_directory import RunDirectory
 from onebasin.samples import Samples
-from onebasin.store.draws import SampleWriter, save_samples
-from onebasin.store.errors import StoreError
+from onebasin.store import SampleWriter, StoreError, save_samples
 from onebasin.store.files import write_text
 
 CONFIG = {

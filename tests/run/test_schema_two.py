@@ -12,7 +12,7 @@ from schema_two import TOLERANCE, in_schema_three, largest_difference, main, num
 from onebasin.run.representations import COMPACT, kept_draws, low_rank
 from onebasin.run.results import Results
 from onebasin.run.run_directory import RunDirectory
-from onebasin.store.errors import StoreError
+from onebasin.store import StoreError
 
 EXAMPLE = Path(__file__).with_name("schema_two_example.json").read_text("utf-8")
 OLD = json.loads(EXAMPLE)

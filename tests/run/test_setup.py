@@ -9,13 +9,10 @@ import sklearn.datasets
 import strategies
 from tiny_runs import tiny_config
 
-from onebasin.alignment.align import align
-from onebasin.alignment.gaussian_matching import gaussian_matching
-from onebasin.alignment.reference import to, to_mean
+from onebasin.alignment import align, gaussian_matching, to, to_mean
 from onebasin.data import Dataset
-from onebasin.models.network import Network
-from onebasin.prediction.categorical import CategoricalPredictive
-from onebasin.prediction.regression import MixturePredictive
+from onebasin.networks import Network
+from onebasin.prediction import CategoricalPredictive, MixturePredictive
 from onebasin.run import setup as module
 from onebasin.run.config import ConfigError, load_config
 from onebasin.run.networks import network_of

@@ -12,10 +12,8 @@ import pytest
 from scipy.stats import false_discovery_control
 
 from onebasin import _trees
-from onebasin.alignment.align import align
-from onebasin.alignment.significance import Significance, std_significance
-from onebasin.models.mlp import mlp
-from onebasin.models.network import Network
+from onebasin.alignment import Significance, align, std_significance
+from onebasin.networks import Network, mlp
 from onebasin.samples import Samples
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("unchecked")]

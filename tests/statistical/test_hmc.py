@@ -9,8 +9,7 @@ import scipy.stats
 from blackjax.adaptation.staged_adaptation import build_schedule
 from blackjax.adaptation.step_size import dual_averaging_adaptation
 
-from onebasin.inference.hmc import hmc
-from onebasin.inference.sample import sample
+from onebasin.methods import hmc, sample
 
 FAILURE_RATE = 1e-6
 NUM_CHAINS = 4000
@@ -44,7 +43,7 @@ def whitened(params) -> np.ndarray:
 def test_exact_draws_stay_exact_under_hmc() -> None:
     method = hmc(logdensity, num_steps=4, step_size=0.35, num_warmup=0)
     before = exact_draws(0, NUM_CHAINS)
-    samples = sample(method, jax.random.key(0), before, 3, num_chunks=1, batch_size=2000)
+    samples = sample(method, before, 3, num_chunks=1, batch_size=2000, key=jax.random.key(0))
     accepted = samples.stats["acceptance_rate"].mean()
     assert 0.5 < accepted < 0.9  # accepting everything would be wrong by much here
     after = jax.tree.map(lambda leaf: leaf[:, -1], samples.params)
@@ -62,7 +61,7 @@ def test_exact_draws_stay_exact_under_hmc() -> None:
 
 def test_lp_is_the_log_density_of_the_draw_beside_it() -> None:
     method = hmc(logdensity, num_steps=2, step_size=0.2, num_warmup=2)
-    samples = sample(method, jax.random.key(1), exact_draws(1, 2), 5, num_chunks=2)
+    samples = sample(method, exact_draws(1, 2), 5, num_chunks=2, key=jax.random.key(1))
     expected = jax.vmap(jax.vmap(logdensity))(samples.params)
     np.testing.assert_allclose(samples.stats["lp"], expected, rtol=1e-5)
 
@@ -78,7 +77,9 @@ def test_the_step_size_adapts_to_the_target_acceptance(target: float) -> None:
     )
     positions = {"w": jax.random.normal(jax.random.key(2), (4, 30))}
     told = []
-    samples = sample(method, jax.random.key(3), positions, 500, num_chunks=3, progress=told.append)
+    samples = sample(
+        method, positions, 500, num_chunks=3, progress=told.append, key=jax.random.key(3)
+    )
     late_warm_up = [p for p in told if p.phase == "warmup"][-1]
     assert late_warm_up.stats["acceptance_rate"] == pytest.approx(target, abs=0.02)
     # Over 64 chains the acceptance of a chain's draws had a standard deviation of .018 at .6, where
@@ -91,9 +92,11 @@ def test_the_step_size_adapts_to_the_target_acceptance(target: float) -> None:
 def test_short_warm_ups_adapt_without_harm(num_warmup: int) -> None:
     method = hmc(logdensity, num_steps=2, step_size=0.1, num_warmup=num_warmup, adapt_mass=True)
     step = jax.jit(method.step)
-    state = method.init(jax.tree.map(lambda leaf: leaf[0], exact_draws(2, 1)), jax.random.key(0))
+    state = method.init(
+        jax.tree.map(lambda leaf: leaf[0], exact_draws(2, 1)), key=jax.random.key(0)
+    )
     for number in range(num_warmup + 2):
-        state, stats = step(jax.random.key(number), state)
+        state, stats = step(state, key=jax.random.key(number))
     assert 0 < float(stats["step_size"]) < 5
     assert np.isfinite(np.asarray(state.inverse_mass)).all()
     assert (np.asarray(state.inverse_mass) > 0).all()
@@ -102,7 +105,7 @@ def test_short_warm_ups_adapt_without_harm(num_warmup: int) -> None:
 def test_divergent_trajectories_are_told_and_refused() -> None:
     method = hmc(logdensity, num_steps=20, step_size=5.0, num_warmup=0)
     positions = exact_draws(3, 2)
-    samples = sample(method, jax.random.key(4), positions, 3, num_chunks=1)
+    samples = sample(method, positions, 3, num_chunks=1, key=jax.random.key(4))
     assert samples.stats["diverging"].all()
     assert (samples.stats["acceptance_rate"] < 1e-6).all()
     jax.tree.map(
@@ -117,13 +120,15 @@ def test_step_sizes_are_those_of_dual_averaging_begun_anew_behind_every_window()
     num_warmup, target = 300, 0.8
     method = hmc(logdensity, num_steps=3, step_size=0.1, num_warmup=num_warmup, adapt_mass=True)
     step = jax.jit(method.step)
-    state = method.init(jax.tree.map(lambda leaf: leaf[0], exact_draws(5, 1)), jax.random.key(0))
+    state = method.init(
+        jax.tree.map(lambda leaf: leaf[0], exact_draws(5, 1)), key=jax.random.key(0)
+    )
     init, update, final = dual_averaging_adaptation(target)
     averaging, expected = init(0.1), 0.1
     schedule = np.asarray(build_schedule(num_warmup))
     assert schedule[:, 1].sum() >= 2  # windows end before the last step, or nothing is tried
     for number in range(num_warmup + 1):
-        state, stats = step(jax.random.key(number), state)
+        state, stats = step(state, key=jax.random.key(number))
         assert float(stats["step_size"]) == pytest.approx(float(expected), rel=1e-5), number
         if number < num_warmup:
             averaging = update(averaging, stats["acceptance_rate"])

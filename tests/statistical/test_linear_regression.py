@@ -18,10 +18,7 @@ import scipy.stats
 from arviz_stats.base import array_stats
 
 from onebasin import _trees
-from onebasin.inference.ensemble import deep_ensemble
-from onebasin.inference.hmc import hmc
-from onebasin.inference.sample import sample
-from onebasin.inference.vi import mean_field_vi
+from onebasin.methods import deep_ensemble, hmc, mean_field_vi, sample
 from onebasin.samples import Samples
 
 FAILURE_RATE = 1e-6
@@ -119,7 +116,7 @@ def hmc_samples(request, correlated: Regression) -> Samples:
     method = hmc(
         correlated.logdensity, num_steps=5, num_warmup=600, step_size=0.1, adapt_mass=request.param
     )
-    return sample(method, jax.random.key(1), starts(correlated, 4), 2000, num_chunks=2)
+    return sample(method, starts(correlated, 4), 2000, num_chunks=2, key=jax.random.key(1))
 
 
 def test_hmc_recovers_the_posterior_mean(hmc_samples: Samples, correlated: Regression) -> None:
@@ -181,7 +178,12 @@ def fit_vi(regression: Regression, num_fits: int = 32) -> Fits:
         optimizer=optax.adam(optax.cosine_decay_schedule(0.05, num_steps)),
     )
     samples = sample(
-        method, jax.random.key(2), starts(regression, num_fits), 250, num_chunks=1, batch_size=16
+        method,
+        starts(regression, num_fits),
+        250,
+        num_chunks=1,
+        batch_size=16,
+        key=jax.random.key(2),
     )
     gaussian = jax.vmap(method.gaussian)(samples.last_state)
     mean, std, draws = (
@@ -256,6 +258,6 @@ def test_every_member_of_an_ensemble_finds_the_ridge_solution(correlated: Regres
         num_steps=num_steps,
         optimizer=optax.adam(optax.cosine_decay_schedule(0.1, num_steps)),
     )
-    samples = sample(method, jax.random.key(3), starts(correlated, 3), 1, num_chunks=1)
+    samples = sample(method, starts(correlated, 3), 1, num_chunks=1, key=jax.random.key(3))
     found = _trees.ravel_batch(samples.params, 2)[:, 0]
     np.testing.assert_allclose(found, np.tile(correlated.mean, (3, 1)), rtol=1e-3, atol=1e-4)

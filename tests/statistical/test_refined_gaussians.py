@@ -12,9 +12,8 @@ import optax
 import pytest
 
 from onebasin import _trees
-from onebasin.gaussians.gaussian import DiagonalGaussian
-from onebasin.inference.sample import sample
-from onebasin.inference.vi import mean_logdensity, refine
+from onebasin.gaussians import DiagonalGaussian
+from onebasin.methods import mean_logdensity, refine, sample
 
 KEY = jax.random.key(11)
 NUM_STEPS = 1500
@@ -45,7 +44,7 @@ def refined(**settings) -> DiagonalGaussian:
         **settings,
     )
     start = {"b": jnp.array([0.5]), "w": jnp.array([[1.0, 1.0]])}
-    state = sample(method, KEY, start, 1, num_chunks=2).last_state
+    state = sample(method, start, 1, num_chunks=2, key=KEY).last_state
     return method.gaussian(jax.tree.map(lambda leaf: leaf[0, ...], state))
 
 

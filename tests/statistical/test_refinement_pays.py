@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 from onebasin import _trees
-from onebasin.alignment.align import align
-from onebasin.gaussians.gaussian import summarize
-from onebasin.gaussians.mixture import GaussianMixture
-from onebasin.inference.method import inits
-from onebasin.inference.sample import sample
-from onebasin.models.posterior import Posterior
+from onebasin.alignment import align
+from onebasin.gaussians import GaussianMixture, summarize
+from onebasin.methods import inits, sample
+from onebasin.networks import Posterior
 from onebasin.run.config import load_config
 from onebasin.run.judge import Judge, Scores
 from onebasin.run.methods import hmc_of
@@ -48,13 +46,13 @@ def setup() -> Setup:
 @pytest.fixture(scope="module")
 def samples(setup: Setup) -> Samples:
     chosen = setup.config.hmc
-    starts = inits(setup.posterior.init, setup.key("starts"), chosen.num_chains)
-    return sample(hmc_of(setup), setup.key("hmc"), starts, chosen.num_draws)
+    starts = inits(setup.posterior.init, chosen.num_chains, key=setup.key("starts"))
+    return sample(hmc_of(setup), starts, chosen.num_draws, key=setup.key("hmc"))
 
 
 @pytest.fixture(scope="module")
 def judge(setup: Setup, samples: Samples) -> Judge:
-    return Judge(setup, setup.predict(samples.draws()))
+    return Judge(setup, setup.predict(samples.flatten()))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +72,7 @@ def test_refined_chains_are_nearer_to_hmc_than_as_many_draws_and_use_no_target(
     setup: Setup, samples: Samples, judge: Judge
 ) -> None:
     symmetry = setup.posterior.symmetry
-    alone = [samples.chains(chain) for chain in range(samples.num_chains)]
+    alone = [samples.select_chains(chain) for chain in range(samples.num_chains)]
     fits = [summarize(align(chain, symmetry).apply(chain)) for chain in alone]
     mixture = GaussianMixture(
         _trees.stack([fit.mean for fit in fits]), _trees.stack([fit.std for fit in fits])
@@ -82,9 +80,9 @@ def test_refined_chains_are_nearer_to_hmc_than_as_many_draws_and_use_no_target(
     inputs = fit_inputs(setup, samples)
     blind = setup._replace(posterior=without_targets(setup.posterior))
     found = refined_mixture(blind, mixture, inputs, NUM_STEPS)
-    predictive = setup.predict(found.sample(setup.key("evaluate"), 200))
+    predictive = setup.predict(found.sample(200, key=setup.key("evaluate")))
     scores = judge(predictive)
-    assert found.num_numbers == 4
+    assert found.values_per_weight == 4
     assert scores.total_variation < nearest_tenth_of_kept(judge, 4)
 
 

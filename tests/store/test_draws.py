@@ -10,14 +10,8 @@ import xarray as xr
 from hypothesis import given, settings, strategies as st
 
 from onebasin.samples import Samples
-from onebasin.store.draws import (
-    SampleWriter,
-    delete_unfinished,
-    is_whole,
-    load_samples,
-    save_samples,
-)
-from onebasin.store.errors import StoreError
+from onebasin.store import SampleWriter, StoreError, load_samples, save_samples
+from onebasin.store.draws import delete_unfinished, is_whole
 
 
 def make_samples(num_chains: int = 2, num_draws: int = 7, seed: int = 0) -> Samples:

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import save_file
 
-from onebasin.store.errors import StoreError
+from onebasin.store import StoreError
 from onebasin.store.tensors import load_tensors, save_tensors
 
 arrays = st.sampled_from([np.float32, np.float64, np.int32, np.int64, np.bool_]).flatmap(

@@ -99,7 +99,7 @@ def test_compact_claims_follow_the_order_of_total_variations():
     rows = [
         {"data": "digits", "seed": seed, "representation": name}
         | {"total_variation": 0.1 * place, "agreement": 1 - 0.1 * place}
-        | {"accuracy": 1 - 0.1 * place, "nll": 1.0 * place, "num_numbers": 2}
+        | {"accuracy": 1 - 0.1 * place, "nll": 1.0 * place, "values_per_weight": 2}
         for seed in SEEDS
         for place, name in enumerate(order)
     ]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from onebasin.store.errors import StoreError
+from onebasin.store import StoreError
 from onebasin.studies.tables import read_table, table_of, where, write_table
 
 COLUMNS = {"text": str, "count": int, "size": float, "is_whole": bool}

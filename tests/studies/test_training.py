@@ -23,14 +23,14 @@ def task():
 def starts(task):
     """Two networks, and a permuted copy of the first."""
     networks = [_trees.to_host(task.network.init(jax.random.key(n))) for n in range(2)]
-    _, copy = plant(jax.random.key(9), task, networks[0], {"hidden_0": 4})
+    _, copy = plant(task, networks[0], {"hidden_0": 4}, key=jax.random.key(9))
     return _trees.stack([*networks, copy])
 
 
 def _train(task, starts, **changes):
     chosen = {"batch_size": 100, "num_epochs": 3, **changes}
     rates = np.full(len(jax.tree.leaves(starts)[0]), RATE)
-    return train(task, jax.random.key(5), starts, rates, silent, **chosen)
+    return train(task, starts, rates, silent, **chosen, key=jax.random.key(5))
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -61,7 +61,7 @@ def test_one_batch_an_epoch_is_plain_gradient_descent(task, starts, optimizer):
 def test_training_commutes_with_permutations(task, starts):
     found = _train(task, starts)
     first, copy = (jax.tree.map(lambda leaf, n=n: leaf[n, -1], found) for n in (0, 2))
-    planted, permuted = plant(jax.random.key(9), task, first, {"hidden_0": 4})
+    planted, permuted = plant(task, first, {"hidden_0": 4}, key=jax.random.key(9))
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), copy, permuted
     )
@@ -77,8 +77,8 @@ def test_networks_see_every_image_once_an_epoch_in_an_order_of_their_own(task, s
     told = []
     rates = np.zeros(2)
     train(
-        task, jax.random.key(5), same, rates, lambda *what: told.append(what), batch_size=20,
-        num_epochs=2,
+        task, same, rates, lambda *what: told.append(what), batch_size=20,
+        num_epochs=2, key=jax.random.key(5),
     )  # fmt: skip
     first = jax.tree.map(lambda leaf: leaf[0], starts)
     log_probs = jax.nn.log_softmax(task.network.apply(first, task.dataset.train.inputs))

@@ -8,7 +8,7 @@ import pytest
 
 import onebasin
 from onebasin.run.cache import Key
-from onebasin.store.errors import StoreError
+from onebasin.store import StoreError
 from onebasin.studies import write
 from onebasin.studies.all import Study, studies_in
 from onebasin.studies.claims import Findings, claim_over_seeds

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from onebasin.symmetry.axes import Axes, Symmetry
+from onebasin.symmetry import Symmetry
+from onebasin.symmetry.axes import Axes
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 

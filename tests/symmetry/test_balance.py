@@ -10,11 +10,9 @@ import pytest
 import strategies
 from hypothesis import given, settings, strategies as st
 
-from onebasin.models.mlp import mlp
-from onebasin.models.posterior import posterior
-from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.balance import balance
-from onebasin.symmetry.discovery.find import find_symmetry
+from onebasin.networks import mlp, posterior
+from onebasin.symmetry import Symmetry, balance, find_symmetry
+from onebasin.symmetry.axes import Axes
 from onebasin.symmetry.scalings import scalings_of
 
 NETWORKS = {depth: mlp(3, (5, 4, 6)[:depth], 2, "relu") for depth in (1, 2, 3)}

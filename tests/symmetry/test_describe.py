@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from nested_networks import INPUTS, PARAMS, attention
 
-from onebasin.symmetry.discovery.find import find_symmetry
+from onebasin.symmetry import find_symmetry
 
 FOUND = find_symmetry(attention, PARAMS, INPUTS)
 

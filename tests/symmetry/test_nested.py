@@ -10,15 +10,19 @@ from hypothesis import given
 from nested_networks import DIMS, HEADS, INPUTS, PARAMS, attention, random_params
 
 from onebasin import _trees
-from onebasin.alignment.weight_matching import weight_matching
+from onebasin.alignment import weight_matching
 from onebasin.gaussians.unit_blocks import UnitBlocks
 from onebasin.pruning.variance_shares import average_over_units
 from onebasin.samples import Samples
-from onebasin.symmetry.axes import Axes, Blocks, Symmetry
-from onebasin.symmetry.balance import balance
-from onebasin.symmetry.discovery.find import find_symmetry
-from onebasin.symmetry.permute import permute
-from onebasin.symmetry.random_permutation import random_num_transpositions, random_permutation
+from onebasin.symmetry import (
+    Symmetry,
+    balance,
+    find_symmetry,
+    permute,
+    random_num_transpositions,
+    random_permutation,
+)
+from onebasin.symmetry.axes import Axes, Blocks
 
 FOUND = find_symmetry(attention, PARAMS, INPUTS)
 
@@ -165,7 +169,9 @@ def test_as_many_axes_as_blocks_are_asked_for() -> None:
     "refuse",
     [
         lambda: balance(DECLARED, random_params(0)),
-        lambda: UnitBlocks(Samples(random_params(0, 2, 3)), DECLARED).sample(jax.random.key(0), 1),
+        lambda: UnitBlocks(Samples(random_params(0, 2, 3)), DECLARED).sample(
+            1, key=jax.random.key(0)
+        ),
         lambda: weight_matching(PARAMS).symmetry(DECLARED),
     ],
 )

@@ -11,10 +11,8 @@ import strategies
 from hypothesis import given, reject, strategies as st
 
 from onebasin import _trees
-from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry
-from onebasin.symmetry.permutation import Permutation
-from onebasin.symmetry.permute import permute
-from onebasin.symmetry.random_permutation import random_permutation
+from onebasin.symmetry import Permutation, Symmetry, permute, random_permutation
+from onebasin.symmetry.axes import Axes, Place, Sign
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 

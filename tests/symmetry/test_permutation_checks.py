@@ -7,8 +7,8 @@ import pytest
 from nested_networks import INPUTS, PARAMS as ATTENTION_PARAMS, attention, random_params
 
 from onebasin import Permutation, find_symmetry, mlp, permute
-from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry
-from onebasin.symmetry.random_permutation import random_permutation
+from onebasin.symmetry import Symmetry, random_permutation
+from onebasin.symmetry.axes import Axes, Place, Sign
 
 PARAMS = {"w1": np.arange(15.0).reshape(3, 5), "b1": np.arange(5.0), "w2": np.ones((5, 4))}
 SIGN = Sign("hidden", (Place("w1", 1), Place("b1", 0), Place("w2", 0)))

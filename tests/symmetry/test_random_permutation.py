@@ -8,12 +8,9 @@ import oracles
 import pytest
 import strategies
 
-from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.random_permutation import (
-    _log_stirling,
-    random_num_transpositions,
-    random_permutation,
-)
+from onebasin.symmetry import Symmetry, random_num_transpositions, random_permutation
+from onebasin.symmetry.axes import Axes
+from onebasin.symmetry.random_permutation import _log_stirling
 
 SYMMETRY = Symmetry.of({"a": Axes("a"), "b": Axes("b")}, {"a": np.zeros(3), "b": np.zeros(5)})
 

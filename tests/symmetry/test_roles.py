@@ -8,13 +8,9 @@ import numpy as np
 import pytest
 
 from onebasin import _trees
-from onebasin.models.convnet import convnet
-from onebasin.models.lstm import lstm
-from onebasin.models.mlp import mlp
-from onebasin.models.resnet20 import resnet20
-from onebasin.models.vit import vit
-from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.axes_values import Function
+from onebasin.networks import convnet, lstm, mlp, resnet20, vit
+from onebasin.symmetry import Function, Symmetry
+from onebasin.symmetry.axes import Axes
 from onebasin.symmetry.roles import roles_of
 
 M, R = "makes", "reads"

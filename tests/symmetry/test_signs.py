@@ -10,12 +10,9 @@ import strategies
 from hypothesis import given, settings
 from nested_networks import INPUTS, PARAMS, attention, random_params
 
-from onebasin.models.mlp import mlp
+from onebasin.networks import mlp
+from onebasin.symmetry import find_symmetry, permute, random_permutation, verify
 from onebasin.symmetry.axes import Place, Sign
-from onebasin.symmetry.discovery.find import find_symmetry
-from onebasin.symmetry.permute import permute
-from onebasin.symmetry.random_permutation import random_permutation
-from onebasin.symmetry.verify import verify
 
 TANH = mlp(3, (4, 5), 2, "tanh")
 NESTED = find_symmetry(attention, PARAMS, INPUTS)

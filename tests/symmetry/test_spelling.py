@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from onebasin import find_symmetry, random_permutation
-from onebasin.symmetry.axes import Axes, Blocks, Symmetry
+from onebasin import find_symmetry
+from onebasin.symmetry import Symmetry, random_permutation
+from onebasin.symmetry.axes import Axes, Blocks
 
 PARAMS = {"w1": np.ones((5, 8)), "b1": np.ones(8), "w2": np.ones((8, 1))}
 

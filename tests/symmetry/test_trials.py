@@ -9,9 +9,10 @@ import pytest
 from nested_networks import INPUTS
 
 from onebasin import find_symmetry, verify
-from onebasin.alignment.align import align
+from onebasin.alignment import align
 from onebasin.samples import Samples
-from onebasin.symmetry.axes import Axes, Function, Part, Place, Sign, Symmetry
+from onebasin.symmetry import Symmetry
+from onebasin.symmetry.axes import Axes, Function, Part, Place, Sign
 from onebasin.symmetry.claims import MOST_DRAWN
 from onebasin.symmetry.discovery import find
 

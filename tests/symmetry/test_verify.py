@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from nested_networks import INPUTS, PARAMS, attention, random_params
 
-from onebasin.symmetry.axes import Axes, Part, Place, Sign, Symmetry
-from onebasin.symmetry.discovery.find import find_symmetry
-from onebasin.symmetry.verify import verify
+from onebasin.symmetry import Symmetry, find_symmetry, verify
+from onebasin.symmetry.axes import Axes, Part, Place, Sign
 
 FOUND = find_symmetry(attention, PARAMS, INPUTS)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from onebasin._collections import STATISTICS, arranged, has_collections
-from onebasin._types import Params
+from onebasin.types import Params
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

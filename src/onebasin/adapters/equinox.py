@@ -8,7 +8,6 @@ import jax.numpy as jnp
 
 from onebasin import _trees
 from onebasin._collections import STATISTICS, WEIGHTS, collected, map_statistics
-from onebasin._types import Params
 from onebasin.adapters.adapted import Adapted, adapted
 from onebasin.adapters.equinox_statistics import (
     axis_name_of,
@@ -17,6 +16,7 @@ from onebasin.adapters.equinox_statistics import (
     measured,
     renewed,
 )
+from onebasin.types import Params
 
 
 def from_equinox(module: Any, state: Any = None, *, batched: bool = True) -> tuple[Adapted, Params]:
@@ -39,7 +39,7 @@ def from_equinox(module: Any, state: Any = None, *, batched: bool = True) -> tup
         TypeError: If `module` is not a module that can be called.
         ValueError: If dropout or BatchNorm is in training mode, or a state is missing.
 
-    Example:
+    Examples:
         >>> import equinox as eqx
         >>> module = eqx.nn.MLP(64, 10, width_size=8, depth=1, key=key)
         >>> apply, params = ob.from_equinox(module)

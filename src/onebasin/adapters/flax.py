@@ -9,10 +9,10 @@ import jax
 
 from onebasin import _trees
 from onebasin._collections import STATISTICS, WEIGHTS, collected, has_collections
-from onebasin._types import Params
 from onebasin.adapters.adapted import Adapted, adapted
 from onebasin.adapters.flax_statistics import by_batch_linen, by_batch_nnx
 from onebasin.adapters.written import check_nothing_written, unread, written_leaves
+from onebasin.types import Params
 
 _LINEN = "batch_stats"
 """The collection in which Linen's modules keep their running statistics."""
@@ -41,7 +41,7 @@ def from_flax(module: Any, variables: Any = None, **keywords: Any) -> tuple[Adap
         TypeError: If `module` is not a Flax module.
         ValueError: If variables are missing for Linen, or were given for NNX.
 
-    Example:
+    Examples:
         >>> from flax import linen
         >>> module = linen.Dense(10)
         >>> apply, params = ob.from_flax(module, module.init(key, data.test.inputs))

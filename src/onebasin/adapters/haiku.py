@@ -8,9 +8,9 @@ import equinox as eqx
 
 from onebasin import _trees
 from onebasin._collections import STATISTICS, WEIGHTS, collected, has_collections
-from onebasin._types import Params
 from onebasin.adapters.adapted import Adapted, adapted
 from onebasin.adapters.written import check_nothing_written, written_leaves
+from onebasin.types import Params
 
 _AVERAGES = "/~/mean_ema", "/~/var_ema"
 """How the names end of the modules in which Haiku's BatchNorm keeps its statistics."""
@@ -41,7 +41,7 @@ def from_haiku(
         TypeError: If `transformed` is not a transformed function.
         ValueError: If a state is missing, or was given for a function without one.
 
-    Example:
+    Examples:
         >>> import haiku as hk
         >>> transformed = hk.transform(lambda x: hk.Linear(10)(x))
         >>> init_params = transformed.init(key, data.test.inputs)

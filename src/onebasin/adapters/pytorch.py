@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from onebasin._collections import STATISTICS, WEIGHTS, collected, has_collections
-from onebasin._types import Params
 from onebasin.adapters.adapted import Adapted
 from onebasin.adapters.pytorch_checks import (
     check_evaluation_mode,
@@ -28,6 +27,7 @@ from onebasin.adapters.pytorch_checks import (
 )
 from onebasin.adapters.pytorch_environment import jax_environment, running
 from onebasin.adapters.pytorch_statistics import ByBatch, statistics_in_module
+from onebasin.types import Params
 
 
 def from_torch(module: Any, *example_inputs: Any, **keywords: Any) -> tuple[Adapted, Params]:
@@ -53,7 +53,7 @@ def from_torch(module: Any, *example_inputs: Any, **keywords: Any) -> tuple[Adap
         ValueError: If the module is in training mode, random or without weights, if torchax cannot
             run it, or if it gives other outputs than PyTorch.
 
-    Example:
+    Examples:
         >>> import torch
         >>> module = torch.nn.Linear(64, 10).eval()
         >>> apply, params = ob.from_torch(module, data.test.inputs)
@@ -90,11 +90,11 @@ def to_torch(params: Params, module: Any) -> Any:
         ValueError: If names or shapes are not those of the module, or params are complex and
             the module's weights are real.
 
-    Example:
+    Examples:
         >>> import torch
         >>> module = torch.nn.Linear(2, 1).eval()
         >>> apply, params = ob.from_torch(module, torch.ones(1, 2))
-        >>> zeroed = ob.to_torch(jax.tree.map(np.zeros_like, params), module)
+        >>> zeroed = ob.adapters.to_torch(jax.tree.map(np.zeros_like, params), module)
         >>> zeroed(torch.ones(1, 2)).item()
         0.0
     """

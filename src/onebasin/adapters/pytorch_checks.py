@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from onebasin import _trees
-from onebasin._types import Params
 from onebasin._words import did_you_mean
+from onebasin.types import Params
 
 _TOLERANCE = 1e-4
 """The largest difference from PyTorch that passes, as a share of the largest output."""

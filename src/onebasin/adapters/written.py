@@ -7,7 +7,7 @@ import jax
 from jax.interpreters import partial_eval
 
 from onebasin import _trees
-from onebasin._types import Array
+from onebasin.types import Array
 
 
 def written_leaves(before: Any, after: Any) -> list[str]:

@@ -8,9 +8,9 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from onebasin._types import Array, Params
 from onebasin.alignment.matching import Features
 from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry
+from onebasin.types import Array, Params
 
 
 def activation_matching(
@@ -24,9 +24,9 @@ def activation_matching(
     compiled once for all matchings of one function, or of one `jax.tree_util.Partial` but for the
     arrays in it.
 
-    Example:
+    Examples:
         >>> put_out = lambda params: network.activations(params, data.train.inputs)
-        >>> ob.align(samples, symmetry, ob.activation_matching(put_out)).matching
+        >>> ob.align(samples, symmetry, ob.alignment.activation_matching(put_out)).matching
         'activations'
 
     Source: Ainsworth et al. (2022), arXiv 2209.04836, section 3.1.

@@ -15,7 +15,6 @@ from jaxtyping import Bool, Float
 
 from onebasin import _trees
 from onebasin._arguments import check_is
-from onebasin._types import Array, Params
 from onebasin.alignment.declared import declared_of, tried
 from onebasin.alignment.matching import Matching
 from onebasin.alignment.problem import Problem, Round
@@ -28,6 +27,7 @@ from onebasin.symmetry.axes_values import Part
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.permute import permute
 from onebasin.symmetry.verify import without
+from onebasin.types import Array, Params
 
 _UNITS, _SIGNS = "permutation/units/", "permutation/signs/"
 
@@ -35,11 +35,22 @@ _UNITS, _SIGNS = "permutation/units/", "permutation/signs/"
 class Alignment(eqx.Module):
     """The permutation of every draw that brings it into the reference's basin.
 
-    `objective` is the matching's objective of each draw (for most the inner product of target
-    and permuted features), `converged` whether no group of it would move any more, given what it
-    was matched to; neither says that the optimum is global where several layers are matched. A
-    draw that still moved when `max_rounds` ended an iterated mean has not converged. `reference`
-    is what draws were brought to: params of a network.
+    Args:
+        permutation: For each draw, what moves its units, with leading axes (chain, draw).
+        objective: The matching's objective of each draw: for most matchings the inner product of
+            target and permuted features.
+        converged: Whether no group of a draw would move any more, given what it was matched to. If
+            several layers are matched, this does not say that the optimum is global. A draw that
+            still moved when `max_rounds` ended an iterated mean has not converged.
+        reference: Params of the network that draws were brought to.
+        symmetry: The symmetry that the permutations belong to.
+        matching: The name of the matching.
+
+    Examples:
+        >>> alignment = ob.align(samples, symmetry)
+        >>> alignment.converged.shape
+        (2, 10)
+        >>> aligned = alignment.apply(samples)
     """
 
     permutation: Permutation
@@ -50,9 +61,10 @@ class Alignment(eqx.Module):
     matching: str = eqx.field(static=True, default="weights")
 
     def apply(self, samples: Samples) -> Samples:
-        """The same draws in the reference's basin; each computes the function it computed.
+        """The same draws in the reference's basin. Each computes the function that it computed.
 
-        Raises: ValueError where the samples are not as many as were aligned.
+        Raises:
+            ValueError: If there are not as many samples as were aligned.
         """
         shape = (samples.num_chains, samples.num_draws)
         if shape != self.converged.shape:
@@ -157,7 +169,7 @@ def align(
             finite, or if a declared symmetry changes its function.
         TypeError: For arguments of other types.
 
-    Example:
+    Examples:
         >>> alignment = ob.align(samples, network.symmetry)
         >>> compact = ob.summarize(alignment.apply(samples))
 
@@ -209,4 +221,4 @@ def _finite_draws(samples: Samples) -> Params:
                 f"draw {draw}{f', and {len(bad) - 1} more' * (len(bad) > 1)}. "
                 "Drop divergent draws."
             )
-    return _trees.to_host(samples.draws())
+    return _trees.to_host(samples.flatten())

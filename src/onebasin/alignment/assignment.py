@@ -8,7 +8,7 @@ import lap
 import numpy as np
 from jaxtyping import Float, Int
 
-from onebasin._types import Array
+from onebasin.types import Array
 
 # Far below any difference that float32 weights can make, far above the solver's rounding.
 _TIE_BONUS = 1e-10

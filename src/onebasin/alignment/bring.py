@@ -4,7 +4,6 @@ import jax
 import numpy as np
 
 from onebasin import _trees
-from onebasin._types import Params
 from onebasin.alignment.align import align
 from onebasin.alignment.matching import Matching
 from onebasin.alignment.reference import to
@@ -13,6 +12,7 @@ from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.permute import permute
+from onebasin.types import Params
 
 
 def permute_gaussian(
@@ -23,9 +23,9 @@ def permute_gaussian(
     Raises:
         ValueError: If the permutation does not fit the symmetry.
 
-    Example:
-        >>> permutation = ob.random_permutation(symmetry, key=key)
-        >>> moved = ob.permute_gaussian(compact, symmetry, permutation)
+    Examples:
+        >>> permutation = ob.symmetry.random_permutation(symmetry, key=key)
+        >>> moved = ob.alignment.permute_gaussian(compact, symmetry, permutation)
     """
     unsigned = symmetry.with_signs([])
     return DiagonalGaussian(
@@ -34,9 +34,26 @@ def permute_gaussian(
 
 
 def bring_to(
-    reference: Params, gaussian: DiagonalGaussian, symmetry: Symmetry, matching: Matching
+    gaussian: DiagonalGaussian, symmetry: Symmetry, matching: Matching, reference: Params
 ) -> DiagonalGaussian:
-    """A Gaussian with its mean matched to a reference network, and its std moved along."""
+    """A Gaussian with its mean matched to a reference network, and its std moved along.
+
+    Use it to compare two compact posteriors weight by weight, for instance one of HMC with one of
+    variational inference: each is brought to one and the same network.
+
+    Args:
+        gaussian: The Gaussian to move.
+        symmetry: Which units its weights belong to.
+        matching: What makes two units similar, such as `weight_matching()`.
+        reference: Params of the network that the mean is matched to.
+
+    Examples:
+        >>> matching = ob.weight_matching()
+        >>> brought = ob.alignment.bring_to(compact, symmetry, matching, params)
+        >>> distance = ob.prediction.weight_distance
+        >>> distance(brought.mean, params) <= distance(compact.mean, params)
+        True
+    """
     alone = Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None, None], gaussian.mean))
     found = align(alone, symmetry, matching, to(reference)).permutation
     host = DiagonalGaussian(_trees.to_host(gaussian.mean), _trees.to_host(gaussian.std))

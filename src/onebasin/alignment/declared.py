@@ -5,11 +5,11 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from onebasin._types import Params
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.axes_values import Function
 from onebasin.symmetry.claims import verify_once
 from onebasin.symmetry.discovery.find import find_symmetry
+from onebasin.types import Params
 
 
 def declared_of(symmetry: Symmetry, apply: Callable[..., Any] | None, inputs: Any) -> Symmetry:

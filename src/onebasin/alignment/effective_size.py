@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
-from onebasin._types import Params
 from onebasin.samples import Samples
+from onebasin.types import Params
 
 LEAST_ESS = 50
 """The effective sample size below which nothing is said of the std of a weight."""

@@ -6,10 +6,10 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin._collections import without_statistics
-from onebasin._types import Array, Params
 from onebasin.alignment.matching import Features
 from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.symmetry.axes import Symmetry
+from onebasin.types import Array, Params
 
 
 def gaussian_matching(
@@ -29,9 +29,10 @@ def gaussian_matching(
     Raises:
         ValueError: For a floor that is not positive, or a given std that is not.
 
-    Example:
+    Examples:
+        >>> matching = ob.alignment.gaussian_matching()
         >>> start = ob.align(samples, symmetry)
-        >>> ob.align(samples, symmetry, ob.gaussian_matching(), ob.to_mean(start=start)).matching
+        >>> ob.align(samples, symmetry, matching, ob.to_mean(start=start)).matching
         'gaussian'
 
     Source: Stephens (2000), J. R. Statist. Soc. B 62, section 4, with Gaussian weights.

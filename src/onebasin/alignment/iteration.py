@@ -5,12 +5,12 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from onebasin._types import Params
 from onebasin.alignment.gains import movable_part
 from onebasin.alignment.layers import match_from_both_starts
 from onebasin.alignment.matching import Features, Match, match
 from onebasin.alignment.problem import Listener, Problem
 from onebasin.symmetry.permutation import Permutation
+from onebasin.types import Params
 
 
 class Brought(NamedTuple):

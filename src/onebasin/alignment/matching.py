@@ -18,13 +18,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from onebasin import _trees
-from onebasin._types import Params
 from onebasin.alignment.assignment import assign
 from onebasin.alignment.gains import has_gained, touched
 from onebasin.alignment.outer_matching import match_outer, to_front
 from onebasin.alignment.sign_matching import best_signs
 from onebasin.symmetry.axes import Place, Symmetry
 from onebasin.symmetry.permutation import Permutation, joined_permutation, move_array
+from onebasin.types import Params
 
 Features: TypeAlias = Any
 """Arrays computed from params whose axes list units; draws lead."""

@@ -7,9 +7,9 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from onebasin._types import Params
 from onebasin.alignment.matching import Features, Matching
 from onebasin.symmetry.axes import Symmetry
+from onebasin.types import Params
 
 
 def mixed_matching(matchings: Sequence[Matching], weights: Sequence[float]) -> "MixedMatching":
@@ -21,10 +21,10 @@ def mixed_matching(matchings: Sequence[Matching], weights: Sequence[float]) -> "
     Raises:
         ValueError: Unless there is one positive weight for each of at least one matching.
 
-    Example:
+    Examples:
         >>> put_out = lambda params: network.activations(params, data.train.inputs)
-        >>> parts = [ob.weight_matching(), ob.activation_matching(put_out)]
-        >>> ob.align(samples, symmetry, ob.mixed_matching(parts, [1.0, 0.01])).matching
+        >>> parts = [ob.weight_matching(), ob.alignment.activation_matching(put_out)]
+        >>> ob.align(samples, symmetry, ob.alignment.mixed_matching(parts, [1.0, 0.01])).matching
         'weights and activations'
     """
     if not matchings or len(weights) != len(matchings):

@@ -7,7 +7,6 @@ from onebasin import _trees
 from onebasin._arguments import check_key
 from onebasin._collections import statistics_in, without_statistics
 from onebasin._random import numpy_rng
-from onebasin._types import Key, Params
 from onebasin.alignment.align import align
 from onebasin.alignment.autoregression import fit_autoregression
 from onebasin.alignment.matching import Matching
@@ -15,6 +14,7 @@ from onebasin.alignment.reference import Reference
 from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
+from onebasin.types import Key, Params
 
 
 def null_draws(samples: Samples, symmetry: Symmetry, *, key: Key) -> Samples:
@@ -26,6 +26,11 @@ def null_draws(samples: Samples, symmetry: Symmetry, *, key: Key) -> Samples:
     their squares, where they may flip): no relabelling of units changes a sum over them, and the
     sum of independent units has the autocorrelation of each. Running statistics have that mean and
     do not vary. Every draw has the same `lp`, for noise has no density.
+
+    Examples:
+        >>> noise = ob.alignment.null_draws(samples, symmetry, key=key)
+        >>> noise.num_chains, noise.num_draws
+        (2, 10)
     """
     check_key(key)
     rng = numpy_rng(key)
@@ -73,9 +78,9 @@ def null_floor(
     Raises:
         ValueError: As `align` does.
 
-    Example:
+    Examples:
         >>> floor = ob.null_floor(samples, symmetry, key=key)
-        >>> bool(ob.rms(floor.std) > 0)
+        >>> bool(ob.alignment.rms(floor.std) > 0)
         True
     """
     noise = null_draws(samples, symmetry, key=key)
@@ -108,6 +113,11 @@ def _pooled_moments(
 
 
 def rms(tree: Params) -> float:
-    """The root mean square of a per-weight quantity over all weights, statistics left out."""
+    """The root mean square of a per-weight quantity over all weights, statistics left out.
+
+    Examples:
+        >>> ob.alignment.rms({"kernel": np.full((3, 2), 2.0), "bias": np.full(2, 2.0)})
+        2.0
+    """
     flat = _trees.ravel_batch(without_statistics(tree), 0).astype(np.float64)
     return float(np.sqrt((flat**2).mean()))

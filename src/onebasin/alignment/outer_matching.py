@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from onebasin._types import Array
 from onebasin.alignment.assignment import assign
 from onebasin.alignment.sign_matching import Signed, best_signs
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import Permutation, move_array
+from onebasin.types import Array
 
 
 def match_outer(

@@ -10,29 +10,38 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from onebasin._threads import map_in_threads
-from onebasin._types import Array, Params
 from onebasin.alignment.matching import Features, Match, Matching, differs, objective
 from onebasin.samples import mean_of
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.permute import permute
+from onebasin.types import Array, Params
 
 Rule: TypeAlias = Callable[[Symmetry, Features, Features, Permutation], Match]
 """How draws are matched: from a symmetry, a target, their features and where they start."""
 
 Listener: TypeAlias = Callable[["Round"], None] | None
-"""What is told of each round, if anything is."""
+"""What is called with a `Round` after each chunk of draws, or None."""
 
 _NUM_CHUNKS = 8
 _LEAST_CHUNK_BYTES, _MOST_CHUNK_BYTES = 2**18, 2**25
 
 
 class Round(NamedTuple):
-    """How far a round of alignment is, as `align` tells it after every chunk of draws.
+    """How far a round of alignment is, after a chunk of draws.
 
-    Round 0 matches all draws to the first reference; later ones match them to their mean. Of
-    `num_draws` draws `num_matched` are matched in this round, and `num_moved` of those got another
-    permutation than they had.
+    Args:
+        number: The number of the round. Round 0 matches all draws to the first reference, later
+            ones match them to their mean.
+        num_matched: How many draws this round has matched so far.
+        num_draws: How many draws there are.
+        num_moved: How many of the matched draws got another permutation than they had.
+
+    Examples:
+        >>> numbers = []
+        >>> _ = ob.align(samples, symmetry, progress=lambda told: numbers.append(told.number))
+        >>> numbers[0]
+        0
     """
 
     number: int
@@ -75,7 +84,18 @@ class Problem:
     def matched(
         self, target: Features, start: Permutation, rule: Rule, number: int, progress: Listener
     ) -> tuple[Match, Bool[np.ndarray, " draw"]]:
-        """Match every draw to a target by a rule; gives the matches and which draws moved."""
+        """Match every draw to a target.
+
+        Args:
+            target: What the matching makes of the features of the reference.
+            start: The permutation at which the search for each draw begins.
+            rule: How a chunk of draws is matched, such as `match`.
+            number: The number of this round, from 0.
+            progress: Called with a `Round` after each chunk, if it is not None.
+
+        Returns:
+            The match of each draw, and which of them got another permutation than `start`.
+        """
         symmetry = self.matching.symmetry(self.symmetry)
 
         def one(rows: slice) -> tuple[Match, Bool[np.ndarray, " draw"]]:
@@ -124,7 +144,14 @@ class Problem:
         before: Permutation,
         after: Permutation,
     ) -> Features:
-        """A sum of permuted features after some draws have moved: only their share is renewed."""
+        """The sum of permuted features after some draws have moved, by their difference alone.
+
+        Args:
+            total: The sum as it was.
+            moved: Which draws have moved.
+            before: The permutation of every draw as it was.
+            after: The permutation of every draw as it is.
+        """
         if not moved.any():
             return total
         few = self.rows(moved)

@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import Bool
 
 from onebasin import _trees
-from onebasin._types import Array, Params
 from onebasin.alignment.iteration import Brought, match_to, match_to_mean
 from onebasin.alignment.problem import Listener, Problem
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import Permutation
+from onebasin.types import Array, Params
 
 
 @runtime_checkable
@@ -47,7 +47,7 @@ def to(params: Params) -> "ToNetwork":
 
     Each draw is matched by itself, so that aligning few draws gives what aligning many does.
 
-    Example:
+    Examples:
         >>> ob.align(samples, symmetry, reference=ob.to(params)).converged.shape
         (2, 10)
     """
@@ -57,7 +57,7 @@ def to(params: Params) -> "ToNetwork":
 def to_first() -> "ToFirst":
     """The first draw of the first chain as reference: the fastest, and the worst.
 
-    Example:
+    Examples:
         >>> first = ob.align(samples, symmetry, reference=ob.to_first())
     """
     return ToFirst()
@@ -66,8 +66,8 @@ def to_first() -> "ToFirst":
 def to_densest() -> "ToDensest":
     """The draw of the largest log density as reference; `samples.stats["lp"]` must hold it.
 
-    Example:
-        >>> densest = ob.align(samples, symmetry, reference=ob.to_densest())
+    Examples:
+        >>> densest = ob.align(samples, symmetry, reference=ob.alignment.to_densest())
     """
     return ToDensest()
 
@@ -98,7 +98,7 @@ def to_mean(
         ValueError: For `start` together with `by_chain`, a negative number of rounds, or a
             tolerance that is negative.
 
-    Example:
+    Examples:
         >>> alignment = ob.align(samples, symmetry, reference=ob.to_mean(by_chain=True))
     """
     if start is not None and by_chain:
@@ -209,8 +209,8 @@ class ToMean(eqx.Module):
         within: list[Permutation] = []
         means: list[Params] = []
         for chain in range(samples.num_chains):
-            alone = samples.chains(chain)
-            own = problem.of(_trees.to_host(alone.draws()))
+            alone = samples.select_chains(chain)
+            own = problem.of(_trees.to_host(alone.flatten()))
             begin = self._from_one_draw(own, alone, progress).match.permutation
             brought = self._iterated(own, begin, progress)
             within.append(brought.match.permutation)

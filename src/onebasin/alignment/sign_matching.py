@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from onebasin._types import Array
+from onebasin.types import Array
 
 Parts: TypeAlias = Mapping[tuple[str, ...], np.ndarray]
 """Similarities of units of the target with units of a draw, by the signs that they take."""

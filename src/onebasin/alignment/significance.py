@@ -13,7 +13,6 @@ from scipy.stats import false_discovery_control
 
 from onebasin import _trees
 from onebasin._collections import without_statistics
-from onebasin._types import Key, Params
 from onebasin.alignment.align import align
 from onebasin.alignment.effective_size import LEAST_ESS, std_ess
 from onebasin.alignment.matching import Matching
@@ -21,6 +20,7 @@ from onebasin.alignment.null import exchanged_axes, null_draws
 from onebasin.alignment.reference import Reference
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
+from onebasin.types import Key, Params
 
 _NUM_NULLS = 20
 _LEAST_NULLS = 3
@@ -30,10 +30,14 @@ _LEAST_NULL_STDS = 20  # null stds for each rejection that chance may bring, at 
 class Significance(eqx.Module):
     """How probable so small a std is if draws share nothing, for each weight.
 
-    `p_values` is NaN where nothing can be told: where `ess`, the effective sample size of the
-    weight for its std, is below 50, and where `tested` is False because no unit can move. `std` is
-    that of the aligned samples and `floor` the mean of the null stds of the weight's position.
-    Each p-value is a rank among `num_null_stds` null stds.
+    Args:
+        p_values: The p-value of each weight, a rank among null stds. It is NaN if nothing can be
+            told: if `ess` is below 50, or `tested` is False.
+        tested: Whether a unit that may move has the weight.
+        ess: The effective sample size of each weight for its std, in draws.
+        std: The std of each weight in the aligned samples, in the weight's unit.
+        floor: The mean of the null stds of each weight's position.
+        num_null_stds: How many null stds a p-value is a rank among.
     """
 
     p_values: Params
@@ -118,8 +122,8 @@ def std_significance(
 
     Raises: ValueError if `num_nulls` is too small for `level`, or as `align` and `null_draws` do.
 
-    Example:
-        >>> found = ob.std_significance(samples, symmetry, key=key)
+    Examples:
+        >>> found = ob.alignment.std_significance(samples, symmetry, key=key)
         >>> print(found.cannot_tell or f"{found.share():.0%} of stds are significant")
         Cannot tell: ... of the weights that may move have an effective sample size below 50 ...
 
@@ -271,10 +275,23 @@ def _check_pool(num_stds: int, num_nulls: int, level: float) -> None:
 def significant_share(p_values: Params, false_discovery_rate: float = 0.05) -> float:
     """The share of the weights with a p-value that are significant at a false discovery rate.
 
-    NaN where no weight has one. `Significance.share` also knows when there are too few.
-    Weights of a unit depend on each other; the procedure holds its rate under positive dependence.
+    Weights of a unit depend on each other. The procedure holds its rate under positive dependence.
+    `Significance.share` also knows if there are too few p-values to tell.
 
-    Raises: ValueError for a rate outside (0, 1).
+    Args:
+        p_values: A tree of p-values. Weights with NaN have none and are left out.
+        false_discovery_rate: The expected share of false ones among the significant, in (0, 1).
+
+    Returns:
+        The share, or NaN if no weight has a p-value.
+
+    Raises:
+        ValueError: If the rate is outside (0, 1).
+
+    Examples:
+        >>> ob.alignment.significant_share({"w": np.array([0.001, 0.002, 0.8, np.nan])})
+        0.6666666666666666
+
     Source: Benjamini and Hochberg (1995), J. R. Statist. Soc. B 57, section 3.1.
     """
     _check_rate("false_discovery_rate", false_discovery_rate)

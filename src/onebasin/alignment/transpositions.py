@@ -6,12 +6,12 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from onebasin._types import Params
 from onebasin.alignment.align import align
 from onebasin.alignment.matching import Matching
 from onebasin.alignment.reference import to
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
+from onebasin.types import Params
 
 _STARTS = 5
 _OTHERS = 24
@@ -33,12 +33,24 @@ def transpositions_to(
 def transpositions_between_chains(
     samples: Samples, symmetry: Symmetry, matching: Matching
 ) -> float | None:
-    """The mean over pairs of draws from different chains; None for one chain."""
+    """The mean number of transpositions between two draws of different chains.
+
+    Draws are matched to each other in pairs. Compare it with `random_num_transpositions`: if both
+    are near each other, chains have nothing in common but the symmetry.
+
+    Returns:
+        The mean over pairs, or None if there is one chain only.
+
+    Examples:
+        >>> between = ob.alignment.transpositions_between_chains
+        >>> 0 <= between(samples, symmetry, ob.weight_matching()) <= 7  # of 8 units
+        True
+    """
     if samples.num_chains < 2:
         return None
     found = []
     for chain in range(samples.num_chains):
-        others = samples.chains(*(c for c in range(samples.num_chains) if c != chain))
+        others = samples.select_chains(*(c for c in range(samples.num_chains) if c != chain))
         others = others.thin(max(1, samples.num_draws * others.num_chains // _OTHERS))
         reference = samples.draw(chain, samples.num_draws // 2)
         found.append(transpositions_to(reference, others, symmetry, matching))
@@ -48,7 +60,13 @@ def transpositions_between_chains(
 def transpositions_by_lag(
     samples: Samples, symmetry: Symmetry, matching: Matching
 ) -> list[tuple[int, float]]:
-    """Pairs of (lag in draws, mean transpositions between draws of a chain that far apart)."""
+    """Pairs of (lag in draws, mean transpositions between draws of a chain that far apart).
+
+    Examples:
+        >>> by_lag = ob.alignment.transpositions_by_lag(samples, symmetry, ob.weight_matching())
+        >>> [lag for lag, _ in by_lag]
+        [1, 2, 4]
+    """
     lags = _lags(samples.num_draws)
     if not lags:
         return []

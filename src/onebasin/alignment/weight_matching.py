@@ -8,9 +8,9 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin._collections import without_statistics
-from onebasin._types import Array, Params
 from onebasin.alignment.matching import Features
 from onebasin.symmetry.axes import Symmetry
+from onebasin.types import Array, Params
 
 
 def weight_matching(importance: Params | None = None) -> "WeightMatching":
@@ -26,7 +26,7 @@ def weight_matching(importance: Params | None = None) -> "WeightMatching":
         ValueError: For an importance that is negative or not finite; and in `align` for one that
             does not fit the params or differs between units.
 
-    Example:
+    Examples:
         >>> ob.align(samples, symmetry, ob.weight_matching()).matching
         'weights'
 

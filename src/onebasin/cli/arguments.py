@@ -30,6 +30,6 @@ AgainOption = Annotated[bool, typer.Option("--again", help="Repeat a step that h
 def use_all_cores() -> None:
     """Let JAX see the cores of this machine as devices."""
     from onebasin._threads import num_cpus
-    from onebasin.inference.sample import set_cpu_devices
+    from onebasin.methods.sample import set_cpu_devices
 
     set_cpu_devices(min(num_cpus(), _MAX_DEVICES))

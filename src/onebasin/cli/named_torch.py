@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from onebasin._types import Params
 from onebasin.adapters.pytorch import from_torch
 from onebasin.cli.named import named_object
+from onebasin.types import Params
 
 _INTEGERS = "int:"
 

@@ -5,7 +5,7 @@ depends on networks, methods or JAX.
 """
 
 from onebasin.data.checks import DataError
-from onebasin.data.dataset import Dataset, Split
-from onebasin.data.load import load_dataset
+from onebasin.data.dataset import Dataset, Split, Task
+from onebasin.data.load import PathLike, load_dataset
 
-__all__ = ["DataError", "Dataset", "Split", "load_dataset"]
+__all__ = ["DataError", "Dataset", "PathLike", "Split", "Task", "load_dataset"]

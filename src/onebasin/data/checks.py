@@ -15,10 +15,10 @@ _LARGEST = float(np.finfo(np.float32).max)
 class DataError(ValueError):
     """Data, a file or an option of `load_dataset` breaks a rule.
 
-    Example:
+    Examples:
         >>> try:
         ...     ob.load_dataset("digits", test=20.0)
-        ... except ob.DataError as error:
+        ... except ob.data.DataError as error:
         ...     print(error)
         test must lie in (0, 1), a fraction of the rows. Got 20.0. For ten per cent pass test=0.1.
     """

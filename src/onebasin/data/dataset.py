@@ -21,7 +21,7 @@ class Split:
     `inputs` are (examples, features). `targets` are class labels 0..K-1 in int32, or real numbers
     in float32, in standard deviations of the training targets. `len` is the number of examples.
 
-    Example:
+    Examples:
         >>> data.train
         Split(100 examples, 64 features)
         >>> data.train.targets[:3].dtype
@@ -65,7 +65,7 @@ class Dataset:
         target_std: The std by which the rest was divided, in the targets' own unit.
         class_names: What the labels 0..K-1 stood for, if they were text; otherwise None.
 
-    Example:
+    Examples:
         >>> data = ob.load_dataset("diabetes")
         >>> data.task, data.num_features, data.num_outputs
         ('regression', 10, 1)

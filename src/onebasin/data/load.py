@@ -70,7 +70,7 @@ def load_dataset(
     Raises:
         DataError: If a name, a file, its data or an option breaks a rule. The message says which.
 
-    Example:
+    Examples:
         >>> data = ob.load_dataset("digits", num_train=100, num_test=50)
         >>> len(data.train), len(data.test), data.image_shape
         (100, 50, (8, 8))

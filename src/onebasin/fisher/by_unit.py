@@ -13,10 +13,10 @@ from jaxtyping import Bool, Float
 
 from onebasin import _trees
 from onebasin._collections import with_statistics_of, without_statistics
-from onebasin._types import Array, Key, Params
-from onebasin.models.posterior import Posterior
+from onebasin.networks.posterior import Posterior
 from onebasin.symmetry.axes import Role, Symmetry
 from onebasin.symmetry.roles import roles_of, unknown_role
+from onebasin.types import Array, Key, Params
 
 _CHUNK = 128  # examples whose own gradients are held at once
 
@@ -24,9 +24,10 @@ _CHUNK = 128  # examples whose own gradients are held at once
 def unit_fisher(
     posterior: Posterior,
     params: Params,
-    key: Key,
     num_probes: int = 1,
     kept: Mapping[str, Bool[np.ndarray, "units weights"]] | None = None,
+    *,
+    key: Key,
 ) -> dict[str, list[Float[np.ndarray, "_kept _kept"]]]:
     r"""The Fisher information of the incoming weights of each unit, a matrix a unit, by layer.
 
@@ -41,10 +42,10 @@ def unit_fisher(
     Args:
         posterior: Whose likelihood, training inputs and symmetry are used.
         params: The weights $w$, one set of them.
-        key: The random key of the targets.
         num_probes: How many sets of targets are averaged over, at least 1.
         kept: Which weights the matrices are about, by layer, shaped as `unit_rows` shapes the
             weights. Default: all of them.
+        key: The random key of the targets.
 
     Raises:
         ValueError: If `num_probes` is below 1, or of some array no axis is known to make units.
@@ -63,7 +64,7 @@ def unit_fisher(
         layer: [np.zeros((row.sum(), row.sum())) for row in rows] for layer, rows in kept.items()
     }
     for probe in range(num_probes):
-        targets = posterior.drawn_targets(params, jax.random.fold_in(key, probe))
+        targets = posterior.drawn_targets(params, key=jax.random.fold_in(key, probe))
         for first in range(0, len(targets), _CHUNK):
             chunk = slice(first, first + _CHUNK)
             inputs = posterior.inputs[chunk]

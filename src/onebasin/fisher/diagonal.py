@@ -8,11 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from onebasin import _trees
-from onebasin._types import Array, Key, Params
-from onebasin.models.posterior import Posterior
+from onebasin.networks.posterior import Posterior
+from onebasin.types import Array, Key, Params
 
 
-def fisher_diagonal(posterior: Posterior, draws: Params, key: Key, num_probes: int = 1) -> Params:
+def fisher_diagonal(
+    posterior: Posterior, draws: Params, num_probes: int = 1, *, key: Key
+) -> Params:
     r"""The diagonal of the Fisher information on the training inputs, the mean over draws.
 
     $F_{ii} = \sum_n \mathrm E_{\tilde y_n \sim p(y | f_w(x_n))}
@@ -29,11 +31,16 @@ def fisher_diagonal(posterior: Posterior, draws: Params, key: Key, num_probes: i
     Args:
         posterior: Whose likelihood and training inputs are used. The prior does not enter.
         draws: Params with the draw on the leading axis of every leaf.
-        key: The random key of the targets $\tilde y_n$ and of the signs.
         num_probes: How many probes are made for each draw, at least 1.
+        key: The random key of the targets $\tilde y_n$ and of the signs.
 
     Raises:
         ValueError: If `num_probes` is below 1.
+
+    Examples:
+        >>> fisher = ob.fisher.fisher_diagonal(posterior, samples.flatten(), key=key)
+        >>> fisher["hidden_0"]["kernel"].shape
+        (64, 8)
 
     Source: Martens (2020), arXiv 1412.1193, section 5; random signs as in Hutchinson (1990).
     """
@@ -68,7 +75,7 @@ def _mean_square(posterior: Posterior, draws: Params, keys: Any, num_probes: int
 def _signed_gradient(posterior: Posterior, params: Params, key: Key) -> Params:
     r"""One probe: $\nabla_w \sum_n \epsilon_n \log p(\tilde y_n | f_w(x_n))$ at the params."""
     key_targets, key_signs = jax.random.split(key)
-    targets = posterior.drawn_targets(params, key_targets)
+    targets = posterior.drawn_targets(params, key=key_targets)
     signs = jax.random.rademacher(key_signs, targets.shape, posterior.inputs.dtype)
 
     def signed_sum(params: Params) -> Float[Array, ""]:

@@ -6,13 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from onebasin import _trees
-from onebasin._types import Array, Key, Params
-from onebasin.models.posterior import Posterior
+from onebasin.networks.posterior import Posterior
 from onebasin.symmetry.axes import Axes
+from onebasin.types import Array, Key, Params
 
 
 def fisher_importance(
-    key: Key, posterior: Posterior, draws: Params, batch_size: int = 64
+    posterior: Posterior, draws: Params, batch_size: int = 64, *, key: Key
 ) -> Params:
     r"""The empirical Fisher information of each weight, averaged over units, for weight matching.
 
@@ -24,16 +24,17 @@ def fisher_importance(
     It measures the data alone. If the prior dominates, all weights have little importance.
 
     Args:
-        key: The random key by which training examples are drawn.
         posterior: Whose likelihood and training examples are used.
         draws: Params with the draw on the leading axis of every leaf.
         batch_size: How many training examples are drawn for each draw, in [1, examples].
+        key: The random key by which training examples are drawn.
 
     Raises:
         ValueError: If `batch_size` is outside [1, examples], or the symmetry has nested groups.
 
-    Example:
-        >>> importance = ob.fisher_importance(key, posterior, samples.draws(), batch_size=10)
+    Examples:
+        >>> draws = samples.flatten()
+        >>> importance = ob.fisher.fisher_importance(posterior, draws, batch_size=10, key=key)
         >>> importance["hidden_0"]["kernel"].shape  # for each input, one number for all units
         (64, 1)
         >>> matching = ob.weight_matching(importance=importance)

@@ -10,8 +10,8 @@ from scipy import stats
 
 from onebasin import _trees
 from onebasin._collections import without_statistics
-from onebasin._types import Array, Params
 from onebasin.gaussians.gaussian import DiagonalGaussian
+from onebasin.types import Array, Params
 
 
 def kl_divergence(p: DiagonalGaussian, q: DiagonalGaussian) -> Params:
@@ -25,10 +25,10 @@ def kl_divergence(p: DiagonalGaussian, q: DiagonalGaussian) -> Params:
     Both Gaussians must share a basin (`bring_to`): otherwise the divergence of a weight is one
     between two different weights.
 
-    Example:
+    Examples:
         >>> p = ob.DiagonalGaussian({"w": jnp.array([0.0, 0.0])}, {"w": jnp.ones(2)})
         >>> q = ob.DiagonalGaussian({"w": jnp.array([0.0, 1.0])}, {"w": jnp.ones(2)})
-        >>> ob.kl_divergence(p, q)["w"]
+        >>> ob.gaussians.kl_divergence(p, q)["w"]
         array([0. , 0.5])
 
     Source: Kullback and Leibler (1951), On information and sufficiency, for two Gaussians.
@@ -53,10 +53,10 @@ def wasserstein2(p: DiagonalGaussian, q: DiagonalGaussian) -> Params:
 
     Both Gaussians must share a basin (`bring_to`), as for `kl_divergence`.
 
-    Example:
+    Examples:
         >>> p = ob.DiagonalGaussian({"w": jnp.array([0.0])}, {"w": jnp.array([1.0])})
         >>> q = ob.DiagonalGaussian({"w": jnp.array([3.0])}, {"w": jnp.array([5.0])})
-        >>> ob.wasserstein2(p, q)["w"]
+        >>> ob.gaussians.wasserstein2(p, q)["w"]
         array([5.])
 
     Source: Givens and Shortt (1984), A class of Wasserstein metrics for probability distributions,
@@ -85,6 +85,10 @@ def mean_over_weights(tree: Params) -> float:
     """The mean of a per-weight quantity over all weights of all arrays.
 
     Every weight counts once. Running statistics are left out.
+
+    Examples:
+        >>> ob.gaussians.mean_over_weights({"kernel": np.ones((1, 2)), "bias": np.array([4.0])})
+        2.0
     """
     return float(_flat(tree).mean())
 
@@ -93,6 +97,10 @@ def median_over_weights(tree: Params) -> float:
     """The median of a per-weight quantity over all weights of all arrays.
 
     Every weight counts once. Running statistics are left out.
+
+    Examples:
+        >>> ob.gaussians.median_over_weights({"kernel": np.ones((1, 2)), "bias": np.array([4.0])})
+        1.0
     """
     return float(np.median(_flat(tree)))
 

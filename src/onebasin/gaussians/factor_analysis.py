@@ -33,9 +33,9 @@ def factor_analysis(
     Raises:
         ValueError: If `rank` is outside [1, draws - 1], counting the draws of all chains.
 
-    Example:
-        >>> gaussian = ob.factor_analysis(aligned, rank=2, max_iterations=10)
-        >>> gaussian.rank, gaussian.num_numbers
+    Examples:
+        >>> gaussian = ob.gaussians.factor_analysis(aligned, rank=2, max_iterations=10)
+        >>> gaussian.rank, gaussian.values_per_weight
         (2, 4)
 
     Source: Rubin and Thayer (1982), EM algorithms for ML factor analysis.
@@ -50,7 +50,7 @@ def factor_analysis(
     from sklearn.exceptions import ConvergenceWarning
 
     mean = samples.mean()
-    draws = _trees.ravel_batch(without_statistics(samples.draws())).astype(np.float64)
+    draws = _trees.ravel_batch(without_statistics(samples.flatten())).astype(np.float64)
     model = FactorAnalysis(rank, max_iter=max_iterations, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # said in the docstring

@@ -17,10 +17,10 @@ from jaxtyping import Float
 from onebasin import _trees
 from onebasin._arguments import check_key
 from onebasin._collections import map_statistics, with_statistics_of, without_statistics
-from onebasin._types import Array, Key, Params
 from onebasin.samples import Samples
 from onebasin.store.errors import StoreError
 from onebasin.store.tensors import load_tensors, save_tensors
+from onebasin.types import Array, Key, Params
 
 
 class DiagonalGaussian(eqx.Module):
@@ -33,9 +33,9 @@ class DiagonalGaussian(eqx.Module):
     statistics are a point mass at their mean, so that every draw is a whole set of params. Draws
     predict better after `Posterior.recalibrate` has renewed the statistics.
 
-    Example:
+    Examples:
         >>> gaussian = ob.DiagonalGaussian({"w": jnp.zeros(3)}, {"w": jnp.full(3, 2.0)})
-        >>> gaussian.sample(key, 5)["w"].shape
+        >>> gaussian.sample(5, key=key)["w"].shape
         (5, 3)
 
     Source: Xiao, Liu and Bamler (2024), arXiv 2401.00611, section 4.
@@ -45,7 +45,7 @@ class DiagonalGaussian(eqx.Module):
     std: Params
 
     @property
-    def num_numbers(self) -> int:
+    def values_per_weight(self) -> int:
         """How many numbers are stored for each weight: 2, its mean and its std."""
         return 2
 
@@ -55,7 +55,7 @@ class DiagonalGaussian(eqx.Module):
 
         It is infinite if the std is 0 and the mean is not, and 0 if both are 0.
 
-        Example:
+        Examples:
             >>> gaussian = ob.DiagonalGaussian({"w": jnp.array([-3.0])}, {"w": jnp.array([2.0])})
             >>> gaussian.signal_to_noise["w"]
             Array([1.5], dtype=float32)
@@ -64,14 +64,14 @@ class DiagonalGaussian(eqx.Module):
         """
         return jax.tree.map(_signal_to_noise, self.mean, self.std)
 
-    def sample(self, key: Key, num_draws: int) -> Params:
+    def sample(self, num_draws: int, *, key: Key) -> Params:
         """Independent draws of all weights, with the draw on the leading axis of every leaf.
 
         Raises:
             TypeError: If `key` is not a random key.
 
-        Example:
-            >>> draws = compact.sample(key, 5)
+        Examples:
+            >>> draws = compact.sample(5, key=key)
             >>> draws["hidden_0"]["kernel"].shape
             (5, 64, 8)
         """
@@ -88,7 +88,7 @@ class DiagonalGaussian(eqx.Module):
         A weight with std 0 is a point mass: it adds 0 if it equals its mean, and -inf if not.
         Running statistics add nothing.
 
-        Example:
+        Examples:
             >>> gaussian = ob.DiagonalGaussian({"w": jnp.zeros(3)}, {"w": jnp.full(3, 2.0)})
             >>> print(f"{gaussian.log_prob(gaussian.mean):.3f}")
             -4.836
@@ -105,9 +105,9 @@ class DiagonalGaussian(eqx.Module):
             ValueError: If the metadata has the name "kind", which the file needs.
             TypeError: If JSON cannot hold the metadata.
 
-        Example:
+        Examples:
             >>> compact.save("compact.safetensors", source="hmc")
-            >>> ob.load_gaussian("compact.safetensors")[1]
+            >>> ob.gaussians.load_gaussian("compact.safetensors")[1]
             {'source': 'hmc'}
         """
         _save(path, "diagonal", {"mean": self.mean, "std": self.std}, metadata)
@@ -121,7 +121,7 @@ class LowRankGaussian(eqx.Module):
     which the factor does not explain. All are in the units of the weights. `summarize` with a rank
     and `factor_analysis` make one of samples. `total_std` is the std of a weight, `std` is not.
 
-    Example:
+    Examples:
         >>> gaussian = ob.summarize(aligned, rank=2)
         >>> gaussian.factor["hidden_0"]["kernel"].shape
         (2, 64, 8)
@@ -139,7 +139,7 @@ class LowRankGaussian(eqx.Module):
         return int(np.shape(jax.tree.leaves(self.factor)[0])[0])
 
     @property
-    def num_numbers(self) -> int:
+    def values_per_weight(self) -> int:
         """How many numbers are stored for each weight: mean, residual std, a row of the factor."""
         return 2 + self.rank
 
@@ -161,14 +161,14 @@ class LowRankGaussian(eqx.Module):
         factor = sum(float((leaf.astype(np.float64) ** 2).sum()) for leaf in _leaves(self.factor))
         return residual / (residual + factor) if residual + factor > 0 else 0.0
 
-    def sample(self, key: Key, num_draws: int) -> Params:
+    def sample(self, num_draws: int, *, key: Key) -> Params:
         r"""Independent draws $\mu + B z + \sigma e$, the draw on the leading axis of every leaf.
 
         Raises:
             TypeError: If `key` is not a random key.
 
-        Example:
-            >>> ob.summarize(aligned, rank=2).sample(key, 5)["out"]["bias"].shape
+        Examples:
+            >>> ob.summarize(aligned, rank=2).sample(5, key=key)["out"]["bias"].shape
             (5, 10)
         """
         check_key(key)
@@ -196,9 +196,9 @@ class LowRankGaussian(eqx.Module):
 
         It is -inf or NaN if a residual std is 0. Running statistics add nothing.
 
-        Example:
-            >>> ones = {"w": jnp.ones(2)}
-            >>> gaussian = ob.LowRankGaussian(mean=ones, factor={"w": jnp.ones((1, 2))}, std=ones)
+        Examples:
+            >>> ones, factor = {"w": jnp.ones(2)}, {"w": jnp.ones((1, 2))}
+            >>> gaussian = ob.gaussians.LowRankGaussian(mean=ones, factor=factor, std=ones)
             >>> print(f"{gaussian.log_prob(ones):.3f}")  # the covariance is [[2, 1], [1, 2]]
             -2.387
         """
@@ -244,7 +244,7 @@ def summarize(samples: Samples, rank: int = 0) -> DiagonalGaussian | LowRankGaus
         ValueError: If there are fewer than 2 draws, or `rank` is outside [0, draws - 1], counting
             the draws of all chains.
 
-    Example:
+    Examples:
         >>> compact = ob.summarize(alignment.apply(samples))
         >>> compact.std["hidden_0"]["kernel"].shape
         (64, 8)
@@ -260,7 +260,7 @@ def summarize(samples: Samples, rank: int = 0) -> DiagonalGaussian | LowRankGaus
     mean, std = samples.mean(), map_statistics(np.zeros_like, samples.std())
     if rank == 0:
         return DiagonalGaussian(mean, std)
-    draws = _trees.ravel_batch(without_statistics(samples.draws())).astype(np.float64)
+    draws = _trees.ravel_batch(without_statistics(samples.flatten())).astype(np.float64)
     centred = draws - draws.mean(axis=0)
     factor = _principal_factor(centred, rank)
     variance = (centred**2).sum(axis=0) / (num_draws - 1)
@@ -314,9 +314,9 @@ def load_gaussian(
         StoreError: If the file is missing or damaged, or holds something else.
         ValueError: If the params have other paths than `like`.
 
-    Example:
+    Examples:
         >>> compact.save("compact.safetensors", seed=0)
-        >>> gaussian, metadata = ob.load_gaussian("compact.safetensors", like=params)
+        >>> gaussian, metadata = ob.gaussians.load_gaussian("compact.safetensors", like=params)
         >>> metadata
         {'seed': 0}
     """

@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
-from onebasin._types import Array, Key, Params
 from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.store.errors import StoreError
 from onebasin.store.tensors import load_tensors, save_tensors
+from onebasin.types import Array, Key, Params
 
 
 class GaussianMixture(eqx.Module):
@@ -31,9 +31,10 @@ class GaussianMixture(eqx.Module):
     Raises:
         ValueError: If leading axes differ, and that of `std` is not 1.
 
-    Example:
-        >>> mixture = ob.GaussianMixture({"w": jnp.array([[-1.0], [1.0]])}, {"w": jnp.ones((1, 1))})
-        >>> mixture.num_components, mixture.num_numbers
+    Examples:
+        >>> means, std = {"w": jnp.array([[-1.0], [1.0]])}, {"w": jnp.ones((1, 1))}
+        >>> mixture = ob.gaussians.GaussianMixture(means, std)
+        >>> mixture.num_components, mixture.values_per_weight
         (2, 3)
     """
 
@@ -54,11 +55,11 @@ class GaussianMixture(eqx.Module):
         return next(iter(_leading(self.mean)))
 
     @property
-    def num_numbers(self) -> int:
+    def values_per_weight(self) -> int:
         """How many numbers are stored for each weight: a mean a component, and its stds if any."""
         return self.num_components + sum(_leading(self.std))
 
-    def sample(self, key: Key, num_draws: int) -> Params:
+    def sample(self, num_draws: int, *, key: Key) -> Params:
         """Draws of all weights, with the draw on the leading axis of every leaf.
 
         Draw i comes from component i modulo the number of components. The draws are therefore
@@ -67,9 +68,9 @@ class GaussianMixture(eqx.Module):
         Raises:
             TypeError: If `key` is not a random key, and there is a std.
 
-        Example:
-            >>> networks = ob.GaussianMixture({"w": jnp.array([[-1.0], [1.0]])})
-            >>> networks.sample(key, 3)["w"][:, 0].tolist()
+        Examples:
+            >>> networks = ob.gaussians.GaussianMixture({"w": jnp.array([[-1.0], [1.0]])})
+            >>> networks.sample(3, key=key)["w"][:, 0].tolist()
             [-1.0, 1.0, -1.0]
         """
         rows = np.arange(num_draws) % self.num_components
@@ -80,7 +81,7 @@ class GaussianMixture(eqx.Module):
             jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), self.mean),
             jax.tree.map(lambda leaf: jnp.ones_like(leaf[0]), self.mean),
         )
-        noise = centred.sample(key, num_draws)
+        noise = centred.sample(num_draws, key=key)
         spread = lambda m, s, e: m + jnp.asarray(s)[rows % len(s)] * e
         return jax.tree.map(spread, means, self.std, noise)
 
@@ -92,9 +93,9 @@ class GaussianMixture(eqx.Module):
         Raises:
             ValueError: If there is no std: point masses have no density.
 
-        Example:
+        Examples:
             >>> mean, std = {"w": jnp.array([[-1.0], [1.0]])}, {"w": jnp.ones((1, 1))}
-            >>> mixture = ob.GaussianMixture(mean, std)
+            >>> mixture = ob.gaussians.GaussianMixture(mean, std)
             >>> print(f"{mixture.log_prob({'w': jnp.zeros(1)}):.3f}")
             -1.419
         """
@@ -137,9 +138,9 @@ def load_mixture(
         StoreError: If the file is missing or damaged, or holds something else.
         ValueError: If the params have other paths than `like`.
 
-    Example:
-        >>> ob.GaussianMixture(samples.draws()).save("draws.safetensors")
-        >>> mixture, metadata = ob.load_mixture("draws.safetensors")
+    Examples:
+        >>> ob.gaussians.GaussianMixture(samples.flatten()).save("draws.safetensors")
+        >>> mixture, metadata = ob.gaussians.load_mixture("draws.safetensors")
         >>> mixture.num_components
         20
     """

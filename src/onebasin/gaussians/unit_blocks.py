@@ -7,10 +7,10 @@ import numpy as np
 from onebasin import _trees
 from onebasin._collections import statistics_in
 from onebasin._random import numpy_rng
-from onebasin._types import Key, Params
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Role, Symmetry
 from onebasin.symmetry.roles import roles_of_leaves, unknown_role
+from onebasin.types import Key, Params
 
 
 class UnitBlocks(NamedTuple):
@@ -22,16 +22,16 @@ class UnitBlocks(NamedTuple):
     hidden layers belongs to the unit that it helps to compute, not to the unit whose value it is
     multiplied with. Weights that belong to no unit are one more block.
 
-    What is stored are the draws. The covariances would take `num_numbers` numbers for each weight.
-    Running statistics are a point mass at their mean. `sample` raises ValueError if an array
-    lists two groups and the roles of its axes are not known.
+    What is stored are the draws. The covariances would take `values_per_weight` numbers for each
+    weight. Running statistics are a point mass at their mean. `sample` raises ValueError if an
+    array lists two groups and the roles of its axes are not known.
     """
 
     aligned: Samples
     symmetry: Symmetry
 
     @property
-    def num_numbers(self) -> int:
+    def values_per_weight(self) -> int:
         """How many numbers means and covariances have for each weight, rounded.
 
         A block of $m$ weights has $m$ means and $m (m + 1) / 2$ covariances.
@@ -53,7 +53,7 @@ class UnitBlocks(NamedTuple):
         """The group of the units that an axis of a leaf lists; None for no axis."""
         return None if axis is None else str(self.symmetry.leaves[leaf].names[axis])
 
-    def sample(self, key: Key, num_draws: int) -> Params:
+    def sample(self, num_draws: int, *, key: Key) -> Params:
         """Independent draws of all weights, with the draw on the leading axis of every leaf.
 
         Raises:
@@ -62,7 +62,7 @@ class UnitBlocks(NamedTuple):
         """
         if self.symmetry.nested:
             self.symmetry.check_simple("A Gaussian with a block for each unit")
-        draws = self.aligned.draws()
+        draws = self.aligned.flatten()
         pieces = self.symmetry.unfold(draws, 1)
         leaves = _trees.named_leaves(pieces)
         num_samples = len(next(iter(leaves.values())))

@@ -5,9 +5,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 
-from onebasin._types import Array
-from onebasin.models.likelihood import Likelihood
+from onebasin.networks.likelihood import Likelihood
 from onebasin.prediction.predictive import check_reference, check_targets
+from onebasin.types import Array
 
 _CALIBRATION_BINS = 15
 
@@ -22,7 +22,7 @@ class CategoricalPredictive:
         draw_log_probs: $\log p_s(k)$ in nats for each draw, example and class: the log softmax of
             logits. They are held as logarithms, because a probability below 1e-308 is no float.
 
-    Example:
+    Examples:
         >>> from onebasin.prediction.categorical import CategoricalPredictive
         >>> halves = CategoricalPredictive(np.log([[[0.9, 0.1]], [[0.3, 0.7]]]))
         >>> halves.probs.round(2)

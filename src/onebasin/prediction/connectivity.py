@@ -11,12 +11,18 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float, Int
 
 from onebasin._collections import without_statistics
-from onebasin._types import Array, Params
-from onebasin.models.network import Network
+from onebasin.networks.network import Network
+from onebasin.types import Array, Params
 
 
 def line(a: Params, b: Params, fractions: Float[np.ndarray, " points"]) -> Params:
-    """The networks `(1 - t) a + t b` for each fraction t, stacked along a new leading axis."""
+    """The networks `(1 - t) a + t b` for each fraction t, stacked along a new leading axis.
+
+    Examples:
+        >>> a, b = {"w": np.zeros(2)}, {"w": np.ones(2)}
+        >>> ob.prediction.line(a, b, np.array([0.0, 0.5, 1.0]))["w"][:, 0].tolist()
+        [0.0, 0.5, 1.0]
+    """
 
     def points(x: Array, y: Array) -> np.ndarray:
         t = fractions.reshape(-1, *[1] * np.ndim(x)).astype(np.asarray(x).dtype)
@@ -30,11 +36,22 @@ def barrier(
 ) -> Float[np.ndarray, "*batch"]:
     r"""How far a loss rises above the chord between its ends.
 
-    $\max_t\, L(t) - [(1 - t) L(0) + t L(1)]$ over the fractions, which must begin at 0 and end
-    at 1. With the fractions 0, 1/2, 1 it is the midpoint barrier where that is positive. Never
-    below 0: the ends lie on the chord. A line that dips between its ends has barrier 0.
+    $\max_t\, L(t) - [(1 - t) L(0) + t L(1)]$, with the loss $L(t)$ at each fraction $t$. It is
+    never below 0, because the ends lie on the chord. A line that dips between its ends has
+    barrier 0. With the fractions 0, 1/2, 1 it is the midpoint barrier if that is positive.
 
-    Raises: ValueError where the fractions do not begin at 0 and end at 1.
+    Args:
+        values: The losses $L(t)$, in any unit.
+        fractions: The fractions $t$. The first is 0 and the last 1.
+
+    Raises:
+        ValueError: If the fractions do not begin at 0 and end at 1.
+
+    Examples:
+        >>> fractions = np.array([0.0, 0.5, 1.0])
+        >>> float(ob.prediction.barrier(np.array([1.0, 5.0, 3.0]), fractions))
+        3.0
+
     Source: Ainsworth et al. (2022), arXiv 2209.04836, definition 2.1.
     """
     return np.asarray(_rise(values, fractions).max(axis=-1))
@@ -43,9 +60,19 @@ def barrier(
 def midpoint_barrier(
     values: Float[np.ndarray, "*batch points"], fractions: Float[np.ndarray, " points"]
 ) -> Float[np.ndarray, "*batch"]:
-    r"""$L(1/2) - [L(0) + L(1)]/2$: negative where the middle is better than the ends.
+    r"""$L(1/2) - [L(0) + L(1)]/2$. It is negative if the middle is better than the ends.
 
-    Raises: ValueError where 1/2 is not among the fractions, which must run from 0 to 1.
+    Args:
+        values: The losses $L(t)$ at each fraction $t$, in any unit.
+        fractions: The fractions $t$, from 0 to 1, with 1/2 among them.
+
+    Raises:
+        ValueError: If 1/2 is not among the fractions, or they do not run from 0 to 1.
+
+    Examples:
+        >>> fractions = np.array([0.0, 0.5, 1.0])
+        >>> float(ob.prediction.midpoint_barrier(np.array([3.0, 1.0, 3.0]), fractions))
+        -2.0
     """
     if 0.5 not in fractions:
         raise ValueError(f"fractions must contain 0.5. Got {fractions.tolist()}.")
@@ -60,7 +87,12 @@ def _rise(values: np.ndarray, fractions: np.ndarray) -> Float[np.ndarray, "*batc
 
 
 def weight_distance(a: Params, b: Params) -> float:
-    """The Euclidean distance between two networks' weights, in float64, statistics left out."""
+    """The Euclidean distance between two networks' weights, in float64, statistics left out.
+
+    Examples:
+        >>> ob.prediction.weight_distance({"w": np.zeros(2)}, {"w": np.array([3.0, 4.0])})
+        5.0
+    """
     squares = jax.tree.map(
         lambda x, y: float(((np.asarray(x, np.float64) - np.asarray(y)) ** 2).sum()),
         *map(without_statistics, (a, b)),

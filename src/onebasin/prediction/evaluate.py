@@ -2,8 +2,8 @@
 
 from jaxtyping import Num
 
-from onebasin._types import Array
 from onebasin.prediction.predictive import Predictive
+from onebasin.types import Array
 
 
 def evaluate(
@@ -20,10 +20,10 @@ def evaluate(
         TypeError: If the reference is a predictive of another type.
         ValueError: If targets or the reference are of other examples.
 
-    Example:
-        >>> reference = ob.predict(posterior, samples.draws(), data.test.inputs)
+    Examples:
+        >>> reference = ob.predict(posterior, samples.flatten(), data.test.inputs)
         >>> four_draws = reference.take(np.arange(4))
-        >>> scores = ob.evaluate(four_draws, data.test.targets, reference)
+        >>> scores = ob.prediction.evaluate(four_draws, data.test.targets, reference)
         >>> 0 < scores["total_variation"] < 0.5
         True
     """

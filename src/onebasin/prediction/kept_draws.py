@@ -40,11 +40,11 @@ def chosen_draws(
     Raises:
         ValueError: If the count lies outside [1, draws].
 
-    Example:
-        >>> reference = ob.predict(posterior, samples.draws(), data.train.inputs)
+    Examples:
+        >>> reference = ob.predict(posterior, samples.flatten(), data.train.inputs)
         >>> cell_probs = reference.cell_probs(reference)
-        >>> rows = ob.chosen_draws(cell_probs, cell_probs.mean(axis=0), 4)
-        >>> kept = jax.tree.map(lambda leaf: leaf[rows], samples.draws())
+        >>> rows = ob.prediction.chosen_draws(cell_probs, cell_probs.mean(axis=0), 4)
+        >>> kept = jax.tree.map(lambda leaf: leaf[rows], samples.flatten())
 
     Source: the goal, not the algorithm, of Welling (2009), Herding dynamical weights to learn:
     choosing instead of drawing.

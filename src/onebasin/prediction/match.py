@@ -9,16 +9,16 @@ from jaxtyping import Float
 
 from onebasin._arguments import check_key
 from onebasin._random import numpy_rng
-from onebasin._types import Array, Key, Params
-from onebasin.inference.vi import DrawsObjective
-from onebasin.models.posterior import Posterior
+from onebasin.methods.vi import DrawsObjective
+from onebasin.networks.posterior import Posterior
 from onebasin.prediction.categorical import CategoricalPredictive
 from onebasin.prediction.predictive import Predictive
 from onebasin.prediction.regression import MixturePredictive
+from onebasin.types import Array, Key, Params
 
 
 def mixed_inputs(
-    key: Key, inputs: Float[Array, "examples features"], num_inputs: int
+    inputs: Float[Array, "examples features"], num_inputs: int, *, key: Key
 ) -> Float[np.ndarray, "inputs features"]:
     r"""Inputs on the lines between training inputs, in the units of these.
 
@@ -30,8 +30,8 @@ def mixed_inputs(
         TypeError: If the key is none of JAX's.
         ValueError: If there are no inputs, or fewer than 1 are asked for.
 
-    Example:
-        >>> ob.mixed_inputs(key, data.train.inputs, 500).shape
+    Examples:
+        >>> ob.prediction.mixed_inputs(data.train.inputs, 500, key=key).shape
         (500, 64)
 
     Source: Zhang et al. (2018), arXiv 1710.09412, for inputs alone.
@@ -78,10 +78,11 @@ def predictive_match(
         ValueError: If the reference was not predicted on these inputs, or the batch size is below
             1.
 
-    Example:
-        >>> inputs = ob.mixed_inputs(key, data.train.inputs, 500)
-        >>> reference = ob.predict(posterior, samples.draws(), inputs)
-        >>> method = ob.refine(ob.predictive_match(posterior, inputs, reference), compact)
+    Examples:
+        >>> inputs = ob.prediction.mixed_inputs(data.train.inputs, 500, key=key)
+        >>> reference = ob.predict(posterior, samples.flatten(), inputs)
+        >>> objective = ob.prediction.predictive_match(posterior, inputs, reference)
+        >>> method = ob.methods.refine(objective, compact)
 
     Source: Korattikara et al. (2015), arXiv 1506.04416, equation 5, for one network.
     """
@@ -99,7 +100,8 @@ def predictive_match(
         case _:
             raise TypeError(
                 f"reference must be what predict gives under a {likelihood} likelihood. "
-                f"Got {type(reference).__name__}. Take predict(posterior, samples.draws(), inputs)."
+                f"Got {type(reference).__name__}. "
+                "Take predict(posterior, samples.flatten(), inputs)."
             )
     if len(target[0]) != len(inputs):
         raise ValueError(

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from onebasin._types import Array, Params
-from onebasin.models.posterior import Posterior
+from onebasin.networks.posterior import Posterior
 from onebasin.prediction.categorical import CategoricalPredictive
 from onebasin.prediction.predictive import Predictive
 from onebasin.prediction.regression import MixturePredictive
 from onebasin.samples import Samples
+from onebasin.types import Array, Params
 
 _CHUNK = 64
 
@@ -36,7 +36,7 @@ def predict(
 
     Args:
         posterior: Whose network predicts, and whose likelihood says how targets scatter.
-        draws: Draws of the params, such as `samples.draws()`. Every leaf leads with the draw.
+        draws: Draws of the params, such as `samples.flatten()`. Every leaf leads with the draw.
         inputs: What to predict from, scaled as the training inputs were.
         target_mean: What was subtracted from the targets of a regression to standardize them, in
             their own units.
@@ -48,8 +48,8 @@ def predict(
         TypeError: If draws are `Samples`.
         ValueError: If the network's outputs do not suit the likelihood.
 
-    Example:
-        >>> predictive = ob.predict(posterior, samples.draws(), data.test.inputs)
+    Examples:
+        >>> predictive = ob.predict(posterior, samples.flatten(), data.test.inputs)
         >>> predictive.num_draws, sorted(predictive.scores(data.test.targets))
         (20, ['accuracy', 'brier', 'ece', 'nll'])
     """
@@ -80,7 +80,7 @@ def network_outputs(
     if isinstance(draws, Samples):
         raise TypeError(
             "draws must be params whose leaves lead with the draw. Got Samples, which lead with "
-            "(chain, draw). Pass samples.draws()."
+            "(chain, draw). Pass samples.flatten()."
         )
     return _map_draws(_outputs, posterior, draws, jnp.asarray(inputs), recalibrates)
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int, Num
 
 from onebasin._arguments import check_is
-from onebasin._types import Array
+from onebasin.types import Array
 
 P = TypeVar("P", bound="Predictive")
 T = TypeVar("T")

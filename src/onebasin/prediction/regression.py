@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int, Num
 from scipy.special import ndtr, ndtri
 
-from onebasin._types import Array
 from onebasin.prediction.predictive import check_reference, check_targets
+from onebasin.types import Array
 
 _GRID_POINTS = (256, 1024)
 _GRID_STDS = 6.0
@@ -26,7 +26,7 @@ class MixturePredictive:
         stds: The std $\sigma_s$ of the noise for each draw, in the targets' units. It must be
             positive.
 
-    Example:
+    Examples:
         >>> from onebasin.prediction.regression import MixturePredictive
         >>> mixture = MixturePredictive(np.array([[0.0], [2.0]]), np.array([0.5, 0.5]))
         >>> mixture.mean, mixture.cdf(np.array([[1.0]]))

@@ -7,10 +7,10 @@ import equinox as eqx
 
 from onebasin import _trees
 from onebasin._collections import without_statistics
-from onebasin._types import Key, Params
 from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian
 from onebasin.gaussians.mixture import GaussianMixture
 from onebasin.prediction.predictive import Predictive
+from onebasin.types import Key, Params
 
 Gaussian: TypeAlias = DiagonalGaussian | LowRankGaussian | GaussianMixture
 G = TypeVar("G", bound=Gaussian)
@@ -29,8 +29,8 @@ def temper(gaussian: G, scale: float | Mapping[str, float]) -> G:
     Raises:
         ValueError: If a factor is negative or not finite, or a mapping does not name the arrays.
 
-    Example:
-        >>> tempered = ob.temper(compact, 0.3)
+    Examples:
+        >>> tempered = ob.prediction.temper(compact, 0.3)
         >>> bool(jnp.allclose(tempered.std["out"]["bias"], 0.3 * compact.std["out"]["bias"]))
         True
     """
@@ -57,9 +57,10 @@ def fit_temperature(
     gaussian: Gaussian,
     predict: Callable[[Params], Predictive],
     reference: Predictive,
-    key: Key,
     num_draws: int = 100,
     scales: Sequence[float] = SCALES,
+    *,
+    key: Key,
 ) -> float:
     """The factor on the std with which a Gaussian predicts nearest to its samples.
 
@@ -72,23 +73,26 @@ def fit_temperature(
         predict: From draws, whose leaves lead with the draw, to what they predict. Take inputs
             that were kept out of training and of the test, or those of `mixed_inputs`.
         reference: What the samples predict on the same inputs.
-        key: What the noise is drawn with, the same for every factor.
         num_draws: How many draws of the Gaussian judge a factor. Default: 100.
         scales: The factors that are tried, in [0, inf). Default: nine from .05 to 1.
+        key: What the noise is drawn with, the same for every factor.
 
     Raises:
         TypeError: If the reference is a predictive of another type than `predict` gives.
         ValueError: If the reference is of other examples, or a factor is out of range.
 
-    Example:
+    Examples:
         >>> predict = lambda draws: ob.predict(posterior, draws, data.validation.inputs)
-        >>> reference = predict(samples.draws())
-        >>> scale = ob.fit_temperature(compact, predict, reference, key, num_draws=20)
-        >>> tempered = ob.temper(compact, scale)
+        >>> reference = predict(samples.flatten())
+        >>> fit = ob.prediction.fit_temperature
+        >>> scale = fit(compact, predict, reference, num_draws=20, key=key)
+        >>> tempered = ob.prediction.temper(compact, scale)
     """
     return min(
         scales,
-        key=lambda scale: _distance(temper(gaussian, scale), predict, reference, key, num_draws),
+        key=lambda scale: _distance(
+            temper(gaussian, scale), predict, reference, num_draws, key=key
+        ),
     )
 
 
@@ -96,10 +100,11 @@ def fit_temperatures(
     gaussian: Gaussian,
     predict: Callable[[Params], Predictive],
     reference: Predictive,
-    key: Key,
     num_draws: int = 100,
     scales: Sequence[float] = SCALES,
     num_sweeps: int = 2,
+    *,
+    key: Key,
 ) -> dict[str, float]:
     """A factor on the std of each array of weights, by its path, as `temper` takes them.
 
@@ -111,27 +116,28 @@ def fit_temperatures(
         predict: From draws, whose leaves lead with the draw, to what they predict. Take inputs
             that were kept out of training and of the test, or those of `mixed_inputs`.
         reference: What the samples predict on the same inputs.
-        key: What the noise is drawn with, the same for all factors.
         num_draws: How many draws of the Gaussian judge a set of factors. Default: 100.
         scales: The factors that are tried, in [0, inf). Default: nine from .05 to 1.
         num_sweeps: How often each array is gone through. Each sweep predicts once for each array
             and factor. Default: 2.
+        key: What the noise is drawn with, the same for all factors.
 
     Raises:
         TypeError: If the reference is a predictive of another type than `predict` gives.
         ValueError: If the reference is of other examples, or a factor is out of range.
 
-    Example:
+    Examples:
         >>> predict = lambda draws: ob.predict(posterior, draws, data.validation.inputs)
-        >>> reference, scales = predict(samples.draws()), (0.1, 0.5)
-        >>> factors = ob.fit_temperatures(compact, predict, reference, key, 8, scales, num_sweeps=1)
+        >>> reference, scales = predict(samples.flatten()), (0.1, 0.5)
+        >>> fit = ob.prediction.fit_temperatures
+        >>> factors = fit(compact, predict, reference, 8, scales, num_sweeps=1, key=key)
         >>> sorted(factors)
         ['hidden_0/bias', 'hidden_0/kernel', 'out/bias', 'out/kernel']
     """
     judged = lambda factors: _distance(
-        temper(gaussian, factors), predict, reference, key, num_draws
+        temper(gaussian, factors), predict, reference, num_draws, key=key
     )
-    common = fit_temperature(gaussian, predict, reference, key, num_draws, scales)
+    common = fit_temperature(gaussian, predict, reference, num_draws, scales, key=key)
     factors = dict.fromkeys(_trees.named_leaves(without_statistics(gaussian.std)), common)
     least = judged(factors)
     for _ in range(num_sweeps):
@@ -148,7 +154,8 @@ def _distance(
     gaussian: Gaussian,
     predict: Callable[[Params], Predictive],
     reference: Predictive,
-    key: Key,
     num_draws: int,
+    *,
+    key: Key,
 ) -> float:
-    return predict(gaussian.sample(key, num_draws)).total_variation(reference)
+    return predict(gaussian.sample(num_draws, key=key)).total_variation(reference)

@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float
 from scipy.linalg.lapack import dtrtri  # pyright: ignore[reportAttributeAccessIssue]
 
 from onebasin import _trees
-from onebasin._types import Key, Params
 from onebasin.fisher.by_unit import from_unit_rows, unit_fisher, unit_layers, unit_rows
-from onebasin.models.posterior import Posterior
+from onebasin.networks.posterior import Posterior
 from onebasin.pruning.prune import num_kept
+from onebasin.types import Key, Params
 
 Order: TypeAlias = Literal["signal-to-noise", "magnitude"]
 """What decides which weights are pruned first: those for which it is smallest."""
@@ -30,8 +30,8 @@ def conditional_copies(
     posterior: Posterior,
     params: Params,
     keeps: Sequence[float],
-    key: Key,
     *,
+    key: Key,
     order: Order = "signal-to-noise",
     ratio: float = 0.7,
     num_probes: int = 1,
@@ -63,8 +63,9 @@ def conditional_copies(
         ValueError: If `keeps` lie outside (0, 1] or do not fall, `ratio` is outside (0, 1),
             `num_probes` is below 1, or of some array no axis is known to make units.
 
-    Example:
-        >>> copies = ob.conditional_copies(posterior, params, (1.0, 0.5), key, ratio=0.5)
+    Examples:
+        >>> prune = ob.pruning.conditional_copies
+        >>> copies = prune(posterior, params, (1.0, 0.5), ratio=0.5, key=key)
         >>> copies["hidden_0"]["kernel"].shape  # of both shares, a 64 x 8 array each
         (2, 64, 8)
 
@@ -88,7 +89,7 @@ def conditional_copies(
         if keep < 1:
             pruned = from_unit_rows(rows, layers, params)
             stage_key = jax.random.fold_in(key, stage)
-            fisher = unit_fisher(posterior, pruned, stage_key, num_probes, kept)
+            fisher = unit_fisher(posterior, pruned, num_probes, kept, key=stage_key)
             rows, kept = _stage(rows, kept, fisher, precisions, keep, order)
         if is_last:
             copies.append(from_unit_rows(rows, layers, params))

@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from onebasin import _trees
 from onebasin._collections import map_statistics, with_statistics_of, without_statistics
 from onebasin._random import numpy_rng
-from onebasin._types import Array, Key, Params
 from onebasin.gaussians.gaussian import DiagonalGaussian
+from onebasin.types import Array, Key, Params
 
 KEEPS: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.01)
 """The shares of weights kept in the paper's protocol."""
@@ -37,7 +37,7 @@ def prune(params: Params, scores: Params, keep: float) -> Params:
     Raises:
         ValueError: If `keep` is outside (0, 1], or scores are NaN or of another shape.
 
-    Example:
+    Examples:
         >>> pruned = ob.prune(aligned.draw(0, 0), compact.signal_to_noise, keep=0.1)
         >>> int(sum((leaf != 0).sum() for leaf in jax.tree.leaves(pruned)))  # of 610 weights
         61
@@ -51,6 +51,11 @@ def pruned_copies(params: Params, scores: Params, keeps: tuple[float, ...] = KEE
 
     Raises:
         ValueError: As `prune` does.
+
+    Examples:
+        >>> copies = ob.pruning.pruned_copies(params, jax.tree.map(abs, params), (1.0, 0.5, 0.1))
+        >>> copies["hidden_0"]["kernel"].shape
+        (3, 64, 8)
     """
     for keep in keeps:
         if not 0 < keep <= 1:
@@ -110,8 +115,9 @@ def _check_shapes(params: Params, scores: Params) -> None:
 def pruning_scores(
     params: Params,
     gaussian: DiagonalGaussian,
-    key: Key,
     curvatures: Mapping[str, Params] = MappingProxyType({}),
+    *,
+    key: Key,
 ) -> dict[str, Params]:
     r"""The scores of each weight for `prune`, by name; the higher, the longer it is kept.
 
@@ -125,9 +131,15 @@ def pruning_scores(
     Args:
         params: The weights $w$ to prune. They must share a basin with `gaussian`.
         gaussian: Its std is $\sigma$. Its mean is not used.
-        key: The random key of the scores called "random".
         curvatures: Diagonals $F$ of the curvature, by name, each shaped like `params`: for
             instance of `fisher_diagonal`.
+        key: The random key of the scores called "random".
+
+    Examples:
+        >>> scores = ob.pruning.pruning_scores(params, compact, key=key)
+        >>> sorted(scores)
+        ['magnitude', 'random', 'signal-to-noise', 'std']
+        >>> sparse = ob.prune(params, scores["signal-to-noise"], keep=0.2)
 
     Source: Blundell et al. (2015), arXiv 1505.05424, section 3.5, for signal to noise; LeCun,
     Denker and Solla (1989), Optimal Brain Damage, for the increase of the loss; Hassibi and Stork
@@ -158,6 +170,10 @@ def layer_wise(scores: Params) -> Params:
 
     They are the places of weights within their array: the best scores 1, the worst 1 / size. Of
     equal scores, the first in the array gets the higher place.
+
+    Examples:
+        >>> ob.pruning.layer_wise({"small": np.array([1.0, 2.0]), "large": np.array([9.0, 8.0])})
+        {'large': array([1. , 0.5]), 'small': array([0.5, 1. ])}
     """
     return jax.tree.map(_share_outranked, _trees.to_host(scores))
 

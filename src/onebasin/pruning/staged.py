@@ -6,18 +6,18 @@ from jaxtyping import Float
 
 from onebasin import _trees
 from onebasin._collections import map_statistics, with_statistics_of, without_statistics
-from onebasin._types import Key, Params
 from onebasin.fisher.diagonal import fisher_diagonal
-from onebasin.models.posterior import Posterior
+from onebasin.networks.posterior import Posterior
 from onebasin.pruning.prune import num_kept
+from onebasin.types import Key, Params
 
 
 def staged_scores(
     posterior: Posterior,
     params: Params,
     draws: Params,
-    key: Key,
     *,
+    key: Key,
     num_probes: int = 1,
     ratio: float = 0.7,
     least: float = 0.01,
@@ -60,7 +60,7 @@ def staged_scores(
         mask = np.zeros(size, np.float32)
         mask[order[:count]] = 1
         masked = _masked(draws, with_statistics_of(all_kept, _trees.unravel_batch(mask, weights)))
-        fisher = fisher_diagonal(posterior, masked, jax.random.fold_in(key, stage), num_probes)
+        fisher = fisher_diagonal(posterior, masked, num_probes, key=jax.random.fold_in(key, stage))
         increase = _increase(fisher, weights)
         # Weights that earlier stages removed keep their places, after all that are left.
         best_first = np.argsort(-increase[order[:count]], kind="stable")

@@ -6,8 +6,8 @@ from jaxtyping import Float
 
 from onebasin import _trees
 from onebasin._collections import statistics_in, without_statistics
-from onebasin._types import Array, Params
 from onebasin.symmetry.axes import Axes, Symmetry
+from onebasin.types import Array, Params
 
 
 def average_over_units(symmetry: Symmetry, tree: Params) -> Params:

@@ -10,7 +10,6 @@ from jaxtyping import Float
 
 from onebasin import _trees
 from onebasin._collections import without_statistics
-from onebasin._types import Params
 from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
 from onebasin.run.networks import network_name
 from onebasin.run.results import (
@@ -26,6 +25,7 @@ from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Setup
 from onebasin.store.errors import StoreError
 from onebasin.symmetry.axes import Axes
+from onebasin.types import Params
 
 _S = TypeVar("_S")
 

@@ -63,7 +63,7 @@ def cached(
     Raises:
         StoreError: If the folder's key is another one, or damaged. Nothing is overwritten.
 
-    Example:
+    Examples:
         >>> cached(folder, key_of(config, dataset, num_steps=10), compute, load, save)
     """
     if not again and is_keyed(folder):

@@ -6,12 +6,12 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
-from onebasin._types import Params
 from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian
 from onebasin.prediction.evaluate import evaluate
 from onebasin.prediction.predictive import Predictive
 from onebasin.run.results import PredictionScores, Scores
 from onebasin.run.setup import Setup
+from onebasin.types import Params
 
 _FIELDS = {"calibration_error": "ece"}
 """Scores that the results hold by another name."""
@@ -38,7 +38,7 @@ class Judge:
     def gaussian(self, name: str, gaussian: DiagonalGaussian | LowRankGaussian) -> Scores:
         """The scores of a Gaussian by draws of it."""
         key = self.setup.key(f"evaluate-{name}")
-        draws = gaussian.sample(key, self.setup.config.evaluation.num_gaussian_draws)
+        draws = gaussian.sample(self.setup.config.evaluation.num_gaussian_draws, key=key)
         return self(self.setup.predict(draws))
 
     def network(self, params: Params) -> Scores:

@@ -9,11 +9,11 @@ import optax
 
 from onebasin._frozen_partial import FrozenPartial
 from onebasin.gaussians.gaussian import DiagonalGaussian
-from onebasin.inference.ensemble import deep_ensemble
-from onebasin.inference.hmc import hmc
-from onebasin.inference.method import Method, StochasticLogDensity
-from onebasin.inference.sample import Progress
-from onebasin.inference.vi import mean_field_vi
+from onebasin.methods.ensemble import deep_ensemble
+from onebasin.methods.hmc import hmc
+from onebasin.methods.method import Method, StochasticLogDensity
+from onebasin.methods.sample import Progress
+from onebasin.methods.vi import mean_field_vi
 from onebasin.run.setup import Monitor, Setup
 from onebasin.samples import Samples
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from onebasin.data import Dataset
-from onebasin.models.convnet import convnet
-from onebasin.models.lstm import lstm
-from onebasin.models.mlp import mlp
-from onebasin.models.network import Network
-from onebasin.models.resnet20 import resnet20
-from onebasin.models.vit import vit
+from onebasin.networks.convnet import convnet
+from onebasin.networks.lstm import lstm
+from onebasin.networks.mlp import mlp
+from onebasin.networks.network import Network
+from onebasin.networks.resnet20 import resnet20
+from onebasin.networks.vit import vit
 from onebasin.run.sections import NetworkConfig
 
 KEYS: dict[str, tuple[str, ...]] = {

@@ -9,11 +9,10 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Float
 
-from onebasin._types import Array, Key, Params
 from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.gaussians.mixture import GaussianMixture
-from onebasin.inference.sample import Progress, sample
-from onebasin.inference.vi import DrawsObjective, mean_logdensity, refine
+from onebasin.methods.sample import Progress, sample
+from onebasin.methods.vi import DrawsObjective, mean_logdensity, refine
 from onebasin.prediction.match import mixed_inputs, predictive_match
 from onebasin.prediction.predict import predict
 from onebasin.prediction.predictive import Predictive
@@ -22,6 +21,7 @@ from onebasin.run.methods import decaying_adam, final_gaussian, minibatches
 from onebasin.run.setup import Setup
 from onebasin.run.statistics import fitted_with_statistics
 from onebasin.samples import Samples
+from onebasin.types import Array, Key, Params
 
 _MIN_INPUTS = 5000
 _START_SCALE = 0.3
@@ -56,8 +56,8 @@ class FitInputs(NamedTuple):
 def fit_inputs(setup: Setup, samples: Samples) -> FitInputs:
     """As many inputs as there are training examples, and no fewer than 5,000."""
     train = np.asarray(setup.dataset.train.inputs)
-    inputs = mixed_inputs(setup.key("fit-inputs"), train, max(_MIN_INPUTS, len(train)))
-    return FitInputs(inputs, predict(setup.posterior, samples.draws(), inputs))
+    inputs = mixed_inputs(train, max(_MIN_INPUTS, len(train)), key=setup.key("fit-inputs"))
+    return FitInputs(inputs, predict(setup.posterior, samples.flatten(), inputs))
 
 
 def refined(
@@ -75,7 +75,7 @@ def refined(
     objective = _objective(setup, fit, refinement)
     found = _refined(setup, anchor, objective, refinement, num_steps, progress)
     key, count = setup.key("refined-statistics"), setup.config.evaluation.num_gaussian_draws
-    return fitted_with_statistics(setup.posterior, found, key, count)
+    return fitted_with_statistics(setup.posterior, found, count, key=key)
 
 
 def refined_mixture(
@@ -113,7 +113,7 @@ def _refined(
         optimizer=decaying_adam(_LEARNING_RATE, num_steps),
     )
     start = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], anchor.mean)
-    drawn = sample(method, setup.key("refine"), start, 1, num_chunks=10, progress=progress)
+    drawn = sample(method, start, 1, num_chunks=10, progress=progress, key=setup.key("refine"))
     return final_gaussian(method, drawn)
 
 

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
 
-from onebasin._types import Array, Key, Params
 from onebasin.alignment.activation_matching import activation_matching
 from onebasin.alignment.align import Alignment, align
 from onebasin.alignment.gaussian_matching import gaussian_matching
@@ -18,13 +17,14 @@ from onebasin.alignment.problem import Round
 from onebasin.alignment.reference import Reference, ToMean, to_densest, to_first, to_mean
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.data import Dataset, load_dataset
-from onebasin.models.network import Network
-from onebasin.models.posterior import Posterior, posterior
+from onebasin.networks.network import Network
+from onebasin.networks.posterior import Posterior, posterior
 from onebasin.prediction.predict import predict
 from onebasin.prediction.predictive import Predictive
 from onebasin.run.config import ConfigError, RunConfig
 from onebasin.run.networks import network_of
 from onebasin.samples import Samples
+from onebasin.types import Array, Key, Params
 
 REFERENCES: dict[str, Reference] = {
     "first": to_first(),

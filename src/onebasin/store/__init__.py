@@ -1,1 +1,6 @@
-"""Formats on disk: sample stores, tensors, and files that are written whole or not at all."""
+"""Draws on disk: a Zarr store that is written whole or not at all."""
+
+from onebasin.store.draws import SampleWriter, load_samples, save_samples
+from onebasin.store.errors import StoreError
+
+__all__ = ["SampleWriter", "StoreError", "load_samples", "save_samples"]

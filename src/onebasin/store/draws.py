@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from onebasin import _trees
-from onebasin._types import Array, Params
 from onebasin.samples import Samples
 from onebasin.store.errors import StoreError
+from onebasin.types import Array, Params
 
 _DRAWS, _STATS = "posterior", "sample_stats"
 
@@ -29,8 +29,8 @@ class SampleWriter:
     Raises:
         StoreError: If there is something at the path already.
 
-    Example:
-        >>> writer = ob.SampleWriter("hmc.zarr")
+    Examples:
+        >>> writer = ob.store.SampleWriter("hmc.zarr")
         >>> for _ in range(2):
         ...     writer.append(samples)
         >>> writer.finish()
@@ -97,7 +97,7 @@ def save_samples(path: Path | str, samples: Samples) -> None:
     Raises:
         StoreError: If there is something at the path already.
 
-    Example:
+    Examples:
         >>> ob.save_samples("hmc.zarr", samples)
         >>> ob.load_samples("hmc.zarr").num_chains
         2
@@ -117,7 +117,7 @@ def load_samples(path: Path | str, like: Params | None = None) -> Samples:
         StoreError: If the store is missing or unfinished, or its arrays have other paths or
             shapes than those of `like`.
 
-    Example:
+    Examples:
         >>> ob.save_samples("hmc.zarr", samples)
         >>> again = ob.load_samples("hmc.zarr", like=params)
         >>> again.params["out"]["bias"].shape  # (chain, draw, classes)

@@ -4,10 +4,10 @@
 class StoreError(ValueError):
     """A file or folder is missing, damaged, unfinished, or holds something else.
 
-    Example:
+    Examples:
         >>> try:
         ...     ob.load_samples("none.zarr")
-        ... except ob.StoreError as error:
+        ... except ob.store.StoreError as error:
         ...     print(error)
         A sample store must exist. Got none at none.zarr. Write it by save_samples, or mend the
         path.

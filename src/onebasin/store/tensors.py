@@ -10,8 +10,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from onebasin._types import Array
 from onebasin.store.errors import StoreError
+from onebasin.types import Array
 
 
 def save_tensors(

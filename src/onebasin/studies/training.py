@@ -15,14 +15,14 @@ import optax
 from jax.tree_util import Partial
 from jaxtyping import Float
 
-from onebasin._types import Array, Key, Params
 from onebasin.data import Dataset, load_dataset
-from onebasin.inference.method import Method
-from onebasin.inference.reductions import Stats
-from onebasin.inference.sample import Progress, sample
-from onebasin.models.mlp import mlp
-from onebasin.models.network import Network
+from onebasin.methods.method import Method
+from onebasin.methods.reductions import Stats
+from onebasin.methods.sample import Progress, sample
+from onebasin.networks.mlp import mlp
+from onebasin.networks.network import Network
 from onebasin.run.setup import Monitor
+from onebasin.types import Array, Key, Params
 
 Optimizer = Literal["sgd", "adam"]
 
@@ -59,11 +59,11 @@ class _Trained(NamedTuple):
 
 def train(
     task: Task,
-    key: Key,
     starts: Params,
     learning_rates: Float[np.ndarray, " networks"],
     monitor: Monitor,
     *,
+    key: Key,
     optimizer: Optimizer = "sgd",
     batch_size: int = 64,
     num_epochs: int,
@@ -94,8 +94,8 @@ def train(
     method = _method(task, optimizer, batch_size)
     if every is None:
         last = dataclasses.replace(method, num_warmup=num_epochs - 1)
-        return sample(last, key, positions, 1, progress=listen).params["network"]
-    samples = sample(method, key, positions, num_epochs // every, thin=every, progress=listen)
+        return sample(last, positions, 1, progress=listen, key=key).params["network"]
+    samples = sample(method, positions, num_epochs // every, thin=every, progress=listen, key=key)
     return samples.params["network"]
 
 

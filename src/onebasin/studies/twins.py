@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from onebasin._types import Key, Params
 from onebasin.alignment.activation_matching import activation_matching
 from onebasin.alignment.align import align
 from onebasin.alignment.matching import Matching
@@ -19,6 +18,7 @@ from onebasin.studies.training import Task
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_permutation
+from onebasin.types import Key, Params
 
 FRACTIONS = np.linspace(0.0, 1.0, 11)
 """Where networks on the line between two others are judged."""
@@ -66,7 +66,7 @@ class Judge(NamedTuple):
 
 
 def plant(
-    key: Key, task: Task, params: Params, wanted: dict[str, int]
+    task: Task, params: Params, wanted: dict[str, int], *, key: Key
 ) -> tuple[Permutation, Params]:
     """A uniform permutation with exactly so many transpositions in each group, and it applied."""
     permutation = random_permutation(task.network.symmetry, key=key, num_transpositions=wanted)

@@ -16,7 +16,6 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin._collections import arranged, statistics_in, without_statistics
-from onebasin._types import Array, Params
 from onebasin.symmetry import layout
 from onebasin.symmetry.axes_values import (
     Axes as Axes,
@@ -34,23 +33,37 @@ from onebasin.symmetry.describe import Description, GroupRow
 from onebasin.symmetry.permutation import Permutation, joined_permutation
 from onebasin.symmetry.permutation_checks import check_known
 from onebasin.symmetry.spelling import check_spelling
+from onebasin.types import Array, Params
 
 
 @dataclasses.dataclass(frozen=True)
 class Symmetry:
     """The permutation symmetry of a network: a pytree of `Axes` and the units in each group.
 
-    Permuting the units of any group leaves the network's function as it is; nothing here
-    proves that. Make one with `Symmetry.of`, which reads the sizes off the params, or with
-    `find_symmetry`, which reads it off the function.
+    It claims that permuting the units of any group leaves the network's function as it is. It does
+    not prove that: `verify` checks it numerically. Make a symmetry with `Symmetry.of`, which reads
+    the sizes off the params, or with `find_symmetry`, which reads all off the function.
 
-    `nested` names the groups inside whose units a group is permuted, each time anew: the
-    dimensions of a head inside its head. `fixed` are names that never move but hold nested groups.
-    `signs` are what may flip beside, by the name of their entry in a permutation: where the
-    activation is odd, a unit's incoming and outgoing weights. A group may have several or none.
-    `frozen` says of axes that never move why, `roles` of every axis whether it makes units or reads
-    them, `function` what the symmetry is claimed of, so that `align` can try it, and `dropped`
-    which groups and signs failed when that was tried. None of these is compared.
+    Args:
+        axes: A pytree shaped like the params, with an `Axes` or `Blocks` for each array.
+        sizes: The number of units in each group.
+        nested: The groups inside whose units a group is permuted, for each unit anew: the
+            dimensions of an attention head inside the head.
+        fixed: Names that never move but hold nested groups.
+        signs: Optional sign flips, by the name of their entry in a permutation. If an activation is
+            odd, the weights into and out of a unit may change sign together. A group may have
+            several or none.
+        frozen: For each axis that cannot be permuted, the reason. `==` ignores it, as it does the
+            next three.
+        roles: For each axis, whether it makes units or reads them.
+        function: The function that this symmetry claims to preserve. `align` tests it.
+        dropped: The groups and signs that failed in that test.
+
+    Examples:
+        >>> weights = {"in": np.zeros((3, 8)), "out": np.zeros((8, 1))}
+        >>> axes = {"in": ob.Axes(None, "hidden"), "out": ob.Axes("hidden", None)}
+        >>> ob.Symmetry.of(axes, weights).sizes["hidden"]
+        8
     """
 
     axes: Any
@@ -286,7 +299,7 @@ class Symmetry:
         Raises:
             ValueError: For unknown names, and if an entry is no permutation of its group's units.
 
-        Example:
+        Examples:
             >>> symmetry.permutation({"hidden_0": [1, 0, 2, 3, 4, 5, 6, 7]}).batch
             ()
         """

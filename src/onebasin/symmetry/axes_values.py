@@ -22,10 +22,15 @@ Roles: TypeAlias = dict[str, tuple[Role | None, ...]]
 
 @dataclasses.dataclass(frozen=True, init=False, repr=False)
 class Axes:
-    """The group of every axis of one array; axes of one name are permuted together.
+    """The group of every axis of one array. Axes of one name are permuted together.
 
-    `Axes(None, "hidden")` says that axis 0 never moves and axis 1 lists the units of `hidden`.
-    `Axes(("channels", 49), None)` lists 49 entries that stay together for each channel.
+    Each argument is the group of one axis: a name, None for an axis that never moves, or a tuple of
+    names and counts for an axis that is split before it is permuted.
+
+    Examples:
+        >>> kernel = ob.Axes(None, "hidden")  # axis 0 never moves, axis 1 lists the units of hidden
+        >>> bias = ob.Axes("hidden")  # these move along
+        >>> flat = ob.Axes(("channels", 49), None)  # 49 rows for each channel stay together
     """
 
     names: tuple[Name, ...]
@@ -46,10 +51,13 @@ class Axes:
 class Blocks:
     """The Axes of an array that is cut into segments, one for each block in row-major order.
 
-    `Blocks([[8], [6, 6]], [Axes("in", "up"), Axes("in", "gate")])` is an array of shape (8, 12)
-    whose columns list six units of `up` and then six of `gate`. Axes may be split before they are
-    cut: `Blocks([[8], [2], [5, 5]], ...)` may be of shape (8, 20), whose columns list two heads,
-    and for each of them first five units of one group and then five of another.
+    Axes may be split before they are cut. `Blocks([[8], [2], [5, 5]], ...)` fits an array of shape
+    (8, 20) whose columns list two heads, and for each of them first five units of one group and
+    then five of another.
+
+    Examples:
+        >>> halves = [ob.Axes("in", "up"), ob.Axes("in", "gate")]
+        >>> both = ob.symmetry.Blocks([[8], [6, 6]], halves)  # shape (8, 12): 6 columns of each
     """
 
     cuts: tuple[tuple[int, ...], ...]
@@ -84,8 +92,12 @@ class Place(NamedTuple):
 class Sign(NamedTuple):
     """What changes sign with a unit of a group and leaves the function as it is.
 
-    `Sign("hidden", (Place("in/kernel", 1), Place("in/bias", 0), Place("out/kernel", 0)))` is that
-    of a layer whose activation is odd. Where arrays list several things, a place names a piece.
+    If an array lists several things, a place names one of its pieces.
+
+    Examples:
+        >>> Place = ob.symmetry.Place
+        >>> places = (Place("in/kernel", 1), Place("in/bias", 0), Place("out/kernel", 0))
+        >>> sign = ob.symmetry.Sign("hidden", places)  # a layer whose activation is odd
     """
 
     group: str

@@ -11,9 +11,9 @@ from jaxtyping import Float
 
 from onebasin import _trees
 from onebasin._collections import statistics_in
-from onebasin._types import Array, Params
 from onebasin.symmetry.axes import Place, Symmetry
 from onebasin.symmetry.scalings import Powers, scalings_of
+from onebasin.types import Array, Params
 
 
 def balance(
@@ -48,9 +48,9 @@ def balance(
         ValueError: If the units of a group cannot be scaled, if an array lists them on two axes,
             or if roles are needed and not known.
 
-    Example:
+    Examples:
         >>> relu = ob.mlp(inputs=64, hidden=(8,), outputs=10, activation="relu")
-        >>> balanced = ob.balance(relu.symmetry, relu.init(key))
+        >>> balanced = ob.symmetry.balance(relu.symmetry, relu.init(key))
         >>> norms = lambda name, axis: jnp.linalg.norm(balanced[name]["kernel"], axis=axis)
         >>> bool(jnp.allclose(norms("hidden_0", 0), norms("out", 1), rtol=1e-5))
         True

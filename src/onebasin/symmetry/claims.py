@@ -12,7 +12,6 @@ from typing import Any
 import jax
 from jax.core import Tracer
 
-from onebasin._types import Params
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.axes_values import Function, Part
 from onebasin.symmetry.trial import Trial, Values, begin
@@ -24,6 +23,7 @@ from onebasin.symmetry.trial_values import (
     varied_inputs,
 )
 from onebasin.symmetry.verify import changes_of_each, described, warn_of_drop, without
+from onebasin.types import Params
 
 MOST_DRAWN = 2**16
 """The largest number of weights and inputs that are drawn to try a function whose shapes alone are

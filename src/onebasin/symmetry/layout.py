@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from onebasin import _trees
-from onebasin._types import Array, Params
 from onebasin.symmetry.axes_values import Role, Roles, is_axes
+from onebasin.types import Array, Params
 
 
 class Piece(NamedTuple):

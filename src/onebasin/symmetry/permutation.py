@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, Integer
 
-from onebasin._types import Array
 from onebasin.symmetry.permutation_checks import (
     batch_of,
     check_pair,
     checked_signs,
     checked_units,
 )
+from onebasin.types import Array
 
 
 class Permutation(eqx.Module):
@@ -40,7 +40,7 @@ class Permutation(eqx.Module):
         ValueError: If an entry is no permutation or no sign, or if batch axes differ. Values that
             JAX traces are not looked at.
 
-    Example:
+    Examples:
         >>> rotation = ob.Permutation({"hidden": [1, 2, 0]})
         >>> (rotation @ rotation).units["hidden"]
         array([2, 0, 1])

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from onebasin._types import Array
 from onebasin._words import did_you_mean
+from onebasin.types import Array
 
 if TYPE_CHECKING:
     from onebasin.symmetry.permutation import Permutation

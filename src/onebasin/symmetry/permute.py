@@ -4,9 +4,9 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin._arguments import check_arrays, check_is
-from onebasin._types import Params
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import Permutation, move_array
+from onebasin.types import Params
 
 
 def permute(params: Params, symmetry: Symmetry, permutation: Permutation) -> Params:
@@ -22,8 +22,8 @@ def permute(params: Params, symmetry: Symmetry, permutation: Permutation) -> Par
         ValueError: If params or permutation do not fit the symmetry, or if params do not lead with
             the batch axes of the permutation.
 
-    Example:
-        >>> moved = ob.permute(params, symmetry, ob.random_permutation(symmetry, key=key))
+    Examples:
+        >>> moved = ob.permute(params, symmetry, ob.symmetry.random_permutation(symmetry, key=key))
         >>> x = data.test.inputs
         >>> bool(jnp.allclose(network.apply(moved, x), network.apply(params, x), atol=1e-5))
         True

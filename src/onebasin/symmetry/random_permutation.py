@@ -7,10 +7,10 @@ from jaxtyping import Float, Int
 
 from onebasin._arguments import check_key
 from onebasin._random import numpy_rng
-from onebasin._types import Key
 from onebasin._words import did_you_mean
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import Permutation
+from onebasin.types import Key
 
 
 def random_num_transpositions(symmetry: Symmetry) -> tuple[float, float]:
@@ -18,6 +18,11 @@ def random_num_transpositions(symmetry: Symmetry) -> tuple[float, float]:
 
     $\mathrm E = n - H_n$ and $\mathrm{Var} = H_n - H_n^{(2)}$ for each group of $n$ units,
     with the harmonic numbers $H_n = \sum_k 1/k$ and $H_n^{(2)} = \sum_k 1/k^2$.
+
+    Examples:
+        >>> mean, std = ob.symmetry.random_num_transpositions(symmetry)  # one group of 8 units
+        >>> print(f"{mean:.2f} ± {std:.2f}")
+        5.28 ± 1.09
     """
     inverses = [
         1.0 / np.arange(1, size + 1)
@@ -48,8 +53,8 @@ def random_permutation(
     Raises:
         ValueError: For a number outside [0, units - 1] or an unknown group.
 
-    Example:
-        >>> swap = ob.random_permutation(symmetry, key=key, num_transpositions=1)
+    Examples:
+        >>> swap = ob.symmetry.random_permutation(symmetry, key=key, num_transpositions=1)
         >>> int(swap.num_transpositions()["hidden_0"])
         1
     """

@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from onebasin import _trees
-from onebasin._types import Params
 from onebasin.symmetry.axes import Role, Roles, Symmetry
 from onebasin.symmetry.axes_values import Function
 from onebasin.symmetry.discovery.walk import roles_in
 from onebasin.symmetry.layout import split_axes
+from onebasin.types import Params
 
 
 def roles_of(symmetry: Symmetry, params: Params) -> Roles:
@@ -26,7 +26,7 @@ def roles_of(symmetry: Symmetry, params: Params) -> Roles:
     that does both, such as that of embeddings which are read out by their own transpose, has no
     role.
 
-    Example:
+    Examples:
         >>> roles_of(ob.mlp(5, (4,), 3).symmetry, params)["out/kernel"]
         ('reads', 'makes')
     """

@@ -12,13 +12,13 @@ from typing import TypeAlias
 import numpy as np
 
 from onebasin import _trees
-from onebasin._types import Params
 from onebasin.symmetry.axes import Place, Symmetry
 from onebasin.symmetry.axes_values import Function
 from onebasin.symmetry.discovery.scales import Scaling, Spot
 from onebasin.symmetry.discovery.walk import scalings_in
 from onebasin.symmetry.layout import Piece
 from onebasin.symmetry.roles import argument_shapes, roles_of_leaves, unknown_role
+from onebasin.types import Params
 
 Powers: TypeAlias = dict[Place, float]
 """The power of each axis of `symmetry.leaves` that lists the units of a group."""

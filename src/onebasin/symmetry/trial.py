@@ -19,13 +19,13 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from onebasin import _trees
-from onebasin._types import Key, Params
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.jaxprs import coarsest_eps, has_while
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_permutation
 from onebasin.symmetry.trial_values import nudged
+from onebasin.types import Key, Params
 
 _QUICK_TO_COMPILE = {"xla_backend_optimization_level": "0"}  # it runs a few times alone
 _IN_FLOAT64 = 1e-10

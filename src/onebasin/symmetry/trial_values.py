@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from onebasin._types import Params
+from onebasin.types import Params
 
 
 def is_shape(leaf: Any) -> bool:

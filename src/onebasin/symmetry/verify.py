@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import jax
 
-from onebasin._types import Key, Params
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.axes_values import Part
 from onebasin.symmetry.trial import Trial, Values, begin
+from onebasin.types import Key, Params
 
 
 class Verified(NamedTuple):
@@ -57,7 +57,7 @@ def verify(
     Raises:
         ValueError: If the function is not finite at the params.
 
-    Example:
+    Examples:
         >>> verified = ob.verify(symmetry, network.apply, params, data.test.inputs)
         >>> verified.symmetry == symmetry
         True

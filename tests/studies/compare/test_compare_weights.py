@@ -5,8 +5,8 @@ import numpy as np
 from hypothesis import given, strategies as st
 
 from onebasin import _trees
-from onebasin.gaussians.gaussian import DiagonalGaussian
-from onebasin.models.mlp import mlp
+from onebasin.gaussians import DiagonalGaussian
+from onebasin.networks import mlp
 from onebasin.run.config import load_config
 from onebasin.run.setup import set_up
 from onebasin.studies.compare.measure import live_weights, shuffle_units
@@ -26,7 +26,7 @@ def _gaussian(seed: int) -> DiagonalGaussian:
 @given(seed=st.integers(0, 1000))
 def test_shuffled_units_keep_every_weight_and_its_std_in_its_array(seed):
     gaussian = _gaussian(seed)
-    found = shuffle_units(jax.random.key(seed), NETWORK.symmetry, gaussian)
+    found = shuffle_units(gaussian, NETWORK.symmetry, key=jax.random.key(seed))
     jax.tree.map(lambda m, s: np.testing.assert_array_equal(s, np.exp(m)), found.mean, found.std)
     for name, leaf in _trees.named_leaves(found.mean).items():
         old = _trees.named_leaves(gaussian.mean)[name]
@@ -44,7 +44,7 @@ def test_shuffled_units_keep_every_weight_and_its_std_in_its_array(seed):
 
 def test_shuffled_units_are_torn_apart():
     gaussian = _gaussian(0)
-    found = shuffle_units(jax.random.key(0), NETWORK.symmetry, gaussian)
+    found = shuffle_units(gaussian, NETWORK.symmetry, key=jax.random.key(0))
     columns = {tuple(column) for column in gaussian.mean["hidden_0"]["kernel"].T}
     assert not columns & {tuple(column) for column in found.mean["hidden_0"]["kernel"].T}
 

@@ -10,8 +10,8 @@ from tiny_runs import tiny_config
 from onebasin.run.config import RunConfig
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import set_up
+from onebasin.store import StoreError
 from onebasin.store.draws import is_whole
-from onebasin.store.errors import StoreError
 from onebasin.studies.frontier.protocol import Protocol
 from onebasin.studies.frontier.refined import REFINEMENTS
 from onebasin.studies.frontier.representations import from_samples
@@ -79,7 +79,7 @@ def test_every_representation_is_scored(rows: pd.DataFrame, config: RunConfig) -
 
 
 def test_numbers_stored_are_those_of_the_representation(rows: pd.DataFrame) -> None:
-    numbers = rows["num_numbers"]
+    numbers = rows["values_per_weight"]
     assert [numbers[f"kept-{count}"] for count in (1, 2, 4, 8)] == [1, 2, 4, 8]
     assert [numbers[f"chosen-{count}"] for count in (1, 2, 4, 8)] == [1, 2, 4, 8]
     assert numbers["chosen-7-shared-std"] == numbers["low-rank-6"] == 8

@@ -19,7 +19,7 @@ def row_of(name: str, seeds=SEEDS) -> pd.Series:
 def test_every_representation_has_one_row_sorted_by_numbers_and_total_variation() -> None:
     table = table_over_seeds(SEEDS)
     assert sorted(table["representation"]) == sorted(NUMBERS)
-    order = list(zip(table["num_numbers"], table["total_variation"], strict=True))
+    order = list(zip(table["values_per_weight"], table["total_variation"], strict=True))
     assert order == sorted(order)
     assert set(table["num_seeds"]) == {3}
 
@@ -43,7 +43,7 @@ def test_ratios_to_kept_draws_are_paired_by_seed() -> None:
 def test_each_is_held_against_as_many_kept_draws_as_it_stores_numbers() -> None:
     scores = SEEDS[0]
     for _, row in table_over_seeds(SEEDS[:1]).iterrows():
-        kept = f"kept-{row['num_numbers']}"
+        kept = f"kept-{row['values_per_weight']}"
         if kept not in scores or row["representation"].startswith("kept-"):
             assert np.isnan(row["kept_ratio"])
         else:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tiny_runs import tiny_config
 
-from onebasin.inference.method import inits
+from onebasin.methods import inits
 from onebasin.run.setup import Setup, set_up
 from onebasin.samples import Samples
 from onebasin.studies.frontier.matchings import WITHOUT_SIGNS, Way, ways, ways_that_apply
@@ -61,7 +61,7 @@ def test_no_representation_takes_more_draws_than_there_are(num_chains: int, num_
 def ways_of(activation: str) -> dict[str, Way]:
     """All ways for a few random networks."""
     setup = set_up(tiny_config("digits", f"network.activation={activation}"))
-    networks = inits(setup.posterior.init, jax.random.key(0), 6)
+    networks = inits(setup.posterior.init, 6, key=jax.random.key(0))
     params = jax.tree.map(lambda leaf: np.asarray(leaf).reshape(2, 3, *leaf.shape[1:]), networks)
     return ways(setup, Samples(params, {"lp": np.zeros((2, 3), np.float32)}))
 

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from onebasin import _trees
-from onebasin._types import Params
 from onebasin.intervals import t_interval
 from onebasin.studies.pruning.cell import Posteriors, fit
 from onebasin.studies.pruning.claims import (
@@ -25,6 +24,7 @@ from onebasin.studies.pruning.scores import (
     scores_misaligned,
 )
 from onebasin.studies.tables import table_of, where
+from onebasin.types import Params
 
 pytestmark = pytest.mark.long  # a study is made for these tests
 
@@ -41,7 +41,7 @@ def measured(fitted: Posteriors) -> tuple[list[dict], dict]:
 
 @pytest.fixture(scope="module")
 def fisher(fitted: Posteriors) -> Params:
-    return curvature(fitted, fitted.aligned.draws(), "posterior")
+    return curvature(fitted, fitted.aligned.flatten(), "posterior")
 
 
 def made_up_curves(num_seeds: int) -> list[dict]:
@@ -130,7 +130,7 @@ def test_an_averaged_std_is_one_number_for_all_weights_of_an_input(
 
 def test_a_chains_own_start_is_scored_by_that_chain_alone(fitted: Posteriors) -> None:
     std = scores_at_start(fitted, 1).scores["std"]
-    expected = jax.tree.map(lambda leaf: -leaf, fitted.draws.chains(1).std())
+    expected = jax.tree.map(lambda leaf: -leaf, fitted.draws.select_chains(1).std())
     jax.tree.map(np.testing.assert_allclose, std, expected)
 
 

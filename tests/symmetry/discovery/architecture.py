@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry import Symmetry
 
 
 class Architecture(NamedTuple):

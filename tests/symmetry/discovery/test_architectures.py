@@ -6,8 +6,9 @@ import pytest
 from architecture import Architecture, found_groups, random_values
 from architectures import ARCHITECTURES
 
-from onebasin import find_symmetry, permute, random_permutation
-from onebasin._types import Params
+from onebasin import find_symmetry, permute
+from onebasin.symmetry import random_permutation
+from onebasin.types import Params
 
 NUM_DRAWS = 20
 pytestmark = pytest.mark.usefixtures("ranks_promote")

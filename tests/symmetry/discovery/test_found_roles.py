@@ -10,7 +10,7 @@ from architectures import ARCHITECTURES
 from jax import lax
 
 from onebasin import _trees
-from onebasin.symmetry.discovery.find import find_symmetry
+from onebasin.symmetry import find_symmetry
 from onebasin.symmetry.discovery.walk import roles_in
 
 pytestmark = pytest.mark.usefixtures("ranks_promote")

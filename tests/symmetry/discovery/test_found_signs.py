@@ -11,7 +11,7 @@ from architecture import Architecture, random_values
 from nested_networks import INPUTS, PARAMS, attention
 from tiny_networks import TINY
 
-from onebasin.symmetry.discovery.find import find_symmetry
+from onebasin.symmetry import find_symmetry
 
 pytestmark = pytest.mark.usefixtures("ranks_promote")
 MOST_ENTRIES = 16

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from onebasin import Axes, find_symmetry, permute, random_permutation
+from onebasin import Axes, find_symmetry, permute
+from onebasin.symmetry import random_permutation
 
 pytestmark = pytest.mark.usefixtures("ranks_promote", "float64")
 NUM_ELEMENTS = 10

@@ -7,17 +7,9 @@ import pytest
 from architecture import found_groups
 from jax.nn import softmax
 
-from onebasin import (
-    Axes,
-    Blocks,
-    Samples,
-    Symmetry,
-    align,
-    find_symmetry,
-    permute,
-    random_permutation,
-)
-from onebasin.alignment.reference import to
+from onebasin import Axes, Samples, Symmetry, align, find_symmetry, permute
+from onebasin.alignment import to
+from onebasin.symmetry import Blocks, random_permutation
 
 pytestmark = pytest.mark.usefixtures("ranks_promote", "float64")
 HEADS, KEYS, VALUES = 3, 4, 2

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from random_layers import LAYERS, TOKENS, compose_layers
 from strategies import seeds
 
-from onebasin import find_symmetry, permute, random_permutation
+from onebasin import find_symmetry, permute
+from onebasin.symmetry import random_permutation
 
 NUM_NETWORKS, NUM_NETWORKS_LONG = 50, 500
 NUM_DRAWS = 20

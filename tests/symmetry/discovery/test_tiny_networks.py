@@ -11,7 +11,7 @@ from architecture import Architecture, found_groups, random_values
 from tiny_networks import TINY
 
 from onebasin import find_symmetry
-from onebasin._types import Params
+from onebasin.types import Params
 
 MOST_CANDIDATES = 20_000
 pytestmark = pytest.mark.usefixtures("ranks_promote", "float64")

@@ -3,7 +3,6 @@
 import jax
 import numpy as np
 
-from onebasin._types import Params
 from onebasin.alignment.align import Alignment
 from onebasin.alignment.problem import Round
 from onebasin.alignment.reference import Reference, to
@@ -21,6 +20,7 @@ from onebasin.run.setup import Monitor, Setup
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
 from onebasin.symmetry.random_permutation import random_num_transpositions
+from onebasin.types import Params
 
 
 def align_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> AlignResults:
@@ -77,7 +77,7 @@ def _function_change(setup: Setup, alignment: Alignment, samples: Samples) -> fl
     have moved along.
     """
     before, after = (
-        network_outputs(setup.posterior, some.draws(), setup.dataset.test.inputs, False)[0]
+        network_outputs(setup.posterior, some.flatten(), setup.dataset.test.inputs, False)[0]
         for some in (samples, alignment.apply(samples))
     )
     largest = float(np.abs(before).max()) or 1.0

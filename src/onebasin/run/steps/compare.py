@@ -27,7 +27,7 @@ def compare_methods(run: RunDirectory, setup: Setup, monitor: Monitor) -> Compar
     """Evaluate every representation, and compare Gaussians weight by weight."""
     monitor("predicting", 0.0, "HMC")
     samples = load_samples(run.samples("hmc"), setup.template)
-    hmc = setup.predict(samples.draws())
+    hmc = setup.predict(samples.flatten())
     judge = Judge(setup, hmc)
     evaluated = (
         *_of_draws(judge, samples),
@@ -79,7 +79,7 @@ def _of_networks(run: RunDirectory, judge: Judge) -> Iterator[Evaluated]:
     mean = _load(run, judge.setup, known.COMPACT.key).mean
     yield Evaluated(representation=known.COMPACT_MEAN, scores=judge.network(mean))
     ensemble = load_samples(run.samples("ensemble"), judge.setup.template)
-    members = judge.setup.predict(ensemble.draws())
+    members = judge.setup.predict(ensemble.flatten())
     yield Evaluated(representation=known.members(members.num_draws), scores=judge(members))
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
-from onebasin._types import Params
 from onebasin.intervals import t_interval
 from onebasin.prediction.connectivity import line, midpoint_barrier
 from onebasin.run.judge import scores_of
@@ -16,6 +15,7 @@ from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Setup
 from onebasin.run.steps.summarize import load_alignment
 from onebasin.store.draws import load_samples
+from onebasin.types import Params
 
 _FRACTIONS = np.array([0.0, 0.5, 1.0])
 
@@ -32,7 +32,7 @@ def connectivity(run: RunDirectory, setup: Setup) -> Connectivity:
     """
     members = load_samples(run.samples("ensemble"), setup.template)
     aligned = load_alignment(run, setup, "ensemble").apply(members)
-    before, after = members.draws(), aligned.draws()
+    before, after = members.flatten(), aligned.flatten()
     renews = setup.posterior.network.recalibrate is not None
     return Connectivity(
         before=_barriers(setup, before, recalibrates=False),

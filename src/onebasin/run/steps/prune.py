@@ -4,7 +4,6 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from onebasin._types import Params
 from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
 from onebasin.intervals import bootstrap_interval, t_interval
 from onebasin.pruning.prune import pruned_copies, pruning_scores
@@ -15,6 +14,7 @@ from onebasin.run.setup import Monitor, Setup
 from onebasin.run.steps.summarize import load_alignment
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
+from onebasin.types import Params
 
 
 def prune_networks(run: RunDirectory, setup: Setup, monitor: Monitor) -> PruneResults:
@@ -77,7 +77,7 @@ def _scores(
     setup: Setup, params: Params, gaussian: DiagonalGaussian, number: int
 ) -> dict[str, Params]:
     """Scores by every order; the noise of a regression is not a weight and always stays."""
-    scores = pruning_scores(params, gaussian, setup.key(f"prune-{number}"))
+    scores = pruning_scores(params, gaussian, key=setup.key(f"prune-{number}"))
     if isinstance(params, dict) and "log_noise_std" in params:
         keep = np.asarray(np.inf, np.float32)
         scores = {name: {**tree, "log_noise_std": keep} for name, tree in scores.items()}

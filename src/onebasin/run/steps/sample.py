@@ -3,10 +3,9 @@
 import jax
 import numpy as np
 
-from onebasin._types import Params
 from onebasin.gaussians.gaussian import DiagonalGaussian
-from onebasin.inference.method import Method, inits
-from onebasin.inference.sample import sample
+from onebasin.methods.method import Method, inits
+from onebasin.methods.sample import sample
 from onebasin.run.methods import ensemble_of, final_gaussian, hmc_of, tell, vi_of
 from onebasin.run.results import DataSizes, SampleResults
 from onebasin.run.run_directory import RunDirectory
@@ -14,6 +13,7 @@ from onebasin.run.setup import Monitor, Setup
 from onebasin.run.statistics import fitted_with_statistics, with_statistics
 from onebasin.samples import Samples
 from onebasin.store.draws import SampleWriter, is_whole, save_samples
+from onebasin.types import Params
 
 
 def draw_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> SampleResults:
@@ -44,12 +44,12 @@ def draw_hmc(run: RunDirectory, setup: Setup, monitor: Monitor) -> None:
     writer = SampleWriter(run.samples("hmc"))
     drawn = sample(
         hmc_of(setup),
-        setup.key("hmc"),
         positions,
         chosen.num_draws,
         thin=chosen.thin,
         progress=tell(monitor, f"HMC, {chosen.num_chains} chains"),
         on_chunk=lambda drawn: writer.append(with_statistics(setup.posterior, drawn)),
+        key=setup.key("hmc"),
     )
     _check_moved(drawn)
     writer.finish()
@@ -76,7 +76,7 @@ def _starts(setup: Setup, monitor: Monitor) -> Params:
         members = _ensemble(setup, "hmc-starts", monitor, chosen.num_chains)
         return jax.tree.map(lambda leaf: leaf[:, 0], members.params)
     begin = setup.posterior.init if chosen.start == "init" else setup.posterior.init_from_prior
-    return inits(begin, key, chosen.num_chains)
+    return inits(begin, chosen.num_chains, key=key)
 
 
 def _ensemble(
@@ -92,11 +92,11 @@ def _fit_vi(setup: Setup, monitor: Monitor) -> DiagonalGaussian:
     method = vi_of(setup)
     drawn = _run(setup, method, "vi", 1, monitor, "variational inference")
     key, count = setup.key("vi-statistics"), setup.config.evaluation.num_gaussian_draws
-    return fitted_with_statistics(setup.posterior, final_gaussian(method, drawn), key, count)
+    return fitted_with_statistics(setup.posterior, final_gaussian(method, drawn), count, key=key)
 
 
 def _run(
     setup: Setup, method: Method, purpose: str, num_chains: int, monitor: Monitor, what: str
 ) -> Samples:
-    positions = inits(setup.posterior.init, setup.key(f"{purpose}-starts"), num_chains)
-    return sample(method, setup.key(purpose), positions, 1, progress=tell(monitor, what))
+    positions = inits(setup.posterior.init, num_chains, key=setup.key(f"{purpose}-starts"))
+    return sample(method, positions, 1, progress=tell(monitor, what), key=setup.key(purpose))

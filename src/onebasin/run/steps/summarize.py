@@ -5,7 +5,6 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin._collections import without_statistics
-from onebasin._types import Params
 from onebasin.alignment.align import Alignment
 from onebasin.alignment.bring import permute_gaussian
 from onebasin.alignment.effective_size import LEAST_ESS, std_ess
@@ -22,6 +21,7 @@ from onebasin.run.setup import Monitor, Setup
 from onebasin.run.trust import ArrayFloor, Convergence, Diagnostics, NullFloor, SamplerHealth
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
+from onebasin.types import Params
 
 _MOST_TEMPERING_DRAWS = 100
 
@@ -79,7 +79,7 @@ def _summarize_low_ranks(
     run: RunDirectory, setup: Setup, samples: Samples, aligned: Samples, monitor: Monitor
 ) -> tuple[LowRank, ...]:
     """Write low-rank Gaussians, whole and with their residual std tempered on validation inputs."""
-    reference = setup.predict(samples.draws(), "validation")
+    reference = setup.predict(samples.flatten(), "validation")
     num_draws = min(_MOST_TEMPERING_DRAWS, setup.config.evaluation.num_gaussian_draws)
     found: list[LowRank] = []
     for rank in setup.config.compact.ranks:
@@ -91,8 +91,8 @@ def _summarize_low_ranks(
             whole,
             lambda draws: setup.predict(draws, "validation"),
             reference,
-            setup.key(f"temper-{rank}"),
             num_draws,
+            key=setup.key(f"temper-{rank}"),
         )
         tempered = run.compact(low_rank(rank, is_tempered=True).key)
         temper(whole, scale).save(tempered, residual_scale=scale)
@@ -144,6 +144,6 @@ def _floor(compact: Params, null: Params, direct: Params, ess: Params) -> NullFl
 
 def _prediction_convergence(setup: Setup, samples: Samples) -> Convergence:
     """R-hat and ESS of what draws predict: probabilities of the true class, or means."""
-    values = setup.predict(samples.draws()).draw_predictions(setup.test_targets)
+    values = setup.predict(samples.flatten()).draw_predictions(setup.test_targets)
     shape = (samples.num_chains, samples.num_draws, -1)
     return Convergence.model_validate(convergence(values.reshape(shape)))

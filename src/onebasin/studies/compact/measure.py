@@ -30,7 +30,7 @@ _REPRESENTATIONS = (
 _SCORES = ("accuracy", "nll", "agreement", "total_variation")
 TABLES: dict[str, Columns] = {
     "representations": {
-        "data": str, "seed": int, "representation": str, "num_numbers": int,
+        "data": str, "seed": int, "representation": str, "values_per_weight": int,
         **dict.fromkeys(_SCORES, float),
     },
     "chains": {
@@ -59,12 +59,12 @@ def compact(folder: Path, scale: Scale, monitor: Monitor, *, again: bool = False
     return Findings(tables, claims_of(tables["representations"]))
 
 
-def _row(run: FinishedRun, name: str, num_numbers: int, scores: Scores) -> Row:
+def _row(run: FinishedRun, name: str, values_per_weight: int, scores: Scores) -> Row:
     return {
         "data": run.data,
         "seed": run.seed,
         "representation": name,
-        "num_numbers": num_numbers,
+        "values_per_weight": values_per_weight,
         **scores.model_dump(include=set(_SCORES)),
     }
 
@@ -91,13 +91,13 @@ def _controls(run: FinishedRun) -> dict[str, Scores]:
     `-own` is judged against the chain's own draws, as a protocol of one chain would.
     """
     samples = load_samples(run.directory.samples("hmc"), run.setup.template)
-    everything = run.setup.predict(samples.draws())
+    everything = run.setup.predict(samples.flatten())
     found: dict[str, list[Scores]] = {}
     for chain in range(samples.num_chains):
         start = _aligned(run, samples, to(samples.draw(chain, 0)))
         found.setdefault("compact-first", []).append(_score(run, start, everything))
-        alone = samples.chains(chain)
-        own = run.setup.predict(alone.draws())
+        alone = samples.select_chains(chain)
+        own = run.setup.predict(alone.flatten())
         for name, gaussian in {
             "direct-chain": summarize(alone),
             "compact-chain": _aligned(run, alone, to_mean()),
@@ -114,7 +114,7 @@ def _aligned(run: FinishedRun, samples: Samples, reference: Reference) -> Diagon
 
 def _score(run: FinishedRun, gaussian: DiagonalGaussian, reference: Predictive) -> Scores:
     num_draws = run.setup.config.evaluation.num_gaussian_draws
-    predictive = run.setup.predict(gaussian.sample(run.setup.key("controls"), num_draws))
+    predictive = run.setup.predict(gaussian.sample(num_draws, key=run.setup.key("controls")))
     return Judge(run.setup, reference)(predictive)
 
 

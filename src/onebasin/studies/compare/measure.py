@@ -13,7 +13,6 @@ import pandas as pd
 
 from onebasin import _trees
 from onebasin._random import numpy_rng
-from onebasin._types import Key, Params
 from onebasin.alignment.bring import (
     bring_to,
 )
@@ -29,6 +28,7 @@ from onebasin.studies.names import Scale
 from onebasin.studies.runs import FinishedRun, finished_runs
 from onebasin.studies.tables import Columns, Row, distinct, tables_of, where
 from onebasin.symmetry.axes import Symmetry
+from onebasin.types import Key, Params
 
 TABLES: dict[str, Columns] = {
     "correlations": {
@@ -96,12 +96,12 @@ def live_weights(setup: Setup) -> np.ndarray:
 
 def _null(run: FinishedRun, purpose: str, gaussian: DiagonalGaussian) -> DiagonalGaussian:
     symmetry = run.setup.posterior.symmetry
-    shuffled = shuffle_units(run.setup.key(purpose), symmetry, gaussian)
+    shuffled = shuffle_units(gaussian, symmetry, key=run.setup.key(purpose))
     reference = load_alignment(run.directory, run.setup, "hmc").reference
-    return bring_to(reference, shuffled, symmetry, run.setup.matching)
+    return bring_to(shuffled, symmetry, run.setup.matching, reference)
 
 
-def shuffle_units(key: Key, symmetry: Symmetry, gaussian: DiagonalGaussian) -> DiagonalGaussian:
+def shuffle_units(gaussian: DiagonalGaussian, symmetry: Symmetry, *, key: Key) -> DiagonalGaussian:
     """A Gaussian whose weights change places between units, each position on its own.
 
     What layers, inputs and outputs have in common stays; what makes a unit itself is lost. A

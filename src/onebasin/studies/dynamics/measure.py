@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from onebasin import _trees
-from onebasin._types import Params
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.data.fingerprint import fingerprint
 from onebasin.gaussians.compare import rank_correlation
@@ -21,6 +20,7 @@ from onebasin.studies.training import Task, load_task, train
 from onebasin.studies.twins import FRACTIONS, Judge, match_all, total_transpositions
 from onebasin.symmetry.permute import permute
 from onebasin.symmetry.random_permutation import random_num_transpositions
+from onebasin.types import Params
 
 
 class _Protocol(NamedTuple):
@@ -97,12 +97,12 @@ def _train(task: Task, chosen: _Protocol, monitor: Monitor) -> tuple[Params, Par
     starts = _trees.stack([task.network.init(key) for key in keys])
     trained = train(
         task,
-        jax.random.key(4),
         starts,
         np.full(len(keys), chosen.learning_rate),
         monitor,
         num_epochs=chosen.num_epochs,
         every=chosen.every,
+        key=jax.random.key(4),
     )
     return starts, trained
 

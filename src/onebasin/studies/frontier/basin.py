@@ -5,13 +5,13 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from onebasin._types import Params
 from onebasin.prediction.predict import predict
 from onebasin.prediction.predictive import Predictive
 from onebasin.run.refinement import FitInputs, fit_inputs
 from onebasin.run.setup import Setup
 from onebasin.samples import Samples
 from onebasin.studies.frontier.matchings import LIKELIHOOD, Way, relabelled, ways
+from onebasin.types import Params
 
 # Mixtures of regression are compared on grids, which takes longer than comparing classes.
 _FIT_INPUTS = {"classification": 1000, "regression": 150}
@@ -52,7 +52,7 @@ def make_basin(setup: Setup, samples: Samples, num_sweeps: int) -> Basin:
     """Align samples in every way, and each chain alone, and predict on inputs to fit on."""
     symmetry = setup.posterior.symmetry
     chosen = ways(setup, samples)
-    alone = [samples.chains(chain) for chain in range(samples.num_chains)]
+    alone = [samples.select_chains(chain) for chain in range(samples.num_chains)]
     fit = fit_inputs(setup, samples)
     return Basin(
         setup,

@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
-from onebasin._types import Array, LogDensity, Params
 from onebasin.alignment.align import align
 from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.null import rms
@@ -29,6 +28,7 @@ from onebasin.studies.frontier.refined import refined_chains, refined_compact, r
 from onebasin.studies.frontier.representations import Builder, Representation
 from onebasin.studies.frontier.rows import KEPT, kept
 from onebasin.studies.frontier.table import Numbers
+from onebasin.types import Array, LogDensity, Params
 
 _NUM_ELBO_DRAWS = 64
 
@@ -43,7 +43,7 @@ def evaluate_seed(
     """The scores of the given representations, the path of refinement, and significance."""
     monitor("aligning", 0.0, "by weights, then by likelihood")
     basin = make_basin(setup, samples, protocol.num_sweeps)
-    judge = Judge(setup, setup.predict(samples.draws()))
+    judge = Judge(setup, setup.predict(samples.flatten()))
     table = _marks(judge, samples)
     for number, (name, build) in enumerate(builders.items()):
         monitor("from samples", number / len(builders), name)
@@ -81,8 +81,8 @@ def _marks(judge: Judge, samples: Samples) -> dict[str, Numbers]:
     return found
 
 
-def _stored(scores: Scores, num_numbers: int) -> Numbers:
-    return {**scores.model_dump(), "num_numbers": num_numbers}
+def _stored(scores: Scores, values_per_weight: int) -> Numbers:
+    return {**scores.model_dump(), "values_per_weight": values_per_weight}
 
 
 def _score(judge: Judge, name: str, gaussian: Representation) -> Numbers:
@@ -91,8 +91,8 @@ def _score(judge: Judge, name: str, gaussian: Representation) -> Numbers:
         predictive = setup.predict(gaussian.mean)
     else:
         num_draws = setup.config.evaluation.num_gaussian_draws
-        predictive = setup.predict(gaussian.sample(setup.key(f"evaluate-{name}"), num_draws))
-    return _stored(judge(predictive), gaussian.num_numbers) | {"elbo": _elbo(setup, gaussian)}
+        predictive = setup.predict(gaussian.sample(num_draws, key=setup.key(f"evaluate-{name}")))
+    return _stored(judge(predictive), gaussian.values_per_weight) | {"elbo": _elbo(setup, gaussian)}
 
 
 def _elbo(setup: Setup, gaussian: Representation) -> float | None:
@@ -101,7 +101,7 @@ def _elbo(setup: Setup, gaussian: Representation) -> float | None:
         return None
     if isinstance(gaussian, GaussianMixture) and gaussian.std is None:
         return None
-    draws = gaussian.sample(setup.key("elbo"), _NUM_ELBO_DRAWS)
+    draws = gaussian.sample(_NUM_ELBO_DRAWS, key=setup.key("elbo"))
     log_densities = _log_densities_of(setup.posterior.logdensity, draws)
     elbo = float((log_densities - _log_densities_of(gaussian.log_prob, draws)).mean())
     return elbo if np.isfinite(elbo) else None
@@ -126,8 +126,8 @@ def held_out(setup: Setup, samples: Samples) -> dict[str, Numbers]:
     halves = [_log_densities(setup, between(0), between(1))]
     if samples.num_chains < 2:
         return _means("held_out_draws", halves)
-    splits = [(samples.chains(*(c for c in chains if c != out)), out) for out in chains]
-    by_chain = [_log_densities(setup, others, samples.chains(out)) for others, out in splits]
+    splits = [(samples.select_chains(*(c for c in chains if c != out)), out) for out in chains]
+    by_chain = [_log_densities(setup, others, samples.select_chains(out)) for others, out in splits]
     found = _means("held_out_draws", halves)
     for name, scores in _means("held_out_chain", by_chain).items():
         found[name] |= scores
@@ -152,7 +152,7 @@ def _log_densities(setup: Setup, seen: Samples, unseen: Samples) -> dict[str, fl
 
 
 def _log_density(gaussian: DiagonalGaussian, samples: Samples) -> float:
-    terms = _log_densities_of(gaussian.log_prob, samples.draws())
+    terms = _log_densities_of(gaussian.log_prob, samples.flatten())
     return float(terms.mean()) / _trees.size(gaussian.mean)
 
 

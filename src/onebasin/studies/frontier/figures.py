@@ -29,7 +29,7 @@ def frontier(rows: pd.DataFrame, theme: Theme) -> Figure:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     kept = _of_family(rows, "kept")
-    line = kept[["num_numbers", _TV]].to_numpy(float)
+    line = kept[["values_per_weight", _TV]].to_numpy(float)
     axes.plot(*line.T, "o-", color=theme.muted, markersize=3.5, label="kept draws")
     for mark in _of_family(rows, "chain")[_TV]:
         axes.axhline(mark, color=theme.text, linestyle=":", linewidth=1)
@@ -53,7 +53,7 @@ def _of_family(rows: pd.DataFrame, family: Family) -> pd.DataFrame:
 def _points(axes: Axes, rows: pd.DataFrame, color: str) -> list[Label]:
     """Points with their intervals; what lies inside the path is left to the table."""
     labels: list[Label] = []
-    columns = rows[["representation", "num_numbers", _TV, f"{_TV}_low", f"{_TV}_high"]]
+    columns = rows[["representation", "values_per_weight", _TV, f"{_TV}_low", f"{_TV}_high"]]
     for name, x, y, low, high in columns.itertuples(index=False):
         if ENTRIES[name].is_inside_path:
             continue

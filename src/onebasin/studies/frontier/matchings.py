@@ -85,7 +85,7 @@ def _by(name: _Named) -> Callable[[Setup, Samples], Way]:
 def _by_fisher(setup: Setup, samples: Samples) -> Way:
     batch_size = min(_BATCH_SIZE, len(setup.dataset.train))
     key = setup.key("fisher")
-    importance = fisher_importance(key, setup.posterior, samples.draws(), batch_size)
+    importance = fisher_importance(setup.posterior, samples.flatten(), batch_size, key=key)
     return _matched(setup, samples, weight_matching(importance))
 
 

@@ -11,7 +11,6 @@ import jax
 import numpy as np
 
 from onebasin import _trees
-from onebasin._types import Params
 from onebasin.gaussians.factor_analysis import factor_analysis
 from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian, summarize
 from onebasin.gaussians.mixture import GaussianMixture
@@ -21,6 +20,7 @@ from onebasin.prediction.tempering import Gaussian, fit_temperature, fit_tempera
 from onebasin.run.setup import Setup
 from onebasin.studies.frontier.basin import Basin, as_draws
 from onebasin.studies.frontier.matchings import LIKELIHOOD, WITHOUT_SIGNS, ways_that_apply
+from onebasin.types import Params
 
 Representation: TypeAlias = DiagonalGaussian | LowRankGaussian | GaussianMixture | UnitBlocks
 Builder: TypeAlias = Callable[[Basin], Representation]
@@ -152,7 +152,7 @@ def _num_fit_draws(basin: Basin) -> int:
 def _tempered(basin: Basin, whole: Gaussian, purpose: str) -> Gaussian:
     key, reference = basin.setup.key(purpose), basin.fit_reference
     return temper(
-        whole, fit_temperature(whole, basin.predict, reference, key, _num_fit_draws(basin))
+        whole, fit_temperature(whole, basin.predict, reference, _num_fit_draws(basin), key=key)
     )
 
 
@@ -162,9 +162,9 @@ def _layer_tempered(basin: Basin, whole: Gaussian, purpose: str) -> Gaussian:
         whole,
         basin.predict,
         reference,
-        key,
         _num_fit_draws(basin),
         num_sweeps=basin.num_sweeps,
+        key=key,
     )
     return temper(whole, factors)
 
@@ -173,15 +173,15 @@ def _choose(basin: Basin, probs: np.ndarray, count: int) -> GaussianMixture:
     reference = basin.fit_reference
     goal = reference.cell_probs(reference).mean(axis=0)
     rows = chosen_draws(probs, goal, count)
-    return GaussianMixture(jax.tree.map(lambda leaf: leaf[rows], basin.aligned.draws()))
+    return GaussianMixture(jax.tree.map(lambda leaf: leaf[rows], basin.aligned.flatten()))
 
 
 def _blurred_probs(basin: Basin, std: Params) -> np.ndarray:
     """Each draw's predictive when its weights are blurred by a std."""
-    draws, total = basin.aligned.draws(), 0.0
+    draws, total = basin.aligned.flatten(), 0.0
     num_draws = jax.tree.leaves(draws)[0].shape[0]
     for blur in range(_NUM_BLURS):
         key = jax.random.fold_in(basin.setup.key("blur"), blur)
-        noisy = GaussianMixture(draws, std).sample(key, num_draws)
+        noisy = GaussianMixture(draws, std).sample(num_draws, key=key)
         total = total + basin.predict(noisy).cell_probs(basin.fit_reference)
     return np.asarray(total / _NUM_BLURS)

@@ -38,7 +38,7 @@ _DIGITS = {"elbo": 0, "held_out_draws": 4, "held_out_chain": 4, "rmse": 2, "std_
 
 
 COLUMNS: Columns = {
-    "representation": str, "num_numbers": int,
+    "representation": str, "values_per_weight": int,
     **{f"{metric}{of}": float for metric in METRICS for of in ("", "_low", "_high")},
     "num_seeds": int,
 }  # fmt: skip
@@ -59,15 +59,15 @@ def table_over_seeds(seeds: Sequence[dict[str, Numbers]]) -> pd.DataFrame:
         pd.DataFrame(part, first.index, [f"{metric}{of}" for metric in METRICS])
         for of, part in (("", values.mean(axis=0)), ("_low", low), ("_high", high))
     ]
-    table = pd.concat([first["num_numbers"], *parts], axis=1).assign(num_seeds=len(seeds))
+    table = pd.concat([first["values_per_weight"], *parts], axis=1).assign(num_seeds=len(seeds))
     table = table.rename_axis("representation").reset_index().loc[:, [*COLUMNS]].astype(COLUMNS)
-    return table.sort_values(["num_numbers", "total_variation"], ignore_index=True)
+    return table.sort_values(["values_per_weight", "total_variation"], ignore_index=True)
 
 
 def _with_ratios(scores: pd.DataFrame) -> pd.DataFrame:
     is_kept = np.array([ENTRIES[name].family == "kept" for name in scores.index])
-    kept = scores.set_index("num_numbers").loc[is_kept, "total_variation"]
-    ratios = scores["total_variation"] / kept.reindex(scores["num_numbers"]).to_numpy()
+    kept = scores.set_index("values_per_weight").loc[is_kept, "total_variation"]
+    ratios = scores["total_variation"] / kept.reindex(scores["values_per_weight"]).to_numpy()
     return scores.assign(kept_ratio=ratios.mask(is_kept))
 
 
@@ -75,7 +75,7 @@ def markdown(table: pd.DataFrame) -> str:
     """The table for people: mean and the half width of its interval."""
     shown = [*table[[*METRICS]].dropna(axis=1, how="all")]
     columns = [["representation", "---", *table["representation"]]]
-    columns.append(["numbers", "---:", *table["num_numbers"].astype(str)])
+    columns.append(["numbers", "---:", *table["values_per_weight"].astype(str)])
     columns += [[METRICS[name], "---:", *_cells(table, name)] for name in shown]
     return "".join("| " + " | ".join(line) + " |\n" for line in zip(*columns, strict=True))
 

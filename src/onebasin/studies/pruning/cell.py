@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from onebasin._types import Params
 from onebasin.alignment.align import align
 from onebasin.alignment.bring import (
     bring_to,
@@ -13,12 +12,13 @@ from onebasin.alignment.bring import (
 from onebasin.alignment.reference import to, to_mean
 from onebasin.diagnostics import convergence
 from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
-from onebasin.inference.method import Method, inits
-from onebasin.inference.sample import sample
+from onebasin.methods.method import Method, inits
+from onebasin.methods.sample import sample
 from onebasin.run.config import RunConfig, check_config
 from onebasin.run.methods import ensemble_of, final_gaussian, hmc_of, vi_of
 from onebasin.run.setup import Setup, set_up
 from onebasin.samples import Samples
+from onebasin.types import Params
 
 NUM_CHAINS = 2
 """HMC's chains; each begins at a network of its own, which is not pruned by the whole posterior."""
@@ -96,13 +96,13 @@ def fit(cell: Cell) -> Posteriors:
     alignment = align(draws, symmetry, matching, to_mean())
     aligned = alignment.apply(draws)
     aligned_members = align(members, symmetry, matching, to(alignment.reference)).apply(members)
-    vi = bring_to(alignment.reference, _fit_vi(setup, starts), symmetry, matching)
+    vi = bring_to(_fit_vi(setup, starts), symmetry, matching, alignment.reference)
     return Posteriors(setup, members, aligned_members, draws, aligned, summarize(aligned), vi)
 
 
 def _train(setup: Setup) -> Samples:
     num_members = setup.config.ensemble.num_members
-    positions = inits(setup.posterior.init, setup.key("ensemble-starts"), num_members)
+    positions = inits(setup.posterior.init, num_members, key=setup.key("ensemble-starts"))
     return _run(setup, ensemble_of(setup), "ensemble", positions, 1)
 
 
@@ -117,12 +117,12 @@ def _fit_vi(setup: Setup, starts: Params) -> DiagonalGaussian:
 
 
 def _run(setup: Setup, method: Method, purpose: str, positions: Any, num_draws: int) -> Samples:
-    return sample(method, setup.key(purpose), positions, num_draws, num_chunks=2)
+    return sample(method, positions, num_draws, num_chunks=2, key=setup.key(purpose))
 
 
 def health(found: Posteriors) -> dict[str, float | None]:
     """Whether HMC moved and mixed: acceptance, step size, and R-hat of what it predicts."""
-    predictive = found.setup.predict(found.draws.draws())
+    predictive = found.setup.predict(found.draws.flatten())
     targets = found.setup.test_targets
     shape = (found.draws.num_chains, found.draws.num_draws, -1)
     mixed = convergence(predictive.draw_predictions(targets).reshape(shape))

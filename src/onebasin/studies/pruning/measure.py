@@ -13,7 +13,6 @@ import jax
 import numpy as np
 
 from onebasin import _trees
-from onebasin._types import Params
 from onebasin.gaussians.compare import rank_correlation
 from onebasin.prediction.predictive import Predictive
 from onebasin.pruning.prune import pruned_copies
@@ -44,6 +43,7 @@ from onebasin.studies.pruning.scores import (
     scores_of_mean,
 )
 from onebasin.studies.tables import Columns, Row, table_of
+from onebasin.types import Params
 
 KEEPS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Shares of weights kept: the paper's, fewer where little happens and one more where much does."""
@@ -163,7 +163,7 @@ def measure(cell: Cell, found: Posteriors) -> Measured:
         "width": cell.width,
         "seed": cell.seed,
     }
-    posterior_fisher = curvature(found, found.aligned.draws(), "posterior")
+    posterior_fisher = curvature(found, found.aligned.flatten(), "posterior")
     members = range(NUM_CHAINS, NUM_CHAINS + NUM_PRUNED)
     networks: dict[str, list[dict[str, np.ndarray]]] = {
         "members": [
@@ -217,7 +217,7 @@ def _about(cell: Cell, found: Posteriors) -> Row:
     symmetry = found.setup.posterior.symmetry
     shares = variance_shares(symmetry, found.compact.std)
     flat = lambda tree: _trees.ravel_batch(tree, 0).astype(np.float64)
-    chains = [found.aligned.chains(chain).std() for chain in range(NUM_CHAINS)]
+    chains = [found.aligned.select_chains(chain).std() for chain in range(NUM_CHAINS)]
     one, two = (flat(std) for std in chains)
     of_inputs = [flat(average_over_units(symmetry, std)) for std in chains]
     return {

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Bool
 
 from onebasin import _trees
-from onebasin._types import Params
 from onebasin.fisher.diagonal import fisher_diagonal
 from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
 from onebasin.pruning.conditional import conditional_copies
@@ -17,6 +16,7 @@ from onebasin.pruning.prune import layer_wise, pruning_scores
 from onebasin.pruning.staged import staged_scores
 from onebasin.pruning.variance_shares import average_over_units
 from onebasin.studies.pruning.cell import NUM_CHAINS, Posteriors
+from onebasin.types import Params
 
 Scores = dict[str, Params]
 
@@ -41,7 +41,7 @@ def curvature(found: Posteriors, draws: Params, purpose: str) -> Params:
     posterior, key = found.setup.posterior, found.setup.key(f"fisher-{purpose}")
     num_draws = jax.tree.leaves(draws)[0].shape[0]
     total = found.draws.num_chains * found.draws.num_draws
-    return fisher_diagonal(posterior, draws, key, -(-total // num_draws))
+    return fisher_diagonal(posterior, draws, -(-total // num_draws), key=key)
 
 
 def dark_inputs(found: Posteriors) -> Bool[np.ndarray, " inputs"]:
@@ -59,18 +59,18 @@ def scores_in_basin(found: Posteriors, fisher: Params, member: int) -> Pruned:
     own = curvature(found, _alone(params), f"member-{member}")
     key, symmetry = found.setup.key(f"random-{member}"), found.setup.posterior.symmetry
     curvatures = {"fisher": own, "posterior fisher": fisher}
-    scores = pruning_scores(params, found.compact, key, curvatures)
+    scores = pruning_scores(params, found.compact, curvatures, key=key)
     averaged = pruning_scores(
         params,
         _with_std(params, average_over_units(symmetry, found.compact.std)),
-        key,
         {"posterior fisher": average_over_units(symmetry, fisher)},
+        key=key,
     )
-    vi = pruning_scores(params, found.vi, key)
+    vi = pruning_scores(params, found.vi, key=key)
     dark = dark_inputs(found)
     staged = {
         "fisher staged": _staged(found, params, _alone(params)),
-        "posterior fisher staged": _staged(found, params, found.aligned.draws()),
+        "posterior fisher staged": _staged(found, params, found.aligned.flatten()),
     }
     return Pruned(
         params,
@@ -88,9 +88,9 @@ def conditioned(found: Posteriors, member: int, keeps: Sequence[float]) -> Prune
     params = found.members.draw(member, 0)
     key, posterior = found.setup.key(f"conditional-{member}"), found.setup.posterior
     copies = {
-        "conditional": conditional_copies(posterior, params, keeps, key),
+        "conditional": conditional_copies(posterior, params, keeps, key=key),
         "magnitude conditional": conditional_copies(
-            posterior, params, keeps, key, order="magnitude"
+            posterior, params, keeps, order="magnitude", key=key
         ),
     }
     return Pruned(params, {}, copies)
@@ -100,7 +100,7 @@ def scores_misaligned(found: Posteriors, fisher: Params, member: int) -> Pruned:
     """Scores of the network as it was trained: each std meets a weight of some other unit."""
     params = found.members.draw(member, 0)
     key = found.setup.key(f"random-{member}")
-    scores = pruning_scores(params, found.compact, key, {"posterior fisher": fisher})
+    scores = pruning_scores(params, found.compact, {"posterior fisher": fisher}, key=key)
     dark = dark_inputs(found)
     misaligned = _renamed(scores, "misaligned", ("std", "signal-to-noise", "posterior fisher"))
     first = _changed(scores, "misaligned dark first", lambda s: _dark_first(s, dark), ("std",))
@@ -110,21 +110,21 @@ def scores_misaligned(found: Posteriors, fisher: Params, member: int) -> Pruned:
 def scores_at_start(found: Posteriors, chain: int) -> Pruned:
     """Scores of the network that a chain began at, by that chain alone: nothing to be aligned."""
     assert chain < NUM_CHAINS
-    draws = found.draws.chains(chain)
+    draws = found.draws.select_chains(chain)
     params = found.members.draw(chain, 0)
     curvatures = {
         "fisher": curvature(found, _alone(params), f"member-{chain}"),
-        "posterior fisher": curvature(found, draws.draws(), f"chain-{chain}"),
+        "posterior fisher": curvature(found, draws.flatten(), f"chain-{chain}"),
     }
     key = found.setup.key(f"random-{chain}")
-    return Pruned(params, pruning_scores(params, summarize(draws), key, curvatures))
+    return Pruned(params, pruning_scores(params, summarize(draws), curvatures, key=key))
 
 
 def scores_of_mean(found: Posteriors, gaussian: DiagonalGaussian, purpose: str) -> Pruned:
     """Scores of a posterior's own mean network, by its own std."""
     curvatures = {"fisher": curvature(found, _alone(gaussian.mean), purpose)}
     key = found.setup.key(f"random-{purpose}")
-    return Pruned(gaussian.mean, pruning_scores(gaussian.mean, gaussian, key, curvatures))
+    return Pruned(gaussian.mean, pruning_scores(gaussian.mean, gaussian, curvatures, key=key))
 
 
 def _staged(found: Posteriors, params: Params, draws: Params) -> Params:
@@ -133,7 +133,7 @@ def _staged(found: Posteriors, params: Params, draws: Params) -> Params:
     few = jax.tree.map(lambda leaf: leaf[::step][:PROBES_A_STAGE], draws)
     num_probes = max(1, PROBES_A_STAGE // num_draws)
     return staged_scores(
-        found.setup.posterior, params, few, found.setup.key("stages"), num_probes=num_probes
+        found.setup.posterior, params, few, num_probes=num_probes, key=found.setup.key("stages")
     )
 
 

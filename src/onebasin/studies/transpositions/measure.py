@@ -11,7 +11,6 @@ import jax
 import numpy as np
 
 from onebasin import _trees
-from onebasin._types import Params
 from onebasin.data.fingerprint import fingerprint
 from onebasin.prediction.connectivity import (
     barrier,
@@ -39,6 +38,7 @@ from onebasin.studies.twins import (
 )
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.permute import permute
+from onebasin.types import Params
 
 
 class _Protocol(NamedTuple):
@@ -106,12 +106,12 @@ def transpositions(scale: Scale, monitor: Monitor) -> Findings:
     num_networks = chosen.num_seeds * (1 + len(chosen.planted))
     trained = train(
         task,
-        jax.random.key(1),
         starts,
         np.full(num_networks, chosen.learning_rate),
         monitor,
         num_epochs=chosen.num_epochs,
         every=None,
+        key=jax.random.key(1),
     )
     rows: Rows = {"twins": [], "barriers": [], "replanted": []}
     judge = Judge(task, chosen.num_inputs, chosen.num_examples)
@@ -134,7 +134,7 @@ def _family(task: Task, chosen: _Protocol, seed: int) -> tuple[Params, Permutati
     network = _trees.to_host(task.network.init(key_init))
     keys = jax.random.split(key_plant, len(chosen.planted))
     twins = [
-        plant(key, task, network, {"hidden_0": wanted})
+        plant(task, network, {"hidden_0": wanted}, key=key)
         for key, wanted in zip(keys, chosen.planted, strict=True)
     ]
     copies = [copy for _, copy in twins]
@@ -184,7 +184,7 @@ def _replanted(
         twin = jax.tree.map(lambda leaf, row=row: leaf[row], undone)
         keys = jax.random.split(jax.random.fold_in(jax.random.key(200 + seed), row), num_replanted)
         middles = [
-            line(network, plant(key, task, twin, {"hidden_0": count})[1], np.array([0.5]))
+            line(network, plant(task, twin, {"hidden_0": count}, key=key)[1], np.array([0.5]))
             for key in keys
         ]
         together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *middles)

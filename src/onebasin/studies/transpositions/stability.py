@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from onebasin import _trees
-from onebasin._types import Params
 from onebasin.prediction.connectivity import losses_and_errors, midpoint_barrier
 from onebasin.run.setup import Monitor
 from onebasin.studies.claims import Claim, claim_over_seeds
@@ -29,6 +28,7 @@ from onebasin.studies.twins import (
 )
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.permute import permute
+from onebasin.types import Params
 
 
 class _Protocol(NamedTuple):
@@ -91,12 +91,12 @@ def _pairs(
 
     trained = train(
         judge.task,
-        jax.random.key(2),
         starts,
         np.repeat(rates, 2 * chosen.num_seeds),
         told,
         optimizer=optimizer,
         num_epochs=max(chosen.epochs),
+        key=jax.random.key(2),
     )
     # A copy of what is looked at lets go of all other epochs.
     looked_at = [epoch - 1 for epoch in chosen.epochs]
@@ -117,7 +117,7 @@ def _pair(task: Task, seed: int) -> tuple[tuple[Params, Params], Permutation]:
     key_init, key_plant = jax.random.split(jax.random.key(100 + seed))
     network = _trees.to_host(task.network.init(key_init))
     sizes = task.network.symmetry.sizes
-    planted, copy = plant(key_plant, task, network, {g: size // 2 for g, size in sizes.items()})
+    planted, copy = plant(task, network, {g: size // 2 for g, size in sizes.items()}, key=key_plant)
     return (network, copy), planted
 
 

@@ -19,7 +19,6 @@ import jax.numpy as jnp
 from onebasin import _trees
 from onebasin._arguments import check_arrays, check_takes
 from onebasin._collections import own_names, statistics_in
-from onebasin._types import Params
 from onebasin.symmetry.axes import Axes, Blocks, Function, Place, Sign, Symmetry
 from onebasin.symmetry.axes_values import Name
 from onebasin.symmetry.claims import verify_found
@@ -36,6 +35,7 @@ from onebasin.symmetry.discovery.labels import (
 from onebasin.symmetry.discovery.linear_systems import independent_vectors
 from onebasin.symmetry.discovery.values import Value
 from onebasin.symmetry.discovery.walk import NOT_USED, WalkResult, nesting, walk
+from onebasin.types import Params
 
 
 def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Symmetry:
@@ -62,7 +62,7 @@ def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Sy
         ValueError: If the function has no params, uses none of them, or has shapes that depend on
             the values of arrays.
 
-    Example:
+    Examples:
         >>> apply = lambda params, x: jax.nn.relu(x @ params["w1"]) @ params["w2"]
         >>> params = {"w1": jnp.zeros((3, 4)), "w2": jnp.zeros((4, 2))}
         >>> ob.find_symmetry(apply, params, jnp.zeros((5, 3))).axes

@@ -20,7 +20,6 @@ import jax
 from jax.extend.core import ClosedJaxpr
 
 from onebasin import _trees
-from onebasin._types import Params
 from onebasin.symmetry.axes_values import Roles
 from onebasin.symmetry.discovery.analysis import Analysis
 from onebasin.symmetry.discovery.labels import (
@@ -39,6 +38,7 @@ from onebasin.symmetry.discovery.rules import RULES
 from onebasin.symmetry.discovery.scales import ScaleConstraints, Scaling
 from onebasin.symmetry.discovery.sources import given_value, param_value
 from onebasin.symmetry.discovery.values import Value
+from onebasin.types import Params
 
 _MAX_WALKS = 20
 NOT_USED = "not used"

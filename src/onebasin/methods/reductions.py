@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Int, Shaped
 
-from onebasin._types import Array
+from onebasin.types import Array
 
 Stats: TypeAlias = Mapping[str, Any]
 """Statistics of a step by their name, which is ArviZ's if it has one."""

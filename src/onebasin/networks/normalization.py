@@ -10,9 +10,9 @@ from typing import Literal, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from onebasin._types import Array, Params
+from onebasin.types import Array, Params
 
-Kind: TypeAlias = Literal["batch", "layer"]
+Normalization: TypeAlias = Literal["batch", "layer"]
 """What means and variances are over: the examples and pixels of a batch, or the channels."""
 
 Norm: TypeAlias = Callable[[Params, Array], tuple[Array, Params]]
@@ -22,7 +22,7 @@ _EPSILON = 1e-5
 """What is added to a variance before its root is divided by."""
 
 
-def norm_init(channels: int, kind: Kind) -> Params:
+def norm_init(channels: int, kind: Normalization) -> Params:
     """The params of a norm: scale 1 and bias 0; for a norm by batch also mean 0 and var 1."""
     learned = {"scale": jnp.ones(channels), "bias": jnp.zeros(channels)}
     if kind == "layer":

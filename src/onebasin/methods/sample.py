@@ -15,9 +15,8 @@ from jaxtyping import Int
 
 from onebasin import _trees
 from onebasin._arguments import check_is, check_key
-from onebasin._types import Array, Key, Params
-from onebasin.inference.method import Method, State
-from onebasin.inference.reductions import (
+from onebasin.methods.method import Method, State
+from onebasin.methods.reductions import (
     Stats,
     after_steps,
     before_steps,
@@ -25,6 +24,7 @@ from onebasin.inference.reductions import (
     with_step,
 )
 from onebasin.samples import Samples, concatenate_draws
+from onebasin.types import Array, Key, Params
 
 
 class Progress(NamedTuple):
@@ -35,11 +35,11 @@ class Progress(NamedTuple):
     statistics of the last chunk by name, reduced as the method says and averaged over its chains
     and draws.
 
-    Example:
+    Examples:
         >>> def listen(progress):
         ...     print(progress.phase, progress.num_steps, "of", progress.total_steps)
-        >>> positions = ob.inits(posterior.init, key, 2)
-        >>> drawn = ob.sample(method, key, positions, 10, num_chunks=2, progress=listen)
+        >>> positions = ob.methods.inits(posterior.init, 2, key=key)
+        >>> drawn = ob.sample(method, positions, 10, num_chunks=2, progress=listen, key=key)
         warmup 5 of 20
         warmup 10 of 20
         draws 15 of 20
@@ -82,18 +82,18 @@ def set_cpu_devices(num_devices: int) -> None:
     Raises:
         RuntimeError: If JAX has already computed something.
 
-    Example:
-        >>> ob.set_cpu_devices(4)  # doctest: +SKIP
+    Examples:
+        >>> ob.methods.set_cpu_devices(4)  # doctest: +SKIP
     """
     jax.config.update("jax_num_cpu_devices", num_devices)
 
 
 def sample(
     method: Method,
-    key: Key,
     positions: Params,
     num_draws: int,
     *,
+    key: Key,
     thin: int = 1,
     num_chunks: int = 20,
     batch_size: int | None = None,
@@ -108,9 +108,9 @@ def sample(
 
     Args:
         method: What draws, such as `hmc(logdensity)`.
-        key: What all chance is drawn with. Chains get keys of their own.
         positions: Where chains begin: params whose leaves lead with the chain, as `inits` makes.
         num_draws: How many draws of each chain are kept, 1 or more.
+        key: What all chance is drawn with. Chains get keys of their own.
         thin: How many steps kept draws are apart, 1 or more. The statistics of all steps since the
             draw before become one number each, as `method.reduce_stats` says. Default: 1, every
             step is a draw.
@@ -130,9 +130,9 @@ def sample(
         ValueError: If a count is below 1, positions are not finite or disagree in their chains, or
             the method reduces a statistic that it does not give.
 
-    Example:
-        >>> positions = ob.inits(posterior.init, key, 2)
-        >>> samples = ob.sample(method, key, positions, num_draws=10)
+    Examples:
+        >>> positions = ob.methods.inits(posterior.init, 2, key=key)
+        >>> samples = ob.sample(method, positions, num_draws=10, key=key)
         >>> samples.params["out"]["bias"].shape, samples.stats["diverging"].shape
         ((2, 10, 10), (2, 10))
     """
@@ -247,7 +247,7 @@ def _run_chunk(
 
 @eqx.filter_jit
 def _first_carry(method: Method, positions: Params, keys: Array) -> _Carry:
-    states = jax.lax.map(lambda x: method.init(*x), (positions, keys))
+    states = jax.lax.map(lambda x: method.init(x[0], key=x[1]), (positions, keys))
     # Of the types that a chunk returns, not weak ones: the second would be compiled anew.
     states = jax.tree.map(lambda leaf: leaf.astype(leaf.dtype), states)
     return _Carry(states, jnp.zeros(len(keys), jnp.int32))
@@ -256,13 +256,13 @@ def _first_carry(method: Method, positions: Params, keys: Array) -> _Carry:
 def _run_chain(
     method: Method, lengths: Int[Array, " slots"], carry: _Carry, key: Key
 ) -> tuple[_Carry, Params, Stats]:
-    shapes = jax.eval_shape(method.step, key, carry.state)[1]
+    shapes = jax.eval_shape(method.step, carry.state, key=key)[1]
     check_names(method.reduce_stats, shapes)
     nothing = before_steps(method.reduce_stats, shapes)
 
     def take_step(number: Array, inner: tuple[_Carry, Stats]) -> tuple[_Carry, Stats]:
         carry, reduced = inner
-        state, stats = method.step(jax.random.fold_in(key, carry.num_steps), carry.state)
+        state, stats = method.step(carry.state, key=jax.random.fold_in(key, carry.num_steps))
         reduced = with_step(method.reduce_stats, reduced, stats, number == 0)
         return _Carry(state, carry.num_steps + 1), reduced
 

@@ -25,7 +25,7 @@ def init(position, key) -> State:
     return State(position, jnp.zeros((), jnp.int32))
 
 
-def step(key, state: State):
+def step(state: State, key):
     """A random walk with Metropolis' rule for a standard normal, and statistics of every kind."""
     key_move, key_accept = jax.random.split(key)
     proposal = state.position + 1.5 * jax.random.normal(key_move, state.position.shape)
@@ -47,9 +47,9 @@ STATS = ("is_accepted", "log_ratio", "num_accepted", "is_far")
 
 def draw(thin: int, num_draws: int, reduce_stats=None, **options) -> ob.Samples:
     """No draw is thrown away: 20 steps of each chain, whatever they are thinned by."""
-    method = ob.Method(init, step, reduce_stats=reduce_stats or {})
+    method = ob.methods.Method(init, step, reduce_stats=reduce_stats or {})
     positions = jnp.linspace(-1, 1, 2 * NUM_CHAINS).reshape(NUM_CHAINS, 2)
-    return ob.sample(method, KEY, positions, num_draws, thin=thin, **options)
+    return ob.sample(method, positions, num_draws, thin=thin, **options, key=KEY)
 
 
 @pytest.fixture(scope="module")
@@ -100,21 +100,21 @@ def test_the_names_of_hmc_mean_nothing_in_another_method() -> None:
     """Booleans by the name of a rate, which were added up without a word."""
 
     def renamed(key, state):
-        state, stats = step(key, state)
+        state, stats = step(state, key)
         return state, {"acceptance_rate": stats["is_accepted"], "diverging": stats["log_ratio"]}
 
-    method, positions = ob.Method(init, renamed), jnp.zeros((2, 2))
-    every = ob.sample(method, KEY, positions, 8)
-    thinned = ob.sample(method, KEY, positions, 2, thin=4)
+    method, positions = ob.methods.Method(init, renamed), jnp.zeros((2, 2))
+    every = ob.sample(method, positions, 8, key=KEY)
+    thinned = ob.sample(method, positions, 2, thin=4, key=KEY)
     for name, values in thinned.stats.items():
         np.testing.assert_array_equal(values, every.stats[name][:, 3::4])
 
 
 def test_progress_tells_the_reduced_statistics_of_the_warm_up_too() -> None:
-    chunks: list[ob.Progress] = []
-    method = ob.Method(init, step, num_warmup=8, reduce_stats={"is_accepted": "sum"})
-    ob.sample(method, KEY, jnp.zeros((1, 2)), 2, num_chunks=1, progress=chunks.append)
-    alone = ob.sample(ob.Method(init, step), KEY, jnp.zeros((1, 2)), 8)
+    chunks: list[ob.methods.Progress] = []
+    method = ob.methods.Method(init, step, num_warmup=8, reduce_stats={"is_accepted": "sum"})
+    ob.sample(method, jnp.zeros((1, 2)), 2, num_chunks=1, progress=chunks.append, key=KEY)
+    alone = ob.sample(ob.methods.Method(init, step), jnp.zeros((1, 2)), 8, key=KEY)
     assert chunks[0].phase == "warmup"
     assert chunks[0].stats["is_accepted"] == alone.stats["is_accepted"].sum() > 0
 

@@ -10,10 +10,9 @@ import strategies
 from hypothesis import given, settings
 
 from onebasin import _trees
-from onebasin.models.mlp import ACTIVATIONS, mlp
-from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.permute import permute
-from onebasin.symmetry.random_permutation import random_permutation
+from onebasin.networks import mlp
+from onebasin.networks.mlp import ACTIVATIONS
+from onebasin.symmetry import Symmetry, permute, random_permutation
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 

@@ -10,6 +10,8 @@ import jax
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
+__all__ = ["Array", "Key", "LogDensity", "Params"]
+
 Array: TypeAlias = jax.Array | np.ndarray
 """An array on the device or on the host."""
 

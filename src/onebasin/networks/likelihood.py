@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Num
 
-from onebasin._types import Array
+from onebasin.types import Array
 
 
 class Likelihood(NamedTuple):

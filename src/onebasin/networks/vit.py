@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from onebasin._frozen_partial import FrozenPartial
-from onebasin._types import Array, Key, Params
-from onebasin.models.layers import check_counts, dense, dense_init, normal
-from onebasin.models.network import Network, claimed_of
-from onebasin.models.normalization import by_layer, norm_init
+from onebasin.networks.layers import check_counts, dense, dense_init, normal
+from onebasin.networks.network import Network, claimed_of
+from onebasin.networks.normalization import by_layer, norm_init
 from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry
+from onebasin.types import Array, Key, Params
 
 _EXPANSION = 2
 """How many times as many units as channels the dense layer of a block has."""
@@ -77,8 +77,8 @@ def vit(
         ValueError: If `heads` does not divide `width`, `patch` does not divide height and width,
             or a size is below 1.
 
-    Example:
-        >>> network = ob.vit((8, 8), outputs=10, width=8, depth=1, patch=4)
+    Examples:
+        >>> network = ob.networks.vit((8, 8), outputs=10, width=8, depth=1, patch=4)
         >>> network.symmetry.sizes["stream"], network.symmetry.nested["block_0/values"]
         (8, ('block_0/heads',))
 

@@ -10,9 +10,9 @@ from jaxtyping import Float, Int
 
 from onebasin import _trees
 from onebasin._arguments import check_takes
-from onebasin._types import Array, Key, LogDensity, Params
-from onebasin.inference.method import Method
-from onebasin.inference.reductions import Reductions, Stats
+from onebasin.methods.method import Method
+from onebasin.methods.reductions import Reductions, Stats
+from onebasin.types import Array, Key, LogDensity, Params
 
 _REDUCE_STATS: Reductions = {
     "lp": "last",
@@ -110,9 +110,10 @@ def hmc(
         ValueError: If a number is out of its range.
         TypeError: If the log density takes other arguments than params.
 
-    Example:
+    Examples:
         >>> method = ob.hmc(posterior.logdensity, num_steps=5, num_warmup=10)
-        >>> samples = ob.sample(method, key, ob.inits(posterior.init, key, 2), num_draws=10)
+        >>> positions = ob.methods.inits(posterior.init, 2, key=key)
+        >>> samples = ob.sample(method, positions, num_draws=10, key=key)
         >>> bool((samples.stats["acceptance_rate"] <= 1).all())
         True
 
@@ -160,7 +161,7 @@ def _init(settings: _Settings, logdensity: LogDensity, position: Params, key: Ke
 
 
 def _step(
-    settings: _Settings, logdensity: LogDensity, key: Key, state: HMCState
+    settings: _Settings, logdensity: LogDensity, state: HMCState, key: Key
 ) -> tuple[HMCState, Stats]:
     chain, info = _blackjax().kernel(
         key, state.chain, logdensity, state.step_size, state.inverse_mass, settings.num_steps

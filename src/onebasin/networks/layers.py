@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from onebasin._types import Array, Key, Params
 from onebasin._words import did_you_mean
+from onebasin.types import Array, Key, Params
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "relu": jax.nn.relu,

@@ -12,10 +12,10 @@ from jaxtyping import Float, Int
 
 from onebasin import _trees
 from onebasin._collections import map_statistics, without_statistics
-from onebasin._types import Array, Key, Params
 from onebasin.gaussians.gaussian import DiagonalGaussian
-from onebasin.inference.method import Method, StochasticLogDensity, check_stochastic
-from onebasin.inference.reductions import Stats
+from onebasin.methods.method import Method, StochasticLogDensity, check_stochastic
+from onebasin.methods.reductions import Stats
+from onebasin.types import Array, Key, Params
 
 DrawsObjective: TypeAlias = Callable[[Params, Key], Float[Array, ""]]
 """What a fit maximizes, a function of several draws (leaves lead with the draw) and a key."""
@@ -77,10 +77,11 @@ def mean_field_vi(
         ValueError: If a count is below 1, or init_std is not positive.
         TypeError: If the log density does not take params and a key.
 
-    Example:
+    Examples:
         >>> logdensity = lambda params, key: -0.5 * (params**2).sum()  # a standard normal
-        >>> method = ob.mean_field_vi(logdensity, num_particles=8, init_std=0.8, num_steps=2000)
-        >>> drawn = ob.sample(method, key, jnp.ones((1, 3)), num_draws=1)
+        >>> chosen = {"num_particles": 8, "init_std": 0.8, "num_steps": 2000}
+        >>> method = ob.methods.mean_field_vi(logdensity, **chosen)
+        >>> drawn = ob.sample(method, jnp.ones((1, 3)), num_draws=1, key=key)
         >>> method.gaussian(jax.tree.map(lambda leaf: leaf[0], drawn.last_state)).std.round(1)
         Array([1., 1., 1.], dtype=float32)
 
@@ -131,11 +132,12 @@ def refine(
     Raises:
         ValueError: If a count is below 1, entropy or pull is negative, or a std of the anchor is 0.
 
-    Example:
+    Examples:
         >>> anchor = ob.DiagonalGaussian(jnp.zeros(3), jnp.ones(3))
-        >>> objective = ob.mean_logdensity(lambda params, key: -0.5 * ((params - 2) ** 2).sum())
-        >>> method = ob.refine(objective, anchor, pull=1.0)
-        >>> drawn = ob.sample(method, key, jnp.zeros((1, 3)), num_draws=1)
+        >>> logdensity = lambda params, key: -0.5 * ((params - 2) ** 2).sum()
+        >>> objective = ob.methods.mean_logdensity(logdensity)
+        >>> method = ob.methods.refine(objective, anchor, pull=1.0)
+        >>> drawn = ob.sample(method, jnp.zeros((1, 3)), num_draws=1, key=key)
         >>> method.gaussian(jax.tree.map(lambda leaf: leaf[0], drawn.last_state)).mean.round(1)
         array([1., 1., 1.], dtype=float32)
 
@@ -166,8 +168,8 @@ def mean_logdensity(logdensity: StochasticLogDensity) -> DrawsObjective:
     Raises:
         TypeError: If the log density does not take params and a key.
 
-    Example:
-        >>> objective = ob.mean_logdensity(lambda params, key: params.sum())
+    Examples:
+        >>> objective = ob.methods.mean_logdensity(lambda params, key: params.sum())
         >>> float(objective(jnp.array([[1.0, 2.0], [3.0, 4.0]]), key))
         5.0
     """
@@ -215,14 +217,14 @@ def _init(settings: _Settings, problem: _Problem, position: Params, key: Key) ->
 
 
 def _step(
-    settings: _Settings, problem: _Problem, key: Key, state: VIState
+    settings: _Settings, problem: _Problem, state: VIState, key: Key
 ) -> tuple[VIState, Stats]:
     key_draws, key_objective = jax.random.split(key)
 
     def loss(variational: tuple[Params, Params]) -> tuple[Array, tuple[Array, Params]]:
         mean, log_std = variational
         q = DiagonalGaussian(mean, jax.tree.map(jnp.exp, log_std))
-        draws = q.sample(key_draws, settings.num_particles)
+        draws = q.sample(settings.num_particles, key=key_draws)
         value = problem.objective(draws, key_objective) + problem.entropy * _entropy(log_std)
         penalty = 0.0 if problem.anchor is None else problem.pull * _divergence(q, problem.anchor)
         return penalty - value, (value, draws)

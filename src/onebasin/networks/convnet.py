@@ -8,8 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from onebasin._frozen_partial import FrozenPartial
-from onebasin._types import Array, Key, Params
-from onebasin.models.layers import (
+from onebasin.networks.layers import (
     ACTIVATIONS,
     HOMOGENEOUS,
     ODD,
@@ -23,8 +22,9 @@ from onebasin.models.layers import (
     gain_of,
     images,
 )
-from onebasin.models.network import Network, claimed_of
+from onebasin.networks.network import Network, claimed_of
 from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry
+from onebasin.types import Array, Key, Params
 
 _SIZE = 3
 
@@ -53,8 +53,8 @@ def convnet(
     Raises:
         ValueError: If the activation is unknown, or a size is below 1.
 
-    Example:
-        >>> network = ob.convnet((8, 8), outputs=10, width=4)
+    Examples:
+        >>> network = ob.networks.convnet((8, 8), outputs=10, width=4)
         >>> network.symmetry.sizes
         {'conv_0': 4, 'conv_1': 8}
 

@@ -12,10 +12,10 @@ from jaxtyping import Float, Num
 from onebasin import _trees
 from onebasin._arguments import check_is
 from onebasin._collections import statistics_in
-from onebasin._types import Array, Key, Params
-from onebasin.models.likelihood import Likelihood, check_likelihood
-from onebasin.models.network import Network, claimed_inside, claimed_of
+from onebasin.networks.likelihood import Likelihood, check_likelihood
+from onebasin.networks.network import Network, claimed_inside, claimed_of
 from onebasin.symmetry.axes import Axes, Symmetry
+from onebasin.types import Array, Key, Params
 
 _NUM_CALIBRATION = 512
 
@@ -42,13 +42,14 @@ class Posterior(eqx.Module):
     $\log p(w \mid D) = \log \mathcal N(w; 0, \mathrm{diag}(s^2))
     + \sum_n \log p(y_n \mid f_w(x_n))$.
 
-    `prior_std` $s$ is shaped like the params. Params are those of the network; with inferred
-    noise they are `{"network": ..., "log_noise_std": ...}`, whose prior is a standard normal.
+    `prior_std` is $s$, shaped like the params. Params are those of the network. If the noise is
+    inferred, they are `{"network": ..., "log_noise_std": ...}`, and the prior of the logarithm of
+    the noise is a standard normal.
 
     A network with BatchNorm is trained by `batch_apply`: the likelihood of examples is that of
     their batch (of all training examples in `logdensity`), and does not read the statistics that
     the params hold. Given the data these keep their prior, independent of all weights, so that
-    sampling them changes nothing; `recalibrate` then writes what they must be for `apply`.
+    sampling them changes nothing. `recalibrate` then writes what they must be for `apply`.
     """
 
     inputs: Float[Array, "examples features"]
@@ -144,7 +145,7 @@ class Posterior(eqx.Module):
         outputs = self.batch_apply(params, inputs)
         return self.likelihood.log_prob(outputs, targets, self.noise_std(params))
 
-    def drawn_targets(self, params: Params, key: Key) -> Num[Array, " examples"]:
+    def drawn_targets(self, params: Params, *, key: Key) -> Num[Array, " examples"]:
         """Targets of the training inputs as the network itself expects them."""
         outputs = self.batch_apply(params, self.inputs)
         noise = self.noise_std(params)
@@ -189,13 +190,27 @@ def posterior(
 ) -> Posterior:
     """The posterior of a network's weights on training data.
 
-    `prior_std` is one number, or one for each kind of layer or array by name: `{"hidden": 1.0,
-    "out": 0.5}` or `{"kernel": 1.0, "bias": 0.1}`; every array must match exactly one name, but
-    running statistics none: their prior changes nothing, and is 1 unless a name says otherwise.
-    `noise_std` (in the targets' units) only matters to the gaussian likelihood.
+    Args:
+        network: The network $f_w$.
+        train: Training data with `inputs` and `targets`, for instance `data.train`.
+        likelihood: "categorical" if targets are classes and outputs are logits, "gaussian" if
+            targets are numbers and the network's one output is their mean. Default: categorical.
+        prior_std: The std $s$ of the normal prior of each weight: one number, or one for each
+            kind of layer or array by name, as in `{"hidden": 1.0, "out": 0.5}` or `{"kernel": 1.0,
+            "bias": 0.1}`. Every array must match exactly one name. Running statistics need match
+            none: their prior changes nothing. Default: 1.
+        noise_std: The std of a target around its mean, in the targets' unit, or "inferred" to
+            sample it together with the weights. Of the gaussian likelihood only. Default: inferred.
 
-    Raises: ValueError for stds that are not positive, names that match no or two arrays, outputs
-    or targets that do not suit the likelihood; TypeError for data without inputs and targets.
+    Raises:
+        ValueError: If a std is not positive, a name matches no array or two names match one, or
+            outputs or targets do not suit the likelihood.
+        TypeError: If the data have no inputs and targets.
+
+    Examples:
+        >>> posterior = ob.posterior(network, data.train, prior_std={"kernel": 0.5, "bias": 1.0})
+        >>> float(posterior.logdensity(params)) < 0  # in nats
+        True
     """
     kind = check_likelihood(likelihood, noise_std)
     template = jax.eval_shape(network.init, jax.random.key(0))

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from onebasin._frozen_partial import FrozenPartial
-from onebasin._types import Array, Key, Params
-from onebasin.models.layers import check_counts, dense, dense_init, normal
-from onebasin.models.network import Network, claimed_of
+from onebasin.networks.layers import check_counts, dense, dense_init, normal
+from onebasin.networks.network import Network, claimed_of
 from onebasin.symmetry.axes import Axes, Blocks, Place, Sign, Symmetry
+from onebasin.types import Array, Key, Params
 
 _GATES = ("input", "forget", "output", "candidate")
 
@@ -32,8 +32,8 @@ def lstm(image_shape: tuple[int, int], outputs: int, width: int = 16) -> Network
     Raises:
         ValueError: If a size is below 1.
 
-    Example:
-        >>> network = ob.lstm((8, 8), outputs=10, width=6)
+    Examples:
+        >>> network = ob.networks.lstm((8, 8), outputs=10, width=6)
         >>> network.symmetry.sizes
         {'cell': 6}
 

@@ -11,13 +11,10 @@ import scipy.special
 import scipy.stats
 
 from onebasin import _trees, align, find_symmetry
-from onebasin.models.mlp import mlp
-from onebasin.models.network import Network
-from onebasin.models.posterior import posterior
+from onebasin.networks import Network, mlp, posterior
 from onebasin.samples import Samples
-from onebasin.symmetry.axes import Axes, Symmetry
-from onebasin.symmetry.permute import permute
-from onebasin.symmetry.random_permutation import random_permutation
+from onebasin.symmetry import Symmetry, permute, random_permutation
+from onebasin.symmetry.axes import Axes
 
 FAILURE_RATE = 1e-6
 

@@ -4,7 +4,7 @@ A method is two pure functions. It knows a log density and params, nothing of ne
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -12,12 +12,31 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from onebasin._arguments import check_key, check_takes
-from onebasin._types import Array, Key, Params
 from onebasin.gaussians.gaussian import DiagonalGaussian
-from onebasin.inference.reductions import Reduction, Stats, check_reductions
+from onebasin.methods.reductions import Reduction, Stats, check_reductions
+from onebasin.types import Array, Key, Params
 
 State: TypeAlias = Any
 """What a step hands to the next: a pytree with the draw as its `position`."""
+
+
+@runtime_checkable
+class Init(Protocol):
+    """How the state of one chain begins."""
+
+    def __call__(self, position: Params, /, *, key: Key) -> State:
+        """The state that begins at a position."""
+        ...
+
+
+@runtime_checkable
+class Step(Protocol):
+    """One step of one chain: the next state, and the statistics of the step."""
+
+    def __call__(self, state: State, /, *, key: Key) -> tuple[State, Stats]:
+        """The next state and the statistics of the step, a dict of scalars."""
+        ...
+
 
 StochasticLogDensity: TypeAlias = Callable[[Params, Key], Float[Array, ""]]
 """A log density or an unbiased estimate of it from a random batch, in nats."""
@@ -45,8 +64,8 @@ class Method(eqx.Module):
     functions share one program. To change a field, use `dataclasses.replace`.
 
     Args:
-        init: `init(position, key)` gives the state of one chain. `state.position` is its draw.
-        step: `step(key, state)` gives the next state and the statistics of the step: a dict of
+        init: `init(position, key=key)` gives the state of one chain. `state.position` is its draw.
+        step: `step(state, key=key)` gives the next state and the statistics of the step: a dict of
             scalars, by ArviZ's names (`lp`, `diverging`, `acceptance_rate`) if it has one.
         num_warmup: How many steps adapt or train before the first draw, 0 or more. `sample` throws
             their draws away. Default: 0.
@@ -62,20 +81,20 @@ class Method(eqx.Module):
     Raises:
         ValueError: If reduce_stats names a reduction that is not known, or num_warmup is negative.
 
-    Example:
+    Examples:
         >>> from collections import namedtuple
         >>> State = namedtuple("State", "position")
-        >>> def step(key, state):  # a random walk
+        >>> def step(state, key):  # a random walk
         ...     position = state.position + jax.random.normal(key, (3,))
         ...     return State(position), {"is_positive": position[0] > 0}
         >>> init = lambda position, key: State(position)
-        >>> method = ob.Method(init, step, reduce_stats={"is_positive": "mean"})
-        >>> ob.sample(method, key, jnp.zeros((2, 3)), 5, thin=10).stats["is_positive"].shape
+        >>> method = ob.methods.Method(init, step, reduce_stats={"is_positive": "mean"})
+        >>> ob.sample(method, jnp.zeros((2, 3)), 5, thin=10, key=key).stats["is_positive"].shape
         (2, 5)
     """
 
-    init: Callable[[Params, Key], State]
-    step: Callable[[Key, State], tuple[State, Stats]]
+    init: Init
+    step: Step
     num_warmup: int = 0
     gaussian: Callable[[State], DiagonalGaussian] | None = None
     reduce_stats: Mapping[str, Reduction] = eqx.field(converter=_copied, default_factory=dict)
@@ -88,15 +107,15 @@ class Method(eqx.Module):
         check_reductions(self.reduce_stats)
 
 
-def inits(init: Callable[[Key], Params], key: Key, num_chains: int) -> Params:
+def inits(init: Callable[[Key], Params], num_chains: int, *, key: Key) -> Params:
     """Starting positions for `sample`: `init` at one key for each chain, stacked.
 
     Raises:
         TypeError: If the key is none of JAX's.
         ValueError: If there is no chain.
 
-    Example:
-        >>> positions = ob.inits(posterior.init, key, 2)
+    Examples:
+        >>> positions = ob.methods.inits(posterior.init, 2, key=key)
         >>> positions["out"]["bias"].shape
         (2, 10)
     """

@@ -9,18 +9,18 @@ from jaxtyping import Float
 from onebasin import _trees
 from onebasin._collections import STATISTICS, WEIGHTS, collected, has_collections
 from onebasin._frozen_partial import FrozenPartial
-from onebasin._types import Array, Key, Params
-from onebasin.models.layers import check_counts, conv, conv_init, dense, dense_init, images
-from onebasin.models.network import Network, claimed_of
-from onebasin.models.normalization import (
-    Kind,
+from onebasin.networks.layers import check_counts, conv, conv_init, dense, dense_init, images
+from onebasin.networks.network import Network, claimed_of
+from onebasin.networks.normalization import (
     Norm,
+    Normalization,
     by_batch,
     by_layer,
     by_statistics,
     norm_init,
 )
 from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry
+from onebasin.types import Array, Key, Params
 
 _NUM_STAGES = 3
 _NUM_BLOCKS = 3
@@ -55,7 +55,7 @@ class _Shape(NamedTuple):
     image_shape: tuple[int, int]
     outputs: int
     width: int
-    kind: Kind
+    kind: Normalization
 
     @property
     def blocks(self) -> list[_Block]:
@@ -69,7 +69,7 @@ class _Shape(NamedTuple):
 
 
 def resnet20(
-    image_shape: tuple[int, int], outputs: int, width: int = 16, norm: Kind = "batch"
+    image_shape: tuple[int, int], outputs: int, width: int = 16, norm: Normalization = "batch"
 ) -> Network:
     r"""The residual network ResNet-20 for small images.
 
@@ -96,8 +96,8 @@ def resnet20(
     Raises:
         ValueError: If the norm is unknown, or a size is below 1.
 
-    Example:
-        >>> network = ob.resnet20((8, 8), outputs=10, width=4)
+    Examples:
+        >>> network = ob.networks.resnet20((8, 8), outputs=10, width=4)
         >>> network.symmetry.sizes["stage_2"]
         16
 
@@ -169,7 +169,7 @@ def _init(shape: _Shape, key: Key) -> Params:
     return _in_collections(params)
 
 
-def _block_init(block: _Block, kind: Kind, key: Key) -> Params:
+def _block_init(block: _Block, kind: Normalization, key: Key) -> Params:
     first, second, third = jax.random.split(key, 3)
     params = {
         "conv_0": conv_init(first, 3, block.inputs, block.channels),
@@ -255,7 +255,7 @@ def _kernel(before: str | None, after: str) -> dict[str, Axes]:
     return {"kernel": Axes(None, None, before, after)}
 
 
-def _norm(group: str, kind: Kind) -> dict[str, Axes]:
+def _norm(group: str, kind: Normalization) -> dict[str, Axes]:
     names = ("scale", "bias", *(_STATISTICS if kind == "batch" else ()))
     return dict.fromkeys(names, Axes(group))
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from networks import BUILT_IN, BuiltIn, random_params
 
-from onebasin import Samples, align, permute, random_permutation
-from onebasin.alignment.reference import to
+from onebasin import Samples, align, permute
+from onebasin.alignment import to
+from onebasin.symmetry import random_permutation
 
 NUM_COPIES = 100
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Float
 
-from onebasin._types import Array, Key, Params
 from onebasin.symmetry.axes import Function, Symmetry
 from onebasin.symmetry.claims import claims
+from onebasin.types import Array, Key, Params
 
 
 class Network(NamedTuple):
@@ -34,7 +34,7 @@ class Network(NamedTuple):
         is_homogeneous: Whether the output of every unit is multiplied by s if its inputs are, for
             any s > 0, as with relu. `balance` needs it.
 
-    Example:
+    Examples:
         >>> apply = lambda params, inputs: 0.5 * network.apply(params, inputs)  # softer classes
         >>> softer = ob.Network(network.init, apply, network.activations, network.symmetry)
         >>> softer.apply(softer.init(key), data.test.inputs).shape

@@ -12,12 +12,8 @@ from networks import BUILT_IN, BuiltIn, random_inputs, random_params
 
 from onebasin import _trees
 from onebasin._collections import map_statistics, statistics_in
-from onebasin.alignment.activation_matching import activation_matching
-from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.discovery.find import find_symmetry
-from onebasin.symmetry.permute import permute
-from onebasin.symmetry.random_permutation import random_permutation
-from onebasin.symmetry.verify import verify
+from onebasin.alignment import activation_matching
+from onebasin.symmetry import Symmetry, find_symmetry, permute, random_permutation, verify
 
 pytestmark = pytest.mark.usefixtures("quick_to_compile")
 _LONG = {"resnet20 of odd images"}

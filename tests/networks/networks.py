@@ -6,13 +6,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from onebasin._types import Params
-from onebasin.models.convnet import convnet
-from onebasin.models.lstm import lstm
-from onebasin.models.mlp import mlp
-from onebasin.models.network import Network
-from onebasin.models.resnet20 import resnet20
-from onebasin.models.vit import vit
+from onebasin.networks import Network, convnet, lstm, mlp, resnet20, vit
+from onebasin.types import Params
 
 
 class BuiltIn(NamedTuple):

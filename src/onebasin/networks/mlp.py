@@ -7,8 +7,7 @@ import jax
 from jaxtyping import Float
 
 from onebasin._frozen_partial import FrozenPartial
-from onebasin._types import Array, Key, Params
-from onebasin.models.layers import (
+from onebasin.networks.layers import (
     ACTIVATIONS,
     HOMOGENEOUS,
     ODD,
@@ -17,8 +16,9 @@ from onebasin.models.layers import (
     dense_init,
     gain_of,
 )
-from onebasin.models.network import Network, claimed_of
+from onebasin.networks.network import Network, claimed_of
 from onebasin.symmetry.axes import Axes, Place, Sign, Symmetry
+from onebasin.types import Array, Key, Params
 
 
 def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: str = "relu") -> Network:
@@ -41,7 +41,7 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: str = "rel
     Raises:
         ValueError: If the activation is unknown, or a size is below 1.
 
-    Example:
+    Examples:
         >>> network = ob.mlp(inputs=64, hidden=(16, 8), outputs=10)
         >>> network.symmetry.sizes
         {'hidden_0': 16, 'hidden_1': 8}

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import optax
 from jax.tree_util import Partial
 
-from onebasin._types import Array, Key, Params
-from onebasin.inference.method import Method, StochasticLogDensity, check_stochastic
-from onebasin.inference.reductions import Stats
+from onebasin.methods.method import Method, StochasticLogDensity, check_stochastic
+from onebasin.methods.reductions import Stats
+from onebasin.types import Array, Key, Params
 
 
 class EnsembleState(NamedTuple):
@@ -43,9 +43,9 @@ def deep_ensemble(
         ValueError: If num_steps is below 1.
         TypeError: If the log density does not take params and a key.
 
-    Example:
-        >>> method = ob.deep_ensemble(lambda params, key: -((params - 0.5) ** 2).sum())
-        >>> ob.sample(method, key, jnp.zeros((3, 1)), num_draws=1).params.round(1).ravel()
+    Examples:
+        >>> method = ob.methods.deep_ensemble(lambda params, key: -((params - 0.5) ** 2).sum())
+        >>> ob.sample(method, jnp.zeros((3, 1)), num_draws=1, key=key).params.round(1).ravel()
         array([0.5, 0.5, 0.5], dtype=float32)
 
     Source: Lakshminarayanan et al. (2017), arXiv 1612.01474, algorithm 1, without adversarial
@@ -71,8 +71,8 @@ def _init(optimizer: optax.GradientTransformation, position: Params, key: Key) -
 def _step(
     optimizer: optax.GradientTransformation,
     logdensity: StochasticLogDensity,
-    key: Key,
     state: EnsembleState,
+    key: Key,
 ) -> tuple[EnsembleState, Stats]:
     def loss(params: Params) -> Array:
         return -logdensity(params, key)

@@ -3,12 +3,7 @@
 import jax
 import pytest
 
-from onebasin.models.convnet import convnet
-from onebasin.models.lstm import lstm
-from onebasin.models.mlp import mlp
-from onebasin.models.network import Network
-from onebasin.models.resnet20 import resnet20
-from onebasin.models.vit import vit
+from onebasin.networks import Network, convnet, lstm, mlp, resnet20, vit
 from onebasin.symmetry.scalings import scalings_of
 
 IMAGE = (4, 4)

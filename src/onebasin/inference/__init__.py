@@ -1,1 +1,0 @@
-"""How draws are made: methods, and the one driver that runs them."""

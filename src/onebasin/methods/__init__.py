@@ -1,0 +1,31 @@
+"""How draws are made: HMC and other methods, and `sample`, which runs every method."""
+
+from onebasin.methods.ensemble import EnsembleState, deep_ensemble
+from onebasin.methods.hmc import HMCState, hmc
+from onebasin.methods.method import Init, Method, State, Step, StochasticLogDensity, inits
+from onebasin.methods.reductions import Reduction, Reductions
+from onebasin.methods.sample import Progress, sample, set_cpu_devices
+from onebasin.methods.vi import DrawsObjective, VIState, mean_field_vi, mean_logdensity, refine
+
+__all__ = [
+    "DrawsObjective",
+    "EnsembleState",
+    "HMCState",
+    "Init",
+    "Method",
+    "Progress",
+    "Reduction",
+    "Reductions",
+    "State",
+    "Step",
+    "StochasticLogDensity",
+    "VIState",
+    "deep_ensemble",
+    "hmc",
+    "inits",
+    "mean_field_vi",
+    "mean_logdensity",
+    "refine",
+    "sample",
+    "set_cpu_devices",
+]
