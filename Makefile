@@ -55,7 +55,7 @@ docs-tables: $(VENV)/.ready  ## The tables of keys in the documentation, from th
 
 docs: docs-tables  ## The documentation as pages, in site/.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
-	$(BIN)/mkdocs build --strict
+	$(BIN)/zensical build --clean --strict
 
 lock: $(VENV)/.ready  ## Compile requirements.txt anew from pyproject.toml.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
