@@ -41,8 +41,6 @@ NAMES_TAKEN_APART = {
         "path.read_text('utf-8').rstrip().endswith('</html>')",
     },
     "run/config.py": {"key.startswith(other)"},  # keys of a config
-    "report/tables.py": {"name.removeprefix('network/')"},  # paths of arrays
-    "report/figures/null_floor.py": {"name.removeprefix('network/')"},
 }
 READS_JSON = {
     "run/results.py",

@@ -1,15 +1,22 @@
 """Collections: what is a statistic is known from the structure of a tree alone."""
 
 import numpy as np
+import pytest
 from jax.tree_util import tree_structure
 
 from onebasin import _trees
 from onebasin._collections import (
     collected,
+    map_others,
     map_statistics,
+    others_in,
     own_names,
     statistics_in,
+    weights_alone,
+    with_likelihood,
+    with_others_of,
     with_statistics_of,
+    without_likelihood,
     without_statistics,
 )
 
@@ -60,3 +67,38 @@ def test_weights_without_statistics_are_params_as_they_are() -> None:
     weights = {"w": np.ones(2)}
     assert collected(weights, {}) is weights
     assert collected(weights, {"m": np.ones(2)}).keys() == {"weights", "statistics"}
+
+
+ALL = with_likelihood(PARAMS["network"], {"log_noise_std": np.zeros(())})
+
+
+def test_params_of_a_likelihood_are_a_third_collection() -> None:
+    assert ALL.keys() == {"weights", "statistics", "likelihood"}
+    assert statistics_in(ALL) == {"statistics/1.running_mean"}
+    assert others_in(ALL) == {"statistics/1.running_mean", "likelihood/log_noise_std"}
+    assert set(own_names(ALL).values()) == {
+        "0.weight", "1.weight", "1.running_mean", "log_noise_std"
+    }  # fmt: skip
+
+
+def test_the_weights_alone_have_neither_statistics_nor_a_likelihood() -> None:
+    for tree in (ALL, {"mean": ALL}):
+        left = _trees.named_leaves(weights_alone(tree))
+        assert {name.rpartition("/")[2] for name in left} == {"0.weight", "1.weight"}
+    weights = {"w": np.ones(2)}
+    assert weights_alone(weights) == weights
+
+
+@pytest.mark.parametrize("network", [PARAMS["network"], {"w": np.ones(2)}])
+def test_what_a_likelihood_was_put_beside_comes_back(network) -> None:
+    params = with_likelihood(network, {"log_noise_std": np.zeros(())})
+    assert tree_structure(without_likelihood(params)) == tree_structure(network)
+
+
+def test_what_is_no_weight_comes_back_to_weights_and_can_be_changed() -> None:
+    found = with_others_of(ALL, weights_alone(ALL))
+    assert tree_structure(found) == tree_structure(ALL)
+    added = map_others(lambda leaf: leaf + 1, ALL)
+    assert added["statistics"]["1.running_mean"][0] == 6
+    assert added["likelihood"]["log_noise_std"] == 1
+    assert added["weights"]["1.weight"][0] == 1

@@ -1,9 +1,10 @@
-"""Collections of params: weights, and the running statistics that follow from them.
+"""Collections of params: weights, the likelihood's own params, and running statistics.
 
-Params of a network that keeps running statistics, as BatchNorm does, are a dict with the keys
-"weights" and "statistics", at the top of the tree or below it. The structure alone says which
-leaves are statistics. So these functions work for any tree that is shaped like params: a mean, a
-std, or the axes of a symmetry.
+Params that are more than weights are a dict with the key "weights" and one or both of two others,
+at the top of the tree or below it: "statistics", which follow from weights and data, as those of
+BatchNorm do, and "likelihood", such as the noise of a regression. The structure alone says which
+leaf is in which collection. So these functions work for any tree that is shaped like params: a
+mean, a std, or the axes of a symmetry.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from onebasin.types import Params
 
 WEIGHTS = "weights"
 STATISTICS = "statistics"
+LIKELIHOOD = "likelihood"
 COUNTER = "num_batches_tracked"
 """How the names of PyTorch's counters of batches end, which are neither."""
 
@@ -28,18 +30,48 @@ def collected(weights: Any, statistics: Any) -> Params:
     return {WEIGHTS: weights, STATISTICS: statistics}
 
 
-def has_collections(node: Any) -> bool:
-    """Whether a node of a tree is a dict of the two collections."""
+def with_likelihood(params: Params, likelihood: Any) -> Params:
+    """The params of a network beside those of its likelihood, each in a collection."""
+    network = params if has_statistics(params) else {WEIGHTS: params}
+    return {**network, LIKELIHOOD: likelihood}
+
+
+def without_likelihood(params: Params) -> Params:
+    """The params of the network alone: `with_likelihood` undone."""
+    network = {name: part for name, part in params.items() if name != LIKELIHOOD}
+    return network if has_statistics(network) else network[WEIGHTS]
+
+
+def has_statistics(node: Any) -> bool:
+    """Whether a node of a tree is a dict of collections, with statistics among them."""
     return isinstance(node, dict) and WEIGHTS in node and STATISTICS in node
+
+
+def has_collections(node: Any) -> bool:
+    """Whether a node of a tree is a dict of collections."""
+    return has_statistics(node) or (
+        isinstance(node, dict) and WEIGHTS in node and LIKELIHOOD in node
+    )
 
 
 def statistics_in(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> frozenset[str]:
     """The paths of the leaves that are statistics; `is_leaf` is as in `jax.tree`."""
-    collections = _collections(tree, is_leaf)
+    return _leaves_in((STATISTICS,), tree, is_leaf)
+
+
+def others_in(tree: Any) -> frozenset[str]:
+    """The paths of the leaves that are no weights."""
+    return _leaves_in((LIKELIHOOD, STATISTICS), tree)
+
+
+def _leaves_in(
+    names: tuple[str, ...], tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> frozenset[str]:
+    keys = [DictKey(name) for name in names]
     return frozenset(
         _trees.path_name(path)
-        for path, at in collections.items()
-        if any(path[place] == DictKey(STATISTICS) for place in at)
+        for path, at in _collections(tree, is_leaf).items()
+        if any(path[place] in keys for place in at)
     )
 
 
@@ -77,15 +109,15 @@ def _collections(
 ) -> dict[tuple[Any, ...], list[int]]:
     """For the path of every leaf, the places on it at which keys of collections are.
 
-    "weights" and "statistics" are such keys only if a dict has both of them.
+    The names of collections are such keys only if a dict has "weights" and another of them.
     """
     paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(tree, is_leaf=is_leaf)]
-    above = [
-        {path[:at] for path in paths for at, entry in enumerate(path) if entry == DictKey(key)}
-        for key in (WEIGHTS, STATISTICS)
-    ]
-    nodes = set.intersection(*above)
-    keys = DictKey(WEIGHTS), DictKey(STATISTICS)
+    keys = DictKey(WEIGHTS), DictKey(STATISTICS), DictKey(LIKELIHOOD)
+    weights, statistics, likelihood = (
+        {path[:at] for path in paths for at, entry in enumerate(path) if entry == key}
+        for key in keys
+    )
+    nodes = weights & (statistics | likelihood)
     return {
         path: [at for at, entry in enumerate(path) if entry in keys and path[:at] in nodes]
         for path in paths
@@ -95,11 +127,20 @@ def _collections(
 def without_statistics(tree: Any) -> Any:
     """The tree without its statistics. Weights keep their paths, `weights/...`."""
 
-    def weights_of(node: Any) -> Any:
-        if not has_collections(node):
+    def rest_of(node: Any) -> Any:
+        if not has_statistics(node):
             return node
         rest = {name: part for name, part in node.items() if name != STATISTICS}
         return without_statistics(rest)
+
+    return jax.tree.map(rest_of, tree, is_leaf=has_statistics)
+
+
+def weights_alone(tree: Any) -> Any:
+    """The tree without its other collections. Weights keep their paths, `weights/...`."""
+
+    def weights_of(node: Any) -> Any:
+        return {WEIGHTS: weights_alone(node[WEIGHTS])} if has_collections(node) else node
 
     return jax.tree.map(weights_of, tree, is_leaf=has_collections)
 
@@ -112,6 +153,25 @@ def with_statistics_of(params: Params, tree: Any) -> Any:
     leaves = _trees.named_leaves(params)
     weights = {n: leaf for n, leaf in _trees.named_leaves(tree).items() if n not in statistics}
     return _trees.rebuild({**weights, **{name: leaves[name] for name in statistics}}, params)
+
+
+def with_others_of(params: Params, weights: Any) -> Any:
+    """Weights, as `weights_alone` gives them, beside the other collections of `params`."""
+    others = others_in(params)
+    if not others:
+        return weights
+    leaves = _trees.named_leaves(params)
+    kept = {name: leaves[name] for name in others}
+    return _trees.rebuild({**_trees.named_leaves(weights), **kept}, params)
+
+
+def map_others(function: Callable[[Any], Any], tree: Any) -> Any:
+    """The tree with `function` applied to every leaf that is no weight."""
+    others = others_in(tree)
+    if not others:
+        return tree
+    leaves = _trees.named_leaves(tree)
+    return _trees.rebuild({n: function(x) if n in others else x for n, x in leaves.items()}, tree)
 
 
 def map_statistics(function: Callable[[Any], Any], tree: Any) -> Any:

@@ -108,7 +108,8 @@ def network(axes: dict, apply=relu) -> Network:
 
 
 def noisy_samples() -> Samples:
-    return Samples({"log_noise_std": np.zeros((2, 4), "f"), "network": make_samples().params})
+    noise = {"log_noise_std": np.zeros((2, 4), "f")}
+    return Samples({"weights": make_samples().params, "likelihood": noise})
 
 
 def samples_of(noise_std) -> Samples:

@@ -95,7 +95,9 @@ def test_a_linear_regression_has_the_sum_of_squared_inputs_over_the_variance(key
 
 def test_the_logarithm_of_a_noise_std_has_twice_the_examples(key) -> None:
     model = linear("inferred")
-    found = fisher_diagonal(model, alone(model.init(key)), NUM_PROBES, key=key)["log_noise_std"]
+    found = fisher_diagonal(model, alone(model.init(key)), NUM_PROBES, key=key)["likelihood"][
+        "log_noise_std"
+    ]
     # (z^2 - 1)^2 has far heavier tails than g^2 of a normal g: its relative std is below 4.
     assert float(found) == pytest.approx(16, rel=4 * oracles.z_bound(FAILURE_RATE) / 50)
 

@@ -90,10 +90,10 @@ def test_inferred_noise_is_log_normal_and_reaches_the_likelihood() -> None:
     train = make_data("gaussian")
     found = make_posterior("gaussian", prior_std=1.3, noise_std="inferred")
     params = make_params(found)
-    log_noise = float(params["log_noise_std"])
-    means = forward_by_hand(params["network"], train.inputs)[:, 0]
+    log_noise = float(params["likelihood"]["log_noise_std"])
+    means = forward_by_hand(params["weights"], train.inputs)[:, 0]
     terms = scipy.stats.norm.logpdf(train.targets, means, np.exp(log_noise))
-    prior = prior_by_hand(params["network"], 1.3) + scipy.stats.norm.logpdf(log_noise)
+    prior = prior_by_hand(params["weights"], 1.3) + scipy.stats.norm.logpdf(log_noise)
     density = eqx.filter_jit(found.logdensity)(params)
     np.testing.assert_allclose(density, prior + terms.sum(), rtol=1e-10)
     np.testing.assert_allclose(found.noise_std(params), np.exp(log_noise), rtol=1e-12)
@@ -243,9 +243,9 @@ def test_draws_of_the_prior_have_its_mean_and_std(key) -> None:
 def test_networks_begin_as_they_say_and_noise_at_one(key) -> None:
     found = make_posterior("gaussian")
     params = found.init(key)
-    assert float(params["log_noise_std"]) == 0
+    assert float(params["likelihood"]["log_noise_std"]) == 0
     expected = found.network.init(key)
-    jax.tree.map(np.testing.assert_array_equal, params["network"], expected)
+    jax.tree.map(np.testing.assert_array_equal, params["weights"], expected)
     jax.tree.map(np.testing.assert_array_equal, found.network_params(params), expected)
     assert jax.tree.structure(params) == jax.tree.structure(found.prior_std)
 
@@ -261,10 +261,12 @@ def test_inferred_noise_joins_the_symmetry_and_never_moves(key) -> None:
     params = make_params(found)
     symmetry = found.symmetry
     symmetry.check(params)
-    assert symmetry.axes["log_noise_std"] == Axes()
+    assert symmetry.axes["likelihood"]["log_noise_std"] == Axes()
     assert symmetry.sizes == {"hidden_0": 5, "hidden_1": 2}
     moved = permute(params, symmetry, random_permutation(symmetry, key=key))
-    assert float(moved["log_noise_std"]) == float(params["log_noise_std"])
+    assert float(moved["likelihood"]["log_noise_std"]) == float(
+        params["likelihood"]["log_noise_std"]
+    )
 
 
 @pytest.mark.parametrize("noise_std", ["inferred", 0.4])

@@ -147,8 +147,8 @@ def test_for_targets_it_is_the_cross_entropy_of_two_mixtures(float64: None) -> N
 
 
 def mixture_by_hand(params) -> MixturePredictive:
-    means = outputs_by_hand(params["network"], make_inputs(2))[..., 0]
-    return MixturePredictive(means, np.exp(params["log_noise_std"]))
+    means = outputs_by_hand(params["weights"], make_inputs(2))[..., 0]
+    return MixturePredictive(means, np.exp(params["likelihood"]["log_noise_std"]))
 
 
 @pytest.mark.parametrize("num_predicted", [1, 6])

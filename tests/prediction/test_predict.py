@@ -85,13 +85,15 @@ def test_regression_is_predicted_in_the_targets_own_units(regressor, inputs) -> 
     assert isinstance(found, MixturePredictive)
     outputs, noise = network_outputs(regressor, draws, inputs)
     np.testing.assert_allclose(found.means, 100 + 50 * outputs[..., 0], rtol=1e-6)
-    np.testing.assert_allclose(found.stds, 50 * np.exp(draws["log_noise_std"]), rtol=1e-5)
-    np.testing.assert_allclose(noise, np.exp(draws["log_noise_std"]), rtol=1e-5)
+    np.testing.assert_allclose(
+        found.stds, 50 * np.exp(draws["likelihood"]["log_noise_std"]), rtol=1e-5
+    )
+    np.testing.assert_allclose(noise, np.exp(draws["likelihood"]["log_noise_std"]), rtol=1e-5)
 
 
 def test_samples_are_refused_for_draws(classifier, inputs) -> None:
     samples = ob.Samples(jax.tree.map(lambda leaf: leaf[None], make_draws(classifier.prior_std, 3)))
-    with pytest.raises(TypeError, match=r"Got Samples, .* Pass samples\.draws\(\)\."):
+    with pytest.raises(TypeError, match=r"Got Samples, .* Pass samples\.flatten\(\)\."):
         ob.predict(classifier, samples, inputs)
     assert ob.predict(classifier, samples.flatten(), inputs).num_draws == 3
 

@@ -198,3 +198,12 @@ def test_layer_wise_scores_keep_the_order_inside_an_array(seed: int) -> None:
     ):
         np.testing.assert_array_equal(np.argsort(leaf, axis=None), np.argsort(ranked, axis=None))
         assert ranked.max() == 1
+
+
+def test_an_inferred_noise_is_no_weight_and_always_stays() -> None:
+    noise = {"log_noise_std": np.float32(-1.5)}
+    params = {"weights": {"w": np.array([3.0, 1.0, 2.0, 4.0])}, "likelihood": noise}
+    scores = {"weights": {"w": np.array([3.0, 1.0, 2.0, 4.0])}, "likelihood": noise}
+    pruned = prune(params, scores, 0.5)
+    assert pruned["weights"]["w"].tolist() == [3, 0, 0, 4]
+    assert float(pruned["likelihood"]["log_noise_std"]) == -1.5

@@ -38,7 +38,7 @@ def _sections(old: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             | {"by_lag": _named(old["transpositions"]["by_lag"], "lag", "count")},
         },
         "summarize": {
-            "null_floor": old["null_floor"],
+            "null_floor": _floors(old["null_floor"]),
             "low_rank": [{"rank": int(rank)} | one for rank, one in old["low_rank"].items()],
             "diagnostics": old["diagnostics"],
         },
@@ -76,6 +76,17 @@ def _known(old: Mapping[str, Any]) -> dict[str, known.Representation]:
         *map(known.kept_draws, old["config"]["evaluation"]["kept"]),
     )  # fmt: skip
     return {one.key: one for one in everything}
+
+
+def _array(name: str) -> str:
+    """The path of an array, which has collections now if the noise is inferred."""
+    if name == "log_noise_std":
+        return "likelihood/log_noise_std"
+    return name.replace("network/", "weights/", 1) if name.startswith("network/") else name
+
+
+def _floors(old: Mapping[str, Any]) -> dict[str, Any]:
+    return {**old, "by_array": {_array(name): found for name, found in old["by_array"].items()}}
 
 
 def _comparisons(old: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

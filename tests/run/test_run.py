@@ -145,8 +145,8 @@ def test_every_std_stands_beside_its_null_floor(run: RunDirectory) -> None:
     assert 0 <= found.undecided_share <= 1
     assert all(floor.ess_median >= 0 for floor in found.by_array.values())
     names = {"hidden_0/kernel", "hidden_0/bias", "out/kernel", "out/bias"}
-    if "network" in open_setup(run).template:
-        names = {f"network/{name}" for name in names} | {"log_noise_std"}
+    if "likelihood" in open_setup(run).template:
+        names = {f"weights/{name}" for name in names} | {"likelihood/log_noise_std"}
     assert set(found.by_array) == names
 
 

@@ -39,7 +39,7 @@ def test_the_network_fits_the_data_and_the_config(digits: Setup, diabetes: Setup
     assert digits.template["hidden_0"]["kernel"].shape == (64, 6)
     assert digits.template["out"]["bias"].shape == (10,)
     assert digits.posterior.likelihood.name == "categorical"
-    assert diabetes.template["network"]["out"]["bias"].shape == (1,)
+    assert diabetes.template["weights"]["out"]["bias"].shape == (1,)
     assert diabetes.posterior.likelihood.name == "gaussian"
 
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from onebasin._collections import STATISTICS, arranged, has_collections
+from onebasin._collections import STATISTICS, arranged, has_statistics
 from onebasin.types import Params
 
 
@@ -52,7 +52,7 @@ def adapted(
         by_batch: `by_batch(params, inputs)` gives the outputs of norms that use their batch, and
             the statistics that they measure.
     """
-    if not has_collections(params):
+    if not has_statistics(params):
         return Adapted(evaluate)
 
     def recalibrate(params: Params, *inputs: Any) -> Params:

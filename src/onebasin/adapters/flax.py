@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 
 from onebasin import _trees
-from onebasin._collections import STATISTICS, WEIGHTS, collected, has_collections
+from onebasin._collections import STATISTICS, WEIGHTS, collected, has_statistics
 from onebasin.adapters.adapted import Adapted, adapted
 from onebasin.adapters.flax_statistics import by_batch_linen, by_batch_nnx
 from onebasin.adapters.written import check_nothing_written, unread, written_leaves
@@ -83,7 +83,7 @@ def _from_nnx(module: Any, keywords: dict[str, Any]) -> tuple[Adapted, Params]:
 
     def all_arrays(params: Params) -> Any:
         """The arrays of the module in NNX's own tree, those of params and all others."""
-        if not has_collections(params):
+        if not has_statistics(params):
             return eqx.combine(params, rest)
         return _trees.merge(eqx.combine(params[WEIGHTS], rest), params[STATISTICS])
 
@@ -153,7 +153,7 @@ def _from_linen(module: Any, variables: Any, keywords: dict[str, Any]) -> tuple[
 
     def all_variables(params: Params) -> Any:
         """The variables of the module, those of params and all others."""
-        if not has_collections(params):
+        if not has_statistics(params):
             return eqx.combine(params, rest)
         return {**eqx.combine(params[WEIGHTS], rest), **params[STATISTICS]}
 

@@ -7,7 +7,7 @@ from typing import Any
 import equinox as eqx
 
 from onebasin import _trees
-from onebasin._collections import STATISTICS, WEIGHTS, collected, has_collections
+from onebasin._collections import STATISTICS, WEIGHTS, collected, has_statistics
 from onebasin.adapters.adapted import Adapted, adapted
 from onebasin.adapters.written import check_nothing_written, written_leaves
 from onebasin.types import Params
@@ -90,7 +90,7 @@ def _with_state(
 
     def all_arrays(params: Params) -> Any:
         """The params and the state of Haiku, with the arrays of params and all others."""
-        if not has_collections(params):
+        if not has_statistics(params):
             return eqx.combine(params, rest)
         arrays = _trees.merge(eqx.combine(params[WEIGHTS], rest), {"state": closed})
         return _trees.merge(arrays, params[STATISTICS])

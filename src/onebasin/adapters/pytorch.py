@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from onebasin._collections import STATISTICS, WEIGHTS, collected, has_collections
+from onebasin._collections import STATISTICS, WEIGHTS, collected, has_statistics
 from onebasin.adapters.adapted import Adapted
 from onebasin.adapters.pytorch_checks import (
     check_evaluation_mode,
@@ -133,7 +133,7 @@ def _by_name(params: Params, module: Any) -> dict[str, Any]:
 
     Raises ValueError if names are missing or are not those of the module.
     """
-    named = {**params[WEIGHTS], **params[STATISTICS]} if has_collections(params) else dict(params)
+    named = {**params[WEIGHTS], **params[STATISTICS]} if has_statistics(params) else dict(params)
     others = module.state_dict().keys() - _weights(module).keys()
     named = {name: leaf for name, leaf in named.items() if name not in others}
     check_names(named, _weights(module))
@@ -193,7 +193,7 @@ def _function(module: Any, keywords: dict[str, Any], environment: Any) -> Adapte
 
     def recalibrate(params: Params, *inputs: Any) -> Params:
         measured = call(params, inputs, by_batch=True)[1]
-        if not has_collections(params):
+        if not has_statistics(params):
             return {**params, **measured}
         return {**params, STATISTICS: {**params[STATISTICS], **measured}}
 

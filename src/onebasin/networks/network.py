@@ -91,8 +91,9 @@ def claimed_of(
 def claimed_inside(symmetry: Symmetry, axes: Any, name: str) -> Symmetry:
     """The symmetry of larger params, of which the params of a network are the entry `name`.
 
-    `axes` are those of the larger params. Claims that were checked for the network alone are not
-    checked again.
+    `axes` are those of the larger params. If the name is empty, the larger params are those of the
+    network with a likelihood's own beside them. Claims that were checked for the network alone are
+    not checked again.
     """
     larger = symmetry.within(axes, [name])
     if symmetry.function is not None and larger.function is not None:

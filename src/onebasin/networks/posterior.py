@@ -11,7 +11,14 @@ from jaxtyping import Float, Num
 
 from onebasin import _trees
 from onebasin._arguments import check_is
-from onebasin._collections import statistics_in
+from onebasin._collections import (
+    LIKELIHOOD,
+    WEIGHTS,
+    has_statistics,
+    statistics_in,
+    with_likelihood,
+    without_likelihood,
+)
 from onebasin.networks.likelihood import Likelihood, check_likelihood
 from onebasin.networks.network import Network, claimed_inside, claimed_of
 from onebasin.symmetry.axes import Axes, Symmetry
@@ -43,8 +50,8 @@ class Posterior(eqx.Module):
     + \sum_n \log p(y_n \mid f_w(x_n))$.
 
     `prior_std` is $s$, shaped like the params. Params are those of the network. If the noise is
-    inferred, they are `{"network": ..., "log_noise_std": ...}`, and the prior of the logarithm of
-    the noise is a standard normal.
+    inferred, they are in collections, `{"weights": ..., "likelihood": {"log_noise_std": ...}}`, and
+    the prior of the logarithm of the noise is a standard normal.
 
     A network with BatchNorm is trained by `batch_apply`: the likelihood of examples is that of
     their batch (of all training examples in `logdensity`), and does not read the statistics that
@@ -93,11 +100,11 @@ class Posterior(eqx.Module):
     def _with_noise(self, params: Params, log_noise_std: Float[Array, ""]) -> Params:
         if not self._infers_noise:
             return params
-        return {"log_noise_std": log_noise_std, "network": params}
+        return with_likelihood(params, {"log_noise_std": log_noise_std})
 
     def network_params(self, params: Params) -> Params:
         """The part of the params that the network takes."""
-        return params["network"] if self._infers_noise else params
+        return without_likelihood(params) if self._infers_noise else params
 
     def apply(
         self, params: Params, inputs: Float[Array, "batch features"]
@@ -122,12 +129,12 @@ class Posterior(eqx.Module):
             return params
         inputs = self.inputs[:_NUM_CALIBRATION]
         found = self.network.recalibrate(self.network_params(params), inputs)
-        return {**params, "network": found} if self._infers_noise else found
+        return with_likelihood(found, params[LIKELIHOOD]) if self._infers_noise else found
 
     def noise_std(self, params: Params) -> Float[Array, ""] | None:
         """The std of the targets around the outputs, in the targets' units; None for classes."""
         if self._infers_noise:
-            return jnp.exp(params["log_noise_std"])
+            return jnp.exp(params[LIKELIHOOD]["log_noise_std"])
         fixed = self.likelihood.noise_std
         return None if fixed is None else jnp.asarray(fixed, self.inputs.dtype)
 
@@ -216,7 +223,7 @@ def posterior(
     template = jax.eval_shape(network.init, jax.random.key(0))
     stds = _prior_stds(prior_std, template)
     if kind.noise_std == "inferred":
-        stds = {"log_noise_std": jnp.ones(()), "network": stds}
+        stds = with_likelihood(stds, {"log_noise_std": jnp.ones(())})
     hint = "Take load_dataset(...).train or types.SimpleNamespace(inputs=X, targets=y)."
     check_is("train", train, Examples, hint)
     inputs, targets = jnp.asarray(train.inputs), jnp.asarray(train.targets)
@@ -228,8 +235,8 @@ def posterior(
     if symmetry.function is None:
         symmetry = claimed_of(symmetry, network.apply, *inputs.shape[1:], is_declared=True)
     if kind.noise_std == "inferred":
-        axes = {"log_noise_std": Axes(), "network": symmetry.axes}
-        symmetry = claimed_inside(symmetry, axes, "network")
+        axes = with_likelihood(symmetry.axes, {"log_noise_std": Axes()})
+        symmetry = claimed_inside(symmetry, axes, "" if has_statistics(symmetry.axes) else WEIGHTS)
     return Posterior(inputs, targets, stds, _Config(network, kind, symmetry))
 
 

@@ -7,7 +7,7 @@ import jax
 from jaxtyping import Float
 
 from onebasin import _trees
-from onebasin._collections import STATISTICS, WEIGHTS, collected, has_collections
+from onebasin._collections import STATISTICS, WEIGHTS, collected, has_statistics
 from onebasin._frozen_partial import FrozenPartial
 from onebasin.networks.layers import check_counts, conv, conv_init, dense, dense_init, images
 from onebasin.networks.network import Network, claimed_of
@@ -147,7 +147,7 @@ def _in_collections(tree: Any) -> Any:
 
 def _together(params: Params) -> Any:
     """Params without collections, the scale, bias and statistics of each norm in one dict."""
-    if not has_collections(params):
+    if not has_statistics(params):
         return params
     return _trees.merge(params[WEIGHTS], params[STATISTICS])
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from onebasin import _trees
-from onebasin._collections import map_statistics, with_statistics_of, without_statistics
+from onebasin._collections import map_others, weights_alone, with_others_of
 from onebasin._random import numpy_rng
 from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.types import Array, Key, Params
@@ -22,8 +22,9 @@ def prune(params: Params, scores: Params, keep: float) -> Params:
     r"""The params with all weights set to zero but those with the highest scores.
 
     Of $n$ weights $\lceil \mathrm{keep} \cdot n \rceil$ are kept. All arrays compete with each
-    other. Of equal scores, the first in leaf order is kept first. Running statistics are not
-    weights: they are neither set to zero nor counted, whether or not they have scores.
+    other. Of equal scores, the first in leaf order is kept first. Running statistics
+    and an inferred noise are not weights: they are neither set to zero nor counted, whether or not
+    they have scores.
 
     A std or a signal-to-noise ratio says something about a weight of `params` only if both share
     a basin: score aligned draws by the summary of aligned draws.
@@ -63,15 +64,15 @@ def pruned_copies(params: Params, scores: Params, keeps: tuple[float, ...] = KEE
                 f"keep must lie in (0, 1], a share of the weights. Got {keep}. "
                 "For ten per cent pass keep=0.1."
             )
-    weights = _trees.to_host(without_statistics(params))
-    ranks = _ranks(weights, without_statistics(scores))
+    weights = _trees.to_host(weights_alone(params))
+    ranks = _ranks(weights, weights_alone(scores))
     counts = np.array([num_kept(keep, ranks.size) for keep in keeps])
     is_kept = _trees.unravel_batch(ranks < counts[:, None], weights)
     pruned = jax.tree.map(
         lambda leaf, mask: np.where(mask, leaf, np.zeros_like(leaf)), weights, is_kept
     )
     repeated = lambda leaf: np.repeat(np.asarray(leaf)[None], len(keeps), axis=0)
-    return with_statistics_of(map_statistics(repeated, params), pruned)
+    return with_others_of(map_others(repeated, params), pruned)
 
 
 def num_kept(keep: float, size: int) -> int:
@@ -126,7 +127,7 @@ def pruning_scores(
     loss if the weight is set to zero, $\tfrac12 F_{ii} w_i^2$. If the posterior is Gaussian, half
     the square of $|w| / \sigma$ is that increase after all other weights were fitted again.
 
-    Running statistics get no scores.
+    Running statistics and an inferred noise get no scores.
 
     Args:
         params: The weights $w$ to prune. They must share a basin with `gaussian`.
@@ -146,14 +147,14 @@ def pruning_scores(
     (1992), Optimal Brain Surgeon, for that after fitting again.
     """
     rng = numpy_rng(key)
-    params, std = (_trees.to_host(without_statistics(x)) for x in (params, gaussian.std))
+    params, std = (_trees.to_host(weights_alone(x)) for x in (params, gaussian.std))
     return {
         "std": jax.tree.map(np.negative, std),
         "signal-to-noise": _trees.to_host(DiagonalGaussian(params, std).signal_to_noise),
         "magnitude": jax.tree.map(np.abs, params),
         "random": jax.tree.map(lambda leaf: rng.random(np.shape(leaf)), params),
     } | {
-        name: jax.tree.map(_loss_increase, without_statistics(curvature), params)
+        name: jax.tree.map(_loss_increase, weights_alone(curvature), params)
         for name, curvature in curvatures.items()
     }
 

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
-from onebasin._collections import map_statistics, with_statistics_of, without_statistics
+from onebasin._collections import map_others, weights_alone, with_others_of
 from onebasin.fisher.diagonal import fisher_diagonal
 from onebasin.networks.posterior import Posterior
 from onebasin.pruning.prune import num_kept
@@ -51,15 +51,15 @@ def staged_scores(
     for name, share in {"ratio": ratio, "least": least}.items():
         if not 0 < share < 1:
             raise ValueError(f"{name} must lie in (0, 1). Got {share}. For 70 per cent pass 0.7.")
-    all_kept = map_statistics(lambda leaf: np.ones(np.shape(leaf), np.float32), params)
-    weights = _trees.to_host(without_statistics(params))
+    all_kept = map_others(lambda leaf: np.ones(np.shape(leaf), np.float32), params)
+    weights = _trees.to_host(weights_alone(params))
     size = _trees.size(weights)
     order, keep = np.arange(size), 1.0
     count, stage = size, 0
     while keep > least:
         mask = np.zeros(size, np.float32)
         mask[order[:count]] = 1
-        masked = _masked(draws, with_statistics_of(all_kept, _trees.unravel_batch(mask, weights)))
+        masked = _masked(draws, with_others_of(all_kept, _trees.unravel_batch(mask, weights)))
         fisher = fisher_diagonal(posterior, masked, num_probes, key=jax.random.fold_in(key, stage))
         increase = _increase(fisher, weights)
         # Weights that earlier stages removed keep their places, after all that are left.
@@ -74,7 +74,7 @@ def staged_scores(
 
 def _increase(fisher: Params, weights: Params) -> Float[np.ndarray, " weights"]:
     """Twice the increase of the loss of each weight, in one row."""
-    curvature = _trees.ravel_batch(without_statistics(fisher), 0)
+    curvature = _trees.ravel_batch(weights_alone(fisher), 0)
     return curvature * _trees.ravel_batch(weights, 0) ** 2
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
-from onebasin._collections import without_statistics
+from onebasin._collections import own_names, without_statistics
 from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
 from onebasin.run.networks import network_name
 from onebasin.run.results import (
@@ -104,6 +104,11 @@ class Findings:
                     if group is None and leaf.shape[axis] == num_inputs:
                         return name, axis
         return None
+
+    @cached_property
+    def array_names(self) -> dict[str, str]:
+        """What each array is called: its path without the names of collections."""
+        return own_names(self.setup.template)
 
     @property
     def num_weights(self) -> int:

@@ -80,7 +80,7 @@ def floor_table(findings: Findings) -> Table:
     rows = [("all weights", *_floor_cells(found), "")]
     for name, scores in found.by_array.items():
         moves = "" if findings.is_permuted(name) else "never moves"
-        rows.append((name.removeprefix("network/"), *_floor_cells(scores), moves))
+        rows.append((findings.array_names[name], *_floor_cells(scores), moves))
     header = ("Array", "Not aligned", "Aligned", "Null floor", "Aligned / floor", "ESS", "")
     note = (
         "Root mean squares over weights, in units of the weights. The null floor is the std of "

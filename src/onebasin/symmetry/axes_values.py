@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from onebasin._collections import without_likelihood
+
 Name: TypeAlias = str | tuple[str | int, ...] | None
 """What an axis lists: a group's units, entries that never move, or several in row-major order."""
 
@@ -110,8 +112,8 @@ class Sign(NamedTuple):
 
 
 def below(prefix: str, leaf: str) -> str:
-    """The path of a leaf in a tree that holds its own under a name."""
-    return f"{prefix}/{leaf}" if leaf else prefix
+    """The path of a leaf in a tree that holds it under a name; an empty one is the top itself."""
+    return "/".join(filter(None, (prefix, leaf)))
 
 
 @dataclasses.dataclass(eq=False)
@@ -142,7 +144,7 @@ class Function:
 
 
 def _apply_below(apply: Callable[..., Any], name: str, tree: Any, *inputs: Any) -> Any:
-    return apply(tree[name], *inputs)
+    return apply(tree[name] if name else without_likelihood(tree), *inputs)
 
 
 class Part(NamedTuple):

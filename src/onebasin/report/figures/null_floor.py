@@ -111,8 +111,10 @@ def _draw_ratios(findings: Findings, axes: Axes, theme: Theme) -> None:
         axes.hlines(rows, found[:, 1], found[:, 3], color=color, linewidth=4)
         axes.plot(found[:, 2], rows, "o", color=color, markersize=6, label=words)
     axes.axvline(1.0, color=theme.vermilion, linewidth=1.0)
-    names = [name if findings.is_permuted(name) else f"{name}\n(never moves)" for name in shown]
-    axes.set_yticks(range(len(names)), [name.removeprefix("network/") for name in names])
+    own = findings.array_names
+    moves = findings.is_permuted
+    names = [own[name] if moves(name) else f"{own[name]}\n(never moves)" for name in shown]
+    axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(False, axis="y")
     axes.set_xlabel("std / null floor's std")

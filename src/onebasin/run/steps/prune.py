@@ -76,12 +76,8 @@ def _member_curves(
 def _scores(
     setup: Setup, params: Params, gaussian: DiagonalGaussian, number: int
 ) -> dict[str, Params]:
-    """Scores by every order; the noise of a regression is not a weight and always stays."""
-    scores = pruning_scores(params, gaussian, key=setup.key(f"prune-{number}"))
-    if isinstance(params, dict) and "log_noise_std" in params:
-        keep = np.asarray(np.inf, np.float32)
-        scores = {name: {**tree, "log_noise_std": keep} for name, tree in scores.items()}
-    return scores
+    """Scores by every order."""
+    return pruning_scores(params, gaussian, key=setup.key(f"prune-{number}"))
 
 
 def _curve(setup: Setup, params: Params, scores: Params) -> tuple[np.ndarray, np.ndarray]:
