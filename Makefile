@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 DEMO ?= demo-run
 N ?= 1000
 SEED ?= 0
+LEAST_COVERAGE := 85
 
-.PHONY: demo test test-fast test-long test-adapters fuzz check bench docs docs-tables lock clean
+.PHONY: demo test test-fast test-long coverage test-adapters fuzz check bench docs docs-tables lock clean
 
 $(VENV)/.ready: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "onebasin needs Python 3.11 or later. Got " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
@@ -19,14 +20,21 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 demo: $(VENV)/.ready  ## From embedded data to a report on every weight (two to three minutes).
 	$(BIN)/onebasin run digits --out $(DEMO)
 
-test: $(VENV)/.ready  ## All tests but those that take minutes each.
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
+# Files or options for the tests: `make test FILE=tests/alignment`, `make test-fast FILE=--lf`.
+FILE ?=
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-fast: $(VENV)/.ready  ## Tests that take less than ten seconds each.
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not long"
+test: $(VENV)/.ready  ## All tests but those that take minutes each.
+	$(PYTEST) -m "not long" $(FILE)
+
+test-fast: $(VENV)/.ready  ## Tests that take little: all of them within two minutes.
+	$(PYTEST) -m "not slow and not long" $(FILE)
 
 test-long: $(VENV)/.ready  ## Tests that take minutes each, before a release.
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
+	$(PYTEST) -m long $(FILE)
+
+coverage: $(VENV)/.ready  ## The fast tests, and how many lines of the library they reach.
+	COVERAGE_CORE=sysmon $(PYTEST) -m "not slow and not long" --cov --cov-fail-under=$(LEAST_COVERAGE) $(FILE)
 
 fuzz: $(VENV)/.ready  ## find_symmetry tried on N random programs, on others with another SEED.
 	FUZZ_PROGRAMS=$(N) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -n 2 -v tests/fuzz
@@ -39,7 +47,7 @@ $(VENV)/.adapters: $(VENV)/.ready
 
 test-adapters: $(VENV)/.adapters  ## Networks of PyTorch, Flax and Haiku: installs these, then tests.
 	$(BIN)/python -c 'import torch, torchax, flax, haiku'  # tests skip what cannot be imported
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/adapters
+	$(PYTEST) tests/adapters
 
 check: $(VENV)/.ready  ## Format, lint, types, and who may import whom.
 	$(BIN)/ruff format --check .

@@ -1,9 +1,8 @@
 """Budgets that keep every file readable at one sitting."""
 
 import ast
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "onebasin"
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -51,6 +50,15 @@ READS_JSON = {
 """What reads JSON: results.json is read by run/results.py alone."""
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def _place(path: Path) -> str:
+    return path.relative_to(SOURCE).as_posix()
+
+
 def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     first = node.body[0]
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
@@ -59,35 +67,36 @@ def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def _functions(path: Path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_a_file_is_at_most_400_lines(path):
-    assert len(path.read_text().splitlines()) <= MAX_LINES_OF_FILE
+def test_a_file_is_at_most_400_lines():
+    lengths = {_place(path): len(path.read_text("utf-8").splitlines()) for path in FILES}
+    assert not {place: length for place, length in lengths.items() if length > MAX_LINES_OF_FILE}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_a_function_is_at_most_40_lines_without_its_docstring(path):
-    long = {}
-    for node in _functions(path):
-        length = (node.end_lineno or 0) - node.lineno + 1 - _docstring_lines(node)
-        if length > MAX_LINES_OF_FUNCTION:
-            long[node.name] = length
-    assert not long
+def test_a_function_is_at_most_40_lines_without_its_docstring():
+    lengths = {
+        f"{_place(path)}: {node.name}": (node.end_lineno or 0)
+        - node.lineno
+        + 1
+        - _docstring_lines(node)
+        for path in FILES
+        for node in _functions(path)
+    }
+    assert not {name: length for name, length in lengths.items() if length > MAX_LINES_OF_FUNCTION}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_a_module_says_what_lives_in_it(path):
-    assert ast.get_docstring(ast.parse(path.read_text()))
+def test_a_module_says_what_lives_in_it():
+    assert not [_place(path) for path in FILES if not ast.get_docstring(_tree(path))]
 
 
 def test_text_is_read_and_written_with_an_encoding():
     """Else it is that of the machine, and what one wrote another cannot read."""
     for path in FILES:
-        for call in ast.walk(ast.parse(path.read_text())):
+        for call in ast.walk(_tree(path)):
             if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(".read_text"):
                 assert call.args or call.keywords, f"{path}:{call.lineno}"
             assert not (isinstance(call, ast.Attribute) and ast.unparse(call) == "path.write_text")
@@ -100,12 +109,8 @@ def test_no_pickle_is_ever_loaded():
         assert "allow_pickle=True" not in text, path
 
 
-def _place(path: Path) -> str:
-    return path.relative_to(SOURCE).as_posix()
-
-
 def _nodes(path: Path, kind: type):
-    return (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kind))
+    return (node for node in ast.walk(_tree(path)) if isinstance(node, kind))
 
 
 def _is_text(node: ast.expr) -> bool:
@@ -135,21 +140,22 @@ def _looked_up_by_text(path: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("path", OUTER_FILES, ids=_place)
-def test_results_are_read_by_their_fields(path):
-    tables = TABLES if _place(path).startswith("studies/") else set()
-    assert _looked_up_by_text(path) - tables <= OTHER_DICTS.get(_place(path), set())
+def test_results_are_read_by_their_fields():
+    for path in OUTER_FILES:
+        tables = TABLES if _place(path).startswith("studies/") else set()
+        found = _looked_up_by_text(path) - tables
+        assert found <= OTHER_DICTS.get(_place(path), set()), _place(path)
 
 
-@pytest.mark.parametrize("path", OUTER_FILES, ids=_place)
-def test_what_a_representation_is_does_not_hang_on_how_its_name_begins_or_ends(path):
+def test_what_a_representation_is_does_not_hang_on_how_its_name_begins_or_ends():
     methods = {"startswith", "endswith", "removeprefix", "removesuffix"}
-    found = {
-        ast.unparse(call)
-        for call in _nodes(path, ast.Call)
-        if isinstance(call.func, ast.Attribute) and call.func.attr in methods
-    }
-    assert found <= NAMES_TAKEN_APART.get(_place(path), set())
+    for path in OUTER_FILES:
+        found = {
+            ast.unparse(call)
+            for call in _nodes(path, ast.Call)
+            if isinstance(call.func, ast.Attribute) and call.func.attr in methods
+        }
+        assert found <= NAMES_TAKEN_APART.get(_place(path), set()), _place(path)
 
 
 def test_results_are_read_from_json_in_one_place():
@@ -168,7 +174,7 @@ def test_every_exception_is_still_needed():
     for place, names in OTHER_DICTS.items():
         assert names <= _looked_up_by_text(by_place[place]), place
     for place, calls in NAMES_TAKEN_APART.items():
-        text = ast.unparse(ast.parse(by_place[place].read_text()))
+        text = ast.unparse(_tree(by_place[place]))
         assert all(call in text for call in calls), place
 
 

@@ -14,7 +14,7 @@ from onebasin.run.config import RunConfig, load_config
 from onebasin.run.results import STEPS, DataSizes, SampleResults
 from onebasin.run.run import take_step
 from onebasin.run.run_directory import RunDirectory
-from onebasin.run.setup import Monitor, Setup, set_up
+from onebasin.run.setup import ProgressCallback, Setup, set_up
 from onebasin.store import StoreError
 
 SIZES = DataSizes(task="regression", num_features=2, train=1, validation=1, test=1)
@@ -24,7 +24,7 @@ SIZES = DataSizes(task="regression", num_features=2, train=1, validation=1, test
 def nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """A step that samples in no time."""
 
-    def sample(run: RunDirectory, setup: Setup, monitor: Monitor) -> SampleResults:
+    def sample(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> SampleResults:
         (run.path / "drawn").write_text(str(setup.dataset.train.inputs.sum()))
         return SampleResults(data=SIZES)
 

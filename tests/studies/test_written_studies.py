@@ -36,7 +36,7 @@ class MadeUp:
         return Key(arguments={"scale": scale, "protocol": self.protocol}, data=self.data)
 
     def measure(self, name: str) -> Callable[..., Findings]:
-        def measure(scale: str, monitor: object) -> Findings:
+        def measure(scale: str, on_progress: object) -> Findings:
             self.measured.append(name)
             number = float(len(self.measured))
             values = [number, number + 1]
@@ -118,7 +118,7 @@ def test_an_interrupted_study_is_taken_again(
     write_study("compact", "smoke", tmp_path)
 
     def interrupted(name: str) -> Callable[..., Findings]:
-        def measure(scale: str, monitor: object) -> Findings:
+        def measure(scale: str, on_progress: object) -> Findings:
             raise KeyboardInterrupt
 
         return measure

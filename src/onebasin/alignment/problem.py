@@ -39,7 +39,7 @@ class Round(NamedTuple):
 
     Examples:
         >>> numbers = []
-        >>> _ = ob.align(samples, symmetry, progress=lambda told: numbers.append(told.number))
+        >>> _ = ob.align(samples, symmetry, progress=lambda now: numbers.append(now.number))
         >>> numbers[0]
         0
     """
@@ -104,14 +104,14 @@ class Problem:
             has_moved = differs(found.permutation, first) if first.units else ~found.converged
             return found, has_moved
 
-        def told(part: tuple[Match, Bool[np.ndarray, " draw"]]) -> None:
+        def on_part(part: tuple[Match, Bool[np.ndarray, " draw"]]) -> None:
             nonlocal num_matched, num_moved
             num_matched, num_moved = num_matched + len(part[1]), num_moved + int(part[1].sum())
             if progress is not None:
                 progress(Round(number, num_matched, self.num_draws, num_moved))
 
         num_matched = num_moved = 0
-        parts = self._over_chunks(one, told)
+        parts = self._over_chunks(one, on_part)
         return jax.tree.map(lambda *some: np.concatenate(some), *parts)
 
     def objective(
@@ -176,13 +176,13 @@ class Problem:
         return jax.tree.map(_in_float32, self.matching.features(jax.tree.map(_widened, draws)))
 
     def _over_chunks(
-        self, function: Callable[[slice], Any], told: Callable[[Any], None] = lambda part: None
+        self, function: Callable[[slice], Any], on_part: Callable[[Any], None] = lambda part: None
     ) -> list[Any]:
-        """Results chunk by chunk, each of which is told as soon as those before it are."""
+        """Results chunk by chunk. `on_part` is called with each in their order."""
         parts: list[Any] = []
         for part in map_in_threads(function, self._chunks()):
             parts.append(part)
-            told(part)
+            on_part(part)
         return parts
 
     def _chunks(self) -> Iterator[slice]:

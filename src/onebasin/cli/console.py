@@ -47,20 +47,20 @@ def progress() -> Generator[Told]:
     with Progress(*columns, console=console, transient=True) as bars:
         task = bars.add_task("starting", total=1.0, details="")
 
-        def monitor(what: str, fraction: float, details: str) -> None:
+        def on_progress(what: str, fraction: float, details: str) -> None:
             bars.update(task, description=what, completed=fraction, details=details)
 
-        yield monitor
+        yield on_progress
 
 
 def _line_monitor(console: Console) -> Told:
     last_time, last_what = 0.0, ""
 
-    def monitor(what: str, fraction: float, details: str) -> None:
+    def on_progress(what: str, fraction: float, details: str) -> None:
         nonlocal last_time, last_what
         now = time.monotonic()
         if what != last_what or now - last_time > _SECONDS_BETWEEN_LINES:
             last_time, last_what = now, what
             console.print(f"{what} {fraction:.0%} {details}", highlight=False, soft_wrap=True)
 
-    return monitor
+    return on_progress

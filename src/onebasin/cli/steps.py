@@ -21,7 +21,7 @@ from onebasin.cli.console import progress, show_table
 if TYPE_CHECKING:
     from onebasin.run.results import Results, Step
     from onebasin.run.run_directory import RunDirectory
-    from onebasin.run.setup import Monitor, Setup
+    from onebasin.run.setup import ProgressCallback, Setup
 
 
 def run(
@@ -35,9 +35,9 @@ def run(
     from onebasin.run.run import take_steps
 
     directory, setup = _begin(config, out, seed, changes, resume)
-    with progress() as monitor:
-        take_steps(directory, setup, monitor)
-        _write_report(directory, setup, monitor)
+    with progress() as on_progress:
+        take_steps(directory, setup, on_progress)
+        _write_report(directory, setup, on_progress)
     _show(directory)
 
 
@@ -99,8 +99,8 @@ def report(run_directory: RunArgument) -> None:
             f"A report needs every step. Got {run_directory}, where {missing[0]} has not been "
             f"taken. Run `onebasin step {missing[0]} {run_directory}` first."
         )
-    with progress() as monitor:
-        _write_report(directory, setup, monitor)
+    with progress() as on_progress:
+        _write_report(directory, setup, on_progress)
     _show(directory)
 
 
@@ -195,16 +195,18 @@ def _open(path: Path, step: "Step | None", again: bool) -> tuple["RunDirectory",
 def _take(step: "Step", directory: "RunDirectory", setup: "Setup") -> None:
     from onebasin.run.run import take_step
 
-    with progress() as monitor:
-        take_step(directory, step, setup, monitor)
+    with progress() as on_progress:
+        take_step(directory, step, setup, on_progress)
     typer.echo(f"{step}: done in {_results(directory).seconds[step]} s, see {directory.path}")
 
 
-def _write_report(directory: "RunDirectory", setup: "Setup", monitor: "Monitor") -> None:
+def _write_report(
+    directory: "RunDirectory", setup: "Setup", on_progress: "ProgressCallback"
+) -> None:
     from onebasin.report import write_report
 
     begin = time.perf_counter()
-    write_report(directory, setup, monitor)
+    write_report(directory, setup, on_progress)
     seconds = round(time.perf_counter() - begin, 3)
     directory.save_results(_results(directory).model_copy(update={"report_seconds": seconds}))
 

@@ -63,8 +63,8 @@ def _claims(name: str, scale: str, out: Path, again: bool) -> None:
     use_all_cores()
     from onebasin.studies.write import claim_rows, write_study
 
-    with progress() as monitor:
-        claims = write_study(name, scale, out, monitor, again=again)
+    with progress() as on_progress:
+        claims = write_study(name, scale, out, on_progress, again=again)
     show_table(f"Claims at scale {scale}", claim_rows(claims), num_text_columns=2)
     typer.echo(f"Findings: {out}")
 
@@ -89,8 +89,8 @@ def _frontier(
         num_seeds=seeds or usual.num_seeds, num_steps=steps or usual.num_steps
     )
     resolved = frontier_config(config, checked_scale(scale), changes)
-    with progress() as monitor:
-        rows = run_frontier(resolved, protocol, folder, monitor, again=again)
+    with progress() as on_progress:
+        rows = run_frontier(resolved, protocol, folder, on_progress, again=again)
     draw_frontier(rows, folder)
     typer.echo((folder / "frontier.md").read_text("utf-8"))
     typer.echo(f"Table: {folder / 'frontier.csv'}, figures: frontier.png, path.png")

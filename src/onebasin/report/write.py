@@ -15,11 +15,11 @@ from onebasin.report.figures.weights import weights
 from onebasin.report.findings import Findings
 from onebasin.report.page import Drawn, page
 from onebasin.run.run_directory import RunDirectory
-from onebasin.run.setup import Monitor, Setup, silent
+from onebasin.run.setup import ProgressCallback, Setup, silent
 from onebasin.store.files import write_bytes, write_text
 
 
-def write_report(run: RunDirectory, setup: Setup, monitor: Monitor = silent) -> Path:
+def write_report(run: RunDirectory, setup: Setup, on_progress: ProgressCallback = silent) -> Path:
     """Draw every figure to the run directory and write the page; gives the page's path.
 
     Raises: StoreError where a step of the run has not been taken or a Gaussian is missing.
@@ -28,11 +28,11 @@ def write_report(run: RunDirectory, setup: Setup, monitor: Monitor = silent) -> 
     exhibits = list(exhibits_of(findings))
     drawn: list[Drawn] = []
     for number, exhibit in enumerate(exhibits):
-        monitor("drawing figures", number / len(exhibits), exhibit.name)
+        on_progress("drawing figures", number / len(exhibits), exhibit.name)
         drawn.append(Drawn(exhibit, exhibit.png(LIGHT), exhibit.png(DARK)))
         write_bytes(run.figure(exhibit.name), drawn[-1].light)
     write_text(run.report, page(findings, drawn))
-    monitor("drawing figures", 1.0, "report.html")
+    on_progress("drawing figures", 1.0, "report.html")
     return run.report
 
 

@@ -14,7 +14,7 @@ from onebasin.methods.hmc import hmc
 from onebasin.methods.method import Method, StochasticLogDensity
 from onebasin.methods.sample import Progress
 from onebasin.methods.vi import mean_field_vi
-from onebasin.run.setup import Monitor, Setup
+from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.samples import Samples
 
 
@@ -90,10 +90,10 @@ def final_gaussian(method: Method, samples: Samples) -> DiagonalGaussian:
     return method.gaussian(jax.tree.map(lambda leaf: np.asarray(leaf)[0, ...], samples.last_state))
 
 
-def tell(monitor: Monitor, what: str) -> Callable[[Progress], None]:
-    """Tells a monitor how far sampling has come."""
+def sampling_progress(on_progress: ProgressCallback, stage: str) -> Callable[[Progress], None]:
+    """A callback of `sample` that reports how far a stage of the run has come."""
 
-    def listen(progress: Progress) -> None:
+    def on_chunk(progress: Progress) -> None:
         names = {
             "acceptance_rate": "acceptance",
             "diverging": "divergent",
@@ -102,10 +102,10 @@ def tell(monitor: Monitor, what: str) -> Callable[[Progress], None]:
         }
         shown = [f"{names[n]} {v:.3g}" for n, v in progress.stats.items() if n in names]
         rate = f"{progress.steps_per_second:.3g} steps/s"
-        monitor(
-            f"{what} ({progress.phase})",
+        on_progress(
+            f"{stage} ({progress.phase})",
             progress.num_steps / progress.total_steps,
             ", ".join([rate, *shown]),
         )
 
-    return listen
+    return on_chunk

@@ -9,7 +9,7 @@ from onebasin.run.begin import check_run
 from onebasin.run.config import check_config
 from onebasin.run.results import STEPS, Results, Step, StepResults
 from onebasin.run.run_directory import RunDirectory
-from onebasin.run.setup import Monitor, Setup, set_up, silent
+from onebasin.run.setup import ProgressCallback, Setup, set_up, silent
 from onebasin.run.steps.align import align_samples
 from onebasin.run.steps.compare import compare_methods
 from onebasin.run.steps.prune import prune_networks
@@ -17,7 +17,7 @@ from onebasin.run.steps.sample import draw_samples
 from onebasin.run.steps.summarize import summarize_samples
 from onebasin.store.errors import StoreError
 
-TAKE: dict[Step, Callable[[RunDirectory, Setup, Monitor], StepResults]] = {
+TAKE: dict[Step, Callable[[RunDirectory, Setup, ProgressCallback], StepResults]] = {
     "sample": draw_samples,
     "align": align_samples,
     "summarize": summarize_samples,
@@ -29,7 +29,9 @@ TAKE: dict[Step, Callable[[RunDirectory, Setup, Monitor], StepResults]] = {
 _LIBRARIES = ("onebasin", "jax", "jaxlib", "blackjax", "optax", "numpy", "scipy", "lapx")
 
 
-def take_step(run: RunDirectory, step: Step, setup: Setup, monitor: Monitor = silent) -> None:
+def take_step(
+    run: RunDirectory, step: Step, setup: Setup, on_progress: ProgressCallback = silent
+) -> None:
     """Take one step and write down what it found and how long it took.
 
     Its section replaces the old one whole; steps behind it count as not taken from then on.
@@ -49,7 +51,7 @@ def take_step(run: RunDirectory, step: Step, setup: Setup, monitor: Monitor = si
     known = known.model_copy(update={"versions": fresh.versions}).with_step(step, None)
     run.save_results(known)
     begin = time.perf_counter()
-    section = TAKE[step](run, setup, monitor)
+    section = TAKE[step](run, setup, on_progress)
     seconds = round(time.perf_counter() - begin, 3)
     run.save_results(known.with_step(step, section.model_copy(update={"seconds": seconds})))
 
@@ -59,11 +61,11 @@ def open_setup(run: RunDirectory) -> Setup:
     return set_up(check_config(run.config))
 
 
-def take_steps(run: RunDirectory, setup: Setup, monitor: Monitor = silent) -> None:
+def take_steps(run: RunDirectory, setup: Setup, on_progress: ProgressCallback = silent) -> None:
     """Take every step that has not been taken yet."""
     for step in STEPS:
         if not run.is_done(step):
-            take_step(run, step, setup, monitor)
+            take_step(run, step, setup, on_progress)
 
 
 def versions() -> dict[str, str]:

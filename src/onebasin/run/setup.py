@@ -34,12 +34,12 @@ REFERENCES: dict[str, Reference] = {
 }
 """What draws are aligned to, by its name in a config."""
 
-Monitor: TypeAlias = Callable[[str, float, str], None]
-"""Told what is being done, the fraction that is done, and details in words."""
+ProgressCallback: TypeAlias = Callable[[str, float, str], None]
+"""Called with the stage that is running, the fraction of it that is done, and details in words."""
 
 
 def silent(what: str, fraction: float, details: str) -> None:
-    """A monitor that shows nothing."""
+    """A callback that shows nothing."""
 
 
 class Setup(NamedTuple):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from onebasin.run.cache import Key
-from onebasin.run.setup import Monitor
+from onebasin.run.setup import ProgressCallback
 from onebasin.studies.claims import Findings
 from onebasin.studies.compact import measure as compact
 from onebasin.studies.compare import measure as compare
@@ -31,7 +31,7 @@ class Study(NamedTuple):
     """What a study of a scale depends on, and how it is measured."""
 
     key: Callable[[Scale], Key]
-    measure: Callable[[Scale, Monitor], Findings]
+    measure: Callable[[Scale, ProgressCallback], Findings]
 
 
 def studies_in(out: Path, again: Collection[str] = ()) -> dict[str, Study]:

@@ -14,7 +14,7 @@ from onebasin.run.config import RunConfig, load_config
 from onebasin.run.results import CompareResults, Step, SummarizeResults
 from onebasin.run.run import take_step
 from onebasin.run.run_directory import RunDirectory
-from onebasin.run.setup import Monitor, Setup, set_up
+from onebasin.run.setup import ProgressCallback, Setup, set_up
 from onebasin.studies.names import Scale
 
 _STEPS: tuple[Step, ...] = ("sample", "align", "summarize", "compare")
@@ -85,7 +85,7 @@ def runs_key(scale: Scale) -> Key:
 
 
 def finished_runs(
-    scale: Scale, folder: Path, monitor: Monitor, *, again: bool = False
+    scale: Scale, folder: Path, on_progress: ProgressCallback, *, again: bool = False
 ) -> Iterator[FinishedRun]:
     """Every run, its missing steps taken first; what is there already is kept unless `again`.
 
@@ -99,12 +99,12 @@ def finished_runs(
         directory = open_run(path, setup, again=again)
         where = f"{data}, seed {config.seed} ({number + 1} of {len(configs)})"
 
-        def told(what: str, fraction: float, details: str, where: str = where) -> None:
-            monitor(f"{where}: {what}", fraction, details)
+        def on_stage(what: str, fraction: float, details: str, where: str = where) -> None:
+            on_progress(f"{where}: {what}", fraction, details)
 
         for step in _STEPS:
             if not directory.is_done(step):
-                take_step(directory, step, setup, told)
+                take_step(directory, step, setup, on_stage)
         results = directory.load_results()
         assert results is not None
         assert results.summarize is not None

@@ -21,7 +21,7 @@ from onebasin.methods.reductions import Stats
 from onebasin.methods.sample import Progress, sample
 from onebasin.networks.mlp import mlp
 from onebasin.networks.network import Network
-from onebasin.run.setup import Monitor
+from onebasin.run.setup import ProgressCallback
 from onebasin.types import Array, Key, Params
 
 Optimizer = Literal["sgd", "adam"]
@@ -61,7 +61,7 @@ def train(
     task: Task,
     starts: Params,
     learning_rates: Float[np.ndarray, " networks"],
-    monitor: Monitor,
+    on_progress: ProgressCallback,
     *,
     key: Key,
     optimizer: Optimizer = "sgd",
@@ -82,9 +82,9 @@ def train(
     if batch_size > num_images:
         raise ValueError(f"batch_size must be at most {num_images}. Got {batch_size}.")
 
-    def listen(progress: Progress) -> None:
+    def on_chunk(progress: Progress) -> None:
         rate = f"{progress.steps_per_second:.2g} epochs/s, loss {progress.stats['loss']:.3g}"
-        monitor(
+        on_progress(
             f"training {len(learning_rates)} networks",
             progress.num_steps / progress.total_steps,
             rate,
@@ -94,8 +94,8 @@ def train(
     method = _method(task, optimizer, batch_size)
     if every is None:
         last = dataclasses.replace(method, num_warmup=num_epochs - 1)
-        return sample(last, positions, 1, progress=listen, key=key).params["network"]
-    samples = sample(method, positions, num_epochs // every, thin=every, progress=listen, key=key)
+        return sample(last, positions, 1, progress=on_chunk, key=key).params["network"]
+    samples = sample(method, positions, num_epochs // every, thin=every, progress=on_chunk, key=key)
     return samples.params["network"]
 
 

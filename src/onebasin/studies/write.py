@@ -14,7 +14,7 @@ from onebasin.plots.exhibit import png
 from onebasin.plots.numbers import fixed
 from onebasin.plots.theme import Theme
 from onebasin.run.cache import Key, cached, check_key
-from onebasin.run.setup import Monitor, silent
+from onebasin.run.setup import ProgressCallback, silent
 from onebasin.store.errors import StoreError
 from onebasin.store.files import write_bytes, write_text
 from onebasin.studies.all import TABLES, Study, studies_in
@@ -43,7 +43,7 @@ _CLAIMS = "claims.json"
 
 
 def write_study(
-    name: str, scale: str, out: Path, monitor: Monitor = silent, *, again: bool = False
+    name: str, scale: str, out: Path, on_progress: ProgressCallback = silent, *, again: bool = False
 ) -> dict[str, list[Claim]]:
     """Take one study of the paper, or all by the name "paper", and write what they find.
 
@@ -64,8 +64,8 @@ def write_study(
             _check_folder(out / name, key)
     found: dict[str, list[Claim]] = {}
     for number, (name, key) in enumerate(keys.items()):
-        monitor(name, number / len(names), "")
-        take = partial(_take, studies[name], chosen, out / name, _named(monitor, name))
+        on_progress(name, number / len(names), "")
+        take = partial(_take, studies[name], chosen, out / name, _named(on_progress, name))
         save = partial(_save, name, chosen, time.perf_counter())
         found[name] = cached(out / name, key, take, partial(_load, name), save, again=again).claims
         _join(out)
@@ -77,13 +77,13 @@ def _check_folder(folder: Path, key: Key) -> None:
         check_key(folder, key)
 
 
-def _named(monitor: Monitor, name: str) -> Monitor:
-    return lambda what, fraction, details: monitor(f"{name}: {what}", fraction, details)
+def _named(on_progress: ProgressCallback, name: str) -> ProgressCallback:
+    return lambda what, fraction, details: on_progress(f"{name}: {what}", fraction, details)
 
 
-def _take(study: Study, scale: Scale, folder: Path, monitor: Monitor) -> Findings:
+def _take(study: Study, scale: Scale, folder: Path, on_progress: ProgressCallback) -> Findings:
     (folder / _CLAIMS).unlink(missing_ok=True)
-    return study.measure(scale, monitor)
+    return study.measure(scale, on_progress)
 
 
 def _save(name: str, scale: Scale, begin: float, folder: Path, findings: Findings) -> None:

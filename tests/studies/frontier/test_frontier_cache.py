@@ -20,10 +20,10 @@ DRAWN: list[str] = []
 def nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Made-up scores in place of draws."""
     DRAWN.clear()
-    monkeypatch.setattr(module, "draw_hmc", lambda run, setup, monitor: DRAWN.append("draws"))
+    monkeypatch.setattr(module, "draw_hmc", lambda run, setup, on_progress: DRAWN.append("draws"))
     monkeypatch.setattr(module, "load_samples", lambda path, like: None)
 
-    def evaluate(setup, samples, builders, protocol, monitor):
+    def evaluate(setup, samples, builders, protocol, on_progress):
         DRAWN.append(f"seed {setup.config.seed}, {protocol.num_steps} steps")
         return made_up_seed(1 + setup.config.seed + protocol.num_steps / 100)
 

@@ -36,7 +36,7 @@ WAYS = {
 
 
 class Told(list):
-    """A monitor that keeps what it is told."""
+    """A callback that keeps what it is called with."""
 
     def __call__(self, what: str, fraction: float, details: str) -> None:
         assert 0 <= fraction <= 1

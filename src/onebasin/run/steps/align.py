@@ -16,27 +16,27 @@ from onebasin.run.results import (
     Transpositions,
 )
 from onebasin.run.run_directory import RunDirectory
-from onebasin.run.setup import Monitor, Setup
+from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
 from onebasin.symmetry.random_permutation import random_num_transpositions
 from onebasin.types import Params
 
 
-def align_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> AlignResults:
+def align_samples(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> AlignResults:
     """Align HMC to its reference, ensemble and VI to HMC's."""
     like = setup.template
     samples = load_samples(run.samples("hmc"), like)
     ensemble = load_samples(run.samples("ensemble"), like)
     mean = load_gaussian(run.compact("vi-unaligned"), like)[0].mean
-    found = _align(setup, samples, setup.reference, monitor)
+    found = _align(setup, samples, setup.reference, on_progress)
     found.save(run.alignment("hmc"))
     changes = [_function_change(setup, found, samples)]
     for name, others in {"ensemble": ensemble, "vi": one_draw(mean)}.items():
-        brought = _align(setup, others, to(found.reference), monitor)
+        brought = _align(setup, others, to(found.reference), on_progress)
         brought.save(run.alignment(name))
         changes.append(_function_change(setup, brought, others))
-    monitor("counting transpositions", 0.5, "")
+    on_progress("counting transpositions", 0.5, "")
     baseline_mean, baseline_std = random_num_transpositions(setup.posterior.symmetry)
     symmetry, matching = setup.posterior.symmetry, setup.matching
     by_lag = transpositions_by_lag(samples, symmetry, matching)
@@ -62,12 +62,14 @@ def one_draw(params: Params) -> Samples:
     return Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None, None], params))
 
 
-def _align(setup: Setup, samples: Samples, reference: Reference, monitor: Monitor) -> Alignment:
-    def listen(now: Round) -> None:
+def _align(
+    setup: Setup, samples: Samples, reference: Reference, on_progress: ProgressCallback
+) -> Alignment:
+    def on_round(now: Round) -> None:
         details = f"round {now.number}: {now.num_moved} of {now.num_draws} draws moved"
-        monitor("aligning", now.num_matched / now.num_draws, details)
+        on_progress("aligning", now.num_matched / now.num_draws, details)
 
-    return setup.align(samples, reference, listen)
+    return setup.align(samples, reference, on_round)
 
 
 def _function_change(setup: Setup, alignment: Alignment, samples: Samples) -> float:

@@ -17,26 +17,28 @@ from onebasin.run import representations as known
 from onebasin.run.judge import Judge
 from onebasin.run.results import CompareResults, Comparison, Distances, Evaluated
 from onebasin.run.run_directory import RunDirectory
-from onebasin.run.setup import Monitor, Setup
+from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.run.steps.connectivity import connectivity
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
 
 
-def compare_methods(run: RunDirectory, setup: Setup, monitor: Monitor) -> CompareResults:
+def compare_methods(
+    run: RunDirectory, setup: Setup, on_progress: ProgressCallback
+) -> CompareResults:
     """Evaluate every representation, and compare Gaussians weight by weight."""
-    monitor("predicting", 0.0, "HMC")
+    on_progress("predicting", 0.0, "HMC")
     samples = load_samples(run.samples("hmc"), setup.template)
     hmc = setup.predict(samples.flatten())
     judge = Judge(setup, hmc)
     evaluated = (
         *_of_draws(judge, samples),
-        *_of_gaussians(run, judge, monitor),
+        *_of_gaussians(run, judge, on_progress),
         *_of_networks(run, judge),
     )
-    monitor("comparing weights", 1.0, "")
+    on_progress("comparing weights", 1.0, "")
     comparisons = tuple(_comparisons(run, setup))
-    monitor("between members", 1.0, "")
+    on_progress("between members", 1.0, "")
     return CompareResults(
         representations=evaluated,
         comparisons=comparisons,
@@ -58,7 +60,9 @@ def _of_draws(judge: Judge, samples: Samples) -> Iterator[Evaluated]:
             yield Evaluated(representation=known.kept_draws(count), scores=scores)
 
 
-def _of_gaussians(run: RunDirectory, judge: Judge, monitor: Monitor) -> Iterator[Evaluated]:
+def _of_gaussians(
+    run: RunDirectory, judge: Judge, on_progress: ProgressCallback
+) -> Iterator[Evaluated]:
     low_ranks = [
         known.low_rank(rank, is_tempered=is_tempered)
         for rank in judge.setup.config.compact.ranks
@@ -68,7 +72,7 @@ def _of_gaussians(run: RunDirectory, judge: Judge, monitor: Monitor) -> Iterator
         known.DIRECT, known.COMPACT, known.REFINED, *low_ranks, known.COMPACT_ENSEMBLE, known.VI,
     ]  # fmt: skip
     for number, representation in enumerate(gaussians, 1):
-        monitor("predicting", number / (len(gaussians) + 1), representation.label)
+        on_progress("predicting", number / (len(gaussians) + 1), representation.label)
         gaussian = _load(run, judge.setup, representation.key)
         scores = judge.gaussian(representation.key, gaussian)
         yield Evaluated(representation=representation, scores=scores)

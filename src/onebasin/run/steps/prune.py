@@ -10,14 +10,14 @@ from onebasin.pruning.prune import pruned_copies, pruning_scores
 from onebasin.run.judge import scores_of
 from onebasin.run.results import PrunedNetwork, PruneResults, PruningCurve, PruningPoint
 from onebasin.run.run_directory import RunDirectory
-from onebasin.run.setup import Monitor, Setup
+from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.run.steps.summarize import load_alignment
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
 from onebasin.types import Params
 
 
-def prune_networks(run: RunDirectory, setup: Setup, monitor: Monitor) -> PruneResults:
+def prune_networks(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> PruneResults:
     """Pruning curves: the score and its 95 % interval by the share of weights kept.
 
     Curves of members are means over them with Student's interval; those of the HMC mean have
@@ -29,11 +29,11 @@ def prune_networks(run: RunDirectory, setup: Setup, monitor: Monitor) -> PruneRe
     aligned = load_alignment(run, setup, "ensemble").apply(members)
     curves: list[PruningCurve] = []
     for order, scores in _scores(setup, compact.mean, compact, 0).items():
-        monitor("pruning", 0.2, f"HMC mean by {order}")
+        on_progress("pruning", 0.2, f"HMC mean by {order}")
         points, errors = _curve(setup, compact.mean, scores)
         bounds = _as_score(setup, *bootstrap_interval(errors))
         curves.append(_pruning_curve("hmc-mean", order, points, *bounds))
-    for order, points in _member_curves(setup, compact, members, aligned, monitor).items():
+    for order, points in _member_curves(setup, compact, members, aligned, on_progress).items():
         bounds = t_interval(points[:, :, 1])
         curves.append(_pruning_curve("member", order, points.mean(axis=0), *bounds))
     return PruneResults(curves=tuple(curves))
@@ -57,12 +57,12 @@ def _member_curves(
     compact: DiagonalGaussian,
     members: Samples,
     aligned: Samples,
-    monitor: Monitor,
+    on_progress: ProgressCallback,
 ) -> dict[str, np.ndarray]:
     """Curves of every member: in HMC's basin, and left where it is (the misaligned control)."""
     found: dict[str, list[np.ndarray]] = {}
     for member in range(members.num_chains):
-        monitor("pruning", 0.2 + 0.8 * member / members.num_chains, f"member {member + 1}")
+        on_progress("pruning", 0.2 + 0.8 * member / members.num_chains, f"member {member + 1}")
         here, there = aligned.draw(member, 0), members.draw(member, 0)
         for name, scores in _scores(setup, here, compact, member).items():
             found.setdefault(name, []).append(_curve(setup, here, scores)[0])

@@ -6,23 +6,23 @@ import numpy as np
 from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.methods.method import Method, inits
 from onebasin.methods.sample import sample
-from onebasin.run.methods import ensemble_of, final_gaussian, hmc_of, tell, vi_of
+from onebasin.run.methods import ensemble_of, final_gaussian, hmc_of, sampling_progress, vi_of
 from onebasin.run.results import DataSizes, SampleResults
 from onebasin.run.run_directory import RunDirectory
-from onebasin.run.setup import Monitor, Setup
+from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.run.statistics import fitted_with_statistics, with_statistics
 from onebasin.samples import Samples
 from onebasin.store.draws import SampleWriter, is_whole, save_samples
 from onebasin.types import Params
 
 
-def draw_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> SampleResults:
+def draw_samples(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> SampleResults:
     """Draw by every method; what is whole already is kept."""
-    draw_hmc(run, setup, monitor)
+    draw_hmc(run, setup, on_progress)
     if not is_whole(run.samples("ensemble")):
-        save_samples(run.samples("ensemble"), _ensemble(setup, "ensemble", monitor))
+        save_samples(run.samples("ensemble"), _ensemble(setup, "ensemble", on_progress))
     if not run.compact("vi-unaligned").exists():
-        _fit_vi(setup, monitor).save(run.compact("vi-unaligned"), seed=setup.config.seed)
+        _fit_vi(setup, on_progress).save(run.compact("vi-unaligned"), seed=setup.config.seed)
     data = setup.dataset
     return SampleResults(
         data=DataSizes(
@@ -35,19 +35,19 @@ def draw_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> SampleRes
     )
 
 
-def draw_hmc(run: RunDirectory, setup: Setup, monitor: Monitor) -> None:
+def draw_hmc(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> None:
     """Draw by HMC alone; nothing is done where its samples are whole."""
     if is_whole(run.samples("hmc")):
         return
     chosen = setup.config.hmc
-    positions = _starts(setup, monitor)
+    positions = _starts(setup, on_progress)
     writer = SampleWriter(run.samples("hmc"))
     drawn = sample(
         hmc_of(setup),
         positions,
         chosen.num_draws,
         thin=chosen.thin,
-        progress=tell(monitor, f"HMC, {chosen.num_chains} chains"),
+        progress=sampling_progress(on_progress, f"HMC, {chosen.num_chains} chains"),
         on_chunk=lambda drawn: writer.append(with_statistics(setup.posterior, drawn)),
         key=setup.key("hmc"),
     )
@@ -70,33 +70,40 @@ def _check_moved(drawn: Samples) -> None:
         )
 
 
-def _starts(setup: Setup, monitor: Monitor) -> Params:
+def _starts(setup: Setup, on_progress: ProgressCallback) -> Params:
     chosen, key = setup.config.hmc, setup.key("hmc-starts")
     if chosen.start == "map":
-        members = _ensemble(setup, "hmc-starts", monitor, chosen.num_chains)
+        members = _ensemble(setup, "hmc-starts", on_progress, chosen.num_chains)
         return jax.tree.map(lambda leaf: leaf[:, 0], members.params)
     begin = setup.posterior.init if chosen.start == "init" else setup.posterior.init_from_prior
     return inits(begin, chosen.num_chains, key=key)
 
 
 def _ensemble(
-    setup: Setup, purpose: str, monitor: Monitor, num_members: int | None = None
+    setup: Setup, purpose: str, on_progress: ProgressCallback, num_members: int | None = None
 ) -> Samples:
     num_members = setup.config.ensemble.num_members if num_members is None else num_members
     what = f"MAP networks, {num_members}"
-    drawn = _run(setup, ensemble_of(setup), purpose, num_members, monitor, what)
+    drawn = _run(setup, ensemble_of(setup), purpose, num_members, on_progress, what)
     return with_statistics(setup.posterior, drawn)
 
 
-def _fit_vi(setup: Setup, monitor: Monitor) -> DiagonalGaussian:
+def _fit_vi(setup: Setup, on_progress: ProgressCallback) -> DiagonalGaussian:
     method = vi_of(setup)
-    drawn = _run(setup, method, "vi", 1, monitor, "variational inference")
+    drawn = _run(setup, method, "vi", 1, on_progress, "variational inference")
     key, count = setup.key("vi-statistics"), setup.config.evaluation.num_gaussian_draws
     return fitted_with_statistics(setup.posterior, final_gaussian(method, drawn), count, key=key)
 
 
 def _run(
-    setup: Setup, method: Method, purpose: str, num_chains: int, monitor: Monitor, what: str
+    setup: Setup,
+    method: Method,
+    purpose: str,
+    num_chains: int,
+    on_progress: ProgressCallback,
+    what: str,
 ) -> Samples:
     positions = inits(setup.posterior.init, num_chains, key=setup.key(f"{purpose}-starts"))
-    return sample(method, positions, 1, progress=tell(monitor, what), key=setup.key(purpose))
+    return sample(
+        method, positions, 1, progress=sampling_progress(on_progress, what), key=setup.key(purpose)
+    )

@@ -12,12 +12,12 @@ from onebasin.alignment.null import null_draws, rms
 from onebasin.diagnostics import convergence, sampler_health, weight_convergence
 from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian, load_gaussian, summarize
 from onebasin.prediction.tempering import fit_temperature, temper
-from onebasin.run.methods import tell
+from onebasin.run.methods import sampling_progress
 from onebasin.run.refinement import Refinement, fit_inputs, refined
 from onebasin.run.representations import low_rank
 from onebasin.run.results import LowRank, SummarizeResults
 from onebasin.run.run_directory import RunDirectory
-from onebasin.run.setup import Monitor, Setup
+from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.run.trust import ArrayFloor, Convergence, Diagnostics, NullFloor, SamplerHealth
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
@@ -26,7 +26,9 @@ from onebasin.types import Params
 _MOST_TEMPERING_DRAWS = 100
 
 
-def summarize_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> SummarizeResults:
+def summarize_samples(
+    run: RunDirectory, setup: Setup, on_progress: ProgressCallback
+) -> SummarizeResults:
     """Write every Gaussian; gives their floor, what ranks leave over, and convergence."""
     like = setup.template
     samples = load_samples(run.samples("hmc"), like)
@@ -34,13 +36,13 @@ def summarize_samples(run: RunDirectory, setup: Setup, monitor: Monitor) -> Summ
     direct, compact = summarize(samples), summarize(aligned)
     direct.save(run.compact("direct"))
     compact.save(run.compact("compact"))
-    _refine(run, setup, samples, compact, monitor)
-    low_ranks = _summarize_low_ranks(run, setup, samples, aligned, monitor)
+    _refine(run, setup, samples, compact, on_progress)
+    low_ranks = _summarize_low_ranks(run, setup, samples, aligned, on_progress)
     _summarize_others(run, setup)
-    monitor("null floor", 0.3, "aligning draws that share nothing")
+    on_progress("null floor", 0.3, "aligning draws that share nothing")
     null = _null(setup, samples)
     null.save(run.compact("null"))
-    monitor("diagnostics", 0.7, "R-hat and effective sample sizes")
+    on_progress("diagnostics", 0.7, "R-hat and effective sample sizes")
     return SummarizeResults(
         null_floor=_floor(
             *map(without_statistics, (compact.std, null.std, direct.std, std_ess(aligned)))
@@ -65,25 +67,29 @@ def _refine(
     setup: Setup,
     samples: Samples,
     compact: DiagonalGaussian,
-    monitor: Monitor,
+    on_progress: ProgressCallback,
 ) -> None:
     """Write the compact Gaussian as it is once refined."""
     chosen = setup.config.refinement
     refinement = Refinement(chosen.elbo, chosen.predictive, chosen.pull, chosen.num_particles)
-    fit, told = fit_inputs(setup, samples), tell(monitor, "refining")
-    found = refined(setup, compact, fit, refinement, chosen.num_steps, told)
+    fit, on_chunk = fit_inputs(setup, samples), sampling_progress(on_progress, "refining")
+    found = refined(setup, compact, fit, refinement, chosen.num_steps, on_chunk)
     found.save(run.compact("refined"), **chosen.model_dump())
 
 
 def _summarize_low_ranks(
-    run: RunDirectory, setup: Setup, samples: Samples, aligned: Samples, monitor: Monitor
+    run: RunDirectory,
+    setup: Setup,
+    samples: Samples,
+    aligned: Samples,
+    on_progress: ProgressCallback,
 ) -> tuple[LowRank, ...]:
     """Write low-rank Gaussians, whole and with their residual std tempered on validation inputs."""
     reference = setup.predict(samples.flatten(), "validation")
     num_draws = min(_MOST_TEMPERING_DRAWS, setup.config.evaluation.num_gaussian_draws)
     found: list[LowRank] = []
     for rank in setup.config.compact.ranks:
-        monitor("low rank", 0.1, f"rank {rank}: tempering the residual")
+        on_progress("low rank", 0.1, f"rank {rank}: tempering the residual")
         whole = summarize(aligned, rank)
         assert isinstance(whole, LowRankGaussian)
         whole.save(run.compact(low_rank(rank, is_tempered=False).key))

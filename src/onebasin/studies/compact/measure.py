@@ -14,7 +14,7 @@ from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
 from onebasin.prediction.predictive import Predictive
 from onebasin.run.judge import Judge, mean_scores
 from onebasin.run.results import Scores
-from onebasin.run.setup import Monitor
+from onebasin.run.setup import ProgressCallback
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
 from onebasin.studies.claims import Claim, Direction, Findings, claim_over_seeds
@@ -42,13 +42,15 @@ TABLES: dict[str, Columns] = {
 """How well each representation predicts, and how the chains fared."""
 
 
-def compact(folder: Path, scale: Scale, monitor: Monitor, *, again: bool = False) -> Findings:
+def compact(
+    folder: Path, scale: Scale, on_progress: ProgressCallback, *, again: bool = False
+) -> Findings:
     """Every representation against HMC's predictive, and the controls; runs lie in `folder`."""
     rows: list[Row] = []
     chains: list[Row] = []
-    for run in finished_runs(scale, folder, monitor, again=again):
+    for run in finished_runs(scale, folder, on_progress, again=again):
         chains.append(_health(run))
-        monitor(f"{run.data}, seed {run.seed}: controls", 0.5, "references and single chains")
+        on_progress(f"{run.data}, seed {run.seed}: controls", 0.5, "references and single chains")
         rows += [
             _row(run, one.representation.key, one.representation.values_per_weight, one.scores)
             for one in run.compare.representations

@@ -21,7 +21,7 @@ from onebasin.gaussians.compare import (
 )
 from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
 from onebasin.run.representations import COMPARED, METHODS
-from onebasin.run.setup import Monitor, Setup
+from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.run.steps.summarize import load_alignment
 from onebasin.studies.claims import Claim, Findings, claim_over_seeds
 from onebasin.studies.names import Scale
@@ -39,9 +39,11 @@ TABLES: dict[str, Columns] = {
 """How alike two methods are, weight by weight."""
 
 
-def compare(folder: Path, scale: Scale, monitor: Monitor, *, again: bool = False) -> Findings:
+def compare(
+    folder: Path, scale: Scale, on_progress: ProgressCallback, *, again: bool = False
+) -> Findings:
     """Rank correlations between HMC, ensemble and VI; the runs are those of `compact`."""
-    runs = finished_runs(scale, folder, monitor, again=again)
+    runs = finished_runs(scale, folder, on_progress, again=again)
     rows = [row for run in runs for row in _correlations(run)]
     tables = tables_of({"correlations": rows}, TABLES)
     return Findings(tables, claims_of(tables["correlations"]))

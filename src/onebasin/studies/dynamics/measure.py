@@ -12,7 +12,7 @@ from onebasin.data.fingerprint import fingerprint
 from onebasin.gaussians.compare import rank_correlation
 from onebasin.prediction.connectivity import barrier, line, midpoint_barrier, weight_distance
 from onebasin.run.cache import Key
-from onebasin.run.setup import Monitor
+from onebasin.run.setup import ProgressCallback
 from onebasin.studies.claims import Claim, Findings, claim_over_seeds
 from onebasin.studies.names import Scale
 from onebasin.studies.tables import Columns, Row, Rows, tables_of, where
@@ -66,17 +66,17 @@ def dynamics_key(scale: Scale) -> Key:
     return Key(arguments=arguments, data={data.name: fingerprint(data)})
 
 
-def dynamics(scale: Scale, monitor: Monitor) -> Findings:
+def dynamics(scale: Scale, on_progress: ProgressCallback) -> Findings:
     """Loss, error, distance and NoT on the line between two networks, at every kept epoch."""
     chosen = PROTOCOLS[scale]
     task = load_task(chosen.data, (chosen.hidden,), num_train=chosen.num_train)
-    starts, trained = _train(task, chosen, monitor)
+    starts, trained = _train(task, chosen, on_progress)
     judge = Judge(task, chosen.num_inputs, chosen.num_examples)
     rows: Rows = {"points": [], "pairs": []}
     epochs = range(0, chosen.num_epochs + 1, chosen.every)
     for seed in range(chosen.num_seeds):
         for kept, epoch in enumerate(epochs):
-            monitor("walking lines", kept / len(epochs), f"seed {seed}, epoch {epoch}")
+            on_progress("walking lines", kept / len(epochs), f"seed {seed}, epoch {epoch}")
             a, b = (
                 jax.tree.map(lambda leaf, n=n, k=kept - 1: leaf[n, k], trained)
                 if kept
@@ -91,7 +91,7 @@ def dynamics(scale: Scale, monitor: Monitor) -> Findings:
     return Findings(tables, claims_of(tables["pairs"]))
 
 
-def _train(task: Task, chosen: _Protocol, monitor: Monitor) -> tuple[Params, Params]:
+def _train(task: Task, chosen: _Protocol, on_progress: ProgressCallback) -> tuple[Params, Params]:
     """Two independent starts a seed, and the networks after every kept epoch."""
     keys = jax.random.split(jax.random.key(3), 2 * chosen.num_seeds)
     starts = _trees.stack([task.network.init(key) for key in keys])
@@ -99,7 +99,7 @@ def _train(task: Task, chosen: _Protocol, monitor: Monitor) -> tuple[Params, Par
         task,
         starts,
         np.full(len(keys), chosen.learning_rate),
-        monitor,
+        on_progress,
         num_epochs=chosen.num_epochs,
         every=chosen.every,
         key=jax.random.key(4),

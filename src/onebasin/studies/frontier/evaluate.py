@@ -19,7 +19,7 @@ from onebasin.gaussians.unit_blocks import UnitBlocks
 from onebasin.prediction.kept_draws import evenly_spaced
 from onebasin.run.judge import Judge
 from onebasin.run.results import Scores
-from onebasin.run.setup import Monitor, Setup
+from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.samples import Samples
 from onebasin.studies.frontier.basin import Basin, make_basin
 from onebasin.studies.frontier.matchings import LIKELIHOOD, relabelled, significance
@@ -38,30 +38,30 @@ def evaluate_seed(
     samples: Samples,
     builders: Mapping[str, Builder],
     protocol: Protocol,
-    monitor: Monitor,
+    on_progress: ProgressCallback,
 ) -> dict[str, Numbers]:
     """The scores of the given representations, the path of refinement, and significance."""
-    monitor("aligning", 0.0, "by weights, then by likelihood")
+    on_progress("aligning", 0.0, "by weights, then by likelihood")
     basin = make_basin(setup, samples, protocol.num_sweeps)
     judge = Judge(setup, setup.predict(samples.flatten()))
     table = _marks(judge, samples)
     for number, (name, build) in enumerate(builders.items()):
-        monitor("from samples", number / len(builders), name)
+        on_progress("from samples", number / len(builders), name)
         table[name] = _score(judge, name, build(basin))
     chosen = refinements()
     for number, (name, refinement) in enumerate(chosen.items()):
-        monitor("refining", number / (len(chosen) + 1), name)
+        on_progress("refining", number / (len(chosen) + 1), name)
         gaussian = refined_compact(basin, refinement, protocol.num_steps)
         table[name] = _score(judge, name, gaussian) | _distance(basin, gaussian)
-    monitor("refining", len(chosen) / (len(chosen) + 1), "refined-chains")
+    on_progress("refining", len(chosen) / (len(chosen) + 1), "refined-chains")
     table["refined-chains"] = _score(
         judge, "refined-chains", refined_chains(basin, protocol.num_steps)
     )
-    monitor("held-out chain", 0.0, "log density of its aligned draws")
+    on_progress("held-out chain", 0.0, "log density of its aligned draws")
     for name, scores in held_out(setup, samples).items():
         table[name] |= scores
     for number, (name, way) in enumerate(basin.ways.items()):
-        monitor("null floor", number / len(basin.ways), name)
+        on_progress("null floor", number / len(basin.ways), name)
         table[name] |= significance(setup, way, basin.in_basin[name])
     return table
 

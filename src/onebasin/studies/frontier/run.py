@@ -11,7 +11,7 @@ from onebasin.run.begin import open_run
 from onebasin.run.cache import cached, key_of
 from onebasin.run.config import RunConfig
 from onebasin.run.run_directory import RunDirectory
-from onebasin.run.setup import Monitor, Setup, set_up
+from onebasin.run.setup import ProgressCallback, Setup, set_up
 from onebasin.run.steps.sample import draw_hmc
 from onebasin.store.draws import load_samples
 from onebasin.store.errors import StoreError
@@ -30,7 +30,7 @@ def run_frontier(
     config: RunConfig,
     protocol: Protocol,
     folder: Path,
-    monitor: Monitor,
+    on_progress: ProgressCallback,
     *,
     again: bool = False,
 ) -> pd.DataFrame:
@@ -46,17 +46,19 @@ def run_frontier(
     for seed in range(protocol.num_seeds):
         at = config.model_copy(update={"seed": seed})
 
-        def told(what: str, fraction: float, details: str, seed: int = seed) -> None:
-            monitor(f"seed {seed}: {what}", fraction, details)
+        def on_stage(what: str, fraction: float, details: str, seed: int = seed) -> None:
+            on_progress(f"seed {seed}: {what}", fraction, details)
 
-        found.append(_seed(set_up(at), folder / f"seed-{seed}", protocol, told, again))
+        found.append(_seed(set_up(at), folder / f"seed-{seed}", protocol, on_stage, again))
     table = table_over_seeds(found)
     write_table(folder / "frontier.csv", table)
     write_text(folder / "frontier.md", markdown(table))
     return table
 
 
-def _seed(setup: Setup, path: Path, protocol: Protocol, monitor: Monitor, again: bool) -> Found:
+def _seed(
+    setup: Setup, path: Path, protocol: Protocol, on_progress: ProgressCallback, again: bool
+) -> Found:
     run = open_run(path, setup, again=again)
     return cached(
         path / _FOLDER,
@@ -66,18 +68,20 @@ def _seed(setup: Setup, path: Path, protocol: Protocol, monitor: Monitor, again:
             num_steps=protocol.num_steps,
             num_sweeps=protocol.num_sweeps,
         ),
-        partial(_evaluate, run, setup, protocol, monitor),
+        partial(_evaluate, run, setup, protocol, on_progress),
         _load,
         _save,
         again=again,
     )
 
 
-def _evaluate(run: RunDirectory, setup: Setup, protocol: Protocol, monitor: Monitor) -> Found:
+def _evaluate(
+    run: RunDirectory, setup: Setup, protocol: Protocol, on_progress: ProgressCallback
+) -> Found:
     builders = from_samples(setup)  # before the draws, which what does not apply must not cost
-    draw_hmc(run, setup, monitor)
+    draw_hmc(run, setup, on_progress)
     samples = load_samples(run.samples("hmc"), setup.template)
-    return evaluate_seed(setup, samples, builders, protocol, monitor)
+    return evaluate_seed(setup, samples, builders, protocol, on_progress)
 
 
 def _load(folder: Path) -> Found:

@@ -18,7 +18,7 @@ from onebasin.prediction.predictive import Predictive
 from onebasin.pruning.prune import pruned_copies
 from onebasin.pruning.variance_shares import average_over_units, variance_shares
 from onebasin.run.cache import Key, cached, key_of
-from onebasin.run.setup import Monitor, set_up
+from onebasin.run.setup import ProgressCallback, set_up
 from onebasin.store.errors import StoreError
 from onebasin.store.files import write_text
 from onebasin.studies.claims import Findings
@@ -96,7 +96,9 @@ def pruning_key(scale: Scale) -> Key:
     )
 
 
-def pruning(folder: Path, scale: Scale, monitor: Monitor, *, again: bool = False) -> Findings:
+def pruning(
+    folder: Path, scale: Scale, on_progress: ProgressCallback, *, again: bool = False
+) -> Findings:
     """Every score on every network, and what follows from the differences between them.
 
     A cell that `folder` holds already is not measured again unless `again`.
@@ -107,7 +109,7 @@ def pruning(folder: Path, scale: Scale, monitor: Monitor, *, again: bool = False
     curves: list[Row] = []
     about: list[Row] = []
     for number, cell in enumerate(chosen):
-        monitor("pruning", number / len(chosen), _name(cell))
+        on_progress("pruning", number / len(chosen), _name(cell))
         some, one = _kept_or_measured(folder, cell, again)
         curves += some
         about.append(one)

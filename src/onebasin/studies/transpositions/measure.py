@@ -20,7 +20,7 @@ from onebasin.prediction.connectivity import (
     weight_distance,
 )
 from onebasin.run.cache import Key
-from onebasin.run.setup import Monitor
+from onebasin.run.setup import ProgressCallback
 from onebasin.studies.claims import Findings
 from onebasin.studies.names import Scale
 from onebasin.studies.tables import Columns, Row, Rows, tables_of
@@ -97,7 +97,7 @@ def transpositions_key(scale: Scale) -> Key:
     return Key(arguments={"scale": scale, **protocols}, data=data)
 
 
-def transpositions(scale: Scale, monitor: Monitor) -> Findings:
+def transpositions(scale: Scale, on_progress: ProgressCallback) -> Findings:
     """Twins of every planted NoT before and after training, and the map of where NoT breaks."""
     chosen = PROTOCOLS[scale]
     task = load_task(chosen.data, (chosen.hidden,), num_train=chosen.num_train)
@@ -108,7 +108,7 @@ def transpositions(scale: Scale, monitor: Monitor) -> Findings:
         task,
         starts,
         np.full(num_networks, chosen.learning_rate),
-        monitor,
+        on_progress,
         num_epochs=chosen.num_epochs,
         every=None,
         key=jax.random.key(1),
@@ -120,10 +120,10 @@ def transpositions(scale: Scale, monitor: Monitor) -> Findings:
         after = jax.tree.map(
             lambda leaf, first=first: leaf[first : first + 1 + len(chosen.planted), 0], trained
         )
-        monitor("judging twins", seed / chosen.num_seeds, f"seed {seed}")
+        on_progress("judging twins", seed / chosen.num_seeds, f"seed {seed}")
         _judge_family(judge, {"seed": seed}, before, after, planted, rows)
         rows["replanted"] += _replanted(judge, chosen.num_replanted, seed, after, planted)
-    rows["stability"] = stability_map(scale, monitor)
+    rows["stability"] = stability_map(scale, on_progress)
     tables = tables_of(rows, TABLES)
     return Findings(tables, [*claims_of(tables), *stability_claims(tables["stability"])])
 

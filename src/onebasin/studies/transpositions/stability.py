@@ -13,7 +13,7 @@ import pandas as pd
 
 from onebasin import _trees
 from onebasin.prediction.connectivity import losses_and_errors, midpoint_barrier
-from onebasin.run.setup import Monitor
+from onebasin.run.setup import ProgressCallback
 from onebasin.studies.claims import Claim, claim_over_seeds
 from onebasin.studies.names import Scale
 from onebasin.studies.tables import Columns, Row, where
@@ -66,7 +66,7 @@ COLUMNS: Columns = {
 _PAPER: dict[str, object] = {"optimizer": "sgd", "depth": 1, "learning_rate": 1e-3}
 
 
-def stability_map(scale: Scale, monitor: Monitor) -> list[Row]:
+def stability_map(scale: Scale, on_progress: ProgressCallback) -> list[Row]:
     """One row for each pair, learning rate, epoch, optimizer and depth."""
     chosen = PROTOCOLS[scale]
     rows: list[Row] = []
@@ -75,25 +75,25 @@ def stability_map(scale: Scale, monitor: Monitor) -> list[Row]:
         judge = Judge(task, chosen.num_inputs, chosen.num_examples)
         for optimizer in chosen.learning_rates:
             where: Row = {"optimizer": optimizer, "depth": depth}
-            rows += _pairs(judge, chosen, optimizer, where, monitor)
+            rows += _pairs(judge, chosen, optimizer, where, on_progress)
     return rows
 
 
 def _pairs(
-    judge: Judge, chosen: _Protocol, optimizer: Optimizer, where: Row, monitor: Monitor
+    judge: Judge, chosen: _Protocol, optimizer: Optimizer, where: Row, on_progress: ProgressCallback
 ) -> Iterator[Row]:
     rates = chosen.learning_rates[optimizer]
     pairs = [_pair(judge.task, seed) for seed in range(chosen.num_seeds)]
     starts = _trees.stack([network for both, _ in pairs for network in both] * len(rates))
 
-    def told(what: str, fraction: float, details: str) -> None:
-        monitor(f"stability: {what}, {optimizer}, depth {where['depth']}", fraction, details)
+    def on_stage(what: str, fraction: float, details: str) -> None:
+        on_progress(f"stability: {what}, {optimizer}, depth {where['depth']}", fraction, details)
 
     trained = train(
         judge.task,
         starts,
         np.repeat(rates, 2 * chosen.num_seeds),
-        told,
+        on_stage,
         optimizer=optimizer,
         num_epochs=max(chosen.epochs),
         key=jax.random.key(2),
