@@ -119,12 +119,13 @@ def _refined(
 
 def _objective(setup: Setup, fit: FitInputs, refinement: Refinement) -> DrawsObjective:
     density = mean_logdensity(minibatches(setup, 2 * _BATCH_SIZE))
+    elbo, predictive = jnp.float32(refinement.elbo), jnp.float32(refinement.predictive)
     if not refinement.predictive:
-        return density
+        return Partial(_weighted, density, elbo)
     match = _predictive_match(setup, fit)
     if not refinement.elbo:
-        return match
-    return Partial(_sum, density, match, jnp.float32(refinement.predictive))
+        return Partial(_weighted, match, predictive)
+    return Partial(_sum, density, elbo, match, predictive)
 
 
 def _predictive_match(setup: Setup, fit: FitInputs) -> DrawsObjective:
@@ -136,8 +137,17 @@ def _match_all(match: DrawsObjective, draws: Params, key: Key) -> Array:
     return match(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), draws), key)
 
 
+def _weighted(objective: DrawsObjective, weight: Array, draws: Params, key: Key) -> Array:
+    return weight * objective(draws, key)
+
+
 def _sum(
-    density: DrawsObjective, match: DrawsObjective, weight: Array, draws: Params, key: Key
+    density: DrawsObjective,
+    elbo: Array,
+    match: DrawsObjective,
+    predictive: Array,
+    draws: Params,
+    key: Key,
 ) -> Array:
     key_density, key_match = jax.random.split(key)
-    return density(draws, key_density) + weight * match(draws, key_match)
+    return elbo * density(draws, key_density) + predictive * match(draws, key_match)

@@ -123,8 +123,8 @@ def _epoch(
     batch_size: int,
     inputs: Array,
     targets: Array,
-    key: Key,
     state: _Trained,
+    key: Key,
 ) -> tuple[_Trained, Stats]:
     num_batches = len(targets) // batch_size
     order = jax.random.permutation(key, len(targets))[: num_batches * batch_size]
