@@ -159,7 +159,7 @@ def _null_floor(findings: Findings) -> str:
 
 def _kept_draws(findings: Findings) -> str:
     pairs = rivals(findings.compare)
-    compact = [pair for pair in pairs if pair.ours.representation == known.COMPACT]
+    compact = [pair for pair in pairs if pair.ours.representation.key == known.COMPACT.key]
     if not compact:
         return "No kept draws of equal storage were evaluated."
     words = [_against(findings, compact[0])]

@@ -33,7 +33,7 @@ class RunConfig(Section):
     """Everything that a run depends on; with the library's versions it fixes every number."""
 
     seed: Annotated[int, Field(ge=0)] = 0
-    """It fixes everything random."""
+    """The seed of all random numbers of the run."""
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
     posterior: PosteriorConfig = PosteriorConfig()

@@ -16,21 +16,22 @@ class Representation(Section):
     """What stands for the posterior: all draws, a few of them, networks, or a Gaussian."""
 
     key: str
-    """What it is called here, and the name of its file."""
+    """The name of the representation in this file and in the folder `compact`."""
     family: Family
-    """What kind of representation it is."""
+    """The kind of representation."""
     label: str
-    """What it is called on the page."""
+    """The name of the representation in `report.html`."""
     meaning: str
-    """What it stores."""
+    """What the representation stores, in words."""
     values_per_weight: int
-    """How many numbers it stores for each weight."""
+    """How many numbers the representation stores for each weight."""
     unaligned: str | None = None
-    """The key of the same representation of draws that were not aligned."""
+    """The key of the same representation without alignment; `null` if there is none."""
     rank: int | None = None
-    """The rank of a low-rank Gaussian."""
+    """The rank of a low-rank Gaussian; `null` for all other representations."""
     is_tempered: bool = False
-    """Whether the residual std of a low-rank Gaussian was scaled by its factor."""
+    """Whether the residual std of a low-rank Gaussian was multiplied by
+    `low_rank[].residual_scale`."""
 
     @property
     def key_unaligned(self) -> str:
@@ -40,7 +41,7 @@ class Representation(Section):
 
     @property
     def is_reference(self) -> bool:
-        """Whether it is HMC itself, which all others are held against."""
+        """Whether it is HMC itself, with which all others are compared."""
         return self.family in ("hmc", "chain")
 
     @property
@@ -53,14 +54,14 @@ DIRECT = Representation(
     key="direct",
     family="gaussian",
     label="direct Gaussian",
-    meaning="mean and std of each weight over HMC's draws as they are, not aligned",
+    meaning="mean and std of each weight over HMC's draws before alignment",
     values_per_weight=2,
 )
 COMPACT = Representation(
     key="compact",
     family="gaussian",
     label="compact Gaussian",
-    meaning="mean and std of each weight over HMC's aligned draws",
+    meaning="mean and std of each weight over HMC's draws after alignment",
     values_per_weight=2,
     unaligned="direct",
 )
@@ -68,7 +69,7 @@ REFINED = Representation(
     key="refined",
     family="gaussian",
     label="refined Gaussian",
-    meaning="the compact Gaussian, moved by variational inference that also follows HMC",
+    meaning="the compact Gaussian after variational inference that also matches HMC's predictions",
     values_per_weight=2,
 )
 COMPACT_MEAN = Representation(
@@ -82,7 +83,7 @@ COMPACT_ENSEMBLE = Representation(
     key="compact-ensemble",
     family="gaussian",
     label="compact ensemble",
-    meaning="mean and std of each weight over aligned ensemble members",
+    meaning="mean and std of each weight over the aligned members of the ensemble",
     values_per_weight=2,
     unaligned="direct-ensemble",
 )
@@ -90,7 +91,7 @@ VI = Representation(
     key="vi",
     family="vi",
     label="variational (VI)",
-    meaning="the Gaussian of mean-field variational inference",
+    meaning="the Gaussian of mean-field variational inference, aligned to HMC's reference",
     values_per_weight=2,
     unaligned="vi-unaligned",
 )
@@ -107,7 +108,7 @@ def all_draws(num_draws: int) -> Representation:
         key="hmc",
         family="hmc",
         label="HMC, all draws",
-        meaning="every draw of every chain: what all others are held against",
+        meaning="all draws of all HMC chains; the predictions that all others are compared with",
         values_per_weight=num_draws,
     )
 
@@ -118,18 +119,18 @@ def one_chain(num_draws: int) -> Representation:
         key="hmc-chain",
         family="chain",
         label="HMC, one chain",
-        meaning="the draws of one chain, held against those of the others; mean over chains",
+        meaning="the draws of one HMC chain, compared with the other chains; mean over chains",
         values_per_weight=num_draws,
     )
 
 
 def kept_draws(count: int) -> Representation:
-    """A few of HMC's draws as they are: the plainest rival of any Gaussian."""
+    """A few of HMC's draws as they are: the baseline of every Gaussian."""
     return Representation(
         key=f"kept-{count}",
         family="kept",
         label=f"{count} kept draw{'' if count == 1 else 's'}",
-        meaning="evenly spaced draws of HMC, their predictions averaged; mean over spacings",
+        meaning="evenly spaced HMC draws; scores are the mean over positions of the first draw",
         values_per_weight=count,
     )
 
@@ -140,23 +141,20 @@ def members(count: int) -> Representation:
         key="ensemble",
         family="ensemble",
         label="ensemble members",
-        meaning="the maximum a posteriori networks themselves, their predictions averaged",
+        meaning="the maximum a posteriori networks; their predictions are averaged",
         values_per_weight=count,
     )
 
 
 def low_rank(rank: int, *, is_tempered: bool) -> Representation:
     """Principal components of the aligned draws and the std that they leave."""
-    residual = (
-        "their residual std shrunk by one factor, fitted on validation inputs"
-        if is_tempered
-        else "the residual std that they leave"
-    )
+    factor = " times one factor that is fitted on validation inputs" if is_tempered else ""
     return Representation(
         key=f"compact-rank-{rank}{'' if is_tempered else '-whole'}",
         family="low-rank",
         label=f"rank {rank} {'tempered' if is_tempered else 'whole'}",
-        meaning=f"the {rank} strongest directions of HMC's aligned draws, and {residual}",
+        meaning=f"mean and {rank} leading principal components of HMC's aligned draws, and the "
+        f"residual std of each weight{factor}",
         values_per_weight=rank + 2,
         rank=rank,
         is_tempered=is_tempered,

@@ -24,7 +24,7 @@ class DataSizes(Section):
     """What was predicted from what, and the number of examples."""
 
     task: Task
-    """What is predicted."""
+    """The kind of task."""
     num_features: int
     """The number of features of an example."""
     train: int
@@ -47,38 +47,38 @@ class AlignmentQuality(Section):
     """How the draws were aligned."""
 
     matching: str
-    """How the similarity of units was measured."""
+    """The matching: how the similarity of two units was measured."""
     reference: str
-    """What draws were matched to."""
+    """The reference that HMC's draws were matched to."""
     objective: float
-    """What the matching maximizes, the mean over HMC's draws."""
+    """The objective that the matching maximizes, mean over HMC's draws."""
     converged_share: float
-    """The share of HMC's draws that had stopped changing when the alignment ended."""
+    """The share of HMC's draws whose permutation no longer changed when the alignment ended."""
     max_function_change: float
-    """The largest change of an output by alignment, as a share of the largest output: over all
-    test inputs and all draws of HMC, the ensemble and variational inference."""
+    """The largest change of a network output that alignment caused, divided by the largest output.
+    The maximum is over all test inputs and all networks that were aligned."""
 
 
 class LagTranspositions(Section):
     """Transpositions between draws of one chain."""
 
     lag: int
-    """How many draws the two lie apart."""
+    """The lag: the distance between two draws of one chain, in draws."""
     count: float
-    """The mean number of transpositions between them."""
+    """The mean number of transpositions between two draws at this lag."""
 
 
 class Transpositions(Section):
     """How many transpositions of units lie between draws."""
 
     between_chains: Known
-    """The mean number between draws of different chains."""
+    """The mean number of transpositions between two draws of different chains."""
     by_lag: tuple[LagTranspositions, ...]
-    """The mean number between draws of one chain, by their distance in the chain."""
+    """The mean number of transpositions between two draws of one chain, by their lag."""
     baseline_mean: float
-    """The mean number in a random permutation."""
+    """The mean number of transpositions of a random permutation."""
     baseline_std: float
-    """The std of the number in a random permutation."""
+    """The std of the number of transpositions of a random permutation."""
 
 
 class AlignResults(Section):
@@ -96,10 +96,10 @@ class LowRank(Section):
     rank: int
     """The number of principal components."""
     residual_share: float
-    """The share of the total variance that the components leave over."""
+    """The share of the total variance of the weights that the components do not explain."""
     residual_scale: float
-    """The factor on the residual std with which predictions on validation inputs come closest to
-    those of HMC."""
+    """The factor by which the residual std is multiplied in the tempered Gaussian. With this factor
+    its predictions on validation inputs are closest to HMC's."""
 
 
 class SummarizeResults(Section):
@@ -117,22 +117,23 @@ class PredictionScores(Section):
     """How well predictions fit the targets of the test set."""
 
     nll: float
-    """The mean negative log predictive density of an example, in nats; in regression in units of
-    the target."""
+    """The mean over examples of the negative log predictive density, in nats. In regression the
+    density is per unit of the target."""
     ece: float
-    """Classes: the expected calibration error over 15 bins of confidence (Guo et al. 2017), which
-    is biased upward on small test sets. Regression: another quantity, `calibration_error` in
-    Python, the mean gap between nominal and observed quantiles (Kuleshov et al. 2018)."""
+    """Classes: the expected calibration error over 15 bins of confidence (Guo et al. 2017). It is
+    biased upward on small test sets. Regression: the mean gap between nominal and observed
+    quantiles (Kuleshov et al. 2018). This is another quantity, which Python calls
+    `calibration_error`."""
     accuracy: float | None = None
     """Classes: the share of examples whose most probable class is right."""
     brier: float | None = None
-    """Classes: the mean squared distance between probabilities and the true class, summed over
-    classes (0 to 2)."""
+    """Classes: the Brier score (0 to 2). It is the squared difference between the predicted
+    probabilities and the true class, summed over classes, mean over examples."""
     rmse: float | None = None
     """Regression: the root mean squared error, in units of the target."""
     crps: float | None = None
-    """Regression: the continuous ranked probability score, which is the integral of the Brier
-    score over thresholds, in units of the target."""
+    """Regression: the continuous ranked probability score, in units of the target. It is the
+    integral of the Brier score over all thresholds of the target."""
 
     @property
     def first(self) -> float:
@@ -146,10 +147,10 @@ class Scores(PredictionScores):
     """How well a representation predicts, and how near it comes to HMC."""
 
     total_variation: float
-    """Half the L1 distance to HMC's predictive distribution (0 to 1), the mean over examples.
-    Regression: on a grid of 256 points."""
+    """The total variation (0 to 1): half the L1 distance to HMC's predictive distribution, mean
+    over examples. In regression it is computed on a grid of 256 to 1,024 points."""
     agreement: float | None = None
-    """Classes: the share of examples with the same most probable class as HMC."""
+    """Classes: the share of examples for which HMC predicts the same most probable class."""
 
 
 class Evaluated(Section):
@@ -160,13 +161,13 @@ class Evaluated(Section):
 
 
 class Distances(Section):
-    """How far two Gaussians lie apart, weight by weight."""
+    """Distances between two Gaussians, computed for each weight and then summarized."""
 
     kl: Known
-    """The median over weights of the KL divergence of the first from the second, in nats. A weight
-    that one method leaves almost without variance would swamp the mean."""
+    """The median over weights of KL(first ‖ second), in nats. A mean would be dominated by the few
+    weights whose variance is almost 0 in one of the Gaussians. `null` if it is infinite."""
     kl_mean: Known
-    """The mean over weights of the same."""
+    """The mean over weights of KL(first ‖ second), in nats. `null` if it is infinite."""
     wasserstein2: float
     """The mean over weights of the 2-Wasserstein distance, in units of the weights."""
 
@@ -175,46 +176,46 @@ class Comparison(Section):
     """How far two methods' Gaussians lie apart."""
 
     first: str
-    """The key of one method's Gaussian."""
+    """The key of the first Gaussian."""
     second: str
-    """The key of the other's."""
+    """The key of the second Gaussian."""
     aligned: Distances
-    """The distances once both are in HMC's basin."""
+    """The distances after both Gaussians were aligned to HMC's reference."""
     unaligned: Distances
     """The distances before alignment."""
 
 
 class Barrier(Section):
-    """How far something rises halfway between two ensemble members, above their mean."""
+    """By how much the network halfway between two members is worse than their mean score."""
 
     mean: float
-    """The mean over all pairs of members."""
+    """The mean barrier over all pairs of members."""
     interval: Interval | None
-    """Its 95 % interval; none of a single pair."""
+    """The 95 % interval of the mean. `null` if there is only one pair."""
     pairs: tuple[float, ...]
-    """The rise between each pair."""
+    """The barrier of each pair."""
 
 
 class Barriers(Section):
-    """The barriers of the test set."""
+    """The barriers of two quantities on the test set."""
 
     loss: Barrier
-    """The barrier of the loss, in nats."""
+    """The barrier of the loss (negative log likelihood), in nats."""
     error: Barrier
-    """The barrier of the share of wrong classes, or of the RMSE."""
+    """The barrier of the error: the share of wrong classes, or the RMSE in regression."""
 
 
 class Connectivity(Section):
     """Barriers between ensemble members."""
 
     before: Barriers
-    """Barriers before alignment."""
+    """Barriers between members before alignment."""
     after: Barriers
-    """Barriers after alignment."""
+    """Barriers between members after alignment."""
     before_recomputed: Barriers | None = None
-    """With BatchNorm: barriers before alignment, with statistics recomputed halfway."""
+    """With BatchNorm: the same as `before`, but with new statistics for the network halfway."""
     after_recomputed: Barriers | None = None
-    """With BatchNorm: barriers after alignment, with statistics recomputed halfway."""
+    """With BatchNorm: the same as `after`, but with new statistics for the network halfway."""
 
 
 class CompareResults(Section):
@@ -239,11 +240,11 @@ class PruningPoint(Section):
     """A network of which a share of the weights is left."""
 
     keep: float
-    """The share of the weights that is left."""
+    """The share of the weights that were kept."""
     score: float
-    """The accuracy, or the RMSE."""
+    """The accuracy, or the RMSE in regression, on the test set."""
     nll: float
-    """The mean negative log predictive density of an example, in nats."""
+    """The mean over examples of the negative log predictive density, in nats."""
     low: float
     """The lower end of the score's 95 % interval."""
     high: float
@@ -257,11 +258,12 @@ class PruningCurve(Section):
     """What is left of a network when weights go in one order, share by share."""
 
     network: PrunedNetwork
-    """The mean of HMC's aligned draws, or the ensemble's members, averaged."""
+    """`hmc-mean` is the mean of HMC's aligned draws. `member` are the members of the ensemble: the
+    scores are means over them."""
     order: str
-    """Which weights stay longest: those of small `std`, of large `signal-to-noise` (|weight| / std)
-    or `magnitude` (|weight|), or `random` ones. `-misaligned`: by HMC's std before the member was
-    aligned, the control."""
+    """Which weights are kept: those with the smallest `std`, the largest `signal-to-noise`
+    (|weight| / std), the largest `magnitude` (|weight|), or `random` weights. `-misaligned` is the
+    control: the same order for a member that was not aligned."""
     points: tuple[PruningPoint, ...]
     """The curve, by the share that is left."""
 
@@ -300,11 +302,11 @@ class Results(Section):
     model_config = ConfigDict(populate_by_name=True)
 
     schema_version: Literal[3] = Field(default=SCHEMA, alias="schema")
-    """The version of this file."""
+    """The version of the format of this file."""
     config: RunConfig
-    """The config, every default written out."""
+    """The config, with a value for every key."""
     versions: dict[str, str]
-    """The versions of Python and of the libraries that fix every number."""
+    """The versions of Python and of the libraries on which the numbers depend."""
     sample: SampleResults | None = None
     align: AlignResults | None = None
     summarize: SummarizeResults | None = None

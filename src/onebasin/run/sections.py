@@ -21,40 +21,46 @@ class DataConfig(Section):
     name: str = "digits"
     """`digits`, `diabetes`, `mnist`, `fashion-mnist`, or the path of a `.csv` or `.npz` file."""
     target: str | None = None
-    """The column of a table that is predicted. Default: the last one."""
+    """The column of a table that holds the targets. Default: the last column."""
     task: Literal["classification", "regression"] | None = None
-    """What is predicted. Default: told from the targets."""
+    """The kind of task. By default, targets that are whole numbers or text, with at most 50
+    distinct values, are classes. All other targets are those of a regression."""
     num_train: Count | None = None
-    """The number of training examples. Default: as many as there are."""
+    """The number of training examples. Default: all that are in neither the test set nor the
+    validation set."""
     num_test: Count | None = None
-    """The number of test examples. Default: as many as there are."""
+    """The number of test examples. Default: the whole test set of the data, or the share
+    `data.test`."""
     validation: Share = 0.1
-    """The share of the examples outside of the test set that is held out for validation."""
+    """The size of the validation set, as a share of the training and the validation set
+    together."""
     test: Share = 0.2
-    """The share of examples that is held out for the test, if the data have no test set."""
+    """The size of the test set, as a share of all examples. It is not used if the data come with a
+    test set."""
     pool: Count = 1
-    """Images are averaged over squares of so many pixels along a side."""
+    """The side, in pixels, of the square blocks over which images are averaged. At 1 images stay as
+    they are."""
     standardize: bool | None = None
-    """Whether inputs get mean 0 and std 1, as measured on training examples. Default: only for
-    tables."""
+    """Whether each input is shifted and scaled so that it has mean 0 and std 1 over the training
+    examples. By default this is done for tables, and images are scaled to [0, 1] instead."""
 
 
 class NetworkConfig(Section):
     """A built-in network. A key that its kind does not read must stay at its default."""
 
     kind: Literal["mlp", "convnet", "resnet20", "vit", "lstm"] = "mlp"
-    """Which built-in network. All but `mlp` take images."""
+    """The built-in network. All but `mlp` need images."""
     hidden: Annotated[tuple[Count, ...], Field(min_length=1)] = (64,)
     """`mlp`: the number of units of each hidden layer."""
     activation: Literal["relu", "tanh", "gelu", "silu"] = "relu"
     """`mlp`, `convnet`: the activation function of hidden units."""
     width: Count = 16
-    """`convnet`, `resnet20`: the number of channels of the first layer. `vit`: the size of the
-    stream. `lstm`: the number of units."""
+    """`convnet`, `resnet20`: the number of channels of the first layer. `vit`: the number of
+    channels of each token. `lstm`: the number of units."""
     depth: Count = 2
-    """`convnet`: the number of convolutions. `vit`: the number of blocks."""
+    """`convnet`: the number of convolutional layers. `vit`: the number of blocks."""
     norm: Literal["batch", "layer"] = "batch"
-    """`resnet20`: BatchNorm or LayerNorm."""
+    """`resnet20`: the kind of normalization, BatchNorm or LayerNorm."""
     heads: Count = 2
     """`vit`: the number of attention heads in each block."""
     patch: Count = 2
@@ -65,10 +71,12 @@ class PosteriorConfig(Section):
     """The prior and the likelihood."""
 
     prior_std: Positive | dict[str, Positive] = 1.0
-    """The std of the normal prior of weights: one number, or a table by layers or arrays such as
-    `{hidden = 1.0, out = 0.5}`."""
+    """The std of the normal prior of each weight: one number for all weights, or a table with one
+    number for each kind of layer or array, such as `{hidden = 1.0, out = 0.5}`. Each array of
+    weights must match exactly one name of the table."""
     noise_std: Positive | Literal["inferred"] = "inferred"
-    """Regression: the std of the noise, in units of standardized targets."""
+    """Regression: the std of the noise, in units of the standardized targets. `inferred` samples it
+    together with the weights."""
 
 
 class HMCConfig(Section):
@@ -79,97 +87,105 @@ class HMCConfig(Section):
     num_draws: Annotated[int, Field(ge=4)] = 250
     """The number of draws that each chain keeps."""
     thin: Count = 1
-    """One of so many draws is kept."""
+    """The chain keeps one of every `thin` draws. At 1 it keeps all."""
     num_warmup: Annotated[int, Field(ge=0)] = 150
-    """The number of draws before the first that is kept. The step size is adapted in them."""
+    """The number of warm-up draws. They adapt the step size and are discarded."""
     num_steps: Count = 60
-    """The number of leapfrog steps in a draw."""
+    """The number of leapfrog steps of each draw."""
     step_size: Positive = 1e-3
-    """The step size at which the adaptation begins."""
+    """The first step size of the adaptation."""
     target_acceptance: Share = 0.8
-    """The acceptance rate that the step size is adapted to."""
+    """The acceptance rate that the adaptation of the step size aims at."""
     adapt_mass: bool = False
-    """Whether the warm-up's variances become a diagonal mass matrix."""
+    """Whether the warm-up also adapts a diagonal mass matrix: the inverse of the variance of each
+    weight."""
     start: Literal["prior", "init", "map"] = "init"
-    """Where chains begin: at a draw of the prior, at weights as training begins with them, or at a
-    maximum a posteriori network."""
+    """Where each chain begins: at a draw from the prior (`prior`), at randomly initialized weights
+    (`init`), or at a network that was trained to the maximum of the posterior (`map`)."""
 
 
 class EnsembleConfig(Section):
     """Maximum a posteriori networks by Adam."""
 
     num_members: Annotated[int, Field(ge=2)] = 8
-    """The number of networks, each from its own start."""
+    """The number of networks. Each is trained from another random initialization."""
     num_steps: Count = 1500
-    """The number of optimization steps."""
+    """The number of steps of the optimizer."""
     batch_size: Count = 128
-    """The number of examples in a step."""
+    """The number of examples in each step of the optimizer."""
     learning_rate: Positive = 3e-3
-    """The first learning rate. It decays to 0."""
+    """The learning rate of the first step. It falls to 0 along a cosine."""
 
 
 class VIConfig(Section):
     """Mean-field variational inference by Adam."""
 
     num_steps: Count = 3000
-    """The number of optimization steps."""
+    """The number of steps of the optimizer."""
     batch_size: Count = 512
-    """The number of examples in a step."""
+    """The number of examples in each step of the optimizer."""
     learning_rate: Positive = 5e-3
-    """The first learning rate. It decays to 0."""
+    """The learning rate of the first step. It falls to 0 along a cosine."""
     init_std: Positive = 0.05
-    """The std of every weight at the start."""
+    """The std of every weight before the first step."""
     num_particles: Count = 1
-    """The number of draws of the Gaussian in a step."""
+    """The number of draws from the Gaussian that estimate the gradient of each step."""
 
 
 class AlignmentConfig(Section):
     """How draws are aligned."""
 
     matching: Literal["weights", "activations", "gaussian", "mixed"] = "weights"
-    """How the similarity of units is measured: by weights, by activations (`mlp`), by both
-    (`mixed`), or by relabelling by likelihood that begins at the mean of weights (`gaussian`)."""
+    """What makes two units similar: their weights (`weights`), their activations (`activations`,
+    only for `mlp`), both (`mixed`, only for `mlp`), or their likelihood under a Gaussian of the
+    aligned draws (`gaussian`). `gaussian` begins with the alignment that `weights` gives."""
     num_inputs: Count = 512
-    """`activations`, `mixed`: the number of training inputs that units are compared on."""
+    """`activations`, `mixed`: the number of training inputs on which activations are compared."""
     reference: Literal["first", "densest", "mean", "chains"] = "mean"
-    """What draws are matched to: the first draw, the draw of highest density, the mean of the
-    aligned draws, or that mean after the same within each chain (`chains`)."""
+    """The reference that all draws are matched to: the first draw (`first`), the draw of the
+    largest log density (`densest`), or the mean of the aligned draws (`mean`, `chains`). `chains`
+    first aligns the draws within each chain and then the chains to each other; this is the start of
+    the iteration."""
     signs: bool = True
-    """Whether units may change sign too, if that leaves the function as it is."""
+    """Whether alignment may also change the signs of units, if the network allows it."""
 
 
 class CompactConfig(Section):
-    """The Gaussians beside the diagonal one."""
+    """The low-rank Gaussians, besides the diagonal one."""
 
     ranks: tuple[Count, ...] = (2, 5)
-    """The ranks of the low-rank Gaussians."""
+    """The ranks of the low-rank Gaussians that are fitted to the aligned draws."""
 
 
 class RefinementConfig(Section):
-    """How the compact Gaussian is moved to where it predicts as HMC does."""
+    """How the compact Gaussian is refined so that it predicts as HMC does."""
 
     num_steps: Count = 1500
-    """The number of optimization steps."""
+    """The number of steps of the optimizer."""
     num_particles: Count = 8
-    """The number of draws of the Gaussian in a step."""
+    """The number of draws from the Gaussian that estimate the gradient of each step."""
     predictive: Weight = 1.0
-    """The weight of the match with HMC's predictions."""
+    """The weight of the first term of the objective: how well the Gaussian predicts what HMC
+    predicts."""
     elbo: Weight = 1.0
-    """The weight of the evidence lower bound, which follows the posterior itself."""
+    """The weight of the second term: the evidence lower bound (ELBO) of variational inference."""
     pull: Weight = 0.0
-    """The weight of a term that holds the Gaussian where it began."""
+    """The weight of the third term: the negative KL divergence from the Gaussian to the compact
+    Gaussian."""
 
 
 class EvaluationConfig(Section):
-    """By how much representations are judged, and which rivals are shown."""
+    """How representations are evaluated, and with which baselines."""
 
     num_gaussian_draws: Count = 400
-    """The number of draws that a Gaussian is judged by."""
+    """The number of draws from a Gaussian over which its predictions are averaged."""
     kept: tuple[Count, ...] = (1, 2, 3, 4, 7, 8)
-    """Numbers of draws that are kept instead of a Gaussian, as its rivals."""
+    """The sizes of the baseline of kept draws. Each size `K` is evaluated as `kept-K`."""
     num_thinnings: Count = 20
-    """Scores of kept draws are the mean over so many places where the spacing begins."""
+    """Kept draws are evenly spaced. Their scores are the mean over this many positions of the first
+    kept draw."""
     keeps: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = (
         1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.01,
     )  # fmt: skip
-    """Shares of the weights that pruning leaves."""
+    """The shares of the weights that pruning keeps: one point of each pruning curve for each
+    share."""

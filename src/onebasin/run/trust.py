@@ -11,13 +11,14 @@ class ArrayFloor(Section):
     """Root mean squares of the stds of an array, in units of the weights."""
 
     std: float
-    """The std of the aligned draws."""
+    """The std of the aligned draws, root mean square over weights."""
     null_std: float
-    """The null floor: the std of draws that share nothing, aligned the same way."""
+    """The null floor: the std of aligned noise, root mean square over weights."""
     unaligned_std: float
-    """The std of the draws before alignment."""
+    """The std of the draws before alignment, root mean square over weights."""
     ess_median: float
-    """The median over weights of the effective sample size of the aligned draws for a std."""
+    """The effective sample size of the aligned draws for the std of a weight, median over
+    weights."""
 
     @property
     def ratio(self) -> float | None:
@@ -29,28 +30,31 @@ class NullFloor(ArrayFloor):
     """The floor of all weights, and of each array."""
 
     share_below: float
-    """The share of weights whose aligned std lies below its floor."""
+    """The share of the weights whose std after alignment is smaller than the null floor of the same
+    weight."""
     undecided_share: float
-    """The share of weights whose effective sample size is too small to tell."""
+    """The share of the weights whose effective sample size is below 50. Nothing is said about
+    these."""
     by_array: dict[str, ArrayFloor]
-    """The same for each array of weights, by its path."""
+    """The same numbers for each array of weights, by its path."""
 
 
 class SamplerHealth(Section):
-    """How HMC fared; None where the sampler does not say."""
+    """The health of HMC; None if the sampler does not record a number."""
 
     num_divergent: int | None
-    """The number of divergent draws."""
+    """The number of HMC's divergent draws."""
     acceptance_rate: Known
-    """The mean acceptance rate."""
+    """The mean acceptance rate of HMC."""
     step_size: Known
-    """The mean step size."""
+    """The mean step size of HMC."""
     bfmi_min: Known
-    """The lowest energy Bayesian fraction of missing information (E-BFMI) of a chain."""
+    """The energy Bayesian fraction of missing information (E-BFMI) of the chain in which it is
+    lowest."""
 
 
 class Convergence(Section):
-    """R-hat and effective sample sizes over at most 200 quantities."""
+    """R-hat and effective sample sizes of at most 200 weights or predictions."""
 
     rhat_median: Known
     """The median of the rank-normalized R-hat."""
@@ -59,7 +63,7 @@ class Convergence(Section):
     ess_median: Known
     """The median of the bulk effective sample size."""
     ess_min: Known
-    """The smallest effective sample size."""
+    """The smallest bulk effective sample size."""
 
 
 class Diagnostics(Section):
@@ -67,9 +71,10 @@ class Diagnostics(Section):
 
     sampler: SamplerHealth
     predictions: Convergence
-    """The convergence of predictions on the test set, by which HMC is to be judged."""
+    """The convergence of predictions on the test set. These numbers tell whether HMC has
+    converged."""
     weights_unaligned: Convergence
-    """The convergence of weights before alignment. It misleads: chains that agree in function may
-    sit in different copies."""
+    """The convergence of weights before alignment. It misleads: chains may sample the same
+    functions with differently ordered units."""
     weights_aligned: Convergence
     """The convergence of weights after alignment."""
