@@ -5,7 +5,7 @@ from changed_results import with_changes
 
 from onebasin.plots.numbers import DASH, counted, fixed, listed, percent, significant, whole
 from onebasin.report import representation_rows, tables
-from onebasin.report.representations import rivals
+from onebasin.report.representations import with_baselines
 from onebasin.report.summary import summary
 from onebasin.run.representations import COMPACT, one_chain
 from onebasin.run.results import PruningPoint
@@ -29,7 +29,7 @@ def test_every_row_is_as_long_as_the_header(report) -> None:
     assert all(len(row) == len(header) for row in rows)
 
 
-def test_hmc_leads_and_rivals_of_one_storage_stand_together(digits) -> None:
+def test_hmc_leads_and_those_of_one_storage_stand_together(digits) -> None:
     _, first, second, *rows = representation_rows(digits.findings.compare)
     assert [first[0], second[0]] == ["HMC, all draws", "HMC, one chain"]
     assert [(int(row[1]), float(row[-1])) for row in rows] == sorted(
@@ -108,8 +108,8 @@ def test_a_share_that_was_not_pruned_to_is_a_dash(digits, changed_digits) -> Non
     assert DASH not in rows[1]
 
 
-def test_rivals_are_the_most_kept_draws_of_no_more_storage(digits) -> None:
-    pairs = rivals(digits.findings.compare)
+def test_baselines_are_the_most_kept_draws_of_no_more_storage(digits) -> None:
+    pairs = with_baselines(digits.findings.compare)
     found = {
         pair.ours.representation.key: (
             pair.kept.representation.key,

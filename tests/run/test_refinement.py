@@ -30,8 +30,11 @@ def mean_after(setup: Setup, samples: Samples, **weights: float) -> np.ndarray:
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(found.mean)])
 
 
-TERMS = [{"elbo": 1.0, "predictive": 0.0, "pull": 1e4}, {"elbo": 0.0, "predictive": 1.0, "pull": 1e3},
-         {"elbo": 1.0, "predictive": 2.0, "pull": 0.0}]  # fmt: skip
+TERMS = [
+    {"elbo": 1.0, "predictive": 0.0, "pull": 1e4},
+    {"elbo": 0.0, "predictive": 1.0, "pull": 1e3},
+    {"elbo": 1.0, "predictive": 2.0, "pull": 0.0},
+]
 
 
 @pytest.mark.parametrize("weights", TERMS)

@@ -1,4 +1,4 @@
-"""Kept draws: the rival of every Gaussian is to store a few draws as they are."""
+"""Kept draws: the baseline of every Gaussian, a few draws that are stored as they are."""
 
 import numpy as np
 from jaxtyping import Float, Int

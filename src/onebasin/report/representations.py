@@ -1,4 +1,4 @@
-"""The representations that were evaluated: their order, their table, and which rival each other."""
+"""The representations that were evaluated: their order, their table, their baselines."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from onebasin.plots.numbers import fixed, whole
 from onebasin.run.results import CompareResults, Evaluated
 
 
-class Rivals(NamedTuple):
+class WithBaseline(NamedTuple):
     """A Gaussian (or its mean) and the kept draws that need as many numbers, or fewer."""
 
     ours: Evaluated
@@ -38,14 +38,14 @@ def kept_draws(found: CompareResults) -> list[Evaluated]:
     return sorted(kept, key=lambda one: one.representation.values_per_weight)
 
 
-def rivals(found: CompareResults) -> list[Rivals]:
+def with_baselines(found: CompareResults) -> list[WithBaseline]:
     """Every Gaussian and compact mean with the most kept draws that it could be traded for."""
-    pairs: list[Rivals] = []
+    pairs: list[WithBaseline] = []
     for one in in_order(found):
         stored = one.representation.values_per_weight
         fewer = [k for k in kept_draws(found) if k.representation.values_per_weight <= stored]
-        if one.representation.rivals_kept_draws and fewer:
-            pairs.append(Rivals(one, fewer[-1]))
+        if one.representation.has_baseline and fewer:
+            pairs.append(WithBaseline(one, fewer[-1]))
     return pairs
 
 

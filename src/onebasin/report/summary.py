@@ -5,7 +5,7 @@ from typing import NamedTuple
 from onebasin.alignment.effective_size import LEAST_ESS
 from onebasin.plots.numbers import counted, fixed, listed, percent, significant, whole
 from onebasin.report.findings import Findings
-from onebasin.report.representations import Rivals, in_order, rivals
+from onebasin.report.representations import WithBaseline, in_order, with_baselines
 from onebasin.run import representations as known
 from onebasin.run.results import Scores
 
@@ -158,7 +158,7 @@ def _null_floor(findings: Findings) -> str:
 
 
 def _kept_draws(findings: Findings) -> str:
-    pairs = rivals(findings.compare)
+    pairs = with_baselines(findings.compare)
     compact = [pair for pair in pairs if pair.ours.representation.key == known.COMPACT.key]
     if not compact:
         return "No kept draws of equal storage were evaluated."
@@ -185,8 +185,8 @@ class _Contest(NamedTuple):
     is_lost: bool
 
 
-def _contests(findings: Findings, rival: Rivals) -> list[_Contest]:
-    kept, ours = rival.kept.scores, rival.ours.scores
+def _contests(findings: Findings, pair: WithBaseline) -> list[_Contest]:
+    kept, ours = pair.kept.scores, pair.ours.scores
     sign = -1 if findings.is_classification else 1  # a higher accuracy and a lower error are better
     rows = (
         ("accuracy" if findings.is_classification else "RMSE", kept.first, ours.first, sign),
@@ -196,9 +196,9 @@ def _contests(findings: Findings, rival: Rivals) -> list[_Contest]:
     return [_Contest(name, a, b, s * a < s * b, s * a > s * b) for name, a, b, s in rows]
 
 
-def _against(findings: Findings, rival: Rivals) -> str:
+def _against(findings: Findings, pair: WithBaseline) -> str:
     """The compact Gaussian against kept draws, score by score."""
-    contests = _contests(findings, rival)
+    contests = _contests(findings, pair)
     wins, losses = any(c.is_won for c in contests), any(c.is_lost for c in contests)
     numbers = ", ".join(f"{c.name} {fixed(c.kept)} against {fixed(c.ours)}" for c in contests)
     if wins and not losses:
@@ -207,8 +207,8 @@ def _against(findings: Findings, rival: Rivals) -> str:
         verdict = "predict worse than"
     else:
         verdict = "are in part better and in part worse than"
-    kept, ours = rival.kept.representation.label, rival.ours.representation.label
-    storage = "equal" if rival.is_equal else "smaller"
+    kept, ours = pair.kept.representation.label, pair.ours.representation.label
+    storage = "equal" if pair.is_equal else "smaller"
     return f"{kept[0].upper()}{kept[1:]} ({storage} storage) {verdict} the {ours}: {numbers}."
 
 

@@ -45,7 +45,7 @@ class Representation(Section):
         return self.family in ("hmc", "chain")
 
     @property
-    def rivals_kept_draws(self) -> bool:
+    def has_baseline(self) -> bool:
         """Whether it summarizes draws, so that one could keep a few of them instead."""
         return self.family in ("gaussian", "low-rank", "network", "vi")
 

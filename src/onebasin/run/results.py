@@ -72,9 +72,11 @@ class Transpositions(Section):
     """How many transpositions of units lie between draws."""
 
     between_chains: Known
-    """The mean number of transpositions between two draws of different chains."""
+    """The mean number of transpositions between two draws of different chains: the middle draw of
+    each chain and about 24 draws of the others."""
     by_lag: tuple[LagTranspositions, ...]
-    """The mean number of transpositions between two draws of one chain, by their lag."""
+    """The mean number of transpositions between two draws of one chain, by their lag, from five
+    draws of each chain."""
     baseline_mean: float
     """The mean number of transpositions of a random permutation."""
     baseline_std: float

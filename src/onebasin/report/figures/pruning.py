@@ -46,7 +46,7 @@ def pruning(findings: Findings) -> Exhibit:
         "An order is good where its curve stays near the left end for long. If a std knows "
         "something about single weights, the aligned curve lies above its misaligned control"
         + ("" if findings.is_classification else " (below, for an error)")
-        + " and above random order; magnitude is the rival that needs no posterior. The dotted "
+        + " and above random order; magnitude is the baseline that needs no posterior. The dotted "
         "line is a constant prediction.",
         "Bands are 95 % intervals: of the mean network by bootstrap over test examples, of "
         f"members by Student's t over {findings.setup.config.ensemble.num_members} of them. "

@@ -42,7 +42,7 @@ def representations(findings: Findings) -> Exhibit:
         f"Each point is one representation (hollow: a low-rank Gaussian with its whole "
         "residual std). Above, the total variation (TV) of its predictions "
         f"to those of all HMC draws; below, its {score} on "
-        f"{len(findings.setup.dataset.test):,} test examples. The line is the plainest rival: "
+        f"{len(findings.setup.dataset.test):,} test examples. The line is the plainest baseline: "
         "keep a few draws, one number per weight each.",
         "Lower is better above. A Gaussian earns its place where it lies below the line at its "
         "own storage. " + _floor_words(findings) + _reading(findings),

@@ -66,7 +66,8 @@ def _check_moved(drawn: Samples) -> None:
         raise ValueError(
             "Some chain of HMC must move. Got chains that all stayed where they began, with an "
             f"acceptance rate of {np.mean(stats['acceptance_rate']):.2g} at a step size of "
-            f"{np.mean(stats['step_size']):.2g}. Lower hmc.step_size, or give it more hmc.num_warmup."
+            f"{np.mean(stats['step_size']):.2g}. "
+            "Lower hmc.step_size, or give it more hmc.num_warmup."
         )
 
 
