@@ -40,8 +40,9 @@ def representation_table(findings: Findings) -> Table:
         "ECE: mean gap between nominal and found coverage. Agreement is only for classes."
     )
     note = (
-        "Sorted by numbers stored, and within equal storage by distance to HMC. NLL: negative log likelihood in nats an example. Agreement and TV (total "
-        f"variation) are those to HMC, one chain's to the other chains. {last}"
+        "Sorted by numbers stored, and within equal storage by distance to HMC. NLL: negative log "
+        "likelihood in nats an example. Agreement and TV (total variation) are those to HMC, one "
+        f"chain's to the other chains. {last}"
     )
     return Table("Representations", header, rows, note)
 
