@@ -52,7 +52,8 @@ def of_tested(tree) -> np.ndarray:
     return np.concatenate([np.asarray(leaf).reshape(-1) for leaf in leaves])
 
 
-@pytest.mark.parametrize("correlation", [pytest.param(0.0, marks=pytest.mark.long), 0.7])
+@pytest.mark.long
+@pytest.mark.parametrize("correlation", [0.0, 0.7])
 def test_under_the_null_a_twentieth_of_the_weights_has_a_p_value_up_to_a_twentieth(
     correlation: float,
 ) -> None:

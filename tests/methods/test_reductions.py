@@ -99,7 +99,7 @@ def test_without_thinning_nothing_is_reduced_but_means_are_floats() -> None:
 def test_the_names_of_hmc_mean_nothing_in_another_method() -> None:
     """Booleans by the name of a rate, which were added up without a word."""
 
-    def renamed(key, state):
+    def renamed(state, key):
         state, stats = step(state, key)
         return state, {"acceptance_rate": stats["is_accepted"], "diverging": stats["log_ratio"]}
 

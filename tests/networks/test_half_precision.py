@@ -1,5 +1,7 @@
 """Built-in networks in half precision: copies under random joint elements come back exactly."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,8 +15,13 @@ from onebasin.symmetry import random_permutation
 NUM_COPIES = 100
 
 
+def _marked(built_in: BuiltIn) -> Any:
+    """A resnet20 takes half a minute, nearly all of it compiling."""
+    return pytest.param(built_in, marks=[pytest.mark.long] if "resnet20" in repr(built_in) else [])
+
+
 @pytest.mark.filterwarnings("ignore:verify")
-@pytest.mark.parametrize("built_in", BUILT_IN, ids=repr)
+@pytest.mark.parametrize("built_in", [_marked(b) for b in BUILT_IN], ids=map(repr, BUILT_IN))
 def test_copies_in_half_precision_come_back(built_in: BuiltIn) -> None:
     network = built_in.network
     for dtype in ("float16", "bfloat16"):

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import jax
@@ -15,7 +16,7 @@ from onebasin import _trees
 from onebasin._collections import map_statistics, statistics_in
 from onebasin.alignment import to_first
 from onebasin.gaussians import load_gaussian
-from onebasin.networks import Network, resnet20
+from onebasin.networks import Network
 from onebasin.report import write_report
 from onebasin.report.findings import Findings
 from onebasin.run.networks import network_name
@@ -27,6 +28,7 @@ from onebasin.run.steps.summarize import load_alignment
 from onebasin.samples import Samples
 from onebasin.store import load_samples
 
+RESNET20 = import_module("onebasin.networks.resnet20")  # the name of the module is the function's
 _LONG = {"resnet20", "vit", "lstm"}
 """Kinds that `make test-long` runs: they compile longest, and have no step that the others lack."""
 
@@ -46,11 +48,11 @@ SMALL = [
 def shallow() -> Iterator[None]:
     """Of resnet20 two blocks: all of them compile for minutes, and no run depends on how many."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resnet20, "_NUM_STAGES", 2)
-        patch.setattr(resnet20, "_NUM_BLOCKS", 1)
-        resnet20._resnet20.cache_clear()
+        patch.setattr(RESNET20, "_NUM_STAGES", 2)
+        patch.setattr(RESNET20, "_NUM_BLOCKS", 1)
+        RESNET20._resnet20.cache_clear()
         yield
-    resnet20._resnet20.cache_clear()
+    RESNET20._resnet20.cache_clear()
 
 
 def config_of(kind: str, *changes: str):
