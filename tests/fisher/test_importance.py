@@ -44,8 +44,8 @@ def test_it_is_an_importance_that_weight_matching_takes(noise) -> None:
     model = make_posterior((4,), noise_std=noise)
     samples = strategies.random_samples(model.network, 0, 1, 6)
     if noise == "inferred":
-        lp = np.zeros((1, 6), np.float32)
-        samples = type(samples)({"log_noise_std": lp, "network": samples.params})
+        likelihood = {"log_noise_std": np.zeros((1, 6), np.float32)}
+        samples = type(samples)({"likelihood": likelihood, "weights": samples.params})
     found = fisher_importance(model, samples.flatten(), batch_size=8, key=jax.random.key(0))
     shapes = {name: leaf.shape for name, leaf in model.network_params(found)["hidden_0"].items()}
     assert shapes == {"kernel": (3, 1), "bias": (1,)}

@@ -207,8 +207,8 @@ def test_the_noise_of_a_regression_changes_nothing() -> None:
     data = SimpleNamespace(inputs=np.ones((4, 3), np.float32), targets=np.ones(4, np.float32))
     problem = posterior(mlp(3, (5, 4), 1), data, likelihood="gaussian")
     network = strategies.make_case(problem.network, 0).params
-    params = {"log_noise_std": np.float32(0.3), "network": network}
+    params = {"likelihood": {"log_noise_std": np.float32(0.3)}, "weights": network}
     balanced = balance(problem.symmetry, params)
     expected = balance(problem.network.symmetry, network)
-    jax.tree.map(np.testing.assert_array_equal, balanced["network"], expected)
-    assert balanced["log_noise_std"] == np.float32(0.3)
+    jax.tree.map(np.testing.assert_array_equal, balanced["weights"], expected)
+    assert balanced["likelihood"]["log_noise_std"] == np.float32(0.3)
