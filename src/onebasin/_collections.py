@@ -147,38 +147,34 @@ def weights_alone(tree: Any) -> Any:
 
 def with_statistics_of(params: Params, tree: Any) -> Any:
     """The weights of `tree` with the statistics of `params`; statistics of `tree` are dropped."""
-    statistics = statistics_in(params)
-    if not statistics:
-        return tree
-    leaves = _trees.named_leaves(params)
-    weights = {n: leaf for n, leaf in _trees.named_leaves(tree).items() if n not in statistics}
-    return _trees.rebuild({**weights, **{name: leaves[name] for name in statistics}}, params)
+    return _with_leaves_of(params, tree, statistics_in(params))
 
 
 def with_others_of(params: Params, weights: Any) -> Any:
     """Weights, as `weights_alone` gives them, beside the other collections of `params`."""
-    others = others_in(params)
-    if not others:
-        return weights
-    leaves = _trees.named_leaves(params)
-    kept = {name: leaves[name] for name in others}
-    return _trees.rebuild({**_trees.named_leaves(weights), **kept}, params)
+    return _with_leaves_of(params, weights, others_in(params))
 
 
-def map_others(function: Callable[[Any], Any], tree: Any) -> Any:
-    """The tree with `function` applied to every leaf that is no weight."""
-    others = others_in(tree)
-    if not others:
+def _with_leaves_of(params: Params, tree: Any, names: frozenset[str]) -> Any:
+    if not names:
         return tree
-    leaves = _trees.named_leaves(tree)
-    return _trees.rebuild({n: function(x) if n in others else x for n, x in leaves.items()}, tree)
+    leaves = _trees.named_leaves(params)
+    kept = {name: leaf for name, leaf in _trees.named_leaves(tree).items() if name not in names}
+    return _trees.rebuild({**kept, **{name: leaves[name] for name in names}}, params)
 
 
 def map_statistics(function: Callable[[Any], Any], tree: Any) -> Any:
     """The tree with `function` applied to each of its statistics. Weights do not change."""
-    statistics = statistics_in(tree)
-    if not statistics:
+    return _map_leaves(function, tree, statistics_in(tree))
+
+
+def map_others(function: Callable[[Any], Any], tree: Any) -> Any:
+    """The tree with `function` applied to every leaf that is no weight."""
+    return _map_leaves(function, tree, others_in(tree))
+
+
+def _map_leaves(function: Callable[[Any], Any], tree: Any, names: frozenset[str]) -> Any:
+    if not names:
         return tree
     leaves = _trees.named_leaves(tree)
-    new = {name: function(x) if name in statistics else x for name, x in leaves.items()}
-    return _trees.rebuild(new, tree)
+    return _trees.rebuild({n: function(x) if n in names else x for n, x in leaves.items()}, tree)
