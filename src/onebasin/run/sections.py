@@ -24,13 +24,13 @@ class DataConfig(Section):
     """The column of a table that holds the targets. Default: the last column."""
     task: Literal["classification", "regression"] | None = None
     """The kind of task. By default, targets that are whole numbers or text, with at most 50
-    distinct values, are classes. All other targets are those of a regression."""
+    distinct values, are classes. With all other targets, the task is regression."""
     num_train: Count | None = None
     """The number of training examples. Default: all that are in neither the test set nor the
     validation set."""
     num_test: Count | None = None
-    """The number of test examples. Default: the whole test set of the data, or the share
-    `data.test`."""
+    """The number of test examples. Default: the whole test set if the data come with one, and
+    otherwise the share `data.test` of all examples."""
     validation: Share = 0.1
     """The size of the validation set, as a share of the training and the validation set
     together."""
@@ -38,7 +38,7 @@ class DataConfig(Section):
     """The size of the test set, as a share of all examples. It is not used if the data come with a
     test set."""
     pool: Count = 1
-    """The side, in pixels, of the square blocks over which images are averaged. At 1 images stay as
+    """The side, in pixels, of the square blocks over which images are averaged. 1 leaves images as
     they are."""
     standardize: bool | None = None
     """Whether each input is shifted and scaled so that it has mean 0 and std 1 over the training
@@ -72,8 +72,10 @@ class PosteriorConfig(Section):
 
     prior_std: Positive | dict[str, Positive] = 1.0
     """The std of the normal prior of each weight: one number for all weights, or a table with one
-    number for each kind of layer or array, such as `{hidden = 1.0, out = 0.5}`. Each array of
-    weights must match exactly one name of the table."""
+    number for each kind of layer or array, such as `{hidden = 1.0, out = 0.5}`. A name fits an
+    array if it is the path of the array or a part of the path, with or without its number:
+    `hidden`, `hidden_0` and `kernel` all fit `hidden_0/kernel`. For each array of weights, exactly
+    one name of the table must fit."""
     noise_std: Positive | Literal["inferred"] = "inferred"
     """Regression: the std of the noise, in units of the standardized targets. `inferred` samples it
     together with the weights."""
@@ -87,7 +89,7 @@ class HMCConfig(Section):
     num_draws: Annotated[int, Field(ge=4)] = 250
     """The number of draws that each chain keeps."""
     thin: Count = 1
-    """The chain keeps one of every `thin` draws. At 1 it keeps all."""
+    """The chain keeps one of every `thin` draws. 1 keeps all."""
     num_warmup: Annotated[int, Field(ge=0)] = 150
     """The number of warm-up draws. They adapt the step size and are discarded."""
     num_steps: Count = 60
@@ -143,9 +145,10 @@ class AlignmentConfig(Section):
     """`activations`, `mixed`: the number of training inputs on which activations are compared."""
     reference: Literal["first", "densest", "mean", "chains"] = "mean"
     """The reference that all draws are matched to: the first draw (`first`), the draw of the
-    largest log density (`densest`), or the mean of the aligned draws (`mean`, `chains`). `chains`
-    first aligns the draws within each chain and then the chains to each other; this is the start of
-    the iteration."""
+    largest log density (`densest`), or the mean of the aligned draws (`mean`, `chains`). The mean
+    is found by iteration: all draws are matched to the mean, the mean is computed again, and so on.
+    With `chains`, the draws are first aligned within each chain, and then the chains to each other;
+    the iteration starts from there."""
     signs: bool = True
     """Whether alignment may also change the signs of units, if the network allows it."""
 
@@ -165,13 +168,13 @@ class RefinementConfig(Section):
     num_particles: Count = 8
     """The number of draws from the Gaussian that estimate the gradient of each step."""
     predictive: Weight = 1.0
-    """The weight of the first term of the objective: how well the Gaussian predicts what HMC
-    predicts."""
+    """Refinement maximizes a sum of three terms. This is the factor of the first: how well the
+    refined Gaussian predicts what HMC predicts."""
     elbo: Weight = 1.0
-    """The weight of the second term: the evidence lower bound (ELBO) of variational inference."""
+    """The factor of the second term: the evidence lower bound (ELBO) of variational inference."""
     pull: Weight = 0.0
-    """The weight of the third term: the negative KL divergence from the Gaussian to the compact
-    Gaussian."""
+    """The factor of the third term: -KL(refined Gaussian ‖ compact Gaussian). It keeps the refined
+    Gaussian close to the compact Gaussian."""
 
 
 class EvaluationConfig(Section):
@@ -180,12 +183,13 @@ class EvaluationConfig(Section):
     num_gaussian_draws: Count = 400
     """The number of draws from a Gaussian over which its predictions are averaged."""
     kept: tuple[Count, ...] = (1, 2, 3, 4, 7, 8)
-    """The sizes of the baseline of kept draws. Each size `K` is evaluated as `kept-K`."""
+    """How many HMC draws the baseline of kept draws keeps. Each number `K` is evaluated as
+    `kept-K`."""
     num_thinnings: Count = 20
-    """Kept draws are evenly spaced. Their scores are the mean over this many positions of the first
-    kept draw."""
+    """How many choices of the first kept draw are evaluated. Kept draws are evenly spaced, and
+    their scores are means over these choices."""
     keeps: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = (
         1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.01,
     )  # fmt: skip
-    """The shares of the weights that pruning keeps: one point of each pruning curve for each
+    """The shares of all weights that pruning keeps. Each pruning curve has one point for each
     share."""
