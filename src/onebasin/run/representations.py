@@ -69,7 +69,8 @@ REFINED = Representation(
     key="refined",
     family="gaussian",
     label="refined Gaussian",
-    meaning="the compact Gaussian after variational inference that also matches HMC's predictions",
+    meaning="the Gaussian that variational inference ends with if it starts at the compact "
+    "Gaussian and is also rewarded for predicting as HMC does",
     values_per_weight=2,
 )
 COMPACT_MEAN = Representation(
@@ -119,7 +120,8 @@ def one_chain(num_draws: int) -> Representation:
         key="hmc-chain",
         family="chain",
         label="HMC, one chain",
-        meaning="the draws of one HMC chain, compared with the other chains; mean over chains",
+        meaning="the draws of one HMC chain, compared with the draws of all other chains; scores "
+        "are means over the choice of this chain",
         values_per_weight=num_draws,
     )
 
@@ -130,7 +132,7 @@ def kept_draws(count: int) -> Representation:
         key=f"kept-{count}",
         family="kept",
         label=f"{count} kept draw{'' if count == 1 else 's'}",
-        meaning="evenly spaced HMC draws; scores are the mean over positions of the first draw",
+        meaning="evenly spaced HMC draws; scores are means over several choices of the first draw",
         values_per_weight=count,
     )
 

@@ -51,12 +51,13 @@ class AlignmentQuality(Section):
     reference: str
     """The reference that HMC's draws were matched to."""
     objective: float
-    """The objective that the matching maximizes, mean over HMC's draws."""
+    """The value that the matching maximizes, averaged over HMC's draws."""
     converged_share: float
-    """The share of HMC's draws whose permutation no longer changed when the alignment ended."""
+    """The share of HMC's draws for which no change of one group of units improved the match any
+    more when alignment ended."""
     max_function_change: float
-    """The largest change of a network output that alignment caused, divided by the largest output.
-    The maximum is over all test inputs and all networks that were aligned."""
+    """The largest change that alignment caused in any output of a network, divided by the largest
+    output. The maximum is over all test inputs and all networks that were aligned."""
 
 
 class LagTranspositions(Section):
@@ -72,8 +73,8 @@ class Transpositions(Section):
     """How many transpositions of units lie between draws."""
 
     between_chains: Known
-    """The mean number of transpositions between two draws of different chains: the middle draw of
-    each chain and about 24 draws of the others."""
+    """The mean number of transpositions between two draws of different chains. The middle draw of
+    each chain is compared with about 24 draws, in total, of the other chains."""
     by_lag: tuple[LagTranspositions, ...]
     """The mean number of transpositions between two draws of one chain, by their lag, from five
     draws of each chain."""
@@ -124,13 +125,13 @@ class PredictionScores(Section):
     ece: float
     """Classes: the expected calibration error over 15 bins of confidence (Guo et al. 2017). It is
     biased upward on small test sets. Regression: the mean gap between nominal and observed
-    quantiles (Kuleshov et al. 2018). This is another quantity, which Python calls
-    `calibration_error`."""
+    quantiles (Kuleshov et al. 2018). This is a different quantity. The functions of the Python
+    library call it `calibration_error`."""
     accuracy: float | None = None
     """Classes: the share of examples whose most probable class is right."""
     brier: float | None = None
     """Classes: the Brier score (0 to 2). It is the squared difference between the predicted
-    probabilities and the true class, summed over classes, mean over examples."""
+    probabilities and the true class, summed over classes and averaged over examples."""
     rmse: float | None = None
     """Regression: the root mean squared error, in units of the target."""
     crps: float | None = None
@@ -149,7 +150,7 @@ class Scores(PredictionScores):
     """How well a representation predicts, and how near it comes to HMC."""
 
     total_variation: float
-    """The total variation (0 to 1): half the L1 distance to HMC's predictive distribution, mean
+    """The total variation (0 to 1): half the L1 distance to HMC's predictive distribution, averaged
     over examples. In regression it is computed on a grid of 256 to 1,024 points."""
     agreement: float | None = None
     """Classes: the share of examples for which HMC predicts the same most probable class."""
@@ -188,7 +189,9 @@ class Comparison(Section):
 
 
 class Barrier(Section):
-    """By how much the network halfway between two members is worse than their mean score."""
+    """The loss (or error) of the halfway network of two members, minus the mean of the losses (or
+    errors) of these two members. The halfway network has the mean of their weights.
+    """
 
     mean: float
     """The mean barrier over all pairs of members."""
@@ -215,9 +218,11 @@ class Connectivity(Section):
     after: Barriers
     """Barriers between members after alignment."""
     before_recomputed: Barriers | None = None
-    """With BatchNorm: the same as `before`, but with new statistics for the network halfway."""
+    """With BatchNorm: the same as `before`, but with running statistics that are computed again for
+    each halfway network."""
     after_recomputed: Barriers | None = None
-    """With BatchNorm: the same as `after`, but with new statistics for the network halfway."""
+    """With BatchNorm: the same as `after`, but with running statistics that are computed again for
+    each halfway network."""
 
 
 class CompareResults(Section):
@@ -260,8 +265,8 @@ class PruningCurve(Section):
     """What is left of a network when weights go in one order, share by share."""
 
     network: PrunedNetwork
-    """`hmc-mean` is the mean of HMC's aligned draws. `member` are the members of the ensemble: the
-    scores are means over them."""
+    """`hmc-mean` is the mean of HMC's aligned draws. `member` stands for the members of the
+    ensemble: the scores are means over them."""
     order: str
     """Which weights are kept: those with the smallest `std`, the largest `signal-to-noise`
     (|weight| / std), the largest `magnitude` (|weight|), or `random` weights. `-misaligned` is the

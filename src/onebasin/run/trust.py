@@ -17,8 +17,8 @@ class ArrayFloor(Section):
     unaligned_std: float
     """The std of the draws before alignment, root mean square over weights."""
     ess_median: float
-    """The effective sample size of the aligned draws for the std of a weight, median over
-    weights."""
+    """The median over weights of the effective sample size of the aligned draws. For a weight, it
+    is the smaller of two: that of the weight, and that of its squared deviation from its mean."""
 
     @property
     def ratio(self) -> float | None:
@@ -33,8 +33,8 @@ class NullFloor(ArrayFloor):
     """The share of the weights whose std after alignment is smaller than the null floor of the same
     weight."""
     undecided_share: float
-    """The share of the weights whose effective sample size is below 50. Nothing is said about
-    these."""
+    """The share of the weights whose effective sample size is below 50. For these, the comparison
+    with the null floor has no answer."""
     by_array: dict[str, ArrayFloor]
     """The same numbers for each array of weights, by its path."""
 
@@ -74,7 +74,7 @@ class Diagnostics(Section):
     """The convergence of predictions on the test set. These numbers tell whether HMC has
     converged."""
     weights_unaligned: Convergence
-    """The convergence of weights before alignment. It misleads: chains may sample the same
-    functions with differently ordered units."""
+    """The convergence of weights before alignment. It is misleading: chains may sample the same
+    functions, but with their units in different orders."""
     weights_aligned: Convergence
     """The convergence of weights after alignment."""
