@@ -11,11 +11,11 @@ class ArrayFloor(Section):
     """Root mean squares of the stds of an array, in units of the weights."""
 
     std: float
-    """The std of the aligned draws, root mean square over weights."""
+    """The root mean square over weights of the std of the aligned draws."""
     null_std: float
-    """The null floor: the std of aligned noise, root mean square over weights."""
+    """The null floor: the root mean square over weights of the std of aligned noise."""
     unaligned_std: float
-    """The std of the draws before alignment, root mean square over weights."""
+    """The root mean square over weights of the std of the draws before alignment."""
     ess_median: float
     """The median over weights of the effective sample size of the aligned draws. For a weight, it
     is the smaller of two: that of the weight, and that of its squared deviation from its mean."""
