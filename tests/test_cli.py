@@ -152,7 +152,7 @@ def test_an_interrupted_run_is_refused_by_its_steps_and_ended_by_resume(finished
     attributes = out / "samples" / "hmc.zarr" / "zarr.json"
     attributes.write_text(attributes.read_text().replace("true", "false"))
     (out / "compact" / "compact.safetensors.partial").write_bytes(b"half")
-    assert_refused(onebasin("step", "align", out), "has not been taken", "onebasin step sample")
+    assert_refused(onebasin("step", "align", out), "is not done", "onebasin step sample")
     assert_refused(onebasin("run", "digits", "--out", out, *TINY), "another run", "--resume")
     done = onebasin("run", "digits", "--out", out, "--resume", *TINY)
     assert done.returncode == 0, done.stderr
@@ -290,7 +290,7 @@ BAD_CONFIGS = {
     "unknown key": (["digits", "--set=hmc.num_drawz=3"], ["hmc.num_drawz", "Did you mean"]),
     "wrong type": (["digits", "--set=hmc.num_draws=many"], ["hmc.num_draws", "many"]),
     "out of range": (["digits", "--set=hmc.target_acceptance=2"], ["target_acceptance", "2"]),
-    "no value": (["digits", "--set=hmc.num_draws"], ["key=value"]),
+    "no value": (["digits", "--set=hmc.num_draws"], ["KEY=VALUE"]),
     "missing file": (["nowhere.toml"], ["nowhere.toml"]),
     "unknown prior": (["digits", "--set=posterior.prior_std={kernal=1.0}"], ["kernal"]),
     "missing data": (["digits", "--set=data.name=nowhere.csv"], ["nowhere.csv"]),
