@@ -35,7 +35,7 @@ def activation_matching(
 
 
 class ActivationMatching(eqx.Module):
-    """Units are similar if they put out alike on the same inputs."""
+    """Units are similar if their outputs on the same inputs are similar."""
 
     activations: Callable[[Params], dict[str, Float[Array, "inputs units"]]]
 

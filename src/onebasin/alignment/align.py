@@ -1,7 +1,7 @@
-"""align: bring every draw into the basin of one reference.
+"""align: permute the units of every draw so that all draws match one reference.
 
-The permutations are the result; `Alignment.apply` turns samples into aligned samples. What is
-matched is said by a `Matching`, where draws are brought by `reference`.
+The result is a permutation for each draw. `Alignment.apply` turns samples into aligned samples.
+A `Matching` measures how similar units are, and `reference` is what draws are matched to.
 """
 
 from collections.abc import Callable
