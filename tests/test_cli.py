@@ -131,11 +131,13 @@ def test_a_step_waits_for_those_before_it(finished_run, tmp_path):
     results = json.loads((out / "results.json").read_text())
     results["align"] = None
     (out / "results.json").write_text(json.dumps(results))
-    assert_refused(onebasin("step", "compare", out, "--again"), "needs what align writes")
+    assert_refused(
+        onebasin("step", "compare", out, "--again"), "needs the results of the step align"
+    )
 
 
 def test_a_step_is_taken_once(finished_run):
-    assert_refused(onebasin("step", "prune", finished_run), "has been taken", "--again")
+    assert_refused(onebasin("step", "prune", finished_run), "is done", "--again")
 
 
 def test_a_run_never_overwrites_another(finished_run):
@@ -152,7 +154,7 @@ def test_an_interrupted_run_is_refused_by_its_steps_and_ended_by_resume(finished
     attributes = out / "samples" / "hmc.zarr" / "zarr.json"
     attributes.write_text(attributes.read_text().replace("true", "false"))
     (out / "compact" / "compact.safetensors.partial").write_bytes(b"half")
-    assert_refused(onebasin("step", "align", out), "has not been taken", "onebasin step sample")
+    assert_refused(onebasin("step", "align", out), "is not done", "onebasin step sample")
     assert_refused(onebasin("run", "digits", "--out", out, *TINY), "another run", "--resume")
     done = onebasin("run", "digits", "--out", out, "--resume", *TINY)
     assert done.returncode == 0, done.stderr
@@ -202,7 +204,7 @@ def test_data_edited_between_two_steps_are_refused_until_the_run_is_begun_anew(o
         done = onebasin(*arguments, *(["--out", out, *TINY] if "run" in arguments else []))
         assert_refused(done, *words)
         assert files_in(out) == before
-    assert_refused(onebasin("step", "sample", out), "has been taken", "--again")
+    assert_refused(onebasin("step", "sample", out), "is done", "--again")
     assert_refused(onebasin("step", "sample", out, "--seed", 3), "no --config")
     done = onebasin("step", "sample", out, "--again")
     assert done.returncode == 0, done.stderr
@@ -290,7 +292,7 @@ BAD_CONFIGS = {
     "unknown key": (["digits", "--set=hmc.num_drawz=3"], ["hmc.num_drawz", "Did you mean"]),
     "wrong type": (["digits", "--set=hmc.num_draws=many"], ["hmc.num_draws", "many"]),
     "out of range": (["digits", "--set=hmc.target_acceptance=2"], ["target_acceptance", "2"]),
-    "no value": (["digits", "--set=hmc.num_draws"], ["key=value"]),
+    "no value": (["digits", "--set=hmc.num_draws"], ["KEY=VALUE"]),
     "missing file": (["nowhere.toml"], ["nowhere.toml"]),
     "unknown prior": (["digits", "--set=posterior.prior_std={kernal=1.0}"], ["kernal"]),
     "missing data": (["digits", "--set=data.name=nowhere.csv"], ["nowhere.csv"]),
@@ -363,11 +365,11 @@ def test_the_symmetry_of_a_named_network_is_printed(tmp_path):
     done = onebasin("symmetry", "nets:perceptron", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "first:1, second:0" in done.stdout
-    assert "second, axis 1 never moves: reaches the output." in done.stdout
+    assert "Not permuted: second, axis 1 (reaches the output)." in done.stdout
 
 
 BAD_SYMMETRIES = {
-    "nothing": ([], ["Got none of them"]),
+    "nothing": ([], ["Got neither"]),
     "two networks": (["nets:net", "--torch=nets:Net", "--input=1,3"], ["--torch and --input"]),
     "no input": (["--torch=nets:Net"], ["Got --torch."]),
     "an input of no module": (["nets:net", "--input=1,3"], ["MODULE:FUNCTION and --input"]),
@@ -376,7 +378,7 @@ BAD_SYMMETRIES = {
     "no class": (["--torch=nets", "--input=1,3"], ["MODULE:CLASS", "'nets'"]),
     "unknown module": (["--torch=nowhere:Net", "--input=1,3"], ["No module named 'nowhere'"]),
     "unknown class": (["--torch=nets:Net", "--input=1,3"], ["must have a class 'Net'"]),
-    "not a shape": (["--torch=nets:Net", "--input=1x3"], ["'1x3', not 1,3,32,32 or int:1,16"]),
+    "not a shape": (["--torch=nets:Net", "--input=1x3"], ["1,3,32,32 or int:1,16", "Got '1x3'"]),
     "no size": (["--torch=nets:Net", "--input=int:"], ["'int:'"]),
     "not a module": (["--torch=nets:perceptron", "--input=1,3"], ["Got tuple"]),
 }

@@ -121,7 +121,7 @@ def test_a_data_set_from_a_file_is_named_without_its_folder(digits) -> None:
 
 def test_a_report_needs_every_step(digits, tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path / "run", digits.run.config)
-    with pytest.raises(StoreError, match=r"where sample, align, .* has not been taken"):
+    with pytest.raises(StoreError, match=r"for which sample, align, .* is not done"):
         write_report(run, digits.setup)
 
 

@@ -277,7 +277,7 @@ def test_a_finished_run_has_nothing_left_to_do(run: RunDirectory) -> None:
 def test_a_step_needs_those_before_it(tmp_path: Path) -> None:
     setup = set_up(tiny_config("digits"))
     run = open_run(tmp_path / "run", setup)
-    message = r"step compare needs what sample writes.*onebasin step sample"
+    message = r"step compare needs the results of the step sample\..*onebasin step sample"
     with pytest.raises(StoreError, match=message):
         take_step(run, "compare", setup)
 

@@ -95,7 +95,7 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("make", [RunDirectory, lambda path: RunDirectory.resume(path, CONFIG)])
 def test_a_folder_without_a_config_is_no_run(tmp_path: Path, make) -> None:
-    with pytest.raises(StoreError, match=r"holds a config\.toml\. Got .*which has none"):
+    with pytest.raises(StoreError, match=r"must hold a config\.toml\. Got .*which has none"):
         make(tmp_path)
 
 
@@ -196,7 +196,7 @@ def test_results_of_another_schema_are_refused_in_one_line_and_left_as_they_are(
     old = json.dumps({"schema": 2, "seconds": {"sample": 1.0}})
     (run.path / "results.json").write_text(old)
     for read in (run.load_results, lambda: run.is_done("sample")):
-        with pytest.raises(StoreError, match=r"must be of schema 3\. Got schema 2.*--out") as error:
+        with pytest.raises(StoreError, match=r"must have schema 3\. Got schema 2.*--out") as error:
             read()
         assert len(str(error.value).splitlines()) == 1
     assert (run.path / "results.json").read_text() == old
@@ -206,13 +206,13 @@ def test_results_of_another_schema_are_refused_in_one_line_and_left_as_they_are(
     ("name", "text", "message"),
     [
         ("config.toml", "seed = ", r"config\.toml must be TOML\. Got: "),
-        ("results.json", '{"nll": ', r"results\.json must be JSON\. Got: .*Delete it"),
-        ("results.json", "[3]", r"results\.json must be of schema 3\. Got schema None"),
-        ("results.json", '{"schema": 3}', r"what a run writes\. Got 'config': .*Delete it"),
+        ("results.json", '{"nll": ', r"results\.json must be JSON\. Got: .*Delete the file"),
+        ("results.json", "[3]", r"results\.json must have schema 3\. Got schema None"),
+        ("results.json", '{"schema": 3}', r"results of a run\. Got 'config': .*Delete the file"),
         (
             "results.json",
             SAMPLED.as_json().replace("num_features", "num_feature"),
-            r"what a run writes\. Got 'sample\.data\.num_features': .*Delete it",
+            r"the results of a run\. Got 'sample\.data\.num_features': .*Delete the file",
         ),
     ],
 )

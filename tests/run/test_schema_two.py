@@ -47,7 +47,7 @@ def all_numbers(value: Any) -> Iterator[float]:
 
 def test_the_example_is_a_whole_run_of_schema_two() -> None:
     assert OLD["schema"] == 2
-    with pytest.raises(StoreError, match="must be of schema 3. Got schema 2"):
+    with pytest.raises(StoreError, match="must have schema 3. Got schema 2"):
         Results.from_json(EXAMPLE, "results.json")
 
 

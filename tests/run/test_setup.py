@@ -131,7 +131,7 @@ def test_a_prior_that_names_no_array_is_refused_before_anything_is_drawn() -> No
 @pytest.mark.parametrize("matching", ["activations", "mixed"])
 def test_a_network_without_activations_is_not_matched_by_them(matching: str) -> None:
     config = load_config("digits", ["network.kind=convnet", f"alignment.matching={matching}"])
-    words = rf"what its units put out\. Got '{matching}' for a network of kind 'convnet'\."
+    words = rf"does not give its activations\. Got '{matching}' for a network of kind 'convnet'\."
     with pytest.raises(ConfigError, match=words):
         set_up(config)
 

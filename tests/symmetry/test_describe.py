@@ -20,9 +20,9 @@ def test_the_table_lists_every_group_and_the_number_of_equivalent_settings() -> 
     assert heads.split()[1] == "2"
 
 
-def test_the_table_says_why_axes_never_move() -> None:
-    assert "embed, axis 0 never moves: an axis of the inputs." in str(FOUND)
-    assert "out, axis 1 never moves: reaches the output." in str(FOUND)
+def test_the_table_says_why_axes_are_not_permuted() -> None:
+    assert "Not permuted: embed, axis 0 (an axis of the inputs)." in str(FOUND)
+    assert "Not permuted: out, axis 1 (reaches the output)." in str(FOUND)
 
 
 def test_notebooks_get_a_table_with_escaped_text() -> None:

@@ -20,7 +20,7 @@ def activation_matching(
 
     `activations(params)` returns one array for each group of the symmetry, evaluated on inputs
     of your choice, neither centred nor scaled. Weights that no input exercises are not seen.
-    If the symmetry has signs, what a unit puts out must flip with it, as behind tanh. It is
+    If the symmetry has signs, the output of a unit must flip with it, as after tanh. It is
     compiled once for all matchings of one function, or of one `jax.tree_util.Partial` but for the
     arrays in it.
 
@@ -35,7 +35,7 @@ def activation_matching(
 
 
 class ActivationMatching(eqx.Module):
-    """Units are similar if they put out alike on the same inputs."""
+    """Units are similar if their outputs on the same inputs are similar."""
 
     activations: Callable[[Params], dict[str, Float[Array, "inputs units"]]]
 

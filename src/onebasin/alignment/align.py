@@ -1,7 +1,7 @@
-"""align: bring every draw into the basin of one reference.
+"""align: permute the units of every draw so that all draws match one reference.
 
-The permutations are the result; `Alignment.apply` turns samples into aligned samples. What is
-matched is said by a `Matching`, where draws are brought by `reference`.
+The result is a permutation for each draw. `Alignment.apply` turns samples into aligned samples.
+A `Matching` measures how similar units are, and `reference` is what draws are matched to.
 """
 
 from collections.abc import Callable
@@ -88,11 +88,11 @@ class Alignment(eqx.Module):
 
     @classmethod
     def load(cls, path: Path | str, symmetry: Symmetry) -> "Alignment":
-        """Read what `save` wrote; `symmetry` is that of the network the samples are of.
+        """Read an alignment that `save` wrote. `symmetry` is the symmetry of the same network.
 
-        What a trial had dropped when the file was written is dropped from the symmetry as well.
+        Groups and signs that a trial had dropped before are dropped from the symmetry as well.
 
-        Raises: ValueError where the file is of another network or not an alignment.
+        Raises: ValueError if the file is of another network or not an alignment.
         """
         tensors, metadata = load_tensors(path)
         # Names of groups may hold slashes, and one may begin as another does.
@@ -155,9 +155,8 @@ def align(
             a given network.
         progress: Called after every chunk of draws with the `Round`.
         apply: The function of a symmetry that you declared, called as `apply(params, *inputs)`.
-            The symmetry is refused if it changes the function, and a warning tells what it leaves
-            out.
-        inputs: What `apply` takes after the params; a tuple of several.
+            The symmetry is refused if it changes the function. A warning lists what it leaves out.
+        inputs: The inputs that `apply` takes after the params. Several inputs are a tuple.
 
     Returns:
         A permutation for each draw, the value of the objective, and whether the draw has settled.

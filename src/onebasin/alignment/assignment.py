@@ -20,7 +20,7 @@ def assign(similarity: Float[Array, "batch units units"]) -> Int[np.ndarray, "ba
     Row $i$ of `similarity` is unit $i$ of the reference, column $j$ is unit $j$ of the sample.
     Among optima that differ by no more than rounding, units stay where they are.
 
-    Raises: ValueError where a similarity is NaN or infinite (the solver would not say so).
+    Raises: ValueError if a similarity is NaN or infinite. The solver itself would not notice.
     """
     similarity = np.asarray(similarity)
     largest = np.abs(similarity).max(axis=(1, 2), initial=0.0)

@@ -29,9 +29,11 @@ def declared_of(symmetry: Symmetry, apply: Callable[..., Any] | None, inputs: An
 
 
 def tried(symmetry: Symmetry, params: Params) -> Symmetry:
-    """The symmetry without what changes its function; a warning tells what a declared one misses.
+    """The symmetry without the groups and signs that change its function.
 
-    Raises: ValueError if a declared one changes its function.
+    A warning lists what a declared symmetry misses.
+
+    Raises: ValueError if a declared symmetry changes its function.
     """
     symmetry = verify_once(symmetry, params)
     function = symmetry.function

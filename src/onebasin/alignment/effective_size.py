@@ -12,16 +12,17 @@ from onebasin.samples import Samples
 from onebasin.types import Params
 
 LEAST_ESS = 50
-"""The effective sample size below which nothing is said of the std of a weight."""
+"""The smallest effective sample size at which the std of a weight is compared with its floor."""
 _CHUNK_VALUES = 2**22
 
 
 def std_ess(samples: Samples) -> Params:
     """The effective sample size of each weight for its std.
 
-    It is the lesser of that of the weight and that of its squared deviation from its mean, and at
-    most the number of draws. A weight that never moves has 0, for nothing says how its chains mix.
-    Take aligned samples: in unaligned ones an entry is another unit's in every chain.
+    It is the smaller of two effective sample sizes, that of the weight and that of its squared
+    deviation from its mean, and at most the number of draws. A weight that never moves has 0,
+    because nothing shows how its chains mix. Pass aligned samples: without alignment an entry
+    belongs to another unit in every chain.
 
     Source: Vehtari et al. (2021), arXiv 1903.08008, sections 3.1 and 4.3.
     """
@@ -41,7 +42,7 @@ def _std_ess(values: Float[np.ndarray, "chain draw weight"]) -> Float[np.ndarray
 def mean_ess(values: Float[np.ndarray, "chain draw weight"]) -> Float[np.ndarray, " weight"]:
     """The effective sample size for the mean of each weight, each chain split in two.
 
-    0 where a weight never moves. Chains of fewer than 8 draws count as one draw each.
+    It is 0 if a weight never moves. Chains of fewer than 8 draws count as one draw each.
 
     Source: Vehtari et al. (2021), equations 10 to 13; the sum ends as Geyer (1992),
     Statistical Science 7, section 3.3, says.
@@ -79,6 +80,6 @@ def _geyer_sum(correlations: Float[np.ndarray, "lag weight"]) -> Float[np.ndarra
     positive = np.logical_and.accumulate(pairs > 0, axis=0)
     monotone = np.minimum.accumulate(np.where(positive, pairs, np.inf), axis=0)
     end = positive.sum(axis=0)
-    # Of the pair that ends the sum, its even lag still counts where it is positive.
+    # The sum ends at the first pair that is not positive. Its even lag still counts if positive.
     last = np.take_along_axis(correlations, 2 * end[None], axis=0)[0]
     return -1 + 2 * np.where(positive, monotone, 0.0).sum(axis=0) + np.maximum(last, 0)

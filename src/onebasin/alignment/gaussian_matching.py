@@ -22,7 +22,7 @@ def gaussian_matching(
     objective is the log density of a draw in nats less the penalty $\sum_i \epsilon / 2 v_i$;
     its mean over draws never decreases over rounds, as $m, v$ and the permutations each
     maximize it in turn. One network has one variance everywhere: matched to it, this is weight
-    matching. It ends in a local optimum, so begin where an iterated mean of weights ended.
+    matching. It ends in a local optimum, so begin with the result of an iterated mean of weights.
 
     With `given`, draws are matched to that Gaussian, and the objective is its log density.
 

@@ -1,4 +1,4 @@
-"""The null floor: how far alignment alone shrinks draws that share nothing."""
+"""The null floor: how far alignment alone shrinks the std of noise."""
 
 import numpy as np
 from jaxtyping import Float
@@ -18,14 +18,14 @@ from onebasin.types import Key, Params
 
 
 def null_draws(samples: Samples, symmetry: Symmetry, *, key: Key) -> Samples:
-    r"""As many draws as `samples` has, as autocorrelated, whose units share nothing.
+    r"""Noise with the number of draws and the autocorrelation of `samples`, in independent units.
 
     Each weight is independent normal noise with the mean and std that its position has over all
-    draws and *all units that may take it*, in both signs where they may flip. Within a chain the
-    noise of a position is the autoregression that fits the sum of the weights of these units (of
-    their squares, where they may flip): no relabelling of units changes a sum over them, and the
-    sum of independent units has the autocorrelation of each. Running statistics have that mean and
-    do not vary. Every draw has the same `lp`, for noise has no density.
+    draws and *all units that may take it*, in both signs if they may flip. Within a chain the
+    noise of a position is the autoregression that fits the sum of the weights of these units, or
+    the sum of their squares if they may flip. No relabelling of units changes such a sum, and the
+    sum of independent units has the autocorrelation of each unit. Running statistics have the mean
+    and do not vary. Every draw has the same `lp`, because noise has no density.
 
     Examples:
         >>> noise = ob.alignment.null_draws(samples, symmetry, key=key)
@@ -63,10 +63,10 @@ def null_floor(
 ) -> DiagonalGaussian:
     r"""The summary of `null_draws`, aligned as samples are.
 
-    Alignment finds likeness in noise, so its std lies below that of the noise: a std of
-    aligned samples speaks of the posterior only where it is smaller than this one.
-    Assumes independent weights; correlated units would shrink further. Where samples are
-    aligned in several steps, take the same steps with `null_draws`.
+    Alignment finds similar units even in noise, so the std of aligned noise is smaller than the
+    std of noise. A std of aligned samples is evidence about the posterior only if it is smaller
+    than this floor. The noise has independent weights; correlated units would shrink further. If
+    samples are aligned in several steps, use the same steps for `null_draws`.
 
     Args:
         samples: Draws that are not aligned yet, of chains in their own order.

@@ -70,7 +70,7 @@ def _alone(symmetry: Symmetry, group: str, names: Sequence[Any]) -> str | None:
 
 
 def to_front(leaf: np.ndarray, axes: list[int], num_batch_axes: int) -> np.ndarray:
-    """Some axes first, behind batch axes, and all others flat behind them."""
+    """The array with some axes directly after the batch axes, and all others flattened to one."""
     count = num_batch_axes + len(axes)
     moved = np.moveaxis(leaf, [a + num_batch_axes for a in axes], range(num_batch_axes, count))
     return moved.reshape(*moved.shape[:count], -1)

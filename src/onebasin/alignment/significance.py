@@ -28,11 +28,11 @@ _LEAST_NULL_STDS = 20  # null stds for each rejection that chance may bring, at 
 
 
 class Significance(eqx.Module):
-    """How probable so small a std is if draws share nothing, for each weight.
+    """How probable so small a std is for noise, for each weight.
 
     Args:
-        p_values: The p-value of each weight, a rank among null stds. It is NaN if nothing can be
-            told: if `ess` is below 50, or `tested` is False.
+        p_values: The p-value of each weight, a rank among null stds. It is NaN if `ess` is below
+            50, or `tested` is False.
         tested: Whether a unit that may move has the weight.
         ess: The effective sample size of each weight for its std, in draws.
         std: The std of each weight in the aligned samples, in the weight's unit.
@@ -49,9 +49,9 @@ class Significance(eqx.Module):
 
     @property
     def undecided_share(self) -> float:
-        """The share of the tested weights whose effective sample size is too small to tell.
+        """The share of the tested weights whose effective sample size is too small for a p-value.
 
-        NaN where no weight is tested.
+        It is NaN if no weight is tested.
         """
         ess = _trees.ravel_batch(self.ess, 0)[_trees.ravel_batch(self.tested, 0)]
         return float(np.mean(ess < LEAST_ESS)) if len(ess) else float("nan")
@@ -71,9 +71,9 @@ class Significance(eqx.Module):
         )
 
     def share(self, false_discovery_rate: float = 0.05) -> float:
-        """`significant_share` of the p-values; NaN where `cannot_tell` says why.
+        """`significant_share` of the p-values. If it is NaN, `cannot_tell` gives the reason.
 
-        Raises: ValueError for a rate that is not in (0, 1), or too small for the null stds.
+        Raises: ValueError if the rate is not in (0, 1), or too small for the null stds.
         """
         least = _LEAST_NULL_STDS / max(self.num_null_stds, 1)
         if self.num_null_stds and 0 < false_discovery_rate < least:
@@ -97,17 +97,17 @@ def std_significance(
     level: float = 0.05,
     progress: Callable[[int, int], None] | None = None,
 ) -> Significance:
-    r"""How probable so small a std of each aligned weight is, if draws share nothing.
+    r"""How probable so small a std of each aligned weight is for noise.
 
-    Aligns the samples, and as many draws of noise that is as autocorrelated (`null_draws`),
-    `num_nulls` times over. A std $s$ is held against the null stds of its position,
+    This aligns the samples, and `num_nulls` times as many draws of noise with the same
+    autocorrelation (`null_draws`). A std $s$ is compared with the null stds of its position,
     $z = (s - \bar s') / d$, with $d$ their standard deviation, widened by
     $\sqrt{n' / n}$ if the weight's effective sample size $n$ is below that of the noise, $n'$.
     With $z'$ of all null stds of all positions, $p = (1 + \#\{z' \le z\}) / (1 + \#z')$.
 
     A small p says that units differ from noise, not that the weight is well determined. The null
-    assumes weights that are independent of each other, and of independent signs where they may
-    flip: units with the same mean weights up to one sign are no noise.
+    assumes weights that are independent of each other, with independent signs if they may flip:
+    units with the same mean weights up to one sign are no noise.
 
     Args:
         samples: Draws that are not aligned yet, of chains in their own order, not shuffled.
@@ -118,7 +118,7 @@ def std_significance(
         num_nulls: How often noise is aligned. Default: 20, or more for a network so small that
             these have fewer than 20 / `level` stds.
         level: The smallest false discovery rate or p-value that is to be read off.
-        progress: Told how many of how many alignments of noise are done.
+        progress: Called with the number of alignments of noise that are done, and their total.
 
     Raises: ValueError if `num_nulls` is too small for `level`, or as `align` and `null_draws` do.
 
@@ -162,7 +162,7 @@ def compare_with_nulls(
 ) -> Significance:
     """`std_significance` of samples and of `null_draws` that were aligned in any one way.
 
-    Raises: ValueError where trees do not fit the symmetry, or for too few null draws.
+    Raises: ValueError if trees do not fit the symmetry, or there are too few null draws.
     """
     _check_rate("level", level)
     symmetry.check(aligned.params, 2)
@@ -263,7 +263,7 @@ def _pieces(tree: Params, symmetry: Symmetry) -> dict[str, np.ndarray]:
 
 
 def _check_pool(num_stds: int, num_nulls: int, level: float) -> None:
-    """Raise where p-values are too coarse: what is found then depends on their steps."""
+    """Raise if p-values are too coarse, so that their steps would decide the result."""
     needed = math.ceil(_LEAST_NULL_STDS / level)
     if 0 < num_stds < needed:
         raise ValueError(
@@ -276,7 +276,7 @@ def significant_share(p_values: Params, false_discovery_rate: float = 0.05) -> f
     """The share of the weights with a p-value that are significant at a false discovery rate.
 
     Weights of a unit depend on each other. The procedure holds its rate under positive dependence.
-    `Significance.share` also knows if there are too few p-values to tell.
+    `Significance.share` also checks whether there are enough p-values.
 
     Args:
         p_values: A tree of p-values. Weights with NaN have none and are left out.

@@ -1,8 +1,9 @@
 """The command line: `onebasin run CONFIG`, its steps one at a time, and studies.
 
-What users pass is `arguments`, a run and its steps `steps`, studies of many runs `studies`, the
-symmetry of any network `symmetry`. JAX and the numerical libraries load inside the commands: help
-and usage errors come at once.
+`arguments` has the arguments and options, `steps` the commands of a run and its steps, `studies`
+the command for studies of many runs, and `symmetry` the command for the symmetry of any network.
+The commands import JAX and the numerical libraries themselves, so that help and usage errors come
+at once.
 """
 
 import sys
@@ -12,7 +13,7 @@ import typer
 from onebasin.cli import steps, studies, symmetry
 
 app = typer.Typer(
-    help="Bring the posterior samples of a Bayesian neural network into one basin.",
+    help="Align the posterior samples of a Bayesian neural network.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -24,7 +25,7 @@ app.add_typer(steps.step, name="step")
 
 
 def main() -> None:
-    """Run the command line; bad input is one line on stderr and exit code 2."""
+    """Run the command line. Bad input gives one line on stderr and exit code 2."""
     try:
         app()
     except (ValueError, OSError) as error:

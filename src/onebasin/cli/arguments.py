@@ -1,4 +1,4 @@
-"""What users pass on the command line, and the cores that commands use."""
+"""The arguments and options of the command line, and the cores that commands use."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,24 +7,26 @@ import typer
 
 _MAX_DEVICES = 16
 
-# Written out, for to ask the configs themselves would load JAX before the help is shown.
+# The names are repeated here, because to import the configs would load JAX before the help.
 CONFIGS = "digits, digits-deep, diabetes, mnist-small, mnist-resnet20"
 
 ConfigArgument = Annotated[str, typer.Argument(help=f"{CONFIGS}, or a TOML file.")]
 ConfigOption = Annotated[
     str | None,
-    typer.Option("--config", help=f"Make the directory: {CONFIGS}, or a TOML file."),
+    typer.Option("--config", help=f"Create the directory from: {CONFIGS}, or a TOML file."),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="DIR", help="A run directory.")]
 OutOption = Annotated[
-    Path | None, typer.Option("--out", help="The run directory to make [default: NAME-run].")
+    Path | None, typer.Option("--out", help="The run directory to create [default: NAME-run].")
 ]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed of everything random.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed of all random numbers.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change the config: hmc.num_draws=100."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change the config, for example hmc.num_draws=100."
+    ),
 ]
-AgainOption = Annotated[bool, typer.Option("--again", help="Repeat a step that has been taken.")]
+AgainOption = Annotated[bool, typer.Option("--again", help="Repeat a step that is done.")]
 
 
 def use_all_cores() -> None:

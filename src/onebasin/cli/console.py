@@ -1,4 +1,4 @@
-"""What the command line shows while it works, and tables of what it found."""
+"""The progress and the tables that the command line prints."""
 
 import sys
 import time
@@ -12,12 +12,12 @@ from rich.table import Table
 _SECONDS_BETWEEN_LINES = 15.0
 _PIPE_WIDTH = 120
 
-Told = Callable[[str, float, str], None]
-"""Told what is being done, the fraction that is done, and details in words."""
+OnProgress = Callable[[str, float, str], None]
+"""Called with the name of the present stage, its fraction that is done, and details in words."""
 
 
 def show_table(title: str, rows: Sequence[Sequence[str]], num_text_columns: int = 1) -> None:
-    """Print a header and rows; the first columns hold text, the others numbers."""
+    """Print a header and rows. The first columns hold text, the others numbers."""
     header, *body = rows
     table = Table(title=title)
     for number, name in enumerate(header):
@@ -25,14 +25,14 @@ def show_table(title: str, rows: Sequence[Sequence[str]], num_text_columns: int 
         table.add_column(name, justify="left" if is_text else "right", no_wrap=not is_text)
     for row in body:
         table.add_row(*row)
-    # A pipe has no width of its own; the table must stay whole there.
+    # A pipe has no width. There the table must not be cut.
     console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
     console.print(table)
 
 
 @contextmanager
-def progress() -> Generator[Told]:
-    """A bar on a terminal; elsewhere a line now and then."""
+def progress() -> Generator[OnProgress]:
+    """A callback that shows progress: a bar on a terminal, otherwise a line now and then."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _line_monitor(console)
@@ -53,7 +53,7 @@ def progress() -> Generator[Told]:
         yield on_progress
 
 
-def _line_monitor(console: Console) -> Told:
+def _line_monitor(console: Console) -> OnProgress:
     last_time, last_what = 0.0, ""
 
     def on_progress(what: str, fraction: float, details: str) -> None:

@@ -1,4 +1,4 @@
-"""named_network: a function with its params and inputs, by the name of what makes them."""
+"""named_network: a function with its params and inputs, from the name of a Python function."""
 
 import importlib
 import sys
@@ -10,10 +10,10 @@ from onebasin._words import did_you_mean
 
 
 def named_network(name: str) -> tuple[Callable[..., Any], Any, tuple[Any, ...]]:
-    """What `MODULE:FUNCTION` returns: `apply, params, *inputs`, arrays or their shapes.
+    """The result of `MODULE:FUNCTION`: `apply, params, *inputs`, as arrays or shapes.
 
-    Raises: ValueError for a name that is not MODULE:FUNCTION, names nothing or returns something
-    else.
+    Raises: ValueError if the name is not MODULE:FUNCTION, if there is no such function, or if it
+    returns something else.
     """
     function = named_object(name, "network", "MODULE:FUNCTION", "my_nets:resnet")
     found = function()
@@ -27,13 +27,13 @@ def named_network(name: str) -> tuple[Callable[..., Any], Any, tuple[Any, ...]]:
 
 
 def named_object(name: str, what: str, form: str, example: str) -> Callable[..., Any]:
-    """What is called by `MODULE:NAME`; modules are looked for in the working directory as well.
+    """The function or class `MODULE:NAME`. Modules may also be in the working directory.
 
-    Raises: ValueError for a name of another form, or of nothing that can be called.
+    Raises: ValueError if the name has another form, or there is no such function or class.
     """
     module_name, colon, object_name = name.partition(":")
     if not (module_name and colon and object_name):
-        raise ValueError(f"A {what} is named {form}. Got {name!r}, not {example}.")
+        raise ValueError(f"Expected {form} for a {what}, for example {example}. Got {name!r}.")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:

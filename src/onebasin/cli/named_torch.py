@@ -1,4 +1,4 @@
-"""named_torch: a PyTorch module as a function, by the name of what makes it."""
+"""named_torch: a PyTorch module as a function, from the name of a Python class or function."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -16,13 +16,14 @@ _INTEGERS = "int:"
 def named_torch(
     name: str, shapes: Sequence[str]
 ) -> tuple[Callable[..., Any], Params, tuple[np.ndarray, ...]]:
-    """What `from_torch` gives for the module that `MODULE:CLASS()` makes, and its inputs.
+    """The result of `from_torch` for the module that `MODULE:CLASS()` makes, and its inputs.
 
-    A shape is sizes: `1,3,32,32` for random numbers, `int:1,16` for zeros, which are tokens of any
-    vocabulary. The module is put in evaluation mode. Python modules are looked for in the
-    working directory as well.
+    A shape is a list of sizes: `1,3,32,32` for random numbers, or `int:1,16` for zeros, which are
+    tokens of any vocabulary. The module is put in evaluation mode. Python modules may also be in
+    the working directory.
 
-    Raises: ValueError for a name or a shape that is none, or a module that does not run on them.
+    Raises: ValueError if the name or a shape is not valid, or the module does not run on the
+    inputs.
     """
     inputs = tuple(_example(shape) for shape in shapes)
     module = _made_by(name)
@@ -40,7 +41,8 @@ def named_torch(
 def _example(shape: str) -> np.ndarray:
     if not re.fullmatch(rf"({_INTEGERS})?[1-9]\d*(,[1-9]\d*)*", shape):
         raise ValueError(
-            f"An input is sizes with commas between them. Got {shape!r}, not 1,3,32,32 or int:1,16."
+            "Expected sizes with commas, for example 1,3,32,32 or int:1,16, for an input. "
+            f"Got {shape!r}."
         )
     sizes = [int(size) for size in shape.removeprefix(_INTEGERS).split(",")]
     if shape.startswith(_INTEGERS):

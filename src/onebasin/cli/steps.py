@@ -1,4 +1,4 @@
-"""A run and its steps, one at a time on a run directory."""
+"""The commands of a run, and of each of its steps on a run directory."""
 
 import time
 from pathlib import Path
@@ -29,7 +29,7 @@ def run(
     out: OutOption = None,
     seed: SeedOption = None,
     changes: SetOption = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume a run.")] = False,
 ) -> None:
     """Sample, align, summarize, compare, prune and report: everything from data to report.html."""
     from onebasin.run.run import take_steps
@@ -42,8 +42,8 @@ def run(
 
 
 step = typer.Typer(
-    help="Take one step of a run: sample, align, summarize, compare, prune and report, in turn. "
-    "`onebasin step sample DIR --config CONFIG` makes the run directory.",
+    help="Run one step: sample, align, summarize, compare, prune or report, in this order. "
+    "`onebasin step sample DIR --config CONFIG` creates the run directory.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -57,14 +57,14 @@ def sample(
     changes: SetOption = None,
     again: AgainOption = False,
 ) -> None:
-    """Draw samples by every method. With --config the run directory is made first."""
+    """Draw samples by every method. With --config the run directory is created first."""
     directory, setup = _begin_in(run_directory, config, seed, changes, again)
     _take("sample", directory, setup)
 
 
 @step.command()
 def align(run_directory: RunArgument, again: AgainOption = False) -> None:
-    """Bring all draws into one basin and count transpositions."""
+    """Align all draws and count transpositions."""
     _take("align", *_open(run_directory, "align", again))
 
 
@@ -76,13 +76,13 @@ def summarize(run_directory: RunArgument, again: AgainOption = False) -> None:
 
 @step.command()
 def compare(run_directory: RunArgument, again: AgainOption = False) -> None:
-    """Evaluate every representation against HMC, and compare weight by weight."""
+    """Compare every representation with HMC, and methods weight by weight."""
     _take("compare", *_open(run_directory, "compare", again))
 
 
 @step.command()
 def prune(run_directory: RunArgument, again: AgainOption = False) -> None:
-    """Prune by uncertainties, magnitude and at random, with the misaligned control."""
+    """Prune by uncertainty, by magnitude and at random, with the misaligned control."""
     _take("prune", *_open(run_directory, "prune", again))
 
 
@@ -96,8 +96,8 @@ def report(run_directory: RunArgument) -> None:
     missing = [step for step in STEPS if not directory.is_done(step)]
     if missing:
         raise StoreError(
-            f"A report needs every step. Got {run_directory}, where {missing[0]} has not been "
-            f"taken. Run `onebasin step {missing[0]} {run_directory}` first."
+            f"A report needs every step. Got {run_directory}, for which {missing[0]} is not "
+            f"done. Run `onebasin step {missing[0]} {run_directory}` first."
         )
     with progress() as on_progress:
         _write_report(directory, setup, on_progress)
@@ -105,7 +105,7 @@ def report(run_directory: RunArgument) -> None:
 
 
 def check(run_directory: RunArgument) -> None:
-    """Say which files of a run are there, whole, and of its present config, data and version."""
+    """List which files of a run exist, are whole, and fit its config, data and version."""
     from onebasin.run.check import check_files
     from onebasin.run.run import open_setup
     from onebasin.run.run_directory import RunDirectory
@@ -127,7 +127,7 @@ def check(run_directory: RunArgument) -> None:
 def _begin(
     config: str, out: Path | None, seed: int | None, changes: list[str] | None, resume: bool
 ) -> tuple["RunDirectory", "Setup"]:
-    """The run directory and setup; data are checked before anything is written."""
+    """The run directory and the setup. The data are checked before anything is written."""
     use_all_cores()
     from onebasin.run.begin import check_run, open_run
     from onebasin.run.config import load_config
@@ -137,7 +137,7 @@ def _begin(
     resolved = load_config(config, changes or (), seed)
     path = Path(f"{Path(config).stem}-run") if out is None else out
     if resume:
-        RunDirectory(path)  # nothing is made anew where there is nothing to go on with
+        RunDirectory(path)  # --resume raises an error if there is no run to resume
     else:
         RunDirectory.check_free(path)
     setup = set_up(resolved)
@@ -149,13 +149,13 @@ def _begin(
 def _begin_in(
     path: Path, config: str | None, seed: int | None, changes: list[str] | None, again: bool
 ) -> tuple["RunDirectory", "Setup"]:
-    """The run directory at a path: made from a config, or there and with its own."""
+    """The run directory at a path: created from a config, or an existing one with its own."""
     if config is not None and not again:
         return _begin(config, path, seed, changes, resume=False)
     if config is None and (seed is not None or changes):
         raise ValueError(
             "--seed and --set change the config that --config names. Got no --config. "
-            "Name one, or leave them out to go on with the run that is there."
+            "Name one, or leave them out to resume the existing run."
         )
     if not again:
         return _open(path, "sample", again)
@@ -174,7 +174,7 @@ def _begin_in(
 
 
 def _open(path: Path, step: "Step | None", again: bool) -> tuple["RunDirectory", "Setup"]:
-    """A run directory that is there, and its setup, which must be what it was begun with."""
+    """An existing run directory and its setup, which must be the setup that it began with."""
     use_all_cores()
     from onebasin.run.begin import check_run
     from onebasin.run.run import open_setup
@@ -184,7 +184,7 @@ def _open(path: Path, step: "Step | None", again: bool) -> tuple["RunDirectory",
     directory = RunDirectory(path)
     if step is not None and directory.is_done(step) and not again:
         raise StoreError(
-            f"A step is taken once. Got {path}, where {step} has been taken. "
+            f"A step is run only once. Got {path}, for which {step} is done. "
             "Pass --again to repeat it."
         )
     setup = open_setup(directory)
@@ -212,7 +212,7 @@ def _write_report(
 
 
 def _results(directory: "RunDirectory") -> "Results":
-    """The results of a run of which a step has been taken."""
+    """The results of a run of which at least one step is done."""
     results = directory.load_results()
     assert results is not None
     return results

@@ -1,4 +1,4 @@
-"""Studies of many runs: the paper's claims, and what predicts best."""
+"""The command for studies of many runs: the claims of the paper, and the frontier."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,13 +20,15 @@ def study(
     ],
     scale: Annotated[
         str,
-        typer.Option("--scale", help="smoke (a trial), small (minutes), or full (the paper's)."),
+        typer.Option(
+            "--scale", help="smoke (a trial), small (minutes), or full (as in the paper)."
+        ),
     ] = "small",
     out: Annotated[
         Path | None,
         typer.Option("--out", help=f"Where findings go [default: {_ALL}, or CONFIG-frontier]."),
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Repeat what is there.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Repeat a study that is done.")] = False,
     config: Annotated[
         str | None,
         typer.Option("--config", help=f"Frontier: {CONFIGS}, or a TOML file [default: {_CONFIG}]."),
@@ -39,10 +41,10 @@ def study(
     ] = None,
     changes: SetOption = None,
 ) -> None:
-    """Take a study: tables, figures and verdicts over several seeds, each study in a folder.
+    """Run a study: tables, figures and verdicts over several seeds, in one folder for each study.
 
-    --config, --seeds, --steps and --set belong to the frontier, which scores every representation
-    of one config: what predicts best for the numbers that it stores.
+    --config, --seeds, --steps and --set belong to the frontier. It scores every representation of
+    one config, and asks which predicts best for the numbers that it stores.
     """
     check_choice("A study", name, [*STUDIES, _ALL])
     checked_scale(scale)

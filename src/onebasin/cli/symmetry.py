@@ -1,4 +1,4 @@
-"""The symmetry of any network, by the name of what makes it."""
+"""The command that prints the symmetry of any network, from the name of a Python function."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ TorchOption = Annotated[
     str | None,
     typer.Option(
         metavar="MODULE:CLASS",
-        help="Instead: what makes a PyTorch module. It is put in evaluation mode.",
+        help="Instead: a class or function that makes a PyTorch module, used in evaluation mode.",
     ),
 ]
 InputOption = Annotated[
@@ -19,7 +19,8 @@ InputOption = Annotated[
     typer.Option(
         "--input",
         metavar="SHAPE",
-        help="An input of that module: 1,3,32,32, or int:1,16 for tokens. May be repeated.",
+        help="The shape of an input of that module: 1,3,32,32, or int:1,16 for tokens. Repeat it "
+        "for several inputs.",
     ),
 ]
 
@@ -33,7 +34,7 @@ def symmetry(
     if given not in (["MODULE:FUNCTION"], ["--torch", "--input"]):
         raise ValueError(
             "symmetry takes MODULE:FUNCTION, or --torch MODULE:CLASS with an --input for each of "
-            f"its inputs. Got {' and '.join(given) or 'none of them'}."
+            f"its inputs. Got {' and '.join(given) or 'neither'}."
         )
     from onebasin.symmetry.discovery.find import find_symmetry
 

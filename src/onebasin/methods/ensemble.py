@@ -64,7 +64,7 @@ def deep_ensemble(
 
 
 def _init(optimizer: optax.GradientTransformation, position: Params, key: Key) -> EnsembleState:
-    del key  # the contract hands one to every method; members begin where they are put
+    del key  # every method gets a key, but the start of a member is not random
     return EnsembleState(position, optimizer.init(position))
 
 

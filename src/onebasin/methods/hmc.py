@@ -145,7 +145,7 @@ def _check(num_steps: int, step_size: float, num_warmup: int, target_acceptance:
 
 
 def _init(settings: _Settings, logdensity: LogDensity, position: Params, key: Key) -> HMCState:
-    del key  # the contract hands one to every method; HMC begins where it is put
+    del key  # every method gets a key, but the start of HMC is not random
     init_averaging, _, _ = _blackjax().dual_averaging_adaptation(settings.target_acceptance)
     init_mass, _, _ = _blackjax().mass_matrix_adaptation(is_diagonal_matrix=True)
     dtype = jax.tree.leaves(position)[0].dtype
@@ -202,7 +202,7 @@ def _see(state: HMCState) -> HMCState:
 
 
 def _end_window(settings: _Settings, state: HMCState) -> HMCState:
-    """Take the window's variances as inverse mass, forget them, and seek the step size anew."""
+    """Take the window's variances as inverse mass, reset them, and restart the step size."""
     _, _, final_mass = _blackjax().mass_matrix_adaptation(is_diagonal_matrix=True)
     init, _, final = _blackjax().dual_averaging_adaptation(settings.target_acceptance)
     mass = final_mass(state.mass_adaptation)

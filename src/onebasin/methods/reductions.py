@@ -1,6 +1,6 @@
 """Reductions: how the statistics of all steps between two kept draws become those of a draw.
 
-What is reduced how is said by each method. Nothing here knows a statistic by its name.
+Each method defines how its statistics are reduced. No function here depends on their names.
 """
 
 from collections.abc import Callable, Mapping

@@ -107,17 +107,17 @@ def sample(
     only by rounding.
 
     Args:
-        method: What draws, such as `hmc(logdensity)`.
-        positions: Where chains begin: params whose leaves lead with the chain, as `inits` makes.
-        num_draws: How many draws of each chain are kept, 1 or more.
-        key: What all chance is drawn with. Chains get keys of their own.
-        thin: How many steps kept draws are apart, 1 or more. The statistics of all steps since the
-            draw before become one number each, as `method.reduce_stats` says. Default: 1, every
-            step is a draw.
-        num_chunks: In how many parts, about, the work is done, 1 or more. All run one compiled
-            program, and between them this function can tell what has come. Default: 20.
-        batch_size: How many chains of a device are vectorized, 1 or more. Default: all on an
-            accelerator, and 2 on a CPU, where caches matter more.
+        method: The method that draws, such as `hmc(logdensity)`.
+        positions: The starts of the chains: params whose first axis is the chain, as from `inits`.
+        num_draws: The number of draws that each chain keeps, 1 or more.
+        key: The random key of everything. Each chain gets its own key.
+        thin: The number of steps between kept draws, 1 or more. The statistics of all steps since
+            the last draw are reduced to one number each, by `method.reduce_stats`. Default: 1,
+            every step is a draw.
+        num_chunks: The approximate number of parts in which the work is done, 1 or more. All parts
+            run one compiled program, and progress is reported between them. Default: 20.
+        batch_size: The number of chains of a device that are vectorized, 1 or more. Default: all
+            on an accelerator, and 2 on a CPU, because caches matter more there.
         progress: Called after each chunk with a `Progress`.
         on_chunk: Called with the draws of each chunk, for instance to store them as they come.
 
@@ -219,7 +219,7 @@ def _start(
         batch_size = min(local, _CPU_BATCH) if devices[0].platform == "cpu" else local
     chains = _Chains(Mesh(np.array(devices), ("chain",)), batch_size)
     split = lambda k: jax.random.split(k, num_chains)[rows]
-    # Placed where a chunk leaves it: the second would be compiled anew otherwise.
+    # The carry has the placement that a chunk returns. Otherwise the second chunk is recompiled.
     place = NamedSharding(chains.mesh, _CHAIN)
     carry = jax.device_put(_first_carry(method, positions, split(key_init)), place)
     return chains, carry, jax.device_put(split(key_steps), place)
@@ -248,7 +248,7 @@ def _run_chunk(
 @eqx.filter_jit
 def _first_carry(method: Method, positions: Params, keys: Array) -> _Carry:
     states = jax.lax.map(lambda x: method.init(x[0], key=x[1]), (positions, keys))
-    # Of the types that a chunk returns, not weak ones: the second would be compiled anew.
+    # The states have the types that a chunk returns, not weak ones, for the same reason.
     states = jax.tree.map(lambda leaf: leaf.astype(leaf.dtype), states)
     return _Carry(states, jnp.zeros(len(keys), jnp.int32))
 

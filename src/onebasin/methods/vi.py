@@ -208,7 +208,7 @@ def _gaussian(state: VIState) -> DiagonalGaussian:
 
 
 def _init(settings: _Settings, problem: _Problem, position: Params, key: Key) -> VIState:
-    del key  # the contract hands one to every method; the mean begins where it is put
+    del key  # every method gets a key, but the start of the mean is not random
     std = problem.init_std
     stds = jax.tree.map(lambda _: std, position) if isinstance(std, (int, float)) else std
     log_std = jax.tree.map(lambda w, s: jnp.log(jnp.full_like(w, s)), position, stds)
@@ -236,7 +236,7 @@ def _step(
     mean, log_std = updated
     optimized = VIState(mean, mean, log_std, optimizer_state, state.num_steps + 1)
     drawn = state._replace(position=jax.tree.map(lambda leaf: leaf[0], draws))
-    # A branch would take both ways where chains are vectorized; draws need few steps.
+    # With vectorized chains a branch would compute both sides anyway. Draws need few steps.
     is_optimizing = state.num_steps < settings.num_steps
     state = jax.tree.map(partial(jnp.where, is_optimizing), optimized, drawn)
     return state, {"elbo": value}

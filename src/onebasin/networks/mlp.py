@@ -88,7 +88,7 @@ def _init(layers: tuple[str, ...], sizes: tuple[int, ...], gain: float, key: Key
 def _activations(
     layers: tuple[str, ...], activation: str, params: Params, x: Float[Array, "batch features"]
 ) -> dict[str, Float[Array, "batch units"]]:
-    """What the units of each hidden layer put out."""
+    """The outputs of the units of each hidden layer."""
     put_out = {}
     for name in layers:
         x = ACTIVATIONS[activation](dense(params[name], x))

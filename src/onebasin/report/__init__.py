@@ -1,6 +1,6 @@
 """The report of a run: its figures, its tables, and a page that holds both.
 
-Nothing is computed anew here but what a picture needs; the numbers are those of results.json.
+The numbers are read from results.json. Only values that a figure needs are computed here.
 """
 
 from onebasin.report.representations import representation_rows

@@ -1,4 +1,4 @@
-"""Findings: what a finished run holds, as figures, tables and sentences ask for it."""
+"""Findings: the results and Gaussians of a finished run, for figures, tables and sentences."""
 
 from functools import cached_property
 from pathlib import Path
@@ -31,9 +31,9 @@ _S = TypeVar("_S")
 
 
 class Findings:
-    """The results and Gaussians of a run whose steps have all been taken.
+    """The results and Gaussians of a run whose steps are all done.
 
-    Raises: StoreError where a step has not been taken.
+    Raises: StoreError if a step is not done.
     """
 
     def __init__(self, run: RunDirectory, setup: Setup):
@@ -41,8 +41,9 @@ class Findings:
         missing = [step for step in STEPS if results.of_step(step) is None]
         if missing:
             raise StoreError(
-                f"A report needs every step of a run. Got {run.path}, where {', '.join(missing)} "
-                f"has not been taken. Run `onebasin {missing[0]}` on it first."
+                f"A report needs every step of a run. Got {run.path}, for which "
+                f"{', '.join(missing)} is not done. Run `onebasin step {missing[0]} {run.path}` "
+                "first."
             )
         self.run = run
         self.setup = setup
@@ -51,49 +52,49 @@ class Findings:
 
     @cached_property
     def sample(self) -> SampleResults:
-        """What was drawn of which data."""
+        """The numbers of examples and features."""
         return _taken(self.results.sample)
 
     @cached_property
     def align(self) -> AlignResults:
-        """How draws were aligned."""
+        """The quality of the alignment, and transpositions."""
         return _taken(self.results.align)
 
     @cached_property
     def summarize(self) -> SummarizeResults:
-        """Null floor, ranks and convergence."""
+        """The null floor, the residuals of low ranks, and convergence."""
         return _taken(self.results.summarize)
 
     @cached_property
     def compare(self) -> CompareResults:
-        """Scores of representations, distances and barriers."""
+        """The scores of representations, distances and barriers."""
         return _taken(self.results.compare)
 
     @cached_property
     def prune(self) -> PruneResults:
-        """Pruning curves."""
+        """The pruning curves."""
         return _taken(self.results.prune)
 
     @property
     def is_classification(self) -> bool:
-        """Whether classes are predicted, not numbers."""
+        """Whether the task is a classification and not a regression."""
         return self.setup.dataset.task == "classification"
 
     @property
     def data_name(self) -> str:
-        """The name of the data set; of a file, without its folder."""
+        """The name of the data set. For a file, its name without the folder."""
         return Path(self.setup.config.data.name).name
 
     @property
     def network_name(self) -> str:
-        """The network in words, like 64-32-10 relu."""
+        """The network in words, such as 64-32-10 relu."""
         return network_name(self.setup.config.network, self.setup.dataset)
 
     @cached_property
     def first_kernel(self) -> tuple[str, int] | None:
-        """The array that holds a weight for each input and unit: its path and its inputs' axis.
+        """The path of the array with one weight for each input and unit, and the axis of inputs.
 
-        None if no array does, as in a network that convolves its inputs.
+        None if there is no such array, as in a network that convolves its inputs.
         """
         num_inputs = self.setup.dataset.num_features
         weights = _trees.named_leaves(without_statistics(self.setup.template))
@@ -107,16 +108,16 @@ class Findings:
 
     @cached_property
     def array_names(self) -> dict[str, str]:
-        """What each array is called: its path without the names of collections."""
+        """The name of each array: its path without the names of collections."""
         return own_names(self.setup.template)
 
     @property
     def num_weights(self) -> int:
-        """The number of weights, an inferred noise included."""
+        """The number of weights, including an inferred noise."""
         return _trees.size(without_statistics(self.setup.template))
 
     def gaussian(self, name: str) -> DiagonalGaussian:
-        """A diagonal Gaussian of the run's weights by its file's name."""
+        """The diagonal Gaussian of the weights of the run in the file of this name."""
         if name not in self._gaussians:
             found, _ = load_gaussian(self.run.compact(name), self.setup.template)
             assert isinstance(found, DiagonalGaussian)
@@ -126,7 +127,7 @@ class Findings:
 
     def first_layer(self, params: Params) -> Float[np.ndarray, "inputs units"]:
         """The entries of `first_kernel` in anything shaped like the params, which must have one."""
-        assert self.first_kernel is not None  # or no figure asks for it
+        assert self.first_kernel is not None  # otherwise no figure calls this
         name, axis = self.first_kernel
         kernel = np.asarray(_trees.named_leaves(params)[name], np.float64)
         return np.moveaxis(kernel, axis, 0)
@@ -138,10 +139,10 @@ class Findings:
 
 
 def _taken(section: _S | None) -> _S:
-    assert section is not None  # or there are no findings
+    assert section is not None  # Findings has checked that all steps are done
     return section
 
 
 def flat(tree: Params) -> Float[np.ndarray, " weights"]:
-    """All weights of a tree in one row, in float64."""
+    """All weights of a tree as one vector in float64."""
     return _trees.ravel_batch(jax.tree.map(np.asarray, tree), 0).astype(np.float64)

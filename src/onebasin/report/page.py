@@ -1,6 +1,6 @@
-"""The page: findings, tables and figures as one HTML file that needs nothing else.
+"""The page: findings, tables and figures as one HTML file that needs no other file.
 
-What stands on the page is gathered here; how it is written is up to `page.html` and `page.css`.
+This module collects the content of the page. `page.html` and `page.css` lay it out.
 """
 
 import base64
@@ -33,19 +33,19 @@ class Drawn(NamedTuple):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels, so that the page does not jump while it is loaded."""
+        """The width and height in pixels. With them the page does not jump while it loads."""
         return Image.open(io.BytesIO(self.light)).size
 
 
 class Cell(NamedTuple):
-    """A text of a table, and the class by which the page lays it out; None for most."""
+    """A text of a table, and the CSS class that lays it out. Most cells have None."""
 
     text: str
     kind: str | None
 
 
 class Sheet(NamedTuple):
-    """A table whose cells know how they are laid out."""
+    """A table whose cells have their CSS classes."""
 
     title: str
     header: list[Cell]
@@ -54,7 +54,7 @@ class Sheet(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A part of the page: what it holds stands there in the order of these fields."""
+    """A part of the page. Its content is shown in the order of these fields."""
 
     name: str
     remarks: Sequence[Remark] = ()
@@ -64,7 +64,7 @@ class Part(NamedTuple):
 
 
 def page(findings: Findings, drawn: Sequence[Drawn]) -> str:
-    """The whole report as HTML in plain ASCII; everything shown comes from the findings."""
+    """The whole report as HTML in plain ASCII. All content comes from the findings and figures."""
     text = _template().render(
         heading=f"{findings.data_name}, {findings.network_name} network",
         version=findings.results.versions.get("onebasin", "of an unknown version"),

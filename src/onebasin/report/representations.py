@@ -1,4 +1,4 @@
-"""The representations that were evaluated: their order, their table, their baselines."""
+"""The representations that were evaluated: their order, their table and their baselines."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,20 +8,20 @@ from onebasin.run.results import CompareResults, Evaluated
 
 
 class WithBaseline(NamedTuple):
-    """A Gaussian (or its mean) and the kept draws that need as many numbers, or fewer."""
+    """A Gaussian (or its mean), and the kept draws that store as many numbers or fewer."""
 
     ours: Evaluated
     kept: Evaluated
 
     @property
     def is_equal(self) -> bool:
-        """Whether both store as many numbers."""
+        """Whether both store the same number of values for each weight."""
         mine, theirs = self.ours.representation, self.kept.representation
         return mine.values_per_weight == theirs.values_per_weight
 
 
 def in_order(found: CompareResults) -> list[Evaluated]:
-    """HMC first; the others by numbers stored, and from near to far within one storage."""
+    """HMC first, then the others by numbers stored. Equal storage is sorted by distance to HMC."""
 
     def place(one: Evaluated) -> tuple[bool, int, float]:
         representation = one.representation
@@ -33,13 +33,13 @@ def in_order(found: CompareResults) -> list[Evaluated]:
 
 
 def kept_draws(found: CompareResults) -> list[Evaluated]:
-    """The kept draws, the fewest first."""
+    """The selections of kept draws, the smallest first."""
     kept = [one for one in found.representations if one.representation.family == "kept"]
     return sorted(kept, key=lambda one: one.representation.values_per_weight)
 
 
 def with_baselines(found: CompareResults) -> list[WithBaseline]:
-    """Every Gaussian and compact mean with the most kept draws that it could be traded for."""
+    """Every Gaussian and compact mean, each with the most kept draws of no more storage."""
     pairs: list[WithBaseline] = []
     for one in in_order(found):
         stored = one.representation.values_per_weight
@@ -50,7 +50,7 @@ def with_baselines(found: CompareResults) -> list[WithBaseline]:
 
 
 def representation_rows(found: CompareResults) -> list[tuple[str, ...]]:
-    """The table of representations as text, its header first; a dash where there is no number."""
+    """The table of representations as text, with its header first. A dash is a missing number."""
     table = in_order(found)
     is_regression = table[0].scores.rmse is not None
     titles = ("RMSE", "NLL", "CRPS") if is_regression else ("Accuracy", "NLL", "Brier")

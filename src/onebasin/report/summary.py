@@ -1,4 +1,4 @@
-"""A run in a few sentences, each made from its numbers."""
+"""A run in a few sentences, which are made from its numbers."""
 
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ _REFERENCES = {
 
 
 class Remark(NamedTuple):
-    """What a paragraph is about, and the paragraph."""
+    """A paragraph and its topic."""
 
     topic: str
     text: str
@@ -52,10 +52,10 @@ def _run(findings: Findings) -> str:
         f"{counted(hmc.num_draws, 'draw')} of the {findings.num_weights:,} weights of a "
         f"{findings.network_name} network ({counted(hmc.num_warmup, 'warmup draw')}, "
         f"{counted(hmc.num_steps, 'leapfrog step')} a draw{thinned}), given {data.train:,} "
-        f"training examples of {findings.data_name}. Beside it ran "
+        f"training examples of {findings.data_name}. For comparison, "
         f"{counted(config.ensemble.num_members, 'maximum a posteriori network')} (the ensemble) "
-        f"and mean-field variational inference (VI). All is judged on {data.test:,} test "
-        f"examples, by one seed ({config.seed})."
+        "were trained, and mean-field variational inference (VI) was fitted. All scores are over "
+        f"{data.test:,} test examples and one seed ({config.seed})."
     )
 
 
@@ -63,14 +63,17 @@ def _sampler(findings: Findings) -> str:
     found = findings.summarize.diagnostics.sampler
     bfmi, divergent = found.bfmi_min, found.num_divergent
     words = (
-        f"Mean acceptance {percent(found.acceptance_rate)} at a step size of "
-        f"{significant(found.step_size)}; {whole(divergent)} divergent draws; lowest E-BFMI "
-        f"{fixed(bfmi, 2)}."
+        f"The mean acceptance rate is {percent(found.acceptance_rate)} at a step size of "
+        f"{significant(found.step_size)}. The number of divergent draws is {whole(divergent)}. "
+        f"The lowest E-BFMI of a chain is {fixed(bfmi, 2)}."
     )
     if divergent:
-        words += " Divergent draws mean regions that HMC could not enter: its draws are biased."
+        words += (
+            " Divergent draws mean that HMC could not enter some regions of the posterior: its "
+            "draws are biased."
+        )
     if bfmi is not None and bfmi < _LEAST_BFMI:
-        words += f" An E-BFMI below {_LEAST_BFMI} says that energies were explored badly."
+        words += f" An E-BFMI below {_LEAST_BFMI} means that HMC explored energies badly."
     return words
 
 
@@ -80,21 +83,21 @@ def _convergence(findings: Findings) -> str:
     before, after = found.weights_unaligned, found.weights_aligned
     hmc = findings.setup.config.hmc
     words = (
-        f"Predictions: R-hat {fixed(predictions.rhat_median, 2)} (median) and "
-        f"{fixed(predictions.rhat_max, 2)} (worst), effective sample size "
-        f"{whole(predictions.ess_median)} and {whole(predictions.ess_min)} (least) of "
-        f"{hmc.num_chains * hmc.num_draws:,} draws. Single weights: median R-hat "
-        f"{fixed(before.rhat_median, 2)} before alignment and "
-        f"{fixed(after.rhat_median, 2)} after, median effective sample size "
-        f"{whole(before.ess_median)} and {whole(after.ess_median)}."
+        f"The R-hat of predictions is {fixed(predictions.rhat_median, 2)} (median) and "
+        f"{fixed(predictions.rhat_max, 2)} (worst). Their effective sample size is "
+        f"{whole(predictions.ess_median)} (median) and {whole(predictions.ess_min)} (smallest) of "
+        f"{hmc.num_chains * hmc.num_draws:,} draws. The median R-hat of single weights is "
+        f"{fixed(before.rhat_median, 2)} before alignment and {fixed(after.rhat_median, 2)} "
+        f"after; their median effective sample size is {whole(before.ess_median)} before and "
+        f"{whole(after.ess_median)} after."
     )
     worst = predictions.rhat_max
     if worst is None:
-        return f"{words} R-hat is missing, so convergence cannot be judged."
+        return f"{words} R-hat is missing, so convergence is not known."
     if worst > _LARGEST_RHAT:
         words += (
-            f" The worst R-hat of predictions is above {_LARGEST_RHAT}: HMC has not converged, "
-            "and to compare with it is to compare with these draws, not with the posterior."
+            f" The worst R-hat of predictions is above {_LARGEST_RHAT}: HMC has not converged. A "
+            "comparison with HMC is then a comparison with these draws, not with the posterior."
         )
     return words
 
@@ -107,19 +110,19 @@ def _alignment(findings: Findings) -> str:
     direct, compact = (_scores(findings, one) for one in (known.DIRECT, known.COMPACT))
     reference = _REFERENCES.get(found.reference, found.reference)
     return (
-        f"Draws were matched by {found.matching} to {reference}. The "
-        f"Gaussian of HMC's draws has {name} {write(direct.first)} before alignment "
-        f"(direct) and {write(compact.first)} after (compact); HMC itself has "
-        f"{write(hmc.first)}. Total variation to HMC: "
-        f"{fixed(direct.total_variation)} before, {fixed(compact.total_variation)} after. "
-        f"Aligning changed {_change(found.max_function_change)}."
+        f"Draws were matched by {found.matching} to {reference}. The {name} of the Gaussian of "
+        f"HMC's draws is {write(direct.first)} before alignment (direct) and "
+        f"{write(compact.first)} after (compact); the {name} of HMC itself is {write(hmc.first)}. "
+        f"The total variation to HMC is {fixed(direct.total_variation)} before alignment and "
+        f"{fixed(compact.total_variation)} after. "
+        f"Alignment changed {_change(found.max_function_change)}."
     )
 
 
 def _change(largest: float) -> str:
     if largest == 0:
         return "no output at all"
-    size = "which is rounding" if largest < _ROUNDING else "which is more than rounding explains"
+    size = "which is rounding" if largest < _ROUNDING else "which is more than rounding"
     return f"no output by more than {significant(largest)} of the largest output, {size}"
 
 
@@ -133,7 +136,7 @@ def _transpositions(findings: Findings) -> str:
         near, far = found.by_lag[0], found.by_lag[-1]
         parts.append(f"draws of one chain differ by {fixed(near.count, 1)} at a lag of {near.lag}")
         parts.append(f"by {fixed(far.count, 1)} at a lag of {far.lag}")
-    words = f"In transpositions of hidden units, {listed(parts)}. " if parts else ""
+    words = f"Measured in transpositions of hidden units, {listed(parts)}. " if parts else ""
     return f"{words}Random permutations need {chance}."
 
 
@@ -141,19 +144,20 @@ def _null_floor(findings: Findings) -> str:
     found = findings.summarize.null_floor
     undecided, size = found.undecided_share, whole(found.ess_median)
     words = (
-        f"The std of a weight (root mean square over all) is {fixed(found.unaligned_std)} "
-        f"before alignment and {fixed(found.std)} after; draws that share nothing, but are as "
-        f"autocorrelated, come to {fixed(found.null_std)} by the same alignment. "
+        f"The std of a weight (root mean square over weights) is {fixed(found.unaligned_std)} "
+        f"before alignment and {fixed(found.std)} after. Noise with the same autocorrelation has "
+        f"{fixed(found.null_std)} after the same alignment. "
     )
     if undecided > _MOST_UNDECIDED:
         return words + (
-            "Whether that says something of the posterior, these draws cannot tell: "
-            f"{percent(undecided, 0)} of the aligned stds have an effective sample size below "
-            f"{LEAST_ESS} (median {size})."
+            "These draws are too few to show whether the difference is a property of the "
+            f"posterior: {percent(undecided, 0)} of the aligned stds have an effective sample "
+            f"size below {LEAST_ESS} (median {size})."
         )
     return words + (
-        f"{percent(found.share_below)} of weights lie below their floor; about half would if "
-        f"all were such noise. The median effective sample size of an aligned std is {size}."
+        f"{percent(found.share_below)} of the weights have a std below their floor. If all weights "
+        "were noise, it would be about half. The median effective sample size of an aligned std "
+        f"is {size}."
     )
 
 
@@ -169,7 +173,7 @@ def _kept_draws(findings: Findings) -> str:
             is_nearer = pair.ours.scores.total_variation < pair.kept.scores.total_variation
             (nearer if is_nearer else farther).append(pair.ours.representation.label)
     if nearer:
-        words.append(f"Nearer to HMC than kept draws of no more storage: {listed(nearer)}.")
+        words.append(f"Closer to HMC than kept draws of no more storage: {listed(nearer)}.")
     if farther:
         words.append(f"Farther from HMC than kept draws of no more storage: {listed(farther)}.")
     return " ".join(words)
@@ -197,7 +201,7 @@ def _contests(findings: Findings, pair: WithBaseline) -> list[_Contest]:
 
 
 def _against(findings: Findings, pair: WithBaseline) -> str:
-    """The compact Gaussian against kept draws, score by score."""
+    """The compact Gaussian compared with kept draws, for each score."""
     contests = _contests(findings, pair)
     wins, losses = any(c.is_won for c in contests), any(c.is_lost for c in contests)
     numbers = ", ".join(f"{c.name} {fixed(c.kept)} against {fixed(c.ours)}" for c in contests)
@@ -217,11 +221,11 @@ def _pruning(findings: Findings) -> str:
     keep = min(keeps, key=lambda share: abs(share - 0.2))
     write = percent if findings.is_classification else fixed
     orders = {
-        "std": "those of small std",
-        "std-misaligned": "the same with a misaligned std",
-        "signal-to-noise": "those of large |weight| / std",
-        "magnitude": "those of large |weight|",
-        "random": "some at random",
+        "std": "the smallest std",
+        "std-misaligned": "the smallest std, misaligned",
+        "signal-to-noise": "the largest |weight| / std",
+        "magnitude": "the largest |weight|",
+        "random": "random order",
     }
     curves = {words: findings.prune.curve("member", order) for order, words in orders.items()}
     points = {words: curve.at(keep) for words, curve in curves.items() if curve is not None}
@@ -229,8 +233,9 @@ def _pruning(findings: Findings) -> str:
     score = "accuracy" if findings.is_classification else "RMSE"
     unpruned = write(_scores(findings, known.COMPACT_MEAN).first)
     return (
-        f"Mean {score} of the ensemble's members with {percent(keep, 0)} of the weights kept: "
-        f"{'; '.join(parts)}. The mean of HMC's aligned draws has {unpruned} unpruned."
+        f"The mean {score} of ensemble members with {percent(keep, 0)} of the weights kept, by "
+        f"the weights that are kept: {'; '.join(parts)}. Unpruned, the {score} of the mean of "
+        f"HMC's aligned draws is {unpruned}."
     )
 
 

@@ -1,4 +1,4 @@
-"""The tables of a report: a run's numbers as rows of text. How they look is the page's affair."""
+"""The tables of a report: the numbers of a run as rows of text. The page lays them out."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -17,7 +17,7 @@ _SHARES = (1.0, 0.5, 0.2, 0.1)
 
 
 class Table(NamedTuple):
-    """A table as text: its title, header, rows, and what a reader has to know."""
+    """A table as text: its title, its header, its rows, and a note for the reader."""
 
     title: str
     header: tuple[str, ...]
@@ -26,7 +26,7 @@ class Table(NamedTuple):
 
 
 Maker: TypeAlias = Callable[[Findings], Table]
-"""What makes a table of findings."""
+"""A function that makes a table of findings."""
 
 
 def representation_table(findings: Findings) -> Table:
@@ -37,18 +37,18 @@ def representation_table(findings: Findings) -> Table:
         "calibration error, 15 bins."
         if findings.is_classification
         else "CRPS: continuous ranked probability score, in units of the target like the RMSE. "
-        "ECE: mean gap between nominal and found coverage. Agreement is only for classes."
+        "ECE: mean gap between nominal and observed quantiles. Agreement exists only for classes."
     )
     note = (
-        "Sorted by numbers stored, and within equal storage by distance to HMC. NLL: negative log "
-        "likelihood in nats an example. Agreement and TV (total variation) are those to HMC, one "
-        f"chain's to the other chains. {last}"
+        "Rows are sorted by numbers stored, and for equal storage by distance to HMC. NLL: "
+        "negative log likelihood in nats per example. Agreement and TV (total variation) compare "
+        f"with HMC; one chain is compared with the other chains. {last}"
     )
     return Table("Representations", header, rows, note)
 
 
 def meaning_table(findings: Findings) -> Table:
-    """What each representation is, and its name in results.json."""
+    """The meaning of each representation, and its name in results.json."""
     all_of_them = [one.representation for one in in_order(findings.compare)]
     rows = [(r.label, r.meaning, r.key) for r in all_of_them if r.family != "kept"]
     kept = [one.representation for one in kept_draws(findings.compare)]
@@ -58,7 +58,7 @@ def meaning_table(findings: Findings) -> Table:
 
 
 def comparison_table(findings: Findings) -> Table:
-    """How far Gaussians lie apart weight by weight."""
+    """The distances between Gaussians, computed for each weight."""
     rows: list[tuple[str, ...]] = []
     for pair in findings.compare.comparisons:
         words = f"{METHODS[pair.first]} to {METHODS[pair.second]}"
@@ -66,16 +66,17 @@ def comparison_table(findings: Findings) -> Table:
         distances = (before.kl, after.kl, before.wasserstein2, after.wasserstein2)
         rows.append((words, *map(fixed, distances)))
     note = (
-        "KL of the first method's Gaussian to the second's: the median over weights, in nats. Its "
-        "mean is carried by the few weights whose second std is nearly 0. W2: the mean "
-        "2-Wasserstein distance over weights, in their unit, the same both ways."
+        "KL: the divergence from the Gaussian of the first method to the second, median over "
+        "weights, in nats. Its mean would be dominated by the few weights whose second std is "
+        "nearly 0. W2: the 2-Wasserstein distance, mean over weights, in units of the weights. It "
+        "is symmetric."
     )
     header = ("Methods", "KL, not aligned", "KL, aligned", "W2, not aligned", "W2, aligned")
     return Table("Methods compared weight by weight", header, rows, note)
 
 
 def floor_table(findings: Findings) -> Table:
-    """Stds by array beside their null floors."""
+    """The stds of each array and their null floors."""
     found = findings.summarize.null_floor
     rows = [("all weights", *_floor_cells(found), "")]
     for name, scores in found.by_array.items():
@@ -84,8 +85,9 @@ def floor_table(findings: Findings) -> Table:
     header = ("Array", "Not aligned", "Aligned", "Null floor", "Aligned / floor", "ESS", "")
     note = (
         "Root mean squares over weights, in units of the weights. The null floor is the std of "
-        "draws that share nothing, as autocorrelated and aligned the same way. ESS: the median "
-        "effective sample size of an aligned std. Below 50 a ratio tells nothing."
+        "noise that has the autocorrelation of the draws and was aligned in the same way. ESS: the "
+        "median effective sample size of an aligned std. With an ESS below 50 a ratio shows "
+        "nothing."
     )
     return Table("Stds and their null floor", header, rows, note)
 
@@ -109,15 +111,15 @@ def convergence_table(findings: Findings) -> Table:
     ]
     note = (
         "Rank-normalized R-hat and bulk effective sample size (ESS) over at most 200 quantities "
-        "each. Before alignment those of weights say how chains wander between copies of one "
-        "function, not how they mix."
+        "each. Before alignment the numbers of weights show how chains move between copies of "
+        "the same function, not how well they mix."
     )
     header = ("Quantities", "R-hat, median", "R-hat, worst", "ESS, median", "ESS, least")
     return Table("Convergence of HMC", header, rows, note)
 
 
 def connectivity_table(findings: Findings) -> Table:
-    """How far loss and error rise halfway between ensemble members."""
+    """By how much loss and error rise halfway between ensemble members."""
     found = findings.compare.connectivity
     barriers = {
         "not aligned": found.before,
@@ -139,10 +141,11 @@ def connectivity_table(findings: Findings) -> Table:
         else ""
     )
     note = (
-        f"The midpoint barrier: how far test loss (nats) and test error ({error}) of the mean of "
-        f"two members' weights lie above the mean of the two; mean over {pairs} of members and its "
-        "95 % interval, below 0 where the middle is better, and near 0 where both lie in one basin "
-        f"(Entezari et al. 2021, Ainsworth et al. 2022).{recomputed}"
+        "The midpoint barrier (Entezari et al. 2021, Ainsworth et al. 2022): by how much the test "
+        f"loss (nats) or the test error ({error}) of the network halfway between two members is "
+        f"larger than their mean. The table has the mean over {pairs} of members and its 95 % "
+        "interval. The barrier is near 0 if both members lie in one basin, and below 0 if the "
+        f"network halfway is better.{recomputed}"
     )
     header = ("Members", "Barrier of test loss", "Barrier of test error")
     return Table("Between ensemble members", header, rows, note)
@@ -157,7 +160,7 @@ def _with_interval(barrier: Barrier) -> str:
 
 
 def sampler_table(findings: Findings) -> Table:
-    """How the sampler fared, and how the alignment did."""
+    """The quality of sampling and of the alignment."""
     sampler = findings.summarize.diagnostics.sampler
     alignment = findings.align.alignment
     rows = [
@@ -169,7 +172,7 @@ def sampler_table(findings: Findings) -> Table:
         ("Draws whose matching converged", percent(alignment.converged_share)),
         ("Mean objective of the matching", significant(alignment.objective, 5)),
         (
-            "Largest change of an output by aligning HMC, ensemble or VI, of the largest output",
+            "Largest change of an output by alignment, relative to the largest output",
             significant(alignment.max_function_change),
         ),
         *_low_rank_rows(findings.summarize.low_rank),
@@ -186,7 +189,7 @@ def _low_rank_rows(found: Sequence[LowRank]) -> list[tuple[str, str]]:
 
 
 def pruning_table(findings: Findings) -> Table:
-    """Scores at a few shares of weights kept, with intervals."""
+    """The scores at a few shares of weights kept, with intervals."""
     rows: list[tuple[str, ...]] = []
     for network, title in _NETWORKS.items():
         for order, words in ORDERS.items():
@@ -197,8 +200,8 @@ def pruning_table(findings: Findings) -> Table:
     score = "Accuracy" if findings.is_classification else "RMSE"
     header = ("Network", "Kept first", *(f"{100 * share:g} % kept" for share in _SHARES))
     note = (
-        f"{score} with its 95 % interval: over test examples for the mean network, over members "
-        "for the ensemble."
+        f"{score} with its 95 % interval, which is over test examples for the mean network and "
+        "over members for the ensemble."
     )
     return Table("Pruning", header, rows, note)
 
@@ -217,7 +220,7 @@ def seconds_table(findings: Findings) -> Table:
 
 
 def version_table(findings: Findings) -> Table:
-    """The versions of the libraries that fix every number."""
+    """The versions of the libraries on which the numbers depend."""
     return Table("Versions", ("Library", "Version"), list(findings.results.versions.items()))
 
 
@@ -227,7 +230,7 @@ def config_table(findings: Findings) -> Table:
         (name, _written(value))
         for name, value in flat(findings.results.config.model_dump(mode="json")).items()
     ]
-    note = "With the versions and the machine, these fix every number of this page."
+    note = "Every number of this page depends only on these, the versions and the machine."
     return Table("Config", ("Key", "Value"), rows, note)
 
 

@@ -20,9 +20,9 @@ from onebasin.store.files import write_bytes, write_text
 
 
 def write_report(run: RunDirectory, setup: Setup, on_progress: ProgressCallback = silent) -> Path:
-    """Draw every figure to the run directory and write the page; gives the page's path.
+    """Draw every figure to the run directory and write the page. Returns the path of the page.
 
-    Raises: StoreError where a step of the run has not been taken or a Gaussian is missing.
+    Raises: StoreError if a step of the run is not done, or a Gaussian is missing.
     """
     findings = Findings(run, setup)
     exhibits = list(exhibits_of(findings))
@@ -37,7 +37,7 @@ def write_report(run: RunDirectory, setup: Setup, on_progress: ProgressCallback 
 
 
 def exhibits_of(findings: Findings) -> Iterator[Exhibit]:
-    """The figures in the order of the page; those of the first layer need its kernel."""
+    """The figures in the order of the page. Figures of the first layer need its kernel."""
     yield representations(findings)
     if findings.first_kernel is not None:
         yield from _first_layer(findings)

@@ -1,1 +1,1 @@
-"""One run: from a config to tables, step by step."""
+"""One run: the steps that lead from a config to tables."""

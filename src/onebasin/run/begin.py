@@ -1,4 +1,4 @@
-"""Run directories that know what they were begun with."""
+"""Open a run directory, and check that its key fits the present config, data and version."""
 
 import shutil
 from pathlib import Path
@@ -9,12 +9,13 @@ from onebasin.run.setup import Setup
 
 
 def open_run(path: Path, setup: Setup, *, again: bool = False) -> RunDirectory:
-    """The run directory of a setup, gone on with where it is there and made where it is not.
+    """The run directory of a setup: an existing one is resumed, a missing one is created.
 
-    Its key is written when it is made, so that whatever is found there later is of one config, of
-    the same data and of one version. `again` deletes the run that is there.
+    The key is written when the directory is created. So everything in the directory comes from one
+    config, the same data and one version. `again` deletes an existing run first.
 
-    Raises: StoreError where a run of another key, one without a key, or anything else lies there.
+    Raises: StoreError if the folder holds a run with another key, a run without a key, or other
+    files.
     """
     values = setup.config.model_dump(mode="json")
 
@@ -24,8 +25,8 @@ def open_run(path: Path, setup: Setup, *, again: bool = False) -> RunDirectory:
         return RunDirectory.create(path, values)
 
     if not again and (path / "config.toml").exists():
-        check_is_keyed(path)  # or it would be taken for interrupted, and deleted
-    # Nothing is saved: steps write their files when they are taken.
+        check_is_keyed(path)  # without this check, the run would look interrupted and be deleted
+    # `save` does nothing: each step writes its own files.
     return cached(
         path,
         _key(setup),
@@ -37,10 +38,10 @@ def open_run(path: Path, setup: Setup, *, again: bool = False) -> RunDirectory:
 
 
 def check_run(path: Path, setup: Setup) -> None:
-    """Raise StoreError where a run was begun with another config, other data or another version."""
+    """Raise StoreError if a run began with another config, other data or another version."""
     mend = (
-        f"Name another folder, or begin anew with `onebasin step sample {path} --again`, which "
-        "deletes what is there."
+        f"Name another folder, or start again with `onebasin step sample {path} --again`, which "
+        "deletes the old run."
     )
     check_key(path, _key(setup), mend)
 

@@ -1,7 +1,7 @@
-"""cached: the only way to resume. What was computed is read again, or refused in one line.
+"""cached: the only way to resume. A stored result is read again, or refused with a one-line error.
 
-A folder that holds the result of a computation holds a `key.json` beside it, written last: every
-argument, the config, a fingerprint of the data and the version of the library.
+A folder with the result of a computation also holds a `key.json`, which is written last. The key
+lists every argument, the config, a fingerprint of the data and the version of the library.
 """
 
 import json
@@ -26,7 +26,7 @@ _MAX_LENGTH, _MAX_DIFFERENCES = 40, 4
 
 
 class Key(Section):
-    """Everything that a result depends on. `data` are fingerprints by the names of data sets."""
+    """Everything that a result depends on. `data` has the fingerprint of each data set by name."""
 
     arguments: dict[str, Any] = Field(default={})
     config: dict[str, Any] = Field(default={})
@@ -35,7 +35,7 @@ class Key(Section):
 
 
 def key_of(config: BaseModel, dataset: Dataset, **arguments: Any) -> Key:
-    """The key of what is computed with a config, its data and some arguments."""
+    """The key of a result that is computed from a config, its data and some arguments."""
     data = {dataset.name: fingerprint(dataset)}
     return Key(arguments=arguments, config=config.model_dump(mode="json"), data=data)
 
@@ -49,19 +49,19 @@ def cached(
     *,
     again: bool = False,
 ) -> Value:
-    """What `compute` gives, read from its folder where it was computed with the same key before.
+    """The result of `compute`, read from its folder if it was stored there with the same key.
 
     Args:
-        folder: Where the result lies, or will lie.
-        key: What the result depends on.
-        compute: Gives the result. It is called where the folder has no key: what an interrupted
-            computation left there does not count.
+        folder: The folder of the result. It need not exist yet.
+        key: Everything that the result depends on.
+        compute: Computes the result. It is called if the folder has no key. So the files of an
+            interrupted computation are not used.
         load: Reads the result from the folder.
-        save: Writes the result to the folder, which is there.
-        again: Compute and save in any case. The old key is removed first.
+        save: Writes the result to the folder, which exists by then.
+        again: Whether to compute and save in any case. The old key is removed first.
 
     Raises:
-        StoreError: If the folder's key is another one, or damaged. Nothing is overwritten.
+        StoreError: If the key in the folder differs or is damaged. Nothing is overwritten.
 
     Examples:
         >>> cached(folder, key_of(config, dataset, num_steps=10), compute, load, save)
@@ -78,23 +78,23 @@ def cached(
 
 
 def is_keyed(folder: Path) -> bool:
-    """Whether a folder holds a result that is whole."""
+    """Whether a folder holds a complete result."""
     return (folder / _KEY).exists()
 
 
 def check_is_keyed(folder: Path, mend: str = _MEND) -> None:
-    """Raise StoreError where a folder with a result has no key: an earlier version wrote it."""
+    """Raise StoreError if a folder with a result has no key: an earlier version wrote it."""
     if not is_keyed(folder):
         raise StoreError(
-            f"A result is used again with the key that says what made it. Got {folder}, which has "
-            f"no {_KEY}: an earlier version wrote it. {mend}"
+            f"A stored result needs a {_KEY}, which lists the settings it was made with. Got "
+            f"{folder} without one: an earlier version wrote it. {mend}"
         )
 
 
 def check_key(folder: Path, key: Key, mend: str = _MEND) -> None:
-    """Raise StoreError, in one line, where a folder's key is another one, damaged or missing.
+    """Raise a one-line StoreError if the key in a folder differs, is damaged or is missing.
 
-    What differs is named, and `mend` says how to go on.
+    The message names the differences. `mend` is its last sentence: how the user can go on.
     """
     check_is_keyed(folder, mend)
     path = folder / _KEY
@@ -110,21 +110,21 @@ def check_key(folder: Path, key: Key, mend: str = _MEND) -> None:
         shown, more = differences[:_MAX_DIFFERENCES], len(differences) - _MAX_DIFFERENCES
         rest = f" and {more} more" if more > 0 else ""
         raise StoreError(
-            f"What is there is used again with the settings that made it. Got {', '.join(shown)}"
-            f"{rest} for {folder}. {mend}"
+            f"A stored result can only be used with the settings it was made with. Got "
+            f"{', '.join(shown)}{rest} for {folder}. {mend}"
         )
 
 
 def key_differences(old: Key, new: Key) -> list[str]:
-    """In words, what differs between two keys; nothing where they are equal."""
-    # As JSON holds them: a tuple and a list are the same.
+    """The differences between two keys, in words. Empty if the keys are equal."""
+    # Both keys go through JSON, so that a tuple and a list count as equal.
     old, new = (Key.model_validate_json(key.model_dump_json()) for key in (old, new))
     changed = changes(old.config, new.config) | changes(old.arguments, new.arguments)
     found = [
         f"{name} {_shortened(now)} instead of {_shortened(then)}"
         for name, (then, now) in sorted(changed.items())
     ]
-    # Other settings often select other data, which says nothing of the file.
+    # Other settings often select other data. Then the data file itself may be unchanged.
     if old.data != new.data and not found:
         found.append("data that has changed since")
     if old.version != new.version:

@@ -1,4 +1,4 @@
-"""check_files: which files of a run are there, whole, and of its present config and data."""
+"""check_files: which files of a run exist, are complete, and fit its present config and data."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,28 +29,28 @@ _PNG_BEGIN, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 
 class FileState(NamedTuple):
-    """A file of a run, by its path in it, and what is to be said of it."""
+    """A file of a run: its path within the run, and its state in words."""
 
     name: str
     state: str
 
     @property
     def is_whole(self) -> bool:
-        """Whether the file is as the run has written it."""
+        """Whether the file is complete and fits the run."""
         return self.state == WHOLE
 
 
 def check_files(run: RunDirectory, setup: Setup) -> list[FileState]:
     """The state of every file that a finished run has, in the order in which they are written.
 
-    A file is whole if it can be read to its end and suits the network of the present config. That
-    of `key.json` says whether config, data and version are those that the run was begun with.
+    A file is whole if it can be read to its end and fits the network of the present config. The
+    state of `key.json` says whether the run began with the present config, data and version.
     """
     return [_state(run.path, path, read) for path, read in _files(run, setup)]
 
 
 def _files(run: RunDirectory, setup: Setup) -> Iterator[tuple[Path, Callable[[Path], Any]]]:
-    """Every file with what reads it, and raises where it cannot be read."""
+    """Every file with a function that reads it. The function raises if the file cannot be read."""
     yield run.path / "key.json", lambda path: check_run(run.path, setup)
     for name in ("hmc", "ensemble"):
         yield run.samples(name), lambda path: _read_samples(path, setup)
@@ -80,13 +80,13 @@ def _state(run: Path, path: Path, read: Callable[[Path], Any]) -> FileState:
         return FileState(name, MISSING)
     try:
         read(path)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:  # as libraries see damage
+    except (OSError, RuntimeError, ValueError, KeyError) as error:  # errors of libraries
         return FileState(name, " ".join(str(error).split()))
     return FileState(name, WHOLE)
 
 
 def _read_samples(path: Path, setup: Setup) -> None:
-    _check_finite(load_samples(path, setup.template).params)  # a lost chunk is read as NaN
+    _check_finite(load_samples(path, setup.template).params)  # a missing chunk is read as NaN
 
 
 def _read_gaussian(path: Path, setup: Setup) -> None:
@@ -97,19 +97,21 @@ def _read_gaussian(path: Path, setup: Setup) -> None:
 
 def _check_finite(params: Any) -> None:
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
-        raise ValueError("Weights must be finite. Got NaN or infinity: a part may be lost.")
+        raise ValueError(
+            "Weights must be finite. Got NaN or infinity: part of the file may be lost."
+        )
 
 
 def _read_results(run: RunDirectory) -> None:
     missing = [step for step in STEPS if not run.is_done(step)]
     if missing:
-        raise ValueError(f"All steps must have been taken. Got none of {', '.join(missing)}.")
+        raise ValueError(f"All steps must be done. These are not: {', '.join(missing)}.")
 
 
 def _read_figure(path: Path) -> None:
     content = path.read_bytes()
     if not (content.startswith(_PNG_BEGIN) and content.endswith(_PNG_END)):
-        raise ValueError("A figure must be a whole PNG file.")
+        raise ValueError("A figure must be a complete PNG file.")
 
 
 def _read_page(path: Path) -> None:

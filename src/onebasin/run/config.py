@@ -82,7 +82,7 @@ BUILT_IN: dict[str, dict[str, Any]] = {
         },
     },
 }
-"""The configs that have a name, as changes to the defaults."""
+"""The built-in configs by name. Each holds only the values that differ from the defaults."""
 
 
 def load_config(
@@ -103,7 +103,7 @@ def load_config(
 def check_config(values: Mapping[str, Any]) -> RunConfig:
     """The config of nested values.
 
-    Raises: ConfigError naming the first key at fault, the rule and what came.
+    Raises: ConfigError that names the first wrong key, the rule and the value that was given.
     """
     try:
         config = RunConfig.model_validate(values)
@@ -113,14 +113,15 @@ def check_config(values: Mapping[str, Any]) -> RunConfig:
     chosen = config.alignment
     if chosen.matching == "gaussian" and chosen.reference not in ("mean", "chains"):
         raise ConfigError(
-            'alignment.reference must be "mean" or "chains" where alignment.matching is '
-            f'"gaussian", which relabels from there. Got {chosen.reference!r}.'
+            'alignment.reference must be "mean" or "chains" if alignment.matching is "gaussian", '
+            f"because relabelling begins with that mean. Got {chosen.reference!r}."
         )
     largest = config.hmc.num_chains * config.hmc.num_draws - 1
     for rank in config.compact.ranks:
         if rank > largest:
             raise ConfigError(
-                f"compact.ranks must lie in [1, {largest}] (HMC's draws in all - 1). Got {rank}."
+                f"compact.ranks must lie in [1, {largest}] (the number of HMC's draws - 1). "
+                f"Got {rank}."
             )
     return config
 
@@ -130,7 +131,7 @@ def _check_network(config: RunConfig) -> None:
     if unread:
         raise ConfigError(
             f"A network of kind {kind!r} reads {', '.join(f'network.{n}' for n in KEYS[kind])}. "
-            f"Got {', '.join(f'network.{name}' for name in unread)} as well. Leave it out."
+            f"Got also {', '.join(f'network.{name}' for name in unread)}. Leave it out."
         )
 
 
@@ -152,27 +153,27 @@ def _base(name_or_path: str) -> dict[str, Any]:
 def _set(values: Mapping[str, Any], change: str) -> dict[str, Any]:
     key, equals, text = change.partition("=")
     if not equals or not key:
-        raise ConfigError(f"A change must read key=value. Got {change!r}, not hmc.num_draws=100.")
+        raise ConfigError(f"Expected KEY=VALUE, for example hmc.num_draws=100. Got {change!r}.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text  # a bare word is a string, as on every command line
+        value = text  # a word without quotes is a string, as is usual on a command line
     head, _, rest = key.partition(".")
     if not rest:
         return {**values, head: value}
     inner = values.get(head, {})
     if not isinstance(inner, Mapping):
-        raise ConfigError(f"{head} is a value and has no key {rest!r}. Got {change!r}.")
+        raise ConfigError(f"{head} is a single value and has no key {rest!r}. Got {change!r}.")
     return {**values, head: _set(inner, f"{rest}={text}")}
 
 
 def _explain(error: ValidationError) -> str:
-    # Of the errors of a union the deepest is the one of the kind that was meant.
+    # A union gives one error for each of its types. The deepest is of the type that was meant.
     worst = max(error.errors(), key=lambda one: len(one["loc"]))
     location = [str(part) for part in worst["loc"]]
     if worst["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])
-        hint = did_you_mean(location[-1], known) or f" Known are {', '.join(known)}."
+        hint = did_you_mean(location[-1], known) or f" Known keys: {', '.join(known)}."
         return f"A config has no key {'.'.join(location)!r}.{hint}"
     key = _without_kinds(worst["loc"])
     others = {_without_kinds(one["loc"]) for one in error.errors()}
@@ -182,7 +183,7 @@ def _explain(error: ValidationError) -> str:
 
 
 def _without_kinds(location: Sequence[str | int]) -> str:
-    """The key at fault, without pydantic's names for the kinds of a union."""
+    """The whole name of a wrong key, without pydantic's names for the types of a union."""
     return ".".join(str(part) for part in location if not re.search(r"constrained|\[", str(part)))
 
 

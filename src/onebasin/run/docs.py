@@ -1,6 +1,6 @@
-"""The tables of the documentation that list keys, written from the types of configs and results.
+"""The tables of keys in the documentation, generated from the types of configs and results.
 
-`python -m onebasin.run.docs docs` writes them anew, each between the comments that mark its place.
+`python -m onebasin.run.docs docs` updates every table, between the comments that mark its place.
 """
 
 import ast
@@ -31,9 +31,10 @@ _BOUNDS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 
 
 class Field(NamedTuple):
-    """A field of a section: its name in files, its type, its default and what it means.
+    """A field of a section: its name in files, its type, its default and its meaning.
 
-    `inner` is the section that it holds, alone or in a list or table; None of plain values.
+    `inner` is the section that the field holds, alone or in a list or table. For a plain value
+    `inner` is None.
     """
 
     name: str
@@ -44,7 +45,10 @@ class Field(NamedTuple):
 
 
 def fields_of(section: type[Section]) -> list[Field]:
-    """The fields of a section, each with the text under it; else that of the section it holds."""
+    """The fields of a section, each with the text under it.
+
+    A field without a text gets the first line of the section that it holds.
+    """
     hints, texts = get_type_hints(section, include_extras=True), _texts(section)
     found: list[Field] = []
     for name, info in section.model_fields.items():
@@ -58,13 +62,13 @@ def fields_of(section: type[Section]) -> list[Field]:
 def with_tables(text: str) -> str:
     """A page of the documentation with the tables that its comments name.
 
-    Raises: KeyError for a table that there is none of.
+    Raises: KeyError if a comment names an unknown table.
     """
     return _PLACE.sub(lambda place: f"{place[1]}\n{_TABLES[place[2]]()}\n{place[3]}", text)
 
 
 def write_tables(folder: Path) -> None:
-    """Write the tables anew in every page of a folder."""
+    """Update the tables in every page of a folder."""
     for page in sorted(folder.rglob("*.md")):
         text = page.read_text("utf-8")
         if with_tables(text) != text:
@@ -72,7 +76,7 @@ def write_tables(folder: Path) -> None:
 
 
 def config_table() -> str:
-    """Every key of a config, with its default, its values and what it means."""
+    """Every key of a config, with its default, its values and its meaning."""
     rows = [
         (f"`{name}`", _default(field.default), _values(field.kind), field.meaning)
         for name, field in _leaves(RunConfig, shared=())
@@ -96,13 +100,13 @@ def results_tables() -> str:
 
 
 def representations_table() -> str:
-    """What a run of the default config evaluates."""
+    """The representations that a run of the default config evaluates, with their meaning."""
     rows = [(f"`{one.key}`", one.meaning, f"{one.values_per_weight:,}") for one in evaluated()]
     return _table(("key", "what it is", "values_per_weight"), rows)
 
 
 def evaluated() -> tuple[known.Representation, ...]:
-    """What a run of the default config evaluates; of low ranks and kept draws one each."""
+    """The representations of a run of the default config, with one low rank and one kept-draws."""
     config = RunConfig()
     hmc, rank = config.hmc, config.compact.ranks[-1]
     return (
@@ -129,7 +133,7 @@ _TABLES = {
 
 
 def _texts(section: type[Section]) -> dict[str, str]:
-    """The texts under the fields of a section, and of those that it builds on."""
+    """The texts under the fields of a section and of its base classes."""
     found: dict[str, str] = {}
     for base in reversed(section.__mro__):
         if issubclass(base, Section):
@@ -154,7 +158,10 @@ def _sections(kind: Any) -> Iterator[type[Section]]:
 
 
 def _uses(section: type[Section]) -> Iterator[type[Section]]:
-    """Every section below one, as often as some field holds it. Configs have a table of theirs."""
+    """Every section below one, once for each field that holds it.
+
+    Configs are left out, because they have their own table.
+    """
     seen: set[type[Section]] = {RunConfig}
     todo = [section]
     while todo:
@@ -169,7 +176,7 @@ def _uses(section: type[Section]) -> Iterator[type[Section]]:
 def _leaves(
     section: type[Section], shared: Iterable[type[Section]], prefix: str = ""
 ) -> Iterator[tuple[str, Field]]:
-    """The whole names of what a section holds; sections that are shared are not walked into."""
+    """The fields of a section by their whole names. A shared section counts as one field."""
     for field in fields_of(section):
         name = f"{prefix}{field.name}"
         if field.inner is None or field.inner in shared:
@@ -179,7 +186,7 @@ def _leaves(
 
 
 def _item(kind: Any) -> str:
-    """How an item of a list or a table is written behind its name."""
+    """The suffix of a name that stands for an item of a list or a table."""
     return {tuple: "[]", dict: ".NAME"}.get(get_origin(kind), "")
 
 
@@ -207,7 +214,7 @@ def _values_or_null(kind: Any) -> str:
 
 
 def _values(kind: Any) -> str:
-    """What values a type allows, in words; None aside, which TOML does not have."""
+    """The values that a type allows, in words. None is left out, because TOML does not have it."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin is Annotated:
         bounds = [rule for extra in parts[1:] for rule in _bounds(extra)]
@@ -222,7 +229,7 @@ def _values(kind: Any) -> str:
     if origin is dict:
         return f"table of {_plural(_values(parts[1]))}"
     if issubclass(kind, Section):
-        is_config = kind is RunConfig  # which has a table of its own
+        is_config = kind is RunConfig  # the config has its own table
         return _CONFIG if is_config else f"[{kind.__name__}](#{kind.__name__.lower()})"
     return _PLAIN[kind]
 

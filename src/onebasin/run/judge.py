@@ -1,4 +1,4 @@
-"""Judge: how every representation of a posterior is scored, and what it is held against."""
+"""Judge: scores every representation of a posterior on the test set and compares it with HMC."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ from onebasin.run.setup import Setup
 from onebasin.types import Params
 
 _FIELDS = {"calibration_error": "ece"}
-"""Scores that the results hold by another name."""
+"""Scores that have another name in the results."""
 
 
 def scores_of(setup: Setup, predictive: Predictive) -> PredictionScores:
@@ -23,20 +23,20 @@ def scores_of(setup: Setup, predictive: Predictive) -> PredictionScores:
 
 
 class Judge:
-    """Scores predictives on the test set, against HMC's."""
+    """Scores predictives on the test set and compares them with a reference: HMC's predictive."""
 
     def __init__(self, setup: Setup, reference: Predictive):
         self.setup = setup
         self.reference = reference
 
     def __call__(self, predictive: Predictive, reference: Predictive | None = None) -> Scores:
-        """The scores of a predictive, held against HMC's or another one."""
+        """The scores of a predictive, compared with `reference` or else with HMC's predictive."""
         reference = self.reference if reference is None else reference
         scores = evaluate(predictive, self.setup.test_targets, reference)
         return Scores.model_validate(_by_field(scores))
 
     def gaussian(self, name: str, gaussian: DiagonalGaussian | LowRankGaussian) -> Scores:
-        """The scores of a Gaussian by draws of it."""
+        """The scores of a Gaussian, whose predictions are averaged over draws from it."""
         key = self.setup.key(f"evaluate-{name}")
         draws = gaussian.sample(self.setup.config.evaluation.num_gaussian_draws, key=key)
         return self(self.setup.predict(draws))
@@ -49,7 +49,7 @@ class Judge:
     def held_out_chain(self, num_chains: int, num_draws: int) -> Scores:
         """The scores of one chain against the remaining chains, averaged over chains.
 
-        It is the Monte Carlo floor: no representation can be expected to come nearer.
+        This is the Monte Carlo floor: no representation can be expected to come closer to HMC.
         """
         rows = np.arange(num_chains * num_draws).reshape(num_chains, num_draws)
         by_chain: list[Scores] = []
@@ -59,17 +59,17 @@ class Judge:
         return mean_scores(by_chain)
 
     def kept(self, thinnings: Sequence[Int[np.ndarray, " rows"]]) -> Scores:
-        """A few of HMC's draws, the mean over several choices of as many rows."""
+        """The scores of a few of HMC's draws, averaged over several selections of rows."""
         return mean_scores([self(self.reference.take(rows)) for rows in thinnings])
 
 
 def _by_field(scores: Mapping[str, float]) -> dict[str, float]:
-    """Scores by the fields of the results, which hold both calibration errors as `ece`."""
+    """Scores by their names in the results, in which both calibration errors are called `ece`."""
     return {_FIELDS.get(name, name): score for name, score in scores.items()}
 
 
 def mean_scores(scores: Sequence[Scores]) -> Scores:
-    """Each score averaged; None if the task does not have it."""
+    """The mean of each score. None if the task does not have the score."""
     values = [one.model_dump() for one in scores]
     return Scores.model_validate(
         {

@@ -1,4 +1,4 @@
-"""The inference methods of a run, as its config says, and how far they have come in words."""
+"""The inference methods of a run with the settings of its config, and their progress in words."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -54,15 +54,15 @@ def vi_of(setup: Setup) -> Method:
 
 
 def minibatches(setup: Setup, batch_size: int) -> StochasticLogDensity:
-    """The log density from batches, of all training examples where these are fewer."""
+    """The log density from batches. A batch holds at most all training examples."""
     return setup.posterior.minibatch_logdensity(min(batch_size, len(setup.dataset.train)))
 
 
 def decaying_adam(learning_rate: float, num_steps: int) -> optax.GradientTransformation:
     """Adam with a learning rate that falls to zero along a cosine.
 
-    It is equal to another one of the same numbers, so that a method which is made again is not
-    compiled again.
+    Two of these with the same numbers are equal. So a method that is made again is not compiled
+    again.
     """
     return optax.GradientTransformation(
         cast(Any, FrozenPartial(_adam_init, learning_rate, num_steps)),
@@ -85,13 +85,13 @@ def _adam_update(
 
 
 def final_gaussian(method: Method, samples: Samples) -> DiagonalGaussian:
-    """The Gaussian in which the first chain of a method has ended."""
+    """The Gaussian at the end of the first chain of a method."""
     assert method.gaussian is not None
     return method.gaussian(jax.tree.map(lambda leaf: np.asarray(leaf)[0, ...], samples.last_state))
 
 
 def sampling_progress(on_progress: ProgressCallback, stage: str) -> Callable[[Progress], None]:
-    """A callback of `sample` that reports how far a stage of the run has come."""
+    """A callback for `sample` that reports the progress of a stage of the run."""
 
     def on_chunk(progress: Progress) -> None:
         names = {

@@ -1,4 +1,4 @@
-"""Nested values that know their names: Section, of which configs, results and keys are made."""
+"""Section, the base class of configs, results and keys, and functions of nested values."""
 
 import math
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
 class Section(BaseModel):
-    """Named values that know their names and cannot be changed."""
+    """Named values that cannot be changed. A name that the class does not define is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -18,7 +18,7 @@ def _none_if_infinite(value: Any) -> Any:
 
 
 Known: TypeAlias = Annotated[float | None, BeforeValidator(_none_if_infinite)]
-"""A number; None where there is none, for JSON has neither NaN nor infinity."""
+"""A number. NaN and infinity become None, because JSON has neither."""
 Interval: TypeAlias = tuple[float, float]
 """The ends of a 95 % interval."""
 
@@ -35,9 +35,10 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def changes(
     old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
 ) -> dict[str, tuple[Any, Any]]:
-    """The old and the new value of whatever differs, by whole names; None where there is none.
+    """The old and the new value of each key that differs, by its whole name.
 
-    A table that became a number, or the other way round, is one value.
+    A key that is missing on one side has the value None there. A table that became a number, or a
+    number that became a table, counts as one value.
     """
     found: dict[str, tuple[Any, Any]] = {}
     for name in sorted(old.keys() | new.keys()):

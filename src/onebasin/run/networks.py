@@ -1,4 +1,4 @@
-"""The built-in networks of a run: made as its config says, and named in words."""
+"""The built-in networks of a run: how the config chooses one, and its name in words."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "vit": ("width", "depth", "heads", "patch"),
     "lstm": ("width",),
 }
-"""What each kind of network reads of its section."""
+"""The keys of the section `network` that each kind of network reads."""
 
 _OF_IMAGES: dict[str, Callable[..., Network]] = {
     "convnet": convnet,
@@ -30,7 +30,7 @@ _OF_IMAGES: dict[str, Callable[..., Network]] = {
 
 
 def unread_keys(config: NetworkConfig) -> list[str]:
-    """Keys that were changed though this kind of network does not read them."""
+    """Keys that were changed although this kind of network does not read them."""
     defaults = NetworkConfig()
     return [
         name
@@ -42,14 +42,14 @@ def unread_keys(config: NetworkConfig) -> list[str]:
 def network_of(config: NetworkConfig, dataset: Dataset) -> Network:
     """The network of a config, for the inputs and targets of a data set.
 
-    Raises: ValueError for a network of images where the data are none, or do not fit it.
+    Raises: ValueError if a network for images gets data that are no images or do not fit it.
     """
     if config.kind == "mlp":
         hidden, activation = config.hidden, config.activation
         return mlp(dataset.num_features, hidden, dataset.num_outputs, activation)
     if dataset.image_shape is None:
         raise ValueError(
-            f'network.kind must be "mlp" for data that are not images. Got {config.kind!r} for a '
+            f'network.kind must be "mlp" if the data are not images. Got {config.kind!r} for a '
             f"table of {dataset.num_features} features."
         )
     make = _OF_IMAGES[config.kind]
@@ -57,7 +57,7 @@ def network_of(config: NetworkConfig, dataset: Dataset) -> Network:
 
 
 def network_name(config: NetworkConfig, dataset: Dataset) -> str:
-    """A network in words, like `64-32-10 relu` or `resnet20 (width 16, norm batch)`."""
+    """A network in words, such as `64-32-10 relu` or `resnet20 (width 16, norm batch)`."""
     if config.kind == "mlp":
         sizes = [dataset.num_features, *config.hidden, dataset.num_outputs]
         return f"{'-'.join(map(str, sizes))} {config.activation}"

@@ -1,4 +1,4 @@
-"""Refinement in a run: the compact Gaussian moved to where it predicts as the samples do."""
+"""Refinement in a run: the compact Gaussian is changed so that it predicts as the samples do."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -31,10 +31,11 @@ _LEARNING_RATE = 5e-3
 
 
 class Refinement(NamedTuple):
-    """What a Gaussian is moved towards, and how strongly it is held where it was.
+    """The weights of the terms of the objective, and the number of draws in each step.
 
-    `elbo` and `predictive` weigh the two objectives: the log posterior density with the entropy,
-    and the match of the samples' predictive. Each step takes `num_particles` draws.
+    `elbo` weighs the evidence lower bound: the log posterior density plus the entropy.
+    `predictive` weighs the match with the predictions of the samples. `pull` weighs the KL
+    divergence to the Gaussian before refinement. Each step takes `num_particles` draws.
     """
 
     elbo: float = 1.0
@@ -44,9 +45,9 @@ class Refinement(NamedTuple):
 
 
 class FitInputs(NamedTuple):
-    """Inputs between training inputs, and what the samples predict there.
+    """Inputs between training inputs, and the predictions of the samples for these inputs.
 
-    No target is used, and neither validation nor test inputs are among them.
+    No target is used, and no validation or test input.
     """
 
     inputs: Float[np.ndarray, "inputs features"]
@@ -68,9 +69,9 @@ def refined(
     num_steps: int,
     progress: Callable[[Progress], None] | None = None,
 ) -> DiagonalGaussian:
-    """The anchor, refined; it begins with a share of its std, where it predicts.
+    """The Gaussian `anchor`, refined. The first std is a share of the std of the anchor.
 
-    `progress` is told as by `sample`.
+    `progress` is called as `sample` calls it.
     """
     objective = _objective(setup, fit, refinement)
     found = _refined(setup, anchor, objective, refinement, num_steps, progress)
@@ -83,8 +84,8 @@ def refined_mixture(
 ) -> GaussianMixture:
     """The components of a mixture, refined together so that they predict as the samples do.
 
-    Nothing but samples is used: neither targets nor the posterior's density. Each component needs
-    a std of its own.
+    Only the predictions of the samples are used: neither targets nor the density of the posterior.
+    Each component needs its own std.
     """
     objective = Partial(_match_all, _predictive_match(setup, fit))
     count = max(1, _NUM_DRAWS_OF_MIXTURE // anchor.num_components)
@@ -133,7 +134,7 @@ def _predictive_match(setup: Setup, fit: FitInputs) -> DrawsObjective:
 
 
 def _match_all(match: DrawsObjective, draws: Params, key: Key) -> Array:
-    """The match of draws of several components, whose leaves lead with (draw, component)."""
+    """The match of draws from several components. Leaves begin with axes (draw, component)."""
     return match(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), draws), key)
 
 

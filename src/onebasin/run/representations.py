@@ -1,6 +1,6 @@
-"""The one table of representations: what each is called, what it stores, what family it is of.
+"""The table of representations: the name of each, its family, and the numbers that it stores.
 
-The console, the report and the studies ask here; names are compared nowhere else.
+The console, the report and the studies read this table. No other module compares names.
 """
 
 from typing import Literal, TypeAlias
@@ -13,7 +13,7 @@ Family: TypeAlias = Literal[
 
 
 class Representation(Section):
-    """What stands for the posterior: all draws, a few of them, networks, or a Gaussian."""
+    """An approximation of the posterior: all draws, a few draws, networks, or a Gaussian."""
 
     key: str
     """The name of the representation in this file and in the folder `compact`."""
@@ -41,12 +41,12 @@ class Representation(Section):
 
     @property
     def is_reference(self) -> bool:
-        """Whether it is HMC itself, with which all others are compared."""
+        """Whether this is HMC itself, with which all other representations are compared."""
         return self.family in ("hmc", "chain")
 
     @property
     def has_baseline(self) -> bool:
-        """Whether it summarizes draws, so that one could keep a few of them instead."""
+        """Whether it summarizes draws, so that a few kept draws are its baseline."""
         return self.family in ("gaussian", "low-rank", "network", "vi")
 
 
@@ -100,7 +100,7 @@ VI = Representation(
 COMPARED = (COMPACT, COMPACT_ENSEMBLE, VI)
 """The Gaussians that are compared weight by weight."""
 METHODS = {COMPACT.key: "HMC", COMPACT_ENSEMBLE.key: "ensemble", VI.key: "VI"}
-"""What the methods behind compared Gaussians are called, by the keys of these."""
+"""The names of the methods that the compared Gaussians come from, by the keys of the Gaussians."""
 
 
 def all_draws(num_draws: int) -> Representation:
@@ -127,7 +127,7 @@ def one_chain(num_draws: int) -> Representation:
 
 
 def kept_draws(count: int) -> Representation:
-    """A few of HMC's draws as they are: the baseline of every Gaussian."""
+    """A few of HMC's draws, unchanged: the baseline of every Gaussian."""
     return Representation(
         key=f"kept-{count}",
         family="kept",
@@ -149,7 +149,7 @@ def members(count: int) -> Representation:
 
 
 def low_rank(rank: int, *, is_tempered: bool) -> Representation:
-    """Principal components of the aligned draws and the std that they leave."""
+    """Principal components of the aligned draws, and the std that these leave unexplained."""
     factor = " times one factor that is fitted on validation inputs" if is_tempered else ""
     return Representation(
         key=f"compact-rank-{rank}{'' if is_tempered else '-whole'}",

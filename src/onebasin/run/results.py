@@ -1,7 +1,8 @@
 """The results of a run: one frozen section for each step, as results.json holds them.
 
-A step returns its section; the report, the console and the studies read the same fields. The text
-under a field is its row in docs/numbers.md: see `run/docs.py`. A section may stand without.
+A step returns its section. The report, the console and the studies read the same fields. The text
+under a field is its row in docs/numbers.md: see `run/docs.py`. A field that holds a section needs
+no text of its own.
 """
 
 import json
@@ -17,11 +18,11 @@ from onebasin.run.trust import Diagnostics, NullFloor
 from onebasin.store.errors import StoreError
 
 SCHEMA: Literal[3] = 3
-"""The version of results.json; it grows when a name changes its meaning."""
+"""The version of the format of results.json. It grows when a name changes its meaning."""
 
 
 class DataSizes(Section):
-    """What was predicted from what, and the number of examples."""
+    """The task, the number of features, and the number of examples."""
 
     task: Task
     """The kind of task."""
@@ -94,7 +95,7 @@ class AlignResults(Section):
 
 
 class LowRank(Section):
-    """What a low-rank Gaussian leaves over."""
+    """How much of the variance a low-rank Gaussian leaves unexplained."""
 
     rank: int
     """The number of principal components."""
@@ -110,7 +111,7 @@ class SummarizeResults(Section):
 
     null_floor: NullFloor
     low_rank: tuple[LowRank, ...]
-    """What each low-rank Gaussian leaves over."""
+    """How much of the variance each low-rank Gaussian leaves unexplained."""
     diagnostics: Diagnostics
     seconds: float = 0.0
     """How long the step took, in seconds."""
@@ -147,7 +148,7 @@ class PredictionScores(Section):
 
 
 class Scores(PredictionScores):
-    """How well a representation predicts, and how near it comes to HMC."""
+    """How well a representation predicts, and how close its predictions are to HMC's."""
 
     total_variation: float
     """The total variation (0 to 1): half the L1 distance to HMC's predictive distribution, averaged
@@ -229,7 +230,7 @@ class CompareResults(Section):
     """What the step `compare` found."""
 
     representations: tuple[Evaluated, ...]
-    """What may stand for the posterior, with its scores."""
+    """Each representation of the posterior, with its scores."""
     comparisons: tuple[Comparison, ...]
     """Gaussians of two methods, compared weight by weight."""
     connectivity: Connectivity
@@ -237,14 +238,14 @@ class CompareResults(Section):
     """How long the step took, in seconds."""
 
     def scores(self, representation: Representation | str) -> Scores | None:
-        """The scores of a representation, also by its key; None where it was not evaluated."""
+        """The scores of a representation or of its key. None if it was not evaluated."""
         key = representation if isinstance(representation, str) else representation.key
         found = (one.scores for one in self.representations if one.representation.key == key)
         return next(found, None)
 
 
 class PruningPoint(Section):
-    """A network of which a share of the weights is left."""
+    """A network after pruning to one share of its weights."""
 
     keep: float
     """The share of the weights that were kept."""
@@ -262,7 +263,7 @@ PrunedNetwork: TypeAlias = Literal["hmc-mean", "member"]
 
 
 class PruningCurve(Section):
-    """What is left of a network when weights go in one order, share by share."""
+    """How well one network predicts after pruning in one order, for each share of weights kept."""
 
     network: PrunedNetwork
     """`hmc-mean` is the mean of HMC's aligned draws. `member` stands for the members of the
@@ -272,10 +273,10 @@ class PruningCurve(Section):
     (|weight| / std), the largest `magnitude` (|weight|), or `random` weights. `-misaligned` is the
     control: the same order for a member that was not aligned."""
     points: tuple[PruningPoint, ...]
-    """The curve, by the share that is left."""
+    """The points of the curve, one for each share of weights that is kept."""
 
     def at(self, keep: float) -> PruningPoint | None:
-        """The point of a share of weights kept; None where it was not measured."""
+        """The point at a share of weights kept. None if it was not measured."""
         return next((point for point in self.points if abs(point.keep - keep) < 1e-6), None)
 
 
@@ -288,15 +289,15 @@ class PruneResults(Section):
     """How long the step took, in seconds."""
 
     def curve(self, network: PrunedNetwork, order: str) -> PruningCurve | None:
-        """The curve of a network and an order; None where it was not measured."""
+        """The curve of a network and an order. None if it was not measured."""
         found = (c for c in self.curves if (c.network, c.order) == (network, order))
         return next(found, None)
 
 
 Step: TypeAlias = Literal["sample", "align", "summarize", "compare", "prune"]
-"""The steps of a run, which are the names of their sections."""
+"""The names of the steps of a run. The section of a step has the same name."""
 STEPS: tuple[Step, ...] = get_args(Step)
-"""The steps in their order; each reads what those before it wrote."""
+"""The steps in their order. Each step reads the files of earlier steps."""
 
 StepResults: TypeAlias = (
     SampleResults | AlignResults | SummarizeResults | CompareResults | PruneResults
@@ -304,7 +305,7 @@ StepResults: TypeAlias = (
 
 
 class Results(Section):
-    """Everything that results.json holds; a step that has not been taken has None."""
+    """Everything that results.json holds. The section of a step that is not done is None."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -323,17 +324,17 @@ class Results(Section):
     """How long the report took, in seconds."""
 
     def of_step(self, step: Step) -> StepResults | None:
-        """The section of a step; None where it has not been taken."""
+        """The section of a step. None if the step is not done."""
         return getattr(self, step)
 
     def with_step(self, step: Step, section: StepResults | None) -> "Results":
-        """These results with one section replaced whole; those of later steps are gone."""
+        """These results with one section replaced. The sections of later steps are removed."""
         later = STEPS[STEPS.index(step) + 1 :]
         return self.model_copy(update={step: section} | dict.fromkeys((*later, "report_seconds")))
 
     @property
     def seconds(self) -> dict[str, float]:
-        """How long each step took, and the report."""
+        """How long each step took, and how long the report took, in seconds."""
         sections = {step: self.of_step(step) for step in STEPS}
         found = {step: section.seconds for step, section in sections.items() if section}
         return found if self.report_seconds is None else found | {"report": self.report_seconds}
@@ -347,19 +348,19 @@ class Results(Section):
     def from_json(cls, text: str, where: str) -> "Results":
         """Read what `as_json` wrote.
 
-        Raises: StoreError for another schema, or text that is no results.json.
+        Raises: StoreError if the schema is another one, or the text is no results.json.
         """
         try:
             values = json.loads(text)
         except json.JSONDecodeError as error:
             raise StoreError(
-                f"{where} must be JSON. Got: {error}. Delete it and repeat the steps."
+                f"{where} must be JSON. Got: {error}. Delete the file and repeat the steps."
             ) from error
         schema = values.get("schema") if isinstance(values, dict) else None
         if schema != SCHEMA:
             raise StoreError(
-                f"{where} must be of schema {SCHEMA}. Got schema {schema}, which another version "
-                "of onebasin wrote. Run it anew into another folder, with --out."
+                f"{where} must have schema {SCHEMA}. Got schema {schema}, which another version "
+                "of onebasin wrote. Repeat the run in another folder, with --out."
             )
         try:
             return cls.model_validate(values)
@@ -367,6 +368,6 @@ class Results(Section):
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             raise StoreError(
-                f"{where} must hold what a run writes. Got {place!r}: {first['msg']}. "
-                "Delete it and repeat the steps."
+                f"{where} must hold the results of a run. Got {place!r}: {first['msg']}. "
+                "Delete the file and repeat the steps."
             ) from None

@@ -1,4 +1,4 @@
-"""The main job: the steps of a run, one after another, on a run directory."""
+"""Run the steps of a run one after another, on a run directory."""
 
 import importlib.metadata
 import platform
@@ -24,7 +24,7 @@ TAKE: dict[Step, Callable[[RunDirectory, Setup, ProgressCallback], StepResults]]
     "compare": compare_methods,
     "prune": prune_networks,
 }
-"""What each step does; it gives its section of the results."""
+"""The function of each step. It returns the section of the step in the results."""
 
 _LIBRARIES = ("onebasin", "jax", "jaxlib", "blackjax", "optax", "numpy", "scipy", "lapx")
 
@@ -32,12 +32,13 @@ _LIBRARIES = ("onebasin", "jax", "jaxlib", "blackjax", "optax", "numpy", "scipy"
 def take_step(
     run: RunDirectory, step: Step, setup: Setup, on_progress: ProgressCallback = silent
 ) -> None:
-    """Take one step and write down what it found and how long it took.
+    """Run one step, and save its section of the results and how long it took.
 
-    Its section replaces the old one whole; steps behind it count as not taken from then on.
+    The new section replaces the old one. The sections of later steps are removed, so that later
+    steps are done again.
 
-    Raises: StoreError where a step before it has not been taken, or where the run was begun with
-    another config, other data or another version than the setup's.
+    Raises: StoreError if an earlier step is not done, or if the run began with another config,
+    other data or another version than the setup.
     """
     check_run(run.path, setup)
     fresh = Results(config=setup.config, versions=versions())
@@ -45,8 +46,8 @@ def take_step(
     for earlier in STEPS[: STEPS.index(step)]:
         if known.of_step(earlier) is None:
             raise StoreError(
-                f"The step {step} needs what {earlier} writes. Got {run.path}, where it has not "
-                f"been taken. Run `onebasin step {earlier} {run.path}` first."
+                f"The step {step} needs the results of the step {earlier}. Got {run.path}, for "
+                f"which {earlier} is not done. Run `onebasin step {earlier} {run.path}` first."
             )
     known = known.model_copy(update={"versions": fresh.versions}).with_step(step, None)
     run.save_results(known)
@@ -57,19 +58,19 @@ def take_step(
 
 
 def open_setup(run: RunDirectory) -> Setup:
-    """Data, network and posterior of a run directory, from its own config."""
+    """The data, the network and the posterior of a run directory, made from its own config."""
     return set_up(check_config(run.config))
 
 
 def take_steps(run: RunDirectory, setup: Setup, on_progress: ProgressCallback = silent) -> None:
-    """Take every step that has not been taken yet."""
+    """Run every step that is not done yet."""
     for step in STEPS:
         if not run.is_done(step):
             take_step(run, step, setup, on_progress)
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python and of the libraries that fix every number."""
+    """The versions of Python and of the libraries on which the numbers depend."""
     return {"python": platform.python_version()} | {name: _version(name) for name in _LIBRARIES}
 
 
@@ -77,4 +78,4 @@ def _version(library: str) -> str:
     try:
         return importlib.metadata.version(library)
     except importlib.metadata.PackageNotFoundError:
-        return "not installed"  # run from its source, or under another name
+        return "not installed"  # it runs from its source, or was installed under another name

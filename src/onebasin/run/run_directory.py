@@ -17,24 +17,25 @@ _CONFIG, _RESULTS = "config.toml", "results.json"
 
 
 class RunDirectory:
-    """Where everything of one run lies.
+    """The folder of one run, with the path of each of its files.
 
-    Files are written whole or not at all, except sample stores, which say when they are whole.
+    Files are written completely or not at all. Sample stores are the exception: each records when
+    it is complete.
     """
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
         if not (self.path / _CONFIG).is_file():
             raise StoreError(
-                f"A run directory holds a {_CONFIG}. Got {self.path}, which has none. "
+                f"A run directory must hold a {_CONFIG}. Got {self.path}, which has none. "
                 f"Make one with `onebasin step sample {self.path} --config CONFIG`."
             )
 
     @classmethod
     def create(cls, path: Path | str, config: Mapping[str, Any]) -> "RunDirectory":
-        """A new run directory with its resolved config.
+        """A new run directory that holds a resolved config.
 
-        Raises: StoreError where the path is a file or a folder that holds anything.
+        Raises: StoreError if the path is a file, or a folder that is not empty.
         """
         cls.check_free(path)
         path = Path(path)
@@ -44,7 +45,7 @@ class RunDirectory:
 
     @classmethod
     def check_free(cls, path: Path | str) -> None:
-        """Raise StoreError where the path is a file or a folder that holds anything."""
+        """Raise StoreError if the path is a file, or a folder that is not empty."""
         path = Path(path)
         if path.exists() and not path.is_dir():
             raise StoreError(f"A run directory must be a folder. Got the file {path}.")
@@ -52,22 +53,22 @@ class RunDirectory:
             what = "another run" if (path / _CONFIG).exists() else "other files"
             raise StoreError(
                 f"A run needs a new or empty folder. Got {path}, which holds {what}. "
-                "Name another with --out, or go on with that run by --resume."
+                "Name another folder with --out, or resume that run with --resume."
             )
 
     @classmethod
     def resume(cls, path: Path | str, config: Mapping[str, Any]) -> "RunDirectory":
-        """The run directory of an earlier run with the same config, unfinished stores removed.
+        """The directory of an earlier run with the same config, without its unfinished files.
 
-        Raises: StoreError where its config is another.
+        Raises: StoreError if the config of the run differs.
         """
         run = cls(path)
         wanted = _without_none(config)
         if run.config != wanted:
             changed = ", ".join(changes(run.config, wanted))
             raise StoreError(
-                f"A run is resumed with the config it began with. Got other values for "
-                f"{changed} than in {run.path / _CONFIG}. Name another with --out."
+                f"A run can only be resumed with the config it began with. Got other values for "
+                f"{changed} than in {run.path / _CONFIG}. Name another folder with --out."
             )
         for store in (run.path / "samples").glob("*.zarr"):
             delete_unfinished(store)
@@ -77,16 +78,16 @@ class RunDirectory:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The resolved config as written."""
+        """The resolved config, as the file holds it."""
         try:
             return tomllib.loads((self.path / _CONFIG).read_text("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise StoreError(f"{self.path / _CONFIG} must be TOML. Got: {error}.") from error
 
     def load_results(self) -> Results | None:
-        """Everything found so far; None before the first step.
+        """The results so far. None before the first step.
 
-        Raises: StoreError for results of another schema, or damaged ones.
+        Raises: StoreError if the results have another schema or are damaged.
         """
         path = self.path / _RESULTS
         if not path.exists():
@@ -94,36 +95,36 @@ class RunDirectory:
         try:
             return Results.from_json(path.read_text("utf-8"), str(path))
         except UnicodeDecodeError as error:
-            raise StoreError(f"{path} must be text. Got: {error}. Delete it.") from error
+            raise StoreError(f"{path} must be text. Got: {error}. Delete the file.") from error
 
     def save_results(self, results: Results) -> None:
         """Replace results.json."""
         write_text(self.path / _RESULTS, results.as_json())
 
     def is_done(self, step: Step) -> bool:
-        """Whether a step has ended: its section is among the results."""
+        """Whether a step is done: its section is in the results."""
         results = self.load_results()
         return results is not None and results.of_step(step) is not None
 
     def samples(self, name: str) -> Path:
-        """Where the samples of a method lie."""
+        """The path of the samples of a method."""
         return self._folder("samples") / f"{name}.zarr"
 
     def alignment(self, name: str) -> Path:
-        """Where the alignment of a method's samples lies."""
+        """The path of the alignment of a method's samples."""
         return self._folder("alignment") / f"{name}.safetensors"
 
     def compact(self, name: str) -> Path:
-        """Where a Gaussian lies."""
+        """The path of a Gaussian."""
         return self._folder("compact") / f"{name}.safetensors"
 
     def figure(self, name: str) -> Path:
-        """Where a figure lies."""
+        """The path of a figure."""
         return self._folder("figures") / f"{name}.png"
 
     @property
     def report(self) -> Path:
-        """Where the page lies."""
+        """The path of the report."""
         return self.path / "report.html"
 
     def _folder(self, name: str) -> Path:
@@ -133,7 +134,7 @@ class RunDirectory:
 
 
 def _without_none(config: Any) -> Any:
-    """TOML has no null: what is None is left out and takes its default when read."""
+    """A config without its None values. TOML has no null, and a missing key gets its default."""
     if isinstance(config, Mapping):
         return {key: _without_none(value) for key, value in config.items() if value is not None}
     return list(config) if isinstance(config, tuple) else config

@@ -1,4 +1,4 @@
-"""The sections of a config: every choice with its default, its range and what it means.
+"""The sections of a config: every choice with its default, its range and its meaning.
 
 The text under a field is its row in docs/runs.md: see `run/docs.py`.
 """
@@ -16,7 +16,7 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class DataConfig(Section):
-    """Which data, and how it is split."""
+    """The data, and how they are split."""
 
     name: str = "digits"
     """`digits`, `diabetes`, `mnist`, `fashion-mnist`, or the path of a `.csv` or `.npz` file."""
@@ -42,7 +42,7 @@ class DataConfig(Section):
     they are."""
     standardize: bool | None = None
     """Whether each input is shifted and scaled so that it has mean 0 and std 1 over the training
-    examples. By default this is done for tables, and images are scaled to [0, 1] instead."""
+    examples. By default tables are standardized, and images are scaled to [0, 1] instead."""
 
 
 class NetworkConfig(Section):

@@ -1,4 +1,4 @@
-"""From a config to data, network, posterior, matching and random keys."""
+"""Setup: the data, the network, the posterior, the matching and the random keys of a config."""
 
 import zlib
 from collections.abc import Callable
@@ -32,10 +32,10 @@ REFERENCES: dict[str, Reference] = {
     "mean": to_mean(),
     "chains": to_mean(by_chain=True),
 }
-"""What draws are aligned to, by its name in a config."""
+"""The reference that draws are aligned to, by its name in a config."""
 
 ProgressCallback: TypeAlias = Callable[[str, float, str], None]
-"""Called with the stage that is running, the fraction of it that is done, and details in words."""
+"""Called with the name of the present stage, its fraction that is done, and details in words."""
 
 
 def silent(what: str, fraction: float, details: str) -> None:
@@ -43,24 +43,24 @@ def silent(what: str, fraction: float, details: str) -> None:
 
 
 class Setup(NamedTuple):
-    """What every step of a run works with."""
+    """The config, the data and the posterior, which every step of a run uses."""
 
     config: RunConfig
     dataset: Dataset
     posterior: Posterior
 
     def key(self, purpose: str) -> Key:
-        """A random key of its own for each purpose, fixed by the seed."""
+        """A different random key for each purpose. It depends only on the purpose and the seed."""
         return jax.random.fold_in(jax.random.key(self.config.seed), zlib.crc32(purpose.encode()))
 
     @property
     def template(self) -> Any:
-        """Shapes of the params."""
+        """The shapes of the params."""
         return jax.eval_shape(self.posterior.init, jax.random.key(0))
 
     @property
     def matching(self) -> Matching:
-        """How a draw is matched to one network; for "gaussian" that is weight matching."""
+        """How a draw is matched to one network. For "gaussian" this is weight matching."""
         chosen = self.config.alignment
         if chosen.matching in ("weights", "gaussian"):
             return weight_matching()
@@ -68,7 +68,7 @@ class Setup(NamedTuple):
         activations = activation_matching(Partial(_put_out, self.posterior, inputs))
         if chosen.matching == "activations":
             return activations
-        # The mean over inputs is of the size of the weights' inner product, their sum is not.
+        # A mean over inputs is about as large as the inner product of weights; a sum is not.
         return mixed_matching([weight_matching(), activations], [1.0, 1.0 / len(inputs)])
 
     def align(
@@ -77,7 +77,7 @@ class Setup(NamedTuple):
         reference: Reference,
         progress: Callable[[Round], None] | None = None,
     ) -> Alignment:
-        """Align draws as the config says; "gaussian" relabels from the iterated mean of weights."""
+        """Align draws as the config says. "gaussian" starts from the alignment by weights."""
         symmetry = self.posterior.symmetry
         found = align(samples, symmetry, self.matching, reference, progress=progress)
         if self.config.alignment.matching != "gaussian" or not isinstance(reference, ToMean):
@@ -87,7 +87,7 @@ class Setup(NamedTuple):
 
     @property
     def reference(self) -> Reference:
-        """What HMC's draws are aligned to."""
+        """The reference that HMC's draws are aligned to."""
         return REFERENCES[self.config.alignment.reference]
 
     def predict(
@@ -97,14 +97,14 @@ class Setup(NamedTuple):
         *,
         recalibrates: bool = True,
     ) -> Predictive:
-        """The predictive distribution of draws on held-out inputs, in the targets' own units."""
+        """The predictive distribution of draws on held-out inputs, in the units of the targets."""
         data, inputs = self.dataset, getattr(self.dataset, part).inputs
         scale = data.target_mean, data.target_std
         return predict(self.posterior, draws, inputs, *scale, recalibrates=recalibrates)
 
     @property
     def test_targets(self) -> Any:
-        """Classes of the test set, or its targets in their own units."""
+        """The classes of the test set, or its targets before standardization."""
         data = self.dataset
         if data.task == "classification":
             return data.test.targets
@@ -112,18 +112,17 @@ class Setup(NamedTuple):
 
 
 def _put_out(posterior: Posterior, inputs: Array, params: Params) -> dict[str, Array]:
-    """What units put out. A function of its own, so that it is compiled once for all matchings."""
+    """The outputs of units. This function has a name, so that all matchings compile it once."""
     activations = posterior.network.activations
     assert activations is not None
     return activations(posterior.network_params(params), inputs)
 
 
 def set_up(config: RunConfig) -> Setup:
-    """Load the data and build network and posterior.
+    """Load the data, and build the network and the posterior.
 
-    Raises: DataError for data that breaks a rule; ConfigError for a matching that the network
-    does not allow; ValueError for priors that name no array, or a network that does not fit the
-    data.
+    Raises: DataError if the data break a rule. ConfigError if the network does not allow the
+    matching. ValueError if a prior names no array, or the network does not fit the data.
     """
     chosen = config.data
     dataset = load_dataset(
@@ -159,7 +158,6 @@ def _check_matching(config: RunConfig, network: Network) -> None:
     matching = config.alignment.matching
     if matching in ("activations", "mixed") and not network.has_activations:
         raise ConfigError(
-            'alignment.matching must be "weights" or "gaussian" for a network that does not say '
-            f"what its units put out. Got {matching!r} for a network of kind "
-            f"{config.network.kind!r}."
+            'alignment.matching must be "weights" or "gaussian" for a network that does not give '
+            f"its activations. Got {matching!r} for a network of kind {config.network.kind!r}."
         )

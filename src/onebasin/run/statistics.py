@@ -1,6 +1,6 @@
-"""Running statistics in a run: draws and Gaussians are stored with those that they predict with.
+"""Running statistics in a run: draws and Gaussians are stored with the statistics of BatchNorm.
 
-Without BatchNorm nothing here does anything.
+For a network without BatchNorm these functions change nothing.
 """
 
 import jax
@@ -14,7 +14,7 @@ from onebasin.types import Key
 
 
 def with_statistics(posterior: Posterior, samples: Samples) -> Samples:
-    """The same samples, each draw with the statistics that it predicts with."""
+    """The same samples, in which each draw has the statistics that belong to its weights."""
     draws = recalibrated(posterior, samples.flatten())
     shape = samples.num_chains, samples.num_draws
     params = jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), draws)
@@ -24,9 +24,9 @@ def with_statistics(posterior: Posterior, samples: Samples) -> Samples:
 def fitted_with_statistics(
     posterior: Posterior, gaussian: DiagonalGaussian, num_draws: int, *, key: Key
 ) -> DiagonalGaussian:
-    """A Gaussian whose statistics are the mean of those that its draws predict with.
+    """A Gaussian whose statistics are the mean of the statistics of its draws.
 
-    A fit by a Gaussian alone leaves them at their prior.
+    Variational inference alone leaves the statistics at their prior.
     """
     if posterior.network.recalibrate is None:
         return gaussian

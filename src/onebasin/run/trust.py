@@ -1,6 +1,6 @@
-"""How far a run's draws can be trusted: the null floor, HMC's health, and convergence.
+"""How far the draws of a run can be trusted: the null floor, HMC's health, and convergence.
 
-Sections of the results that the step `summarize` finds. The text under a field is its row in
+These are sections of the results of the step `summarize`. The text under a field is its row in
 docs/numbers.md.
 """
 
@@ -22,7 +22,7 @@ class ArrayFloor(Section):
 
     @property
     def ratio(self) -> float | None:
-        """The aligned std in units of its null floor; None where the floor is 0."""
+        """The aligned std divided by its null floor. None if the floor is 0."""
         return self.std / self.null_std if self.null_std > 0 else None
 
 
@@ -40,7 +40,7 @@ class NullFloor(ArrayFloor):
 
 
 class SamplerHealth(Section):
-    """The health of HMC; None if the sampler does not record a number."""
+    """The health of HMC. A number that the sampler does not record is None."""
 
     num_divergent: int | None
     """The number of HMC's divergent draws."""
@@ -71,7 +71,7 @@ class Diagnostics(Section):
 
     sampler: SamplerHealth
     predictions: Convergence
-    """The convergence of predictions on the test set. These numbers tell whether HMC has
+    """The convergence of predictions on the test set. These numbers show whether HMC has
     converged."""
     weights_unaligned: Convergence
     """The convergence of weights before alignment. It is misleading: chains may sample the same

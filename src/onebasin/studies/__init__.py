@@ -1,1 +1,1 @@
-"""Studies of many runs, each in a folder: what is measured, what is claimed, figures."""
+"""Studies of many runs, each in a folder with its measurements, its claims and its figures."""

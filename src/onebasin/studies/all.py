@@ -1,4 +1,4 @@
-"""The studies of the paper by name: how each is measured, and what that depends on."""
+"""The studies of the paper by name: how each is measured, and what its numbers depend on."""
 
 from collections.abc import Callable, Collection
 from functools import partial
@@ -28,17 +28,17 @@ TABLES: dict[str, dict[str, Columns]] = {
 
 
 class Study(NamedTuple):
-    """What a study of a scale depends on, and how it is measured."""
+    """A study: `key` has everything that its numbers depend on, and `measure` computes them."""
 
     key: Callable[[Scale], Key]
     measure: Callable[[Scale, ProgressCallback], Findings]
 
 
 def studies_in(out: Path, again: Collection[str] = ()) -> dict[str, Study]:
-    """Every study, in the order they are taken; long ones keep their parts in `out`.
+    """Every study, in the order in which they are run. Long studies store their parts in `out`.
 
-    The parts of those in `again` are made anew. `compare` reads the runs of `compact`, which are
-    made once for both.
+    For a study in `again` the parts are computed again. `compare` reads the runs of `compact`, so
+    the runs are made only once for both studies.
     """
     runs, cells = out / "compact" / "runs", out / "pruning" / "cells"
     of_runs = partial(compact.compact, runs, again="compact" in again)

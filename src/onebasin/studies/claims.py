@@ -1,4 +1,4 @@
-"""What an experiment finds: tables of every number, and claims with verdicts computed from them."""
+"""The findings of an experiment: tables of all numbers, and claims with computed verdicts."""
 
 import math
 from typing import Literal, NamedTuple, TypeAlias
@@ -10,13 +10,13 @@ from onebasin.intervals import t_interval
 from onebasin.studies.tables import Tables
 
 Direction: TypeAlias = Literal[">", ">=", "<", "<="]
-"""On which side of its threshold a claim says that a statistic lies."""
+"""The side of the threshold on which, by the claim, the statistic lies."""
 
 Verdict: TypeAlias = Literal["supported", "not supported", "undecided"]
 
 
 class Claim(NamedTuple):
-    """A claim, the statistic that tests it with its 95 % interval over seeds, and the verdict."""
+    """A claim, its statistic with the 95 % interval over seeds, and the verdict."""
 
     claim: str
     statistic: str
@@ -29,16 +29,17 @@ class Claim(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """Every number of an experiment, and what follows from them."""
+    """The tables with all numbers of an experiment, and the claims that follow from them."""
 
     tables: Tables
     claims: list[Claim]
 
 
 def verdict(interval: tuple[float, float], threshold: float, direction: Direction) -> Verdict:
-    """Supported where the whole interval lies on the claimed side of the threshold.
+    """Whether an interval supports a claim.
 
-    Not supported where it lies on the other side; undecided where it lies on both, or where
+    It is supported if the whole interval lies on the claimed side of the threshold, and not
+    supported if the whole interval lies on the other side. Otherwise it is undecided, also if
     there is no interval (a single seed).
     """
     low, high = interval
@@ -62,9 +63,9 @@ def claim_over_seeds(
     direction: Direction,
     threshold: float,
 ) -> Claim:
-    """A claim on the mean over seeds of one value a seed, with Student's 95 % interval.
+    """A claim about the mean over seeds of one value for each seed, with Student's 95 % interval.
 
-    Equal values make an interval of no width, which says nothing of the seeds not tried.
+    If all values are equal, the interval has no width. It then says nothing about other seeds.
 
     Source: Student's interval as in `t_interval`.
     """

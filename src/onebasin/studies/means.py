@@ -1,4 +1,4 @@
-"""Means over seeds at each value of another column, and how they are drawn."""
+"""Means over seeds at each value of another column, and a function that draws them."""
 
 from typing import NamedTuple
 
@@ -20,18 +20,18 @@ class Means(NamedTuple):
 
 
 def means_over_seeds(rows: pd.DataFrame, x: str, y: str) -> Means:
-    """Means of `y` over the rows of each value of `x`, in rising order."""
+    """The mean of `y` over the rows at each value of `x`, in rising order of `x`."""
     groups = {place: group.to_numpy(float) for place, group in rows.groupby(x)[y]}
     means = [(place, group.mean(), *t_interval(group)) for place, group in groups.items()]
     return Means(*np.array(means).T)
 
 
 def means_by(rows: pd.DataFrame, names: list[str], y: str) -> pd.DataFrame:
-    """The mean of `y` over the rows that have the same values of some columns; NaN if one is."""
+    """The mean of `y` over the rows with the same values of some columns. NaN if a `y` is NaN."""
     return rows.groupby(names)[y].agg(lambda values: values.to_numpy().mean()).reset_index()
 
 
 def draw_means(axes: Axes, means: Means, style: str, color: str, label: str) -> None:
-    """A line of means with the band of their intervals."""
+    """Draw a line of means with the band of their intervals."""
     axes.plot(means.x, means.mean, style, color=color, label=label, markersize=4)
     axes.fill_between(means.x, means.low, means.high, color=color, alpha=0.18, linewidth=0)

@@ -1,4 +1,4 @@
-"""What studies and scales are called. No library is imported: the help of commands reads it."""
+"""The names of studies and scales. The help of commands reads them, so no library is imported."""
 
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, cast, get_args
@@ -6,26 +6,26 @@ from typing import Literal, TypeAlias, cast, get_args
 from onebasin._words import did_you_mean
 
 Scale: TypeAlias = Literal["smoke", "small", "full"]
-"""A trial on embedded data; minutes on two cores; the paper's own protocol."""
+"""smoke: a trial on embedded data. small: minutes on two cores. full: the protocol of the paper."""
 
 PAPER = ("transpositions", "dynamics", "compact", "compare", "pruning")
-"""The studies that test the paper's claims, in the order in which they are taken."""
+"""The studies that test the claims of the paper, in the order in which they are run."""
 
 STUDIES = (*PAPER, "frontier")
-"""All studies: the frontier asks what predicts best for the numbers that it stores."""
+"""All studies. The frontier asks which representation predicts best for the numbers it stores."""
 
 
 def check_choice(what: str, value: str, choices: Sequence[str]) -> None:
-    """Raise ValueError where a value is none of the choices, with the nearest one as a hint."""
+    """Raise ValueError if a value is none of the choices. The message suggests the closest one."""
     if value not in choices:
         hint = did_you_mean(value, choices)
         raise ValueError(f"{what} must be one of {', '.join(choices)}. Got {value!r}.{hint}")
 
 
 def checked_scale(value: str) -> Scale:
-    """The scale of a name.
+    """The name of a scale, checked.
 
-    Raises: ValueError for an unknown one.
+    Raises: ValueError if there is no such scale.
     """
     check_choice("A scale", value, get_args(Scale))
     return cast(Scale, value)

@@ -1,6 +1,6 @@
-"""The runs that studies are made of: those that `compact` and `compare` read, over data and seeds.
+"""The runs over data and seeds that the studies `compact` and `compare` read.
 
-A run is gone on with where its config, its data and the version of the library are the same.
+A run is resumed if its config, its data and the version of the library are the same.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ _SMOKE = (
     "refinement.num_steps=20",
     "evaluation.num_gaussian_draws=8", "evaluation.num_thinnings=2",
 )  # fmt: skip
-# The paper draws from one chain and keeps the step at 1e-3; here four chains adapt theirs.
+# The paper has one chain with a fixed step size of 1e-3. Here four chains adapt their step sizes.
 _FULL = (
     "data.num_train=59968", "data.num_test=10000", "data.pool=1", "network.hidden=[512]",
     "hmc.num_steps=500", "hmc.num_draws=250", "hmc.thin=10", "hmc.num_warmup=100",
@@ -49,7 +49,7 @@ _RUNS: dict[Scale, tuple[int, dict[str, tuple[str, ...]]]] = {
 
 
 class FinishedRun(NamedTuple):
-    """A run whose steps up to the comparison have been taken."""
+    """A run whose steps up to the comparison are done."""
 
     data: str
     seed: int
@@ -75,7 +75,7 @@ def _data_name(config: RunConfig) -> str:
 
 
 def runs_key(scale: Scale) -> Key:
-    """What the runs of a scale depend on: the configs of all, and their data."""
+    """The key of the runs of a scale: all configs, and their data."""
     configs = {f"{data}, seed {config.seed}": config for data, config in run_configs(scale)}
     return Key(
         arguments={"scale": scale},
@@ -87,10 +87,10 @@ def runs_key(scale: Scale) -> Key:
 def finished_runs(
     scale: Scale, folder: Path, on_progress: ProgressCallback, *, again: bool = False
 ) -> Iterator[FinishedRun]:
-    """Every run, its missing steps taken first; what is there already is kept unless `again`.
+    """Every run, after its missing steps are done. With `again` each run starts again.
 
-    Raises: StoreError where a run of another config, of other data or of another version lies
-    in the folder.
+    Raises: StoreError if the folder holds a run with another config, other data or another
+    version.
     """
     configs = run_configs(scale)
     for number, (data, config) in enumerate(configs):

@@ -1,4 +1,4 @@
-"""Tables of studies: data frames of columns that are declared once, and their CSV files."""
+"""Tables of studies: data frames whose columns are declared once, and their CSV files."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -15,19 +15,22 @@ Row: TypeAlias = dict[str, Any]
 """The values of a row by the names of their columns."""
 
 Rows: TypeAlias = dict[str, list[Row]]
-"""The rows of tables that are being made, by the names of the tables."""
+"""The rows from which tables are made, by the names of the tables."""
 
 Columns: TypeAlias = Mapping[str, type]
-"""The columns of a table in their order, each of str, int, float or bool; floats may lack some."""
+"""The columns of a table in their order, with their types: str, int, float or bool.
+
+Only values of float may be missing.
+"""
 
 Tables: TypeAlias = dict[str, pd.DataFrame]
-"""Tables of a study by their names."""
+"""The tables of a study by their names."""
 
 
 def table_of(rows: Sequence[Row], columns: Columns) -> pd.DataFrame:
-    """A table of rows; a float that is None becomes NaN.
+    """A table of rows. A float that is None becomes NaN.
 
-    Raises: ValueError if a row has other columns or lacks a value, or for one of another type.
+    Raises: ValueError if a row has other columns, lacks a value or has one of another type.
     """
     for number, row in enumerate(rows, 1):
         given = [n for n in row if row[n] is not None or columns.get(n, float) is float]
@@ -41,7 +44,7 @@ def table_of(rows: Sequence[Row], columns: Columns) -> pd.DataFrame:
 
 
 def tables_of(rows: Rows, tables: Mapping[str, Columns]) -> Tables:
-    """The tables of a study, by name, of their rows."""
+    """The tables of a study by name, made from their rows."""
     return {name: table_of(rows[name], columns) for name, columns in tables.items()}
 
 
@@ -51,25 +54,25 @@ def where(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
 
 
 def distinct(table: pd.DataFrame, *names: str) -> list[tuple[Any, ...]]:
-    """The values of some columns, each combination once, in the order they come in."""
+    """The distinct combinations of values of some columns, in the order of the rows."""
     return list(dict.fromkeys(table[[*names]].itertuples(index=False, name=None)))
 
 
 def write_table(path: Path | str, table: pd.DataFrame) -> None:
-    """Write a table as CSV, whole or not at all; floats have the digits that give them back."""
+    """Write a table as CSV, completely or not at all. Floats are written without rounding."""
     text = table.to_csv(index=False, lineterminator="\n")
-    if "\r" in text:  # which would end a row, but is not quoted by every Python
+    if "\r" in text:  # it would end a row, and not every version of Python quotes it
         text = table.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     write_text(path, text)
 
 
 def read_table(path: Path | str, columns: Columns) -> pd.DataFrame:
-    """The table that `write_table` wrote: text as it was, floats to the last bit.
+    """Read a table that `write_table` wrote. Text and floats are exactly as they were.
 
-    Raises: StoreError if the file is missing or is no CSV file, or if its columns or values are
-    not those of the table.
+    Raises: StoreError if the file is missing or is no CSV file, or if its columns or the types of
+    its values differ from `columns`.
     """
-    # Not by pandas: it fills rows that are too short, and rounds numbers unless told otherwise.
+    # Pandas would fill rows that are too short, and it rounds numbers by default.
     try:
         with open(path, encoding="utf-8", newline="") as file:
             header, *lines = list(csv.reader(file, strict=True)) or [[]]
@@ -79,7 +82,7 @@ def read_table(path: Path | str, columns: Columns) -> pd.DataFrame:
     except (OSError, ValueError, csv.Error) as error:
         raise StoreError(
             "A table must be a CSV file with its columns, and a value of its type in each cell. "
-            f"Got {path}: {error}. Restore the file, or take the study anew with --again."
+            f"Got {path}: {error}. Restore the file, or repeat the study with --again."
         ) from None
     return table_of(rows, columns)
 
@@ -102,7 +105,7 @@ def _value(cell: str, kind: type) -> Any:
         return cell
     if kind is bool:
         return {"True": True, "False": False}[cell]
-    if "_" in cell:  # which Python allows in a number, and no table holds
+    if "_" in cell:  # Python allows it in a number, but no table contains it
         raise ValueError(cell)
     return np.int64(cell) if kind is int else float(cell or "nan")
 

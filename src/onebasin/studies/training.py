@@ -1,7 +1,7 @@
-"""Training without Bayes: networks that see every image once an epoch, in an order of their own.
+"""Training without Bayes: each network sees every image once per epoch, in its own order.
 
-A training is a method like any other: its draws are the networks after each epoch, and the
-driver shards networks over devices and tells the progress.
+Training is a method like any other: its draws are the networks after each epoch. `sample` runs it,
+distributes networks over devices and reports the progress.
 """
 
 import dataclasses
@@ -27,11 +27,11 @@ from onebasin.types import Array, Key, Params
 Optimizer = Literal["sgd", "adam"]
 
 _UNIT_OPTIMIZERS = {"sgd": optax.sgd(1.0, momentum=0.9), "adam": optax.adam(1.0)}
-"""With a learning rate of 1: each network scales the updates by its own."""
+"""Optimizers with a learning rate of 1. Each network scales the updates by its own rate."""
 
 
 class Task(NamedTuple):
-    """Images to classify, and the network that is trained to."""
+    """Images to classify, and the network that is trained on them."""
 
     dataset: Dataset
     network: Network
@@ -45,13 +45,13 @@ def load_task(
     num_test: int | None = None,
     pool: int = 1,
 ) -> Task:
-    """A data set with a fully connected ReLU network for it; the split is that of seed 0."""
+    """A data set, split with seed 0, and a fully connected ReLU network for it."""
     dataset = load_dataset(name, num_train=num_train, num_test=num_test, pool=pool)
     return Task(dataset, mlp(dataset.num_features, hidden, dataset.num_outputs, "relu"))
 
 
 class _Trained(NamedTuple):
-    """A network with its learning rate, and its optimizer's state."""
+    """A network with its learning rate, and the state of its optimizer."""
 
     position: Params
     optimizer_state: Any
@@ -69,14 +69,14 @@ def train(
     num_epochs: int,
     every: int | None = 1,
 ) -> Params:
-    """Networks after every `every`-th epoch, from `starts` (leaves lead with the network).
+    """The networks after every `every`-th epoch, trained from `starts`.
 
-    Leaves of the result lead with (network, epoch); with `every=None` only the last epoch is
-    kept. Every network has a learning rate and,
-    each epoch, an order of the images of its own; images that do not fill a batch wait for
-    another epoch. SGD has momentum .9.
+    The first axis of each leaf of `starts` is the network. The first axes of each leaf of the
+    result are (network, epoch). With `every=None` only the last epoch is kept. Every network has
+    its own learning rate, and in each epoch its own order of the images. Images that do not fill
+    a batch are left out in that epoch. SGD has momentum .9.
 
-    Raises: ValueError for a batch larger than the training set.
+    Raises: ValueError if a batch is larger than the training set.
     """
     num_images = len(task.dataset.train)
     if batch_size > num_images:
@@ -113,7 +113,7 @@ def _method(task: Task, optimizer: Optimizer, batch_size: int) -> Method:
 
 
 def _init(unit: optax.GradientTransformation, position: Params, key: Key) -> _Trained:
-    del key  # the contract hands one to every method; networks begin where they are put
+    del key  # every method gets a key, but the start of a network is not random
     return _Trained(position, unit.init(position["network"]))
 
 

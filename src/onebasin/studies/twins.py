@@ -1,4 +1,4 @@
-"""Twins: two networks that differ by a planted permutation, matched and joined by a line."""
+"""Twins: two networks that differ by a planted permutation, their matching, and their line."""
 
 from typing import NamedTuple
 
@@ -21,11 +21,11 @@ from onebasin.symmetry.random_permutation import random_permutation
 from onebasin.types import Key, Params
 
 FRACTIONS = np.linspace(0.0, 1.0, 11)
-"""Where networks on the line between two others are judged."""
+"""The places on the line between two networks at which losses and errors are measured."""
 
 
 class Judge(NamedTuple):
-    """The images that matching sees, and those that losses and errors are measured on."""
+    """The numbers of images for matching by activations, and for losses and errors."""
 
     task: Task
     num_inputs: int
@@ -33,7 +33,7 @@ class Judge(NamedTuple):
 
     @property
     def matchings(self) -> dict[str, Matching]:
-        """Both ways to match, by name; activations on the first training images."""
+        """Both matchings by name. Activations are computed on the first training images."""
         inputs = jnp.asarray(self.task.dataset.train.inputs[: self.num_inputs])
         put_out = self.task.network.activations
         assert put_out is not None
@@ -43,7 +43,7 @@ class Judge(NamedTuple):
         }
 
     def share_dead(self, params: Params) -> float:
-        """The share of hidden units that no image makes fire; activations cannot match them."""
+        """The share of hidden units that are 0 for every image. Activations cannot match them."""
         inputs = jnp.asarray(self.task.dataset.train.inputs[: self.num_inputs])
         put_out = self.task.network.activations
         assert put_out is not None
@@ -53,7 +53,7 @@ class Judge(NamedTuple):
         )
 
     def along(self, a: Params, b: Params) -> dict[tuple[str, str], Float[np.ndarray, " points"]]:
-        """Loss and error on the line from a to b, by part and quantity."""
+        """The losses and errors on the line from a to b, by part of the data and quantity."""
         found = {}
         networks = line(a, b, FRACTIONS)
         for part in ("train", "test"):
@@ -68,24 +68,24 @@ class Judge(NamedTuple):
 def plant(
     task: Task, params: Params, wanted: dict[str, int], *, key: Key
 ) -> tuple[Permutation, Params]:
-    """A uniform permutation with exactly so many transpositions in each group, and it applied."""
+    """A random permutation with the wanted transpositions in each group, and permuted params."""
     permutation = random_permutation(task.network.symmetry, key=key, num_transpositions=wanted)
     return permutation, permute(params, task.network.symmetry, permutation)
 
 
 def match_all(task: Task, matching: Matching, reference: Params, networks: Params) -> Permutation:
-    """The permutations that bring networks (which lead every leaf) to a reference."""
+    """The permutations that align networks to a reference. Leaves begin with the network axis."""
     alone = Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None], networks))
     return align(alone, task.network.symmetry, matching, to(reference)).permutation[0]
 
 
 def total_transpositions(permutation: Permutation) -> Int[np.ndarray, "*batch"]:
-    """Transpositions summed over groups."""
+    """The number of transpositions, summed over groups."""
     return np.sum(list(permutation.num_transpositions().values()), axis=0)
 
 
 def displaced(found: Permutation, planted: Permutation) -> Bool[np.ndarray, "*batch units"]:
-    """Which units a matching does not send back to where a planted permutation took them from."""
+    """Which units a matching does not send back to their place before the planted permutation."""
     off = [
         np.take_along_axis(np.asarray(planted.units[group]), np.asarray(p), axis=-1)
         != np.arange(p.shape[-1])

@@ -28,7 +28,7 @@ from onebasin.studies.tables import Tables, read_table, write_table
 from onebasin.studies.transpositions import figures as transpositions
 
 Drawings: TypeAlias = Mapping[str, Callable[[Theme], Figure]]
-"""How each figure of a study is drawn, by the name of its file."""
+"""The functions that draw the figures of a study, by the names of the files."""
 
 FIGURES: dict[str, Callable[[Tables], Drawings]] = {
     "transpositions": transpositions.figures,
@@ -45,13 +45,14 @@ _CLAIMS = "claims.json"
 def write_study(
     name: str, scale: str, out: Path, on_progress: ProgressCallback = silent, *, again: bool = False
 ) -> dict[str, list[Claim]]:
-    """Take one study of the paper, or all by the name "paper", and write what they find.
+    """Run one study of the paper, or all with the name "paper", and write its findings.
 
-    A study that is there is not repeated unless `again`. `claims.json` in `out` joins the claims
-    of all studies that are there. Gives the claims of each.
+    A study that is done already is repeated only if `again` is true. `claims.json` in `out`
+    collects the claims of all studies in `out`. Returns the claims of each study that was asked
+    for.
 
-    Raises: ValueError for an unknown name or scale; StoreError where a folder holds findings of
-    another scale, of other data or of another version.
+    Raises: ValueError if the name or the scale is unknown. StoreError if a folder holds findings
+    of another scale, of other data or of another version.
     """
     check_choice("A study of the paper", name, [*PAPER, "paper"])
     chosen = checked_scale(scale)
@@ -59,7 +60,7 @@ def write_study(
     studies = studies_in(out, names if again else ())
     keys = {name: studies[name].key(chosen) for name in names}
     if not again:
-        # All before the first is taken, which may take hours.
+        # All folders are checked before the first study, which may take hours.
         for name, key in keys.items():
             _check_folder(out / name, key)
     found: dict[str, list[Claim]] = {}
@@ -104,7 +105,7 @@ def _load(name: str, folder: Path) -> Findings:
 
 
 def draw_figures(name: str, folder: Path) -> None:
-    """Draw the figures of a study anew from the tables in its folder."""
+    """Draw the figures of a study from the tables in its folder."""
     for figure, draw in FIGURES[name](read_tables(name, folder)).items():
         write_bytes(folder / f"{figure}.png", png(draw))
 
@@ -112,7 +113,7 @@ def draw_figures(name: str, folder: Path) -> None:
 def read_tables(name: str, folder: Path) -> Tables:
     """The tables of a study from its folder.
 
-    Raises: StoreError where one is missing, or is not what the study writes.
+    Raises: StoreError if a table is missing, or has other columns than the study writes.
     """
     tables = TABLES[name].items()
     return {table: read_table(folder / f"{table}.csv", columns) for table, columns in tables}
@@ -134,7 +135,7 @@ def _read(folder: Path) -> dict[str, Any]:
 def read_claims(folder: Path) -> list[Claim]:
     """The claims of a study from its folder.
 
-    Raises: StoreError where the file is damaged.
+    Raises: StoreError if the file is damaged.
     """
     found: list[dict[str, Any]] = _read(folder)["claims"]
     for claim in found:
@@ -158,7 +159,7 @@ def claim_rows(claims: Mapping[str, list[Claim]]) -> list[list[str]]:
 
 
 def _without_nan(values: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN: a single seed has no interval."""
+    """The values with None for NaN, which JSON does not have. One seed has no interval."""
     low, high = (x if math.isfinite(x) else None for x in values["interval"])
     estimate = values["estimate"] if math.isfinite(values["estimate"]) else None
     return {**values, "estimate": estimate, "interval": [low, high]}

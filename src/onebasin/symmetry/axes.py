@@ -122,12 +122,12 @@ class Symmetry:
     ) -> "Symmetry":
         """The symmetry that `axes` declares for arrays shaped like `params`.
 
-        `sizes` are those that shapes leave open, where an axis lists several groups.
-        `roles={"w": ("reads", "makes")}` says of each axis whether it makes units.
+        `sizes` gives the sizes that shapes do not determine, if an axis lists several groups.
+        `roles={"w": ("reads", "makes")}` says for each axis whether it reads or makes units.
 
-        Raises: ValueError where the trees, the number of axes or the sizes in a group disagree, a
-        name looks like that of another group misspelled, or a sign or role is of axes that do not
-        fit.
+        Raises: ValueError if the trees, the number of axes or the sizes in a group disagree, if a
+        name looks like a misspelled name of another group, or if the axes of a sign or a role do
+        not fit.
         """
         found = layout.sizes_of(axes, params, dict(sizes or {}))
         check_spelling(found, _trees.named_leaves(axes, is_axes))
@@ -208,7 +208,7 @@ class Symmetry:
 
     @cached_property
     def leaves(self) -> dict[str, Axes]:
-        """The Axes of every leaf by path; where leaves list several things, of their pieces."""
+        """The Axes of every leaf by path. If a leaf lists several things, of each of its pieces."""
         if self.is_plain:
             return _trees.named_leaves(self.axes, is_axes)
         return {name: Axes(*piece.names) for name, piece in self.pieces.items()}
@@ -219,7 +219,7 @@ class Symmetry:
         return self.is_plain and not self.nested
 
     def check_simple(self, purpose: str) -> None:
-        """Raise ValueError where arrays list several things or groups are nested."""
+        """Raise ValueError if an axis lists several things or groups are nested."""
         if not self.is_simple:
             raise ValueError(
                 f"{purpose} needs a symmetry whose arrays list one group an axis, none of them "
@@ -227,7 +227,7 @@ class Symmetry:
             )
 
     def unfold(self, params: Params, num_batch_axes: int = 0) -> Params:
-        """The params in pieces of which every axis lists one thing, behind batch axes."""
+        """The params in pieces of which every axis lists one thing, with batch axes in front."""
         if self.is_plain:
             return params
         return layout.unfold(_trees.named_leaves(params), self.pieces, num_batch_axes)
@@ -349,11 +349,11 @@ class Symmetry:
         return each * (math.lgamma(units + 1) / math.log(10) + units * num_signs * math.log10(2))
 
     def arranged(self, params: Params) -> Params:
-        """Params as the symmetry lists them; those of a PyTorch state_dict are brought there."""
+        """The params with the structure of the symmetry, also if they are a PyTorch state_dict."""
         return arranged(params, self.axes)
 
     def check(self, params: Params, num_batch_axes: int = 0) -> None:
-        """Raise ValueError where params (behind batch axes) do not fit this symmetry."""
+        """Raise ValueError if params (after their batch axes) do not fit this symmetry."""
         known = {**self.sizes, **self.fixed}
         given = {} if self.is_plain else known
         found = layout.sizes_of(self.axes, params, given, num_batch_axes)

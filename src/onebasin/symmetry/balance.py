@@ -1,6 +1,6 @@
 """balance: one representative of all scalings of units, for positively homogeneous activations.
 
-Behind relu, a unit may be scaled by s > 0 if what reads it is divided by s. Draws that differ in
+After relu, a unit may be scaled by s > 0 if what reads it is divided by s. Draws that differ in
 such scales cannot be averaged. `balance` picks the weights of least norm; permutations are left to
 `align`.
 """

@@ -65,7 +65,7 @@ def verify_once(symmetry: Symmetry, params: Params) -> Symmetry:
 def verify_found(symmetry: Symmetry, params: Params, inputs: Sequence[Any]) -> Symmetry:
     """The result of discovery without the groups and signs that change its function in a trial.
 
-    Constant arrays among the params are varied, for a bias of 0 would hide that units differ.
+    Constant arrays among the params are varied, because a bias of 0 would hide that units differ.
     Shapes get random numbers if these are at most `MOST_DRAWN`. A function that cannot run, or
     that is being traced, is not tried.
     """

@@ -291,7 +291,7 @@ def _range(starts: Sequence[int], lengths: Sequence[int | None]) -> str:
 
 
 def _slices(piece: Piece, num_batch_axes: int) -> tuple[slice, ...]:
-    """The index of a piece's block in its leaf, behind batch axes that are read as a whole."""
+    """The index of a piece's block in its leaf, after batch axes that are read as a whole."""
     ranges = zip(piece.starts, piece.lengths, strict=True)
     block = [slice(s, None if n is None else s + n) for s, n in ranges]
     return (*[slice(None)] * num_batch_axes, *block)
@@ -300,7 +300,7 @@ def _slices(piece: Piece, num_batch_axes: int) -> tuple[slice, ...]:
 def unfold(
     leaves: Mapping[str, Array], parts: Mapping[str, Piece], num_batch_axes: int
 ) -> dict[str, Array]:
-    """The arrays of all pieces by name, cut out of the leaves and reshaped, behind batch axes."""
+    """The arrays of all pieces by name, cut out of the leaves and reshaped, after batch axes."""
     arrays: dict[str, Array] = {}
     for name, piece in parts.items():
         leaf = leaves[piece.leaf]
@@ -328,7 +328,7 @@ def fold(
     Args:
         unfolded: The arrays of all pieces by name. Their batch axes may differ from those of
             `like`.
-        like: The leaves by path, whose shapes behind the batch axes the result has.
+        like: The leaves by path, whose shapes after the batch axes the result has.
         parts: The pieces by name.
         num_batch_axes: How many leading axes of each array list draws.
     """

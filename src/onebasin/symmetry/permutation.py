@@ -180,7 +180,7 @@ def move_array(
 
     Args:
         array: Of shape (*batch, *axes).
-        names: For each axis behind the batch axes, the group that it lists, or None.
+        names: For each axis after the batch axes, the group that it lists, or None.
         permutation: Groups and signs that it does not hold stay as they are.
         num_batch_axes: How many axes of the array, and of the permutation, are batch axes.
         flips: The signs that the array takes, each with the axis that lists its units.

@@ -82,7 +82,7 @@ def _check_num_transpositions(wanted: int | dict[str, int], symmetry: Symmetry) 
     if not isinstance(wanted, dict):
         if len(symmetry.sizes) != 1:
             raise ValueError(
-                "num_transpositions must be a dict where a symmetry has several groups. "
+                "num_transpositions must be a dict if a symmetry has several groups. "
                 f"Got {wanted} for groups {list(symmetry.sizes)}."
             )
         wanted = {next(iter(symmetry.sizes)): wanted}

@@ -1,7 +1,7 @@
 r"""scalings_of: how the units of each group may be scaled without changing the function.
 
 A *scaling* of a unit is a set of powers $p$, one for each of its weights: the function stays the
-same if each weight $w$ becomes $s^p w$, for every $s > 0$. Behind relu, weights that make the unit
+same if each weight $w$ becomes $s^p w$, for every $s > 0$. After relu, weights that make the unit
 have the power 1, and those that read it -1.
 """
 
@@ -29,7 +29,7 @@ def scalings_of(symmetry: Symmetry, params: Params) -> dict[str, list[Powers]]:
 
     They are read off the function that the symmetry is declared of, once. Without a function, axes
     that make units have the power 1 and axes that read them have -1. This is right for layers
-    behind relu, and nothing here checks that they are such.
+    after relu, and nothing here checks that they are such.
 
     Raises:
         ValueError: If the units of a group cannot be scaled, or if their roles are not known.

@@ -12,7 +12,7 @@ _CLOSE = 0.8
 
 
 def check_spelling(sizes: Mapping[str, int], named: Mapping[str, Axes | Blocks]) -> None:
-    """Raise ValueError where a group is probably another one, misspelled.
+    """Raise ValueError if the name of a group is probably a misspelled name of another group.
 
     That is a group that one axis of all arrays lists, with as many units as another group has
     whose name is nearly the same. A group on one axis is rare: units have weights that come in and

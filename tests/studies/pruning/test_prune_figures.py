@@ -36,7 +36,7 @@ def comparisons() -> list[dict]:
             ("fisher", 0.31, "supported"),
             ("std", -0.02, "undecided"),
         ):
-            values = {"score": score, "rival": "magnitude", "difference": difference}
+            values = {"score": score, "baseline": "magnitude", "difference": difference}
             rows += [where | values | {"keep": k, "verdict": verdict} for k in ("0.1", "few")]
     return rows
 

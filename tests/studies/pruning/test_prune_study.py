@@ -47,7 +47,7 @@ def fisher(fitted: Posteriors) -> Params:
 def made_up_curves(num_seeds: int) -> list[dict]:
     """Every score that is compared, with accuracies that nobody trained for."""
     rng = np.random.default_rng(0)
-    named = sorted({(pair.networks, s) for pair in PAIRS for s in (pair.score, pair.rival)})
+    named = sorted({(pair.networks, s) for pair in PAIRS for s in (pair.score, pair.baseline)})
     return [
         {
             "data": "digits", "num_inputs": 64, "width": width, "seed": seed,
@@ -75,7 +75,7 @@ def test_every_score_begins_with_the_whole_network(measured) -> None:
 def test_every_pair_that_is_compared_is_measured_at_every_share(measured) -> None:
     found = {(row["networks"], row["score"], row["keep"]) for row in measured[0]}
     for pair in PAIRS:
-        for score in (pair.score, pair.rival):
+        for score in (pair.score, pair.baseline):
             assert {keep for n, s, keep in found if (n, s) == (pair.networks, score)} == set(KEEPS)
 
 
@@ -137,7 +137,7 @@ def test_a_chains_own_start_is_scored_by_that_chain_alone(fitted: Posteriors) ->
 def test_a_comparison_is_the_mean_difference_over_seeds_with_its_interval() -> None:
     curves = made_up_curves(4)
     table = comparisons(table_of(curves, CURVES))
-    found = where(table, width=16, score="std", rival="random").to_dict("records")
+    found = where(table, width=16, score="std", baseline="random").to_dict("records")
     assert [row["keep"] for row in found] == [*map(str, KEEPS), "few"]
     by_hand: dict = {}
     for row in curves:

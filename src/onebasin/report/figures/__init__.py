@@ -1,1 +1,1 @@
-"""The figures of a report, one exhibit (or family of them) a module."""
+"""The figures of a report: one exhibit, or a family of exhibits, in each module."""

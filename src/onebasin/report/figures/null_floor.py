@@ -1,4 +1,4 @@
-"""The figure of the null floor: which stds lie below what alignment alone makes of noise."""
+"""The figure of the null floor: which stds are smaller than the std of aligned noise."""
 
 from typing import Any
 
@@ -20,41 +20,44 @@ _MOST_ARRAYS = 24
 
 
 def null_floor(findings: Findings) -> Exhibit:
-    """Stds of aligned weights against their null floor: all weights, and array by array."""
+    """Stds of aligned weights against their null floor, over all weights and for each array."""
     found = findings.summarize.null_floor
     below, size = found.share_below, found.ess_median
     return Exhibit(
         "null-floor",
-        "Stds beside the null floor",
+        "Stds and the null floor",
         "The std of every aligned weight against its null floor, and the ratio of the two by "
         "array, before and after alignment.",
-        "Alignment finds likeness even in draws that share nothing, and shrinks their stds. The "
-        "null floor is the std of such draws, as autocorrelated and aligned the same way. Above, "
-        "each weight's aligned std against its floor; below, their ratio for each array: the dot "
-        "is the median, the "
-        f"thick line holds half of the weights and the thin one 90 %. {_shown_in_words(findings)}",
-        f"Only a std below its floor says something about the weight: here {percent(below)} of "
-        "all weights, and about half would be if all were such noise. A ratio below 1 that is as "
-        "low before alignment does not come from alignment. Arrays whose units never move have a "
-        "floor equal to their own spread.",
-        f"{_limits(size)} The noise of the floor has independent weights.",
+        "Alignment finds similar units even in noise, and so it shrinks the stds of noise. The "
+        "null floor is the std of noise that has the autocorrelation of the draws and was aligned "
+        "in the same way. The upper panel shows the aligned std of each weight against its floor. "
+        "The lower panel shows their ratio for each array: the dot is the median, the thick line "
+        f"holds half of the weights, and the thin line 90 %. {_shown_in_words(findings)}",
+        "Only a std below its floor is evidence about the weight. Here this holds for "
+        f"{percent(below)} of all weights; if all weights were noise, it would hold for about "
+        "half. If the ratio is below 1 and was as low before alignment, alignment is not the "
+        "reason. The floor of an array whose units never move is its own std.",
+        f"{_limits(size)} The weights of the noise are independent of each other.",
         lambda theme: _draw(findings, theme),
     )
 
 
 def _limits(size: float) -> str:
-    """How far the ratio of two stds of an effective sample size can be trusted."""
+    """How far the ratio of two stds can be trusted, given their effective sample size."""
     draws = f"The median effective sample size of an aligned std is {whole(size)}"
     if size < LEAST_ESS:
-        return f"{draws}, below {LEAST_ESS}: these draws cannot tell what lies below its floor."
+        return (
+            f"{draws}, which is below {LEAST_ESS}: these draws cannot show which stds lie below "
+            "their floor."
+        )
     return (
-        f"{draws}, so the ratio of two strays by {percent(np.sqrt(1 / size), 0)} on its own: "
-        "single weights a little below 1 prove nothing."
+        f"{draws}, so chance alone changes a ratio of two stds by "
+        f"{percent(np.sqrt(1 / size), 0)}: a single weight a little below 1 proves nothing."
     )
 
 
 def _shown(findings: Findings) -> list[str]:
-    """The arrays of which ratios are shown: those lowest beside their floor, in their order."""
+    """The arrays that are shown, in their order: the ones with the lowest ratio to the floor."""
     stds = _trees.named_leaves(findings.gaussian("compact").std)
     floors = _trees.named_leaves(findings.gaussian("null").std)
     medians = {name: float(np.median(_ratio(stds[name], floors[name]))) for name in floors}
@@ -66,13 +69,13 @@ def _shown_in_words(findings: Findings) -> str:
     count = len(_trees.named_leaves(findings.gaussian("null").std))
     if count <= _MOST_ARRAYS:
         return "All arrays are shown."
-    return f"Shown are the {_MOST_ARRAYS} of {count} arrays that lie lowest beside their floor."
+    return f"The {_MOST_ARRAYS} of {count} arrays with the lowest ratios are shown."
 
 
 def _draw(findings: Findings, theme: Theme) -> Figure:
     ratios_height = 1.5 + 0.42 * len(_shown(findings))
     figure = new_figure(4.3 + ratios_height)
-    # Each on its own: long names of arrays below must not take room above.
+    # Two subfigures, so that long names of arrays in the lower one do not narrow the upper one.
     (above,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=[4.0, ratios_height])
     _draw_all(findings, above, above.subplots(), theme)
     axes = below.subplots()
@@ -122,7 +125,7 @@ def _draw_ratios(findings: Findings, axes: Axes, theme: Theme) -> None:
 
 
 def _ratio(stds: np.ndarray, floors: np.ndarray) -> Float[np.ndarray, " weights"]:
-    """Stds beside their floors; 1 where both are 0."""
+    """Stds divided by their floors; 1 if both are 0."""
     ours, floor = (np.asarray(leaf, np.float64).reshape(-1) for leaf in (stds, floors))
     safe = np.where(floor > 0, floor, 1.0)
     return np.where(floor > 0, ours / safe, np.where(ours > 0, np.inf, 1.0))

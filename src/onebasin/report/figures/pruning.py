@@ -1,4 +1,4 @@
-"""The figure of pruning: what is left of a network when weights are set to zero."""
+"""The figure of pruning: how well a network predicts after weights are set to zero."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,10 +17,10 @@ ORDERS = {
     "std-misaligned": "small std first, misaligned",
     "signal-to-noise-misaligned": "|weight| / std, misaligned",
 }
-"""What is kept first, by the names of results.json."""
+"""Which weights are kept first, by the name of the order in results.json."""
 
 _MISALIGNED = {"std-misaligned": "std", "signal-to-noise-misaligned": "signal-to-noise"}
-"""The orders by stds that were not aligned, and what each is the control of."""
+"""The orders by stds that were not aligned, each with the order that it is the control of."""
 
 NETWORKS: dict[PrunedNetwork, str] = {
     "hmc-mean": "Mean of HMC's aligned draws",
@@ -32,26 +32,27 @@ _TICKS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 
 
 def pruning(findings: Findings) -> Exhibit:
-    """Accuracy or error against the share of weights kept, by every order."""
+    """Accuracy or error against the share of weights kept, for every order."""
     score = "accuracy" if findings.is_classification else "root mean squared error"
     return Exhibit(
         "pruning",
         "Pruning",
         f"The {score} of the mean network and of ensemble members against the share of weights "
         "kept, for several orders of pruning, with 95 % bands.",
-        f"Weights are set to zero, those first that an order ranks last; the curves show {score} "
-        "with the share of weights that is left. Std is that of the compact Gaussian. Ensemble "
-        "members were brought into its basin first; misaligned means that they were not, so that "
-        "each std met a weight of some other unit.",
-        "An order is good where its curve stays near the left end for long. If a std knows "
-        "something about single weights, the aligned curve lies above its misaligned control"
-        + ("" if findings.is_classification else " (below, for an error)")
-        + " and above random order; magnitude is the baseline that needs no posterior. The dotted "
-        "line is a constant prediction.",
-        "Bands are 95 % intervals: of the mean network by bootstrap over test examples, of "
-        f"members by Student's t over {findings.setup.config.ensemble.num_members} of them. "
-        "Neither knows of other seeds or data. All arrays compete with each other, and nothing "
-        "is trained after pruning. The mean network may predict worse than any draw even unpruned.",
+        f"Weights are set to zero, beginning with the last weights of an order. The curves show "
+        f"{score} against the share of weights that is kept. The std is the std of the compact "
+        "Gaussian. Ensemble members were aligned to it first. For the misaligned control they "
+        "were not aligned, so that each std was paired with a weight of some other unit.",
+        "An order is good if its curve stays at the unpruned level for long. If the std holds "
+        "information about single weights, the aligned curve lies "
+        + ("above" if findings.is_classification else "below")
+        + " its misaligned control and random order. Magnitude is the baseline that needs no "
+        "posterior. The dotted line is a constant prediction.",
+        "Bands are 95 % intervals: for the mean network by bootstrap over test examples, for "
+        "members by Student's t over "
+        f"{findings.setup.config.ensemble.num_members} members. They do not include the variation "
+        "over seeds or data. Weights of all arrays are ranked together, and nothing is trained "
+        "after pruning. Even unpruned, the mean network may predict worse than every draw.",
         lambda theme: _draw(findings, theme),
     )
 
@@ -105,7 +106,7 @@ def _style(order: str, theme: Theme) -> tuple[str, str]:
 
 
 def _constant(findings: Findings) -> float:
-    """What the most frequent class of training, or its mean target, would score."""
+    """The score of a constant prediction: the most frequent training class, or the mean target."""
     data = findings.setup.dataset
     train, test = np.asarray(data.train.targets), np.asarray(findings.setup.test_targets)
     if findings.is_classification:

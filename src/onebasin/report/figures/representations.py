@@ -36,19 +36,19 @@ def representations(findings: Findings) -> Exhibit:
     score = "accuracy" if findings.is_classification else "root mean squared error"
     return Exhibit(
         "representations",
-        "What each representation predicts, for the numbers it stores",
+        "How well each representation predicts for the numbers it stores",
         f"Total variation to HMC and {score} of every representation against the numbers it "
         "stores for each weight, with kept draws as a line.",
-        f"Each point is one representation (hollow: a low-rank Gaussian with its whole "
-        "residual std). Above, the total variation (TV) of its predictions "
-        f"to those of all HMC draws; below, its {score} on "
-        f"{len(findings.setup.dataset.test):,} test examples. The line is the plainest baseline: "
-        "keep a few draws, one number per weight each.",
-        "Lower is better above. A Gaussian earns its place where it lies below the line at its "
-        "own storage. " + _floor_words(findings) + _reading(findings),
-        "Points of equal storage stand a little apart to be seen. Kept draws are part of the HMC "
-        "run they are held against, and the compact Gaussians are made from it; variational "
-        "inference and the ensemble never saw it. " + _noise_words(findings),
+        "Each point is one representation. A hollow point is a low-rank Gaussian whose residual "
+        "std is not tempered. The upper panel shows the total variation (TV) between its "
+        f"predictions and the predictions of all HMC draws. The lower panel shows its {score} on "
+        f"{len(findings.setup.dataset.test):,} test examples. The line is the simplest baseline: "
+        "a few kept draws, which store one number per weight each.",
+        "In the upper panel lower is better. A Gaussian is worth its storage if it lies below the "
+        "line. " + _floor_words(findings) + _reading(findings),
+        "Points of equal storage are drawn a little apart. Kept draws are part of the HMC run "
+        "that they are compared with, and the compact Gaussians are fitted to it. Variational "
+        "inference and the ensemble do not use it. " + _noise_words(findings),
         lambda theme: _draw(findings, theme),
     )
 
@@ -56,29 +56,29 @@ def representations(findings: Findings) -> Exhibit:
 def _floor_words(findings: Findings) -> str:
     floor = findings.compare.scores("hmc-chain")
     if floor is None:
-        return "With one chain there is no mark for how far two runs of HMC lie apart. "
+        return "With a single chain, the distance between two runs of HMC is not known. "
     return (
-        f"The dashed mark ({fixed(floor.total_variation)}) is how far one chain of HMC lies "
-        "from the others: nothing below it can be told from HMC itself. "
+        f"The dashed mark ({fixed(floor.total_variation)}) is the distance of one chain of HMC "
+        "from the other chains: a representation below the mark cannot be distinguished from HMC. "
     )
 
 
 def _reading(findings: Findings) -> str:
     if findings.is_classification:
-        return "Higher is better below, where the axis spreads out small errors."
-    return "Lower is better below too; the unit is that of the targets."
+        return "In the lower panel higher is better, and the axis spreads out small errors."
+    return "In the lower panel lower is better too; the unit is the unit of the targets."
 
 
 def _noise_words(findings: Findings) -> str:
     draws = findings.setup.config.evaluation.num_gaussian_draws
-    judged = f"Gaussians are judged by {draws:,} draws. "
+    judged = f"Predictions of Gaussians are averaged over {draws:,} draws. "
     if not findings.is_classification:
-        return f"{judged}No interval is drawn: all share one set of test examples and one seed."
+        return f"{judged}No interval is drawn, because there is one test set and one seed."
     accuracy = in_order(findings.compare)[0].scores.first
     error = np.sqrt(accuracy * (1 - accuracy) / len(findings.setup.dataset.test))
     return (
         f"{judged}At HMC's accuracy one standard error over test examples is {percent(error)}; "
-        "smaller gaps in accuracy say little."
+        "a smaller difference in accuracy may be chance."
     )
 
 
@@ -117,7 +117,7 @@ def _draw_legend(findings: Findings, figure: Figure, axes: Axes) -> None:
 
 
 class _Quantity(NamedTuple):
-    """What is drawn upwards, and the key of what is drawn as a mark for it."""
+    """The quantity on the vertical axis, and the key of the representation drawn as a mark."""
 
     of: Callable[[Scores], float]
     mark: str
@@ -126,7 +126,10 @@ class _Quantity(NamedTuple):
 def _draw_points(
     found: CompareResults, axes: Axes, quantity: _Quantity, theme: Theme
 ) -> tuple[list[Label], list[np.ndarray]]:
-    """Points, the line of kept draws and HMC's mark; gives labels and the lines to keep clear."""
+    """Draw the points, the line of kept draws and HMC's mark.
+
+    Returns the labels, and the lines that labels must not cover.
+    """
     kept = kept_draws(found)
     line = np.array(
         [(one.representation.values_per_weight, quantity.of(one.scores)) for one in kept]
@@ -156,7 +159,7 @@ def _draw_points(
 
 
 def _places(found: CompareResults) -> list[tuple[Evaluated, float]]:
-    """Where each representation stands: its storage, those of one storage a little apart."""
+    """Each representation with its horizontal position: its storage, moved a little if shared."""
     rows: dict[int, list[Evaluated]] = {}
     for one in in_order(found):
         if one.representation.family != "kept":
@@ -186,7 +189,7 @@ def _color(representation: Representation, theme: Theme) -> str:
 
 
 def _spread_small_errors(axes: Axes, accuracies: list[float], findings: Findings) -> None:
-    """An axis for accuracies that is logarithmic in the error, half an example the least."""
+    """An axis for accuracies that is logarithmic in the error, down to half an example."""
     least = 0.5 / len(findings.setup.dataset.test)
     axes.set_yscale(
         "function",

@@ -14,28 +14,29 @@ from onebasin.report.findings import Findings
 _COLORS = "cividis"
 _MOST_BARS = 24
 _READ = (
-    "Where the aligned std equals the null floor, it says nothing about the weight: alignment "
-    "alone gives as much. Where it is clearly lower, the data have spoken. "
+    "An aligned std as large as the null floor holds no information about the weight: noise has "
+    "the same std after alignment. A std that is clearly lower was narrowed by the data. "
 )
 _MISLEADS = (
-    "A root mean square over hidden units hides which unit knows something. Stds of few or "
-    "strongly correlated draws are rough."
+    "A root mean square over hidden units hides which of the units have a low std. The std of few "
+    "or strongly correlated draws is inaccurate."
 )
 
 
 def std_maps(findings: Findings) -> Exhibit:
-    """The first layer's std for each pixel: before and after alignment, and what is no news."""
+    """The std of the first layer for each pixel: before and after alignment, floor and prior."""
     return Exhibit(
         "std-maps",
         "Std of the first layer, pixel by pixel",
         "Images of the std of first-layer weights for each pixel: direct, compact, null floor "
         "and prior on one color scale, beside the mean training image.",
-        "For each pixel, the root mean square over hidden units of the std of its weights: of "
-        "HMC's draws as they are (direct), aligned (compact), of aligned draws that share nothing "
-        "(null floor), and of the prior. The last image is the mean of the training inputs.",
-        _READ + "Pixels that are dark in every image are not seen by the data: their weights keep "
-        "the prior's std.",
-        _MISLEADS + " The prior's std is no floor: it was never aligned.",
+        "Each image shows, for each pixel, the std of its weights, as a root mean square over "
+        "hidden units. The std is over HMC's draws before alignment (direct), over HMC's aligned "
+        "draws (compact), over aligned noise (null floor), or the std of the prior. The last image "
+        "is the mean of the training inputs.",
+        _READ + "If a pixel is dark in every training image, the data do not depend on its "
+        "weights: these keep the std of the prior.",
+        _MISLEADS + " The std of the prior is no floor, because it was not aligned.",
         lambda theme: _draw_maps(findings, theme),
     )
 
@@ -46,24 +47,26 @@ def feature_stds(findings: Findings) -> Exhibit:
     shown = (
         "All inputs are shown."
         if count <= _MOST_BARS
-        else f"Shown are the {_MOST_BARS} of {count:,} inputs that lie lowest beside their floor."
+        else f"The {_MOST_BARS} of {count:,} inputs with the lowest std relative to the floor are "
+        "shown."
     )
     return Exhibit(
         "std-maps",
         "Std of the first layer, input by input",
         "Bars of the std of first-layer weights for each input: direct, compact and null floor, "
         "with the prior as a mark.",
-        "For each input, the root mean square over hidden units of the std of its weights: of "
-        "HMC's draws as they are (direct), aligned (compact), and of aligned draws that share "
-        f"nothing (null floor). Inputs are counted from 1 in the order of the data. {shown}",
+        "Each bar shows, for one input, the std of its weights, as a root mean square over hidden "
+        "units. The std is over HMC's draws before alignment (direct), over HMC's aligned draws "
+        "(compact), or over aligned noise (null floor). Inputs are counted from 1 in the order of "
+        f"the data. {shown}",
         _READ,
-        _MISLEADS + " The prior's std is no floor: it was never aligned.",
+        _MISLEADS + " The std of the prior is no floor, because it was not aligned.",
         lambda theme: _draw_bars(findings, theme),
     )
 
 
 def input_stds(findings: Findings) -> dict[str, Float[np.ndarray, " inputs"]]:
-    """The rms over hidden units of each input's std, by what is summarized."""
+    """The std of each input's weights, rms over hidden units, by the name of the Gaussian."""
     trees = {
         "direct": findings.gaussian("direct").std,
         "compact": findings.gaussian("compact").std,
@@ -99,7 +102,7 @@ def _draw_maps(findings: Findings, theme: Theme) -> Figure:
 
 
 def show_image(axes: Axes, values: np.ndarray, title: str, **settings: Any) -> Any:
-    """An image of pixels without ticks, its title above."""
+    """Draw an image of pixels without ticks, with its title above."""
     axes.set_title(title, fontweight="normal", loc="center")
     axes.set_xticks([])
     axes.set_yticks([])

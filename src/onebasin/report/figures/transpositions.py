@@ -1,4 +1,4 @@
-"""The figure of transpositions: how much of the distance between draws is mere order of units."""
+"""The figure of transpositions: how much of the difference between draws is the order of units."""
 
 from matplotlib.figure import Figure
 
@@ -9,12 +9,12 @@ from onebasin.report.findings import Findings
 
 
 def transpositions(findings: Findings) -> Exhibit:
-    """Transpositions against lag within a chain, beside other chains and pure chance."""
+    """Transpositions against lag within a chain, compared with other chains and with chance."""
     found = findings.align.transpositions
     between = found.between_chains
     chance = f"{fixed(found.baseline_mean, 1)} ± {fixed(found.baseline_std, 1)}"
     words = (
-        "With one chain there is no level between chains. "
+        "With a single chain there is no level between chains. "
         if between is None
         else f"Draws of different chains differ by {fixed(between, 1)} on average. "
     )
@@ -23,14 +23,15 @@ def transpositions(findings: Findings) -> Exhibit:
         "Transpositions between draws",
         "Transpositions between draws of one chain against their lag, with the level between "
         "chains and the level of random permutations.",
-        "The number of transpositions (NoT) is how many pairs of hidden units must trade places "
-        "to bring one draw nearest to another, summed over hidden layers. The line shows draws "
-        "of one chain that lie so many draws apart, the mean over chains and starts. " + words,
-        f"Permutations that are purely random need {chance} (mean and standard deviation, the "
-        "band). A line that stays at 0 means that a chain keeps its units in order; one that "
-        "reaches the band means that draws that far apart have no common order left.",
-        "The number saturates at the band: two levels inside it cannot be told apart. Where "
-        "units are alike or dead, the best order is not unique, and the count depends on how "
+        "The number of transpositions (NoT) is the number of pairs of hidden units that must be "
+        "swapped to bring one draw as close as possible to another, summed over hidden layers. "
+        "The line shows draws of one chain at each lag, as the mean over chains and starts. "
+        + words,
+        f"Random permutations need {chance} (mean and standard deviation; the band). If the line "
+        "stays at 0, the chain keeps its units in order. If it reaches the band, draws at that lag "
+        "have no common order left.",
+        "The number saturates at the band: two levels inside the band cannot be distinguished. If "
+        "units are alike or dead, the best order is not unique, and the number depends on how "
         "ties are broken.",
         lambda theme: _draw(findings, theme),
     )

@@ -28,13 +28,14 @@ def unit_maps(findings: Findings) -> Exhibit:
         "unit-maps",
         "Single hidden units of the compact Gaussian",
         f"Images of the mean and the std of the incoming weights of {count} hidden units.",
-        f"The {count} units with the largest signal, the root mean square of mean / std over "
-        "their incoming weights. Of each the mean is shown above and the std below.",
-        "All means share one color scale, and so do all stds. A unit whose mean has structure "
-        "and whose std is low where that structure lies was found in draw after draw; a mean "
-        "near 0 with the prior's std belongs to a unit that the draws do not agree on.",
-        "These units were picked for being strong, so they look better than the rest. Their "
-        "numbers are those of the reference and mean nothing beyond this run.",
+        f"The figure shows the {count} units with the largest signal: the root mean square of "
+        "mean / std over their incoming weights. For each unit the mean is shown above the std.",
+        "All means share one color scale, and so do all stds. If the mean has structure and the "
+        "std is low at the same pixels, the unit was found in most draws. If the mean is near 0 "
+        "and the std is the std of the prior, the draws do not agree on the unit.",
+        "These units were selected because their signal is large, so they look better than the "
+        "other units. Their numbers are the numbers of the units in the reference, and have no "
+        "meaning beyond this run.",
         lambda theme: _draw(findings, theme),
     )
 

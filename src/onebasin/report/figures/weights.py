@@ -1,4 +1,4 @@
-"""The figure of weights: what two methods say of each weight, before and after alignment."""
+"""The figure of weights: each weight by two methods, before and after alignment."""
 
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ _CELLS = 42
 
 
 class Pair(NamedTuple):
-    """One quantity of every weight by HMC and by another method."""
+    """One quantity (mean or std) of every weight, by HMC and by another method."""
 
     quantity: str
     other: Representation
@@ -30,7 +30,7 @@ class Pair(NamedTuple):
 
     @property
     def correlation(self) -> float | None:
-        """Spearman's rank correlation; None where one side does not vary."""
+        """Spearman's rank correlation. None if one of the methods has equal values only."""
         if np.ptp(self.ours) == 0 or np.ptp(self.theirs) == 0:
             return None
         return float(stats.spearmanr(self.ours, self.theirs).statistic)  # pyright: ignore
@@ -43,21 +43,23 @@ def weights(findings: Findings) -> Exhibit:
         "Weight by weight, method by method",
         "Density plots of the mean and the std of every weight, HMC against variational "
         "inference and against the ensemble, before and after alignment.",
-        "Every weight is one point: what HMC says of it across, what the other method says of it "
-        "up; on the left with units as each method left them, on the right with all methods in "
-        "HMC's basin. Printed is Spearman's rank correlation.",
-        "Darker cells (brighter ones on dark paper) hold more weights; the line is where both "
-        "methods say the same. " + _change_in_words(findings),
-        "Alignment looks for likeness and finds some in pure noise, so a small rise of the "
-        "correlation proves little. Weights that the data do not see have mean 0 and the prior's "
-        "std in every method and need no alignment. The std of a few ensemble members is rough, "
-        "and where members agree by weight decay it is near 0.",
+        "Every weight is one point. The horizontal axis is its value by HMC, the vertical axis its "
+        "value by the other method. In the left column the units have the order in which each "
+        "method left them. In the right column all methods are aligned to HMC's reference. Each "
+        "title has Spearman's rank correlation.",
+        "Darker cells (on a dark background, brighter cells) hold more weights. On the line both "
+        "methods give the same value. " + _change_in_words(findings),
+        "Alignment looks for similar units and finds some even in noise, so a small rise of the "
+        "correlation proves little. Weights on which the data do not depend have mean 0 and the "
+        "std of the prior in every method, and need no alignment. The std of a few ensemble "
+        "members is inaccurate. It is near 0 for weights that weight decay makes equal in all "
+        "members.",
         lambda theme: _draw(findings, theme),
     )
 
 
 def pairs(findings: Findings) -> list[Pair]:
-    """All comparisons: by the other method, then mean and std, each before and after."""
+    """All comparisons: for each other method the mean and the std, before and after alignment."""
     found: list[Pair] = []
     for other in (VI, COMPACT_ENSEMBLE):
         for quantity in ("mean", "std"):

@@ -1,1 +1,1 @@
-"""The steps of a run, one a file."""
+"""The steps of a run, one in each file."""

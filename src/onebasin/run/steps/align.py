@@ -1,4 +1,4 @@
-"""The step that aligns: every method's draws into HMC's basin, and transpositions counted."""
+"""The step that aligns the draws of every method and counts transpositions between draws."""
 
 import jax
 import numpy as np
@@ -24,7 +24,7 @@ from onebasin.types import Params
 
 
 def align_samples(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> AlignResults:
-    """Align HMC to its reference, ensemble and VI to HMC's."""
+    """Align HMC's draws to their reference, and then the ensemble and VI to the same reference."""
     like = setup.template
     samples = load_samples(run.samples("hmc"), like)
     ensemble = load_samples(run.samples("ensemble"), like)
@@ -58,7 +58,7 @@ def align_samples(run: RunDirectory, setup: Setup, on_progress: ProgressCallback
 
 
 def one_draw(params: Params) -> Samples:
-    """The samples that hold one network."""
+    """Samples that consist of one network."""
     return Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None, None], params))
 
 
@@ -66,17 +66,17 @@ def _align(
     setup: Setup, samples: Samples, reference: Reference, on_progress: ProgressCallback
 ) -> Alignment:
     def on_round(now: Round) -> None:
-        details = f"round {now.number}: {now.num_moved} of {now.num_draws} draws moved"
+        details = f"round {now.number}: {now.num_moved} of {now.num_draws} draws changed"
         on_progress("aligning", now.num_matched / now.num_draws, details)
 
     return setup.align(samples, reference, on_round)
 
 
 def _function_change(setup: Setup, alignment: Alignment, samples: Samples) -> float:
-    """The largest change of any output on any test input, over all draws; 0 but for rounding.
+    """The largest change of an output over test inputs and draws, divided by the largest output.
 
-    A share of the largest output. Draws compute with the statistics they were stored with, which
-    have moved along.
+    Without rounding it is 0. Draws predict with their stored statistics, which alignment permutes
+    too.
     """
     before, after = (
         network_outputs(setup.posterior, some.flatten(), setup.dataset.test.inputs, False)[0]

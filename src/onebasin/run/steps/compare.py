@@ -1,4 +1,4 @@
-"""The step that compares: representations against HMC, Gaussians by weight, members in between."""
+"""The step that compares representations with HMC, Gaussians by weight, and ensemble members."""
 
 from collections.abc import Iterator
 from itertools import permutations
@@ -38,7 +38,7 @@ def compare_methods(
     )
     on_progress("comparing weights", 1.0, "")
     comparisons = tuple(_comparisons(run, setup))
-    on_progress("between members", 1.0, "")
+    on_progress("barriers between members", 1.0, "")
     return CompareResults(
         representations=evaluated,
         comparisons=comparisons,
@@ -47,7 +47,7 @@ def compare_methods(
 
 
 def _of_draws(judge: Judge, samples: Samples) -> Iterator[Evaluated]:
-    """All draws, one chain if there are others, and a few draws that are kept."""
+    """All draws, one chain if there are several, and kept draws."""
     total = judge.reference.num_draws
     scores = judge(judge.reference)
     yield Evaluated(representation=known.all_draws(total), scores=scores)
@@ -88,7 +88,7 @@ def _of_networks(run: RunDirectory, judge: Judge) -> Iterator[Evaluated]:
 
 
 def _thinnings(setup: Setup, total: int, count: int) -> list[Int[np.ndarray, " rows"]]:
-    """Rows of evenly spaced draws, for several places where the spacing begins."""
+    """Rows of evenly spaced draws, one selection for each position of the first draw."""
     offsets = np.linspace(0, total / count, setup.config.evaluation.num_thinnings, False)
     return [(np.arange(count) * total / count + offset).astype(int) for offset in offsets]
 

@@ -1,4 +1,4 @@
-"""How far ensemble members lie from one valley: the rise of loss and error halfway between them."""
+"""Barriers between ensemble members: the rise of loss and error halfway between two members."""
 
 from itertools import combinations
 
@@ -24,8 +24,8 @@ def connectivity(run: RunDirectory, setup: Setup) -> Connectivity:
     r"""Midpoint barriers of the test set over all pairs of members, before and after alignment.
 
     $L(\tfrac{a + b}{2}) - \tfrac12 [L(a) + L(b)]$ for the loss (NLL in nats) and the error (the
-    share of wrong classes, or the RMSE). With BatchNorm each comes twice: with the mean of both
-    members' statistics, and with statistics recomputed for the network halfway.
+    share of wrong classes, or the RMSE). With BatchNorm each barrier is computed twice: with the
+    mean of both members' statistics, and with statistics recomputed for the network halfway.
 
     Source: Entezari et al. (2021), arXiv 2110.06296, equation 1, at 1/2; Ainsworth et al. (2022),
     arXiv 2209.04836; for recomputed statistics Jordan et al. (2022), arXiv 2211.08403.
@@ -75,7 +75,7 @@ def _losses_and_errors(
 
 
 def _barrier(barriers: Float[np.ndarray, " pairs"]) -> Barrier:
-    """The mean over pairs and its 95 % interval; one pair alone has none."""
+    """The mean over pairs and its 95 % interval. A single pair has no interval."""
     low, high = t_interval(barriers)
     return Barrier(
         mean=float(barriers.mean()),

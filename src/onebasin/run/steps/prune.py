@@ -1,4 +1,4 @@
-"""The step that prunes: the HMC mean and ensemble members, by several orders and a control."""
+"""The step that prunes the HMC mean and ensemble members, in several orders and with a control."""
 
 import jax
 import numpy as np
@@ -20,8 +20,8 @@ from onebasin.types import Params
 def prune_networks(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> PruneResults:
     """Pruning curves: the score and its 95 % interval by the share of weights kept.
 
-    Curves of members are means over them with Student's interval; those of the HMC mean have
-    the bootstrap interval over test examples.
+    A curve of members is the mean over members, with Student's interval. A curve of the HMC mean
+    has the bootstrap interval over test examples.
     """
     compact, _ = load_gaussian(run.compact("compact"), setup.template)
     assert isinstance(compact, DiagonalGaussian)
@@ -59,7 +59,7 @@ def _member_curves(
     aligned: Samples,
     on_progress: ProgressCallback,
 ) -> dict[str, np.ndarray]:
-    """Curves of every member: in HMC's basin, and left where it is (the misaligned control)."""
+    """Curves of every member: aligned to HMC, and not aligned (the misaligned control)."""
     found: dict[str, list[np.ndarray]] = {}
     for member in range(members.num_chains):
         on_progress("pruning", 0.2 + 0.8 * member / members.num_chains, f"member {member + 1}")
@@ -76,12 +76,12 @@ def _member_curves(
 def _scores(
     setup: Setup, params: Params, gaussian: DiagonalGaussian, number: int
 ) -> dict[str, Params]:
-    """Scores by every order."""
+    """The scores of every order."""
     return pruning_scores(params, gaussian, key=setup.key(f"prune-{number}"))
 
 
 def _curve(setup: Setup, params: Params, scores: Params) -> tuple[np.ndarray, np.ndarray]:
-    """Points [keep, score, nll] and the score of every test example at every share."""
+    """The points [keep, score, nll], and the score of each test example at each share."""
     keeps = setup.config.evaluation.keeps
     predictive = setup.predict(pruned_copies(params, scores, keeps))
     points, examples = [], []
@@ -94,7 +94,7 @@ def _curve(setup: Setup, params: Params, scores: Params) -> tuple[np.ndarray, np
 
 
 def _as_score(setup: Setup, *bounds: np.ndarray) -> list[np.ndarray]:
-    """Mean squared errors as root mean squared errors; accuracies as they are."""
+    """Convert mean squared errors to root mean squared errors. Accuracies are left as they are."""
     return (
         list(bounds)
         if setup.dataset.task == "classification"

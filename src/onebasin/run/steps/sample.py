@@ -1,4 +1,4 @@
-"""The step that draws: HMC, the ensemble and variational inference."""
+"""The step that draws samples: HMC, the ensemble and variational inference."""
 
 import jax
 import numpy as np
@@ -17,7 +17,7 @@ from onebasin.types import Params
 
 
 def draw_samples(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> SampleResults:
-    """Draw by every method; what is whole already is kept."""
+    """Draw samples by every method. Complete results of an interrupted step are kept."""
     draw_hmc(run, setup, on_progress)
     if not is_whole(run.samples("ensemble")):
         save_samples(run.samples("ensemble"), _ensemble(setup, "ensemble", on_progress))
@@ -36,7 +36,7 @@ def draw_samples(run: RunDirectory, setup: Setup, on_progress: ProgressCallback)
 
 
 def draw_hmc(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> None:
-    """Draw by HMC alone; nothing is done where its samples are whole."""
+    """Draw samples by HMC, unless they are stored already and complete."""
     if is_whole(run.samples("hmc")):
         return
     chosen = setup.config.hmc
@@ -56,18 +56,18 @@ def draw_hmc(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> 
 
 
 def _check_moved(drawn: Samples) -> None:
-    """Refuse draws of which none differs from the first one of its chain.
+    """Check that some chain moved.
 
-    Raises: ValueError.
+    Raises: ValueError if every draw is equal to the first draw of its chain.
     """
     stays = lambda leaf: bool((np.asarray(leaf) == np.asarray(leaf)[:, :1]).all())
     if drawn.num_draws > 1 and all(map(stays, jax.tree.leaves(drawn.params))):
         stats = drawn.stats
         raise ValueError(
-            "Some chain of HMC must move. Got chains that all stayed where they began, with an "
+            "At least one chain of HMC must move. No chain has left its start, with an "
             f"acceptance rate of {np.mean(stats['acceptance_rate']):.2g} at a step size of "
             f"{np.mean(stats['step_size']):.2g}. "
-            "Lower hmc.step_size, or give it more hmc.num_warmup."
+            "Lower hmc.step_size, or raise hmc.num_warmup."
         )
 
 

@@ -1,4 +1,4 @@
-"""The step that summarizes: Gaussians of aligned and unaligned draws, and their null floor."""
+"""The step that fits Gaussians to aligned and unaligned draws, and computes the null floor."""
 
 import jax
 import numpy as np
@@ -29,7 +29,7 @@ _MOST_TEMPERING_DRAWS = 100
 def summarize_samples(
     run: RunDirectory, setup: Setup, on_progress: ProgressCallback
 ) -> SummarizeResults:
-    """Write every Gaussian; gives their floor, what ranks leave over, and convergence."""
+    """Save every Gaussian. Returns the null floor, the residuals of low ranks, and convergence."""
     like = setup.template
     samples = load_samples(run.samples("hmc"), like)
     aligned = load_alignment(run, setup, "hmc").apply(samples)
@@ -39,7 +39,7 @@ def summarize_samples(
     _refine(run, setup, samples, compact, on_progress)
     low_ranks = _summarize_low_ranks(run, setup, samples, aligned, on_progress)
     _summarize_others(run, setup)
-    on_progress("null floor", 0.3, "aligning draws that share nothing")
+    on_progress("null floor", 0.3, "aligning noise")
     null = _null(setup, samples)
     null.save(run.compact("null"))
     on_progress("diagnostics", 0.7, "R-hat and effective sample sizes")
@@ -69,7 +69,7 @@ def _refine(
     compact: DiagonalGaussian,
     on_progress: ProgressCallback,
 ) -> None:
-    """Write the compact Gaussian as it is once refined."""
+    """Refine the compact Gaussian and save the result."""
     chosen = setup.config.refinement
     refinement = Refinement(chosen.elbo, chosen.predictive, chosen.pull, chosen.num_particles)
     fit, on_chunk = fit_inputs(setup, samples), sampling_progress(on_progress, "refining")
@@ -84,7 +84,10 @@ def _summarize_low_ranks(
     aligned: Samples,
     on_progress: ProgressCallback,
 ) -> tuple[LowRank, ...]:
-    """Write low-rank Gaussians, whole and with their residual std tempered on validation inputs."""
+    """Save each low-rank Gaussian, untempered and with its residual std tempered.
+
+    Tempering uses validation inputs.
+    """
     reference = setup.predict(samples.flatten(), "validation")
     num_draws = min(_MOST_TEMPERING_DRAWS, setup.config.evaluation.num_gaussian_draws)
     found: list[LowRank] = []
@@ -119,13 +122,13 @@ def _summarize_others(run: RunDirectory, setup: Setup) -> None:
 
 
 def _null(setup: Setup, samples: Samples) -> DiagonalGaussian:
-    """The null floor: draws that share nothing, as autocorrelated, aligned in the same steps."""
+    """The null floor: noise with the autocorrelation of the draws, aligned in the same way."""
     noise = null_draws(samples, setup.posterior.symmetry, key=setup.key("null"))
     return summarize(setup.align(noise, setup.reference).apply(noise))
 
 
 def _floor(compact: Params, null: Params, direct: Params, ess: Params) -> NullFloor:
-    """What three trees of stds say of each other, and how many draws each aligned one is worth."""
+    """The aligned, null and unaligned stds compared, and effective sample sizes of aligned stds."""
     floors, unaligned, sizes = (_trees.named_leaves(tree) for tree in (null, direct, ess))
     below = jax.tree.map(lambda std, floor: std < floor, compact, null)
     all_sizes = _trees.ravel_batch(ess, 0)
@@ -149,7 +152,7 @@ def _floor(compact: Params, null: Params, direct: Params, ess: Params) -> NullFl
 
 
 def _prediction_convergence(setup: Setup, samples: Samples) -> Convergence:
-    """R-hat and ESS of what draws predict: probabilities of the true class, or means."""
+    """R-hat and ESS of the predictions of draws: probabilities of the true class, or means."""
     values = setup.predict(samples.flatten()).draw_predictions(setup.test_targets)
     shape = (samples.num_chains, samples.num_draws, -1)
     return Convergence.model_validate(convergence(values.reshape(shape)))

@@ -1,1 +1,1 @@
-"""What a compact representation keeps of the predictions."""
+"""How close the predictions of a compact representation are to HMC's."""

@@ -1,4 +1,4 @@
-"""The figures of compact: how near each representation comes to HMC, over seeds."""
+"""The figures of compact: how close each representation comes to HMC, over seeds."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -15,7 +15,7 @@ from onebasin.studies.tables import Tables, where
 
 
 class _Line(NamedTuple):
-    """A representation of the figures: its name in the tables, what it is called, its family."""
+    """A representation in the figures: its name in the tables, its label and its family."""
 
     name: str
     label: str

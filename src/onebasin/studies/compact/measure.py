@@ -1,6 +1,7 @@
-"""Claim (b): the Gaussian of aligned draws predicts as HMC does, that of unaligned draws does not.
+"""Claim (b): the Gaussian of aligned draws predicts as HMC does, but not that of unaligned draws.
 
-Controls: one chain against several, and one arbitrary draw as reference against the iterated mean.
+Controls: one chain instead of several, and one arbitrary draw as reference instead of the iterated
+mean.
 """
 
 from pathlib import Path
@@ -39,13 +40,13 @@ TABLES: dict[str, Columns] = {
         "std": float, "null_std": float, "unaligned_std": float, "share_below": float,
     },
 }  # fmt: skip
-"""How well each representation predicts, and how the chains fared."""
+"""The scores of each representation, and the convergence of the chains."""
 
 
 def compact(
     folder: Path, scale: Scale, on_progress: ProgressCallback, *, again: bool = False
 ) -> Findings:
-    """Every representation against HMC's predictive, and the controls; runs lie in `folder`."""
+    """Every representation and the controls, compared with HMC. `folder` holds the runs."""
     rows: list[Row] = []
     chains: list[Row] = []
     for run in finished_runs(scale, folder, on_progress, again=again):
@@ -72,7 +73,7 @@ def _row(run: FinishedRun, name: str, values_per_weight: int, scores: Scores) ->
 
 
 def _health(run: FinishedRun) -> Row:
-    """How well HMC's chains agree in what they predict, and the null floor of the compact std."""
+    """How well the predictions of HMC's chains agree, and the null floor of the compact std."""
     found, floor = run.summarize.diagnostics, run.summarize.null_floor
     return {
         "data": run.data,
@@ -88,9 +89,9 @@ def _health(run: FinishedRun) -> Row:
 
 
 def _controls(run: FinishedRun) -> dict[str, Scores]:
-    """Scores of Gaussians by other references and of single chains, means over which.
+    """The scores of Gaussians with other references and of single chains, averaged over chains.
 
-    `-own` is judged against the chain's own draws, as a protocol of one chain would.
+    The scores with `-own` compare with the chain's own draws, as in a protocol with one chain.
     """
     samples = load_samples(run.directory.samples("hmc"), run.setup.template)
     everything = run.setup.predict(samples.flatten())
@@ -121,7 +122,7 @@ def _score(run: FinishedRun, gaussian: DiagonalGaussian, reference: Predictive) 
 
 
 class _Comparison(NamedTuple):
-    """A claim that one representation lies on one side of another in a score."""
+    """A claim that one representation has a higher or lower score than another."""
 
     claim: str
     first: str

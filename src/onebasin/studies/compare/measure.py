@@ -1,7 +1,7 @@
-"""Claim (c): once aligned, methods can be compared weight by weight.
+"""Claim (c): after alignment, methods can be compared weight by weight.
 
-Rank correlations of means and stds over weights, before and after alignment, and for a null: the
-other method's Gaussian with its units shuffled apart, then aligned just the same.
+The study measures rank correlations of means and stds over weights, before and after alignment.
+The null is the other method's Gaussian whose units were shuffled and then aligned in the same way.
 """
 
 from itertools import combinations
@@ -36,13 +36,13 @@ TABLES: dict[str, Columns] = {
         "correlation": float,
     },
 }  # fmt: skip
-"""How alike two methods are, weight by weight."""
+"""The rank correlations between two methods over weights."""
 
 
 def compare(
     folder: Path, scale: Scale, on_progress: ProgressCallback, *, again: bool = False
 ) -> Findings:
-    """Rank correlations between HMC, ensemble and VI; the runs are those of `compact`."""
+    """Rank correlations between HMC, ensemble and VI in the runs of the study `compact`."""
     runs = finished_runs(scale, folder, on_progress, again=again)
     rows = [row for run in runs for row in _correlations(run)]
     tables = tables_of({"correlations": rows}, TABLES)
@@ -85,7 +85,7 @@ def _load(run: FinishedRun, name: str) -> DiagonalGaussian:
 
 
 def live_weights(setup: Setup) -> np.ndarray:
-    """Which weights, all in one row, are not those of an input that is the same in every image."""
+    """A mask over all weights in one row: False for weights of an input that never varies."""
     inputs = setup.dataset.train.inputs
     varies = np.ptp(inputs, axis=0) > 0
     live = {
@@ -104,10 +104,10 @@ def _null(run: FinishedRun, purpose: str, gaussian: DiagonalGaussian) -> Diagona
 
 
 def shuffle_units(gaussian: DiagonalGaussian, symmetry: Symmetry, *, key: Key) -> DiagonalGaussian:
-    """A Gaussian whose weights change places between units, each position on its own.
+    """A Gaussian whose weights are shuffled between units, independently for each position.
 
-    What layers, inputs and outputs have in common stays; what makes a unit itself is lost. A
-    mean takes its std along.
+    Properties that layers, inputs and outputs have in common stay. Properties of single units are
+    lost. A mean and its std move together.
     """
     rng = numpy_rng(key)
     means, stds = _trees.named_leaves(gaussian.mean), _trees.named_leaves(gaussian.std)
@@ -125,7 +125,7 @@ def shuffle_units(gaussian: DiagonalGaussian, symmetry: Symmetry, *, key: Key) -
 
 
 def claims_of(rows: pd.DataFrame) -> list[Claim]:
-    """What alignment adds for each data set, pair of methods and quantity, over live weights."""
+    """The claims for each data set, pair of methods and quantity, over live weights."""
     keys = ["data", "methods", "quantity"]
     live = where(rows, weights="live").pivot(
         index=[*keys, "seed"], columns="when", values="correlation"

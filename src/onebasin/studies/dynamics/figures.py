@@ -1,4 +1,4 @@
-"""The figures of dynamics: the line between two trainings over epochs, before and after rebasin."""
+"""The figures of dynamics: the line between two networks over epochs, before and after rebasin."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ _PANELS = {
 
 
 def figures(tables: Tables) -> dict[str, Callable[[Theme], Figure]]:
-    """Barriers, distances and transpositions over epochs, and whole lines at some of them."""
+    """Barriers, distances and transpositions over epochs, and whole lines at some epochs."""
     return {
         "dynamics": lambda theme: _draw_epochs(tables, theme),
         "lines": lambda theme: _draw_lines(tables, theme),

@@ -36,12 +36,12 @@ class _Protocol(NamedTuple):
 
 
 PROTOCOLS: dict[Scale, _Protocol] = {
-    # Few images need larger steps to get anywhere.
+    # With few images there are few steps, so that these must be larger.
     "smoke": _Protocol("digits", 640, 16, 10, 5, 200, 200, learning_rate=0.02),
     "small": _Protocol("mnist", 59_968, 128, 10, 1, 2_000, 5_000, num_seeds=5),
     "full": _Protocol("mnist", 59_968, 512, 50, 1, 10_000, 59_968),
 }
-"""What each scale trains, and how often it looks."""
+"""The networks that each scale trains, and how often it measures."""
 
 _QUANTITIES = ("train_loss", "train_error", "test_loss", "test_error")
 _PLACE = {"seed": int, "epoch": int, "rebasin": str}
@@ -55,11 +55,11 @@ TABLES: dict[str, Columns] = {
         "transpositions": int, "random_transpositions": float,
     },
 }  # fmt: skip
-"""What is found at each place on a line, and of each line as a whole."""
+"""The numbers at each place on a line, and the numbers of each whole line."""
 
 
 def dynamics_key(scale: Scale) -> Key:
-    """What the study depends on: its protocol and the images."""
+    """The key of the study: its protocol and the images."""
     chosen = PROTOCOLS[scale]
     data = load_task(chosen.data, (chosen.hidden,), num_train=chosen.num_train).dataset
     arguments = {"scale": scale, "protocol": chosen._asdict()}
@@ -76,7 +76,7 @@ def dynamics(scale: Scale, on_progress: ProgressCallback) -> Findings:
     epochs = range(0, chosen.num_epochs + 1, chosen.every)
     for seed in range(chosen.num_seeds):
         for kept, epoch in enumerate(epochs):
-            on_progress("walking lines", kept / len(epochs), f"seed {seed}, epoch {epoch}")
+            on_progress("evaluating lines", kept / len(epochs), f"seed {seed}, epoch {epoch}")
             a, b = (
                 jax.tree.map(lambda leaf, n=n, k=kept - 1: leaf[n, k], trained)
                 if kept
@@ -92,7 +92,7 @@ def dynamics(scale: Scale, on_progress: ProgressCallback) -> Findings:
 
 
 def _train(task: Task, chosen: _Protocol, on_progress: ProgressCallback) -> tuple[Params, Params]:
-    """Two independent starts a seed, and the networks after every kept epoch."""
+    """Two independent starts for each seed, and the networks after every kept epoch."""
     keys = jax.random.split(jax.random.key(3), 2 * chosen.num_seeds)
     starts = _trees.stack([task.network.init(key) for key in keys])
     trained = train(
@@ -132,13 +132,13 @@ def _judge_pair(judge: Judge, which: Row, a: Params, b: Params, rows: Rows) -> N
 
 
 def claims_of(pairs: pd.DataFrame) -> list[Claim]:
-    """What the last epoch says of rebasin, and the epochs of the barrier that is left."""
+    """Claims about rebasin at the last epoch, and about the remaining barrier over epochs."""
     last = pairs["epoch"].to_numpy().max()
     before, after = (
         where(pairs, epoch=last, rebasin=name).set_index("seed") for name in ("before", "weights")
     )
     gap = (before["transpositions"] - before["random_transpositions"]).abs()
-    # No share is gone of a barrier of 0.
+    # If the barrier was 0 from the start, the share that is gone is not defined.
     gone = 1 - after["test_loss_barrier"] / before["test_loss_barrier"].replace(0, np.nan)
     trained = where(pairs, rebasin="weights").query("epoch != 0")
     trend = [

@@ -1,4 +1,4 @@
-"""Basin: aligned samples of one run, and what everything that is fitted to them is fitted on."""
+"""Basin: the aligned samples of one run, and the inputs on which representations are fitted."""
 
 from typing import NamedTuple
 
@@ -13,16 +13,17 @@ from onebasin.samples import Samples
 from onebasin.studies.frontier.matchings import LIKELIHOOD, Way, relabelled, ways
 from onebasin.types import Params
 
-# Mixtures of regression are compared on grids, which takes longer than comparing classes.
+# Predictive distributions of regressions are compared on grids, which takes longer than classes.
 _FIT_INPUTS = {"classification": 1000, "regression": 150}
 
 
 class Basin(NamedTuple):
-    """Samples, aligned in every way, and their predictive on inputs to fit on.
+    """Samples aligned in every way, and their predictive on inputs for fitting.
 
-    `in_basin` holds what each of `ways` has aligned. Each of `aligned_chains` is relabelled to its
-    own mean alone. Factors are fitted on the first of `fit`'s inputs, and choices made there:
-    `fit_reference` is what the samples predict for them. Factors for each array take `num_sweeps`.
+    `in_basin` has the samples that each of `ways` aligned. Each chain in `aligned_chains` is
+    relabelled alone, to its own mean. Factors are fitted, and draws are chosen, on the first
+    inputs of `fit`; `fit_reference` is the predictive of the samples there. The fit of factors for
+    each array takes `num_sweeps` sweeps over the arrays.
     """
 
     setup: Setup
@@ -40,7 +41,7 @@ class Basin(NamedTuple):
         return self.in_basin[LIKELIHOOD]
 
     def predict(self, draws: Params) -> Predictive:
-        """The predictive of draws where `fit_reference` is that of the samples."""
+        """The predictive of draws on the inputs of `fit_reference`."""
         return predict(self.setup.posterior, draws, self.fit.inputs[: self._num_fit_inputs])
 
     @property
@@ -49,7 +50,7 @@ class Basin(NamedTuple):
 
 
 def make_basin(setup: Setup, samples: Samples, num_sweeps: int) -> Basin:
-    """Align samples in every way, and each chain alone, and predict on inputs to fit on."""
+    """Align samples in every way, align each chain alone, and predict on inputs for fitting."""
     symmetry = setup.posterior.symmetry
     chosen = ways(setup, samples)
     alone = [samples.select_chains(chain) for chain in range(samples.num_chains)]
@@ -67,5 +68,5 @@ def make_basin(setup: Setup, samples: Samples, num_sweeps: int) -> Basin:
 
 
 def as_draws(params: Params) -> Params:
-    """One network as draws: a leading axis of 1."""
+    """One network as a single draw, with a first axis of length 1."""
     return jax.tree.map(lambda leaf: np.asarray(leaf)[None], params)

@@ -1,4 +1,4 @@
-"""One seed of the frontier: every representation of one run, scored."""
+"""One seed of the frontier: the scores of every representation of one run."""
 
 from collections.abc import Mapping
 
@@ -67,7 +67,7 @@ def evaluate_seed(
 
 
 def _marks(judge: Judge, samples: Samples) -> dict[str, Numbers]:
-    """What representations are held against: HMC, one chain of it, and kept draws."""
+    """The baselines of representations: HMC, one chain of HMC, and kept draws."""
     num_thinnings = judge.setup.config.evaluation.num_thinnings
     starts = (np.arange(num_thinnings) + 0.5) / num_thinnings
     total = judge.reference.num_draws
@@ -96,7 +96,7 @@ def _score(judge: Judge, name: str, gaussian: Representation) -> Numbers:
 
 
 def _elbo(setup: Setup, gaussian: Representation) -> float | None:
-    r"""$\mathrm E_q[\log p(w, D) - \log q(w)]$ in nats; None without a density."""
+    r"""$\mathrm E_q[\log p(w, D) - \log q(w)]$ in nats. None if there is no density."""
     if isinstance(gaussian, UnitBlocks):
         return None
     if isinstance(gaussian, GaussianMixture) and gaussian.std is None:
@@ -108,18 +108,19 @@ def _elbo(setup: Setup, gaussian: Representation) -> float | None:
 
 
 def _distance(basin: Basin, gaussian: DiagonalGaussian) -> Numbers:
-    """How far a refined Gaussian has moved from the aligned samples', in root mean squares."""
+    """The distance of a refined Gaussian's mean from the aligned mean, and its std, both as rms."""
     anchor = summarize(basin.aligned)
     moved = jax.tree.map(np.subtract, gaussian.mean, anchor.mean)
     return {"moved": rms(moved), "std": rms(gaussian.std)}
 
 
 def held_out(setup: Setup, samples: Samples) -> dict[str, Numbers]:
-    """Mean log densities, in nats for each weight, of aligned draws that a fit has not seen.
+    """Mean log densities, in nats for each weight, of aligned draws that a fit has not used.
 
-    `held_out_chain`: each chain under the fit to the others; `held_out_draws`: every other draw
-    of each chain under the fit to those between. Draws left out are brought to the fit by the
-    matching that made it; `direct` is neither aligned in the fit nor after it.
+    `held_out_chain` is the density of each chain under the fit to the other chains.
+    `held_out_draws` is the density of every second draw of each chain under the fit to the
+    other draws. Held-out draws are aligned to the fit by the matching of the fit. For `direct`
+    neither the draws of the fit nor the held-out draws are aligned.
     """
     chains = range(samples.num_chains)
     between = lambda first: Samples(jax.tree.map(lambda leaf: leaf[:, first::2], samples.params))
@@ -158,5 +159,8 @@ def _log_density(gaussian: DiagonalGaussian, samples: Samples) -> float:
 
 @eqx.filter_jit
 def _log_densities_of(log_density: LogDensity, draws: Params) -> Float[Array, " draws"]:
-    """Of every draw, in nats; a bound method's arrays are arguments, so it is compiled once."""
+    """The log density of every draw, in nats.
+
+    The arrays of a bound method count as arguments, so this is compiled only once.
+    """
     return jax.lax.map(log_density, jax.tree.map(jax.numpy.asarray, draws))

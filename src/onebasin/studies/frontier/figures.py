@@ -17,13 +17,13 @@ _TV = "total_variation"
 
 
 def draw_frontier(rows: pd.DataFrame, folder: Path) -> None:
-    """Draw the table of the frontier to frontier.png, and the path of refinement to path.png."""
+    """Draw the table of the frontier as frontier.png, and the path of refinement as path.png."""
     write_bytes(folder / "frontier.png", png(lambda theme: frontier(rows, theme)))
     write_bytes(folder / "path.png", png(lambda theme: frontier_path(rows, theme)))
 
 
 def frontier(rows: pd.DataFrame, theme: Theme) -> Figure:
-    """Total variation to HMC against numbers stored, beside kept draws and one chain's mark."""
+    """Total variation to HMC against numbers stored, with kept draws and the mark of one chain."""
     figure = new_figure(5.2)
     axes = figure.subplots()
     axes.set_xscale("log", base=2)
@@ -51,7 +51,7 @@ def _of_family(rows: pd.DataFrame, family: Family) -> pd.DataFrame:
 
 
 def _points(axes: Axes, rows: pd.DataFrame, color: str) -> list[Label]:
-    """Points with their intervals; what lies inside the path is left to the table."""
+    """Points with their intervals. Points inside the path of refinement are not drawn."""
     labels: list[Label] = []
     columns = rows[["representation", "values_per_weight", _TV, f"{_TV}_low", f"{_TV}_high"]]
     for name, x, y, low, high in columns.itertuples(index=False):

@@ -1,4 +1,4 @@
-"""The ways of the frontier to bring samples into one basin, each a row with a null floor."""
+"""The ways in which the frontier aligns samples. Each way is a row with a null floor."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple, TypeAlias
@@ -24,16 +24,16 @@ from onebasin.symmetry.balance import balance
 _Named: TypeAlias = Literal["weights", "activations", "mixed"]
 
 LIKELIHOOD = "compact"
-"""The row of the relabelling by likelihood, which everything else begins at."""
+"""The row of the relabelling by likelihood, whose result most other rows start from."""
 WITHOUT_SIGNS = "compact-without-signs"
-"""The row of the same relabelling by permutations alone, where units may flip."""
-_NUM_NULLS = 5  # or more: those of thousands of weights allow p-values from .0001 on
-_BATCH_SIZE = 64  # of the Fisher information of each draw
-_NUM_INPUTS = 128  # of activations: more cost much, for each null floor is matched too
+"""The row of the same relabelling without sign changes, for networks whose units may flip."""
+_NUM_NULLS = 5  # at least; with thousands of weights these allow p-values from .0001 on
+_BATCH_SIZE = 64  # for the Fisher information of each draw
+_NUM_INPUTS = 128  # for activations; more inputs are slow, because every null draw is matched too
 
 
 class Way(NamedTuple):
-    """Samples to be aligned, under which symmetry, and how."""
+    """Samples, the symmetry under which they are aligned, and the function that aligns them."""
 
     samples: Samples
     symmetry: Symmetry
@@ -41,27 +41,27 @@ class Way(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """A way, and whether the network of a setup has what it takes."""
+    """A way, and whether it applies to the network of a setup."""
 
     applies: Callable[[Setup], bool]
     way: Callable[[Setup, Samples], Way]
 
 
 def ways_that_apply(setup: Setup) -> list[str]:
-    """The ways that the network of a setup can take, by the names of their rows.
+    """The ways that apply to the network of a setup, by the names of their rows.
 
-    Matching by activations takes a network that says what its units put out, the Fisher
-    information a symmetry of whole axes, balancing units that may be scaled, and
-    `compact-without-signs` units that may flip. No samples are needed to know that.
+    Matching by activations needs a network that gives its activations. Matching by the Fisher
+    information needs a symmetry of whole axes. Balancing needs units that may be scaled.
+    `compact-without-signs` needs units that may flip. All this is known without samples.
     """
     return [name for name, row in _ROWS.items() if row.applies(setup)]
 
 
 def ways(setup: Setup, samples: Samples) -> dict[str, Way]:
-    """Every way that applies by the name of its row, all to the iterated mean.
+    """Every way that applies, by the name of its row. All align to the iterated mean.
 
     `compact-balanced` matches by weights after the scales of units are removed.
-    `compact-without-signs` relabels units that may flip by permutations alone.
+    `compact-without-signs` permutes units that may flip, but does not change their signs.
     """
     return {name: _ROWS[name].way(setup, samples) for name in ways_that_apply(setup)}
 
@@ -113,7 +113,7 @@ def _is_simple(setup: Setup) -> bool:
 
 
 def _can_be_balanced(setup: Setup) -> bool:
-    # The scales of units are found in the function by axes that list several.
+    # A group with a single unit has no axis by which its scale could be found.
     posterior = setup.posterior
     return posterior.network.is_homogeneous and min(posterior.symmetry.sizes.values()) > 1
 
@@ -134,17 +134,17 @@ _ROWS = {
 
 
 def relabelled(samples: Samples, symmetry: Symmetry) -> tuple[Alignment, Alignment]:
-    """The alignment to the iterated mean by weights, and the relabelling by likelihood from it."""
+    """The alignment to the iterated mean by weights, and the relabelling that starts from it."""
     by_weights = align(samples, symmetry, weight_matching())
-    # A likelihood moves by small shares: most of it is the weights that no permutation helps.
+    # The likelihood changes by small shares, because no permutation improves most of the weights.
     further = to_mean(start=by_weights, max_rounds=40, tolerance=1e-6)
     return by_weights, align(samples, symmetry, gaussian_matching(), further)
 
 
 def significance(setup: Setup, way: Way, aligned: Samples) -> Numbers:
-    """Of aligned stds: their size, the null floor's, its noise's, and the share below it.
+    """The rms of aligned stds, of the null floor and of its noise, and the share below the floor.
 
-    No share where most weights have too small an effective sample size to tell.
+    The share is None if the effective sample size of most weights is too small.
     """
     number = num_null_draws(way.samples, way.symmetry, at_least=_NUM_NULLS)
     keys = jax.random.split(setup.key("null"), number)

@@ -1,4 +1,4 @@
-"""The figure of the path of refinement, from the samples' Gaussian to variational inference."""
+"""The figure of the path from the Gaussian of the samples to variational inference."""
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,9 @@ from onebasin.studies.frontier.rows import ENTRIES
 
 
 def frontier_path(rows: pd.DataFrame, theme: Theme) -> Figure:
-    """Total variation and negative ELBO against the distance from the aligned samples' mean.
+    """Total variation and negative ELBO against the distance from the mean of aligned samples.
 
-    One point for each pull, from none (variational inference) to infinite (the samples).
+    Each point is one pull, from 0 (variational inference) to infinity (the samples).
     """
     pulls = [ENTRIES[name].pull for name in rows["representation"]]
     path = rows.assign(pull=pd.Series(pulls, rows.index, float)).dropna(subset="pull")

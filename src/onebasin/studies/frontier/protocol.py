@@ -1,4 +1,4 @@
-"""The protocol of the frontier at every scale: seeds, steps, and what a config becomes."""
+"""The protocol of the frontier at every scale: seeds, steps, and changes to the config."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,8 +10,9 @@ from onebasin.studies.names import Scale
 class Protocol(NamedTuple):
     """How much is computed.
 
-    `num_seeds` are evaluated, and each refinement takes `num_steps`. Factors for each array are
-    fitted in `num_sweeps` over the arrays; without one all arrays have the best common factor.
+    The frontier evaluates `num_seeds` seeds. Each refinement takes `num_steps` steps. Factors for
+    each array are fitted in `num_sweeps` sweeps over the arrays. With 0 sweeps all arrays have the
+    best common factor.
     """
 
     num_seeds: int
@@ -24,7 +25,7 @@ PROTOCOLS: dict[Scale, Protocol] = {
     "small": Protocol(num_seeds=5, num_steps=1500),
     "full": Protocol(num_seeds=10, num_steps=1500),
 }
-"""What each scale evaluates, unless other numbers are asked for."""
+"""The protocol of each scale, unless the user asks for other numbers."""
 
 _SMOKE = (
     "hmc.num_chains=2", "hmc.num_draws=8", "hmc.num_warmup=4", "hmc.num_steps=4", "hmc.thin=1",
@@ -40,11 +41,11 @@ _SMOKE_NETWORKS = {
 
 
 def frontier_config(name_or_path: str, scale: Scale, changes: Sequence[str] = ()) -> RunConfig:
-    """The config that the frontier takes: at scale "smoke" few draws of a small network.
+    """The config of the frontier. At scale "smoke" it has few draws of a small network.
 
-    What `changes` say holds at every scale.
+    `changes` apply at every scale.
 
-    Raises: ConfigError as by `load_config`.
+    Raises: ConfigError as in `load_config`.
     """
     config = load_config(name_or_path, changes)
     if scale != "smoke":

@@ -1,4 +1,4 @@
-"""Refined representations: where a Gaussian ends that begins at the aligned samples."""
+"""Refined representations: Gaussians that are optimized from the Gaussian of aligned samples."""
 
 from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
 from onebasin.gaussians.mixture import GaussianMixture
@@ -15,7 +15,7 @@ REFINEMENTS = {
 
 
 def refinements() -> dict[str, Refinement]:
-    """Every refinement by name, the path of pulls among them."""
+    """Every refinement by name, including the path of pulls."""
     path = {pulled(pull).name: Refinement(1.0, 0.0, pull) for pull in PATH}
     return REFINEMENTS | path
 
@@ -26,5 +26,8 @@ def refined_compact(basin: Basin, refinement: Refinement, num_steps: int) -> Dia
 
 
 def refined_chains(basin: Basin, num_steps: int) -> GaussianMixture:
-    """A Gaussian for each chain, refined together to predict as samples do, without targets."""
+    """A Gaussian for each chain, refined together so that they predict as the samples do.
+
+    Targets are not used.
+    """
     return refined_mixture(basin.setup, chain_gaussians_whole(basin), basin.fit, num_steps)

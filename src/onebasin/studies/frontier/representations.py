@@ -1,7 +1,7 @@
-"""The representations of the frontier: what is stored in place of the samples.
+"""The representations of the frontier: the numbers that are stored in place of the samples.
 
-Each is a function from a basin to something that can be sampled. Factors and choices are
-fitted on inputs between training inputs; nothing here sees validation or test data.
+Each is a function from a basin to a distribution that can be sampled. Factors are fitted, and
+draws are chosen, on inputs between training inputs. Validation and test data are not used here.
 """
 
 from collections.abc import Callable
@@ -33,12 +33,12 @@ _NUM_BLURS = 4
 
 
 def direct(basin: Basin) -> Representation:
-    """Mean and std of the samples as they are."""
+    """The mean and std of the samples before alignment."""
     return summarize(basin.samples)
 
 
 def compact(way: str) -> Builder:
-    """Mean and std of the samples, aligned in one of the ways."""
+    """The mean and std of the samples, aligned in one of the ways."""
     return lambda basin: summarize(basin.in_basin[way])
 
 
@@ -58,27 +58,27 @@ def compact_layer_tempered(basin: Basin) -> Representation:
 
 
 def unit_blocks(basin: Basin) -> Representation:
-    """Each unit's weights jointly, with their full covariance, units apart."""
+    """A Gaussian with the full covariance within each unit, and none between units."""
     return UnitBlocks(basin.aligned, basin.setup.posterior.symmetry)
 
 
 def low_rank(rank: int) -> Builder:
-    """Principal components of the aligned samples, their residual std tempered."""
+    """Principal components of the aligned samples, with their residual std tempered."""
     return lambda basin: _tempered(basin, summarize(basin.aligned, rank), f"rank-{rank}")
 
 
 def factors(rank: int) -> Builder:
-    """Factor analysis of the aligned samples, its residual std tempered."""
+    """Factor analysis of the aligned samples, with its residual std tempered."""
     return lambda basin: _tempered(basin, factor_analysis(basin.aligned, rank), f"factors-{rank}")
 
 
 def chain_means(basin: Basin) -> Representation:
-    """The mean network of each chain, aligned inside the chain."""
+    """The mean network of each chain, aligned within the chain."""
     return GaussianMixture(_trees.stack([chain.mean() for chain in basin.aligned_chains]))
 
 
 def chain_gaussians_whole(basin: Basin) -> GaussianMixture:
-    """A Gaussian for each chain, aligned inside it, with its whole std."""
+    """A Gaussian for each chain, aligned within the chain, with an untempered std."""
     fits = [summarize(chain) for chain in basin.aligned_chains]
     return GaussianMixture(
         _trees.stack([fit.mean for fit in fits]), _trees.stack([fit.std for fit in fits])
@@ -86,12 +86,12 @@ def chain_gaussians_whole(basin: Basin) -> GaussianMixture:
 
 
 def chain_gaussians(basin: Basin) -> Representation:
-    """A Gaussian for each chain, aligned inside it, the stds times one fitted factor."""
+    """A Gaussian for each chain, aligned within the chain, with the stds times one factor."""
     return _tempered(basin, chain_gaussians_whole(basin), "chains")
 
 
 def chosen(count: int) -> Builder:
-    """Draws chosen so that together they predict as all do."""
+    """Draws that are chosen so that together they predict as all draws do."""
 
     def build(basin: Basin) -> Representation:
         reference = basin.fit_reference
@@ -101,13 +101,13 @@ def chosen(count: int) -> Builder:
 
 
 def chosen_and_shared_std(count: int) -> Builder:
-    """Chosen draws, aligned, and around each the compact std, times a factor for each array."""
+    """Chosen aligned draws, each with the compact std times a fitted factor for each array."""
 
     def build(basin: Basin) -> Representation:
         reference, std = basin.fit_reference, summarize(basin.aligned).std
         around = lambda networks: GaussianMixture(networks.mean, as_draws(std))
         first = around(_choose(basin, reference.cell_probs(reference), count))
-        # Chosen anew among draws that are blurred as they will be.
+        # Draws are chosen a second time, now with the blur that the std gives their predictions.
         blurred = _blurred_probs(basin, _tempered(basin, first, f"shared-{count}").std)
         return _layer_tempered(basin, around(_choose(basin, blurred, count)), f"shared-{count}")
 
@@ -115,10 +115,10 @@ def chosen_and_shared_std(count: int) -> Builder:
 
 
 def from_samples(setup: Setup) -> dict[str, Builder]:
-    """All representations made of samples alone that the network of a setup has, by name.
+    """All representations that are made only of samples and apply to a setup, by name.
 
-    Units apart have no Gaussian of their own where some are nested in others, and as many factors
-    or networks take as many draws. No samples are needed to know that.
+    `unit-blocks` does not apply if groups of units are nested. Factors or networks apply if there
+    are enough draws for them. All this is known without samples.
     """
     num_draws = setup.config.hmc.num_chains * setup.config.hmc.num_draws
     found = {way: compact(way) for way in ways_that_apply(setup)}
@@ -177,7 +177,7 @@ def _choose(basin: Basin, probs: np.ndarray, count: int) -> GaussianMixture:
 
 
 def _blurred_probs(basin: Basin, std: Params) -> np.ndarray:
-    """Each draw's predictive when its weights are blurred by a std."""
+    """The predictive of each draw after noise of a std is added to its weights."""
     draws, total = basin.aligned.flatten(), 0.0
     num_draws = jax.tree.leaves(draws)[0].shape[0]
     for blur in range(_NUM_BLURS):

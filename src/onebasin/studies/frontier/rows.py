@@ -1,26 +1,27 @@
-"""The rows of the frontier: of what family each representation is, and where on the path it lies.
+"""The rows of the frontier: the family of each representation, and its place on the path.
 
-The table and the figures ask here; names are taken apart nowhere.
+The table and the figures read the families here. No module parses names.
 """
 
 import math
 from typing import Literal, NamedTuple, TypeAlias
 
 Family: TypeAlias = Literal["hmc", "chain", "kept", "samples", "matching", "refined"]
-"""What a row is made of.
+"""The kind of a row.
 
-All draws, one chain of them, or a few that are kept; the samples relabelled by likelihood; the
-samples aligned by another matching; or a refinement.
+`hmc` is all draws, `chain` one chain, and `kept` a few kept draws. `samples` is made of the samples
+relabelled by likelihood, or not aligned. `matching` is made of the samples aligned by another
+matching. `refined` is a refinement.
 """
 
 KEPT = (1, 2, 4, 8)
 """The numbers of kept draws."""
 PATH = (0.1, 1.0, 10.0)
-"""Pulls of the path from variational inference (0) to the aligned samples (infinity)."""
+"""The pulls between the ends of the path: variational inference (0) and the samples (infinity)."""
 
 
 class Entry(NamedTuple):
-    """A representation of the frontier; `pull` is None outside of the path of refinement."""
+    """A representation of the frontier. `pull` is None if it is not on the path of refinement."""
 
     name: str
     family: Family
@@ -33,12 +34,12 @@ class Entry(NamedTuple):
 
 
 def kept(count: int) -> Entry:
-    """A few draws as they are."""
+    """A few draws, unchanged."""
     return Entry(f"kept-{count}", "kept")
 
 
 def pulled(pull: float) -> Entry:
-    """Variational inference that is pulled to the aligned samples."""
+    """Variational inference with a pull to the Gaussian of the aligned samples."""
     return Entry(f"refined-elbo-pull-{pull:g}", "refined", pull)
 
 

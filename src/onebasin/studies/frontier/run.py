@@ -1,4 +1,4 @@
-"""The frontier over seeds: a run directory for each, drawn and evaluated once, then one table."""
+"""The frontier over seeds: each seed has a run directory, and one table summarizes all seeds."""
 
 import json
 from functools import partial
@@ -34,13 +34,13 @@ def run_frontier(
     *,
     again: bool = False,
 ) -> pd.DataFrame:
-    """Draw and evaluate seeds 0, 1 and so on, and write frontier.csv and frontier.md.
+    """Sample and evaluate seeds 0, 1 and so on, and write frontier.csv and frontier.md.
 
-    A seed that is evaluated already is read, one that is drawn already is evaluated, unless
-    `again`. The table of all seeds asked for is given.
+    A seed that was evaluated before is read from its folder. A seed that was only sampled before
+    is evaluated. With `again` every seed is computed again. Returns the table over all seeds.
 
-    Raises: StoreError where a seed's folder holds a run of another config, of other data or of
-    another version, or scores by another protocol.
+    Raises: StoreError if the folder of a seed holds a run with another config, other data or
+    another version, or scores of another protocol.
     """
     found: list[Found] = []
     for seed in range(protocol.num_seeds):
@@ -78,7 +78,7 @@ def _seed(
 def _evaluate(
     run: RunDirectory, setup: Setup, protocol: Protocol, on_progress: ProgressCallback
 ) -> Found:
-    builders = from_samples(setup)  # before the draws, which what does not apply must not cost
+    builders = from_samples(setup)  # before sampling, so that an error here comes early
     draw_hmc(run, setup, on_progress)
     samples = load_samples(run.samples("hmc"), setup.template)
     return evaluate_seed(setup, samples, builders, protocol, on_progress)

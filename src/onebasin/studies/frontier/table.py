@@ -1,4 +1,4 @@
-"""The table of the frontier: means over seeds with intervals, for files and for people."""
+"""The table of the frontier: means over seeds with intervals, as CSV and as Markdown."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ METRICS = {
     "significant_share": "significant",
     "moved": "moved",
 }
-"""Columns by the names of the scores, in their order, with their headings."""
+"""The scores in the order of their columns, each with its heading."""
 
 _DIGITS = {"elbo": 0, "held_out_draws": 4, "held_out_chain": 4, "rmse": 2, "std_ess": 0}
 
@@ -42,14 +42,15 @@ COLUMNS: Columns = {
     **{f"{metric}{of}": float for metric in METRICS for of in ("", "_low", "_high")},
     "num_seeds": int,
 }  # fmt: skip
-"""The columns of the table: of each metric the mean and the ends of its interval."""
+"""The columns of the table: for each metric the mean and the ends of its interval."""
 
 
 def table_over_seeds(seeds: Sequence[dict[str, Numbers]]) -> pd.DataFrame:
     """A row for each representation: mean, low and high of each metric over the seeds.
 
-    Intervals are Student's at 95 %. `kept_ratio` is the ratio of total variations to as many
-    kept draws, paired by seed. A metric that a seed lacks is NaN, and so are intervals of one seed.
+    Intervals are Student's at 95 %. `kept_ratio` is the total variation divided by that of kept
+    draws of the same storage, paired by seed. A metric that a seed lacks is NaN. With one seed the
+    ends of intervals are NaN.
     """
     scores = [_with_ratios(pd.DataFrame.from_dict(seed, orient="index")) for seed in seeds]
     first = scores[0]
@@ -72,7 +73,7 @@ def _with_ratios(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The table for people: mean and the half width of its interval."""
+    """The table in Markdown: each mean with the half width of its interval."""
     shown = [*table[[*METRICS]].dropna(axis=1, how="all")]
     columns = [["representation", "---", *table["representation"]]]
     columns.append(["numbers", "---:", *table["values_per_weight"].astype(str)])

@@ -21,14 +21,14 @@ from onebasin.samples import Samples
 from onebasin.types import Params
 
 NUM_CHAINS = 2
-"""HMC's chains; each begins at a network of its own, which is not pruned by the whole posterior."""
+"""The number of HMC's chains. The network at which a chain starts is pruned by that chain only."""
 
 NUM_PRUNED = 2
-"""The networks that no chain began at."""
+"""The number of networks that are pruned: the networks at which no chain started."""
 
 
 class Cell(NamedTuple):
-    """One network size on one data set from one seed, and how much is spent on it."""
+    """One network size on one data set with one seed, and how much is computed for it."""
 
     data: str
     pool: int
@@ -43,11 +43,11 @@ class Cell(NamedTuple):
 
     @property
     def config(self) -> RunConfig:
-        """What a run of the same networks would be given."""
+        """The config of a run with the same networks."""
         chains = {
             "num_chains": NUM_CHAINS,
             "num_draws": self.num_draws,
-            "step_size": 0.008,  # near what warm-up ends with, so that little of it is needed
+            "step_size": 0.008,  # close to the step size after warm-up, so that warm-up is short
             "start": "map",
         }
         return check_config(
@@ -71,10 +71,11 @@ class Cell(NamedTuple):
 
 
 class Posteriors(NamedTuple):
-    """What HMC and variational inference say, in one basin; and the networks to be pruned.
+    """The posteriors by HMC and variational inference, and the networks that are pruned.
 
-    `members` are as they were trained, `aligned_members` in HMC's basin; the first are where
-    chains began. `draws` are HMC's as they were drawn, `aligned` in one basin.
+    `members` are the trained networks, and `aligned_members` the same networks aligned to HMC's
+    reference. HMC's chains started at the first of them. `draws` are HMC's draws, and `aligned`
+    the same draws aligned.
     """
 
     setup: Setup
@@ -87,7 +88,7 @@ class Posteriors(NamedTuple):
 
 
 def fit(cell: Cell) -> Posteriors:
-    """Train, sample and align."""
+    """Train the networks, sample by HMC, fit VI, and align everything to one reference."""
     setup = set_up(cell.config)
     symmetry, matching = setup.posterior.symmetry, setup.matching
     members = _train(setup)
@@ -111,7 +112,7 @@ def _draw(setup: Setup, starts: Params) -> Samples:
 
 
 def _fit_vi(setup: Setup, starts: Params) -> DiagonalGaussian:
-    """Started at a trained network, so that a few steps are enough."""
+    """Fit VI. It starts at a trained network, so that few steps are enough."""
     method, first = vi_of(setup), jax.tree.map(lambda leaf: leaf[:1], starts)
     return final_gaussian(method, _run(setup, method, "vi", first, 1))
 
@@ -121,7 +122,7 @@ def _run(setup: Setup, method: Method, purpose: str, positions: Any, num_draws: 
 
 
 def health(found: Posteriors) -> dict[str, float | None]:
-    """Whether HMC moved and mixed: acceptance, step size, and R-hat of what it predicts."""
+    """Whether HMC moved and mixed: its acceptance rate, step size, and R-hat of predictions."""
     predictive = found.setup.predict(found.draws.flatten())
     targets = found.setup.test_targets
     shape = (found.draws.num_chains, found.draws.num_draws, -1)

@@ -11,14 +11,14 @@ from onebasin.studies.claims import Claim, claim_over_seeds, verdict
 from onebasin.studies.tables import Columns, Row, distinct, table_of
 
 FEW = (0.2, 0.1, 0.05, 0.02)
-"""The shares over which accuracy is averaged where one number is wanted."""
+"""The shares of weights over which accuracy is averaged to get a single number."""
 
 
 class Pair(NamedTuple):
-    """A score, the rival it is held against on the same networks, and which networks these are."""
+    """A score, its baseline on the same networks, and the networks that both prune."""
 
     score: str
-    rival: str
+    baseline: str
     networks: str = "members"
 
 
@@ -63,12 +63,12 @@ PAIRS = (
     Pair("signal-to-noise", "magnitude", "VI mean"),
     Pair("signal-to-noise", "fisher", "VI mean"),
 )
-"""Every comparison of the table; those in CLAIMED become claims."""
+"""Every comparison of the table. The comparisons in CLAIMED become claims."""
 
 CLAIMED = {
     Pair("std", "std misaligned"): "HMC's std prunes better aligned than misaligned",
     Pair("std", "random"): "HMC's aligned std prunes better than random order",
-    Pair("std", "std averaged"): "HMC's aligned std knows more than its averages over units",
+    Pair("std", "std averaged"): "HMC's aligned std prunes better than its averages over units",
     Pair("std", "magnitude"): "HMC's aligned std prunes better than magnitude",
     Pair("signal-to-noise", "magnitude"): "|weight| / aligned std prunes better than magnitude",
     Pair("posterior fisher", "magnitude"): (
@@ -99,21 +99,21 @@ CLAIMED = {
 
 
 PLACE: Columns = {"data": str, "num_inputs": int, "width": int}
-"""The columns that say what network a row is of."""
+"""The columns that identify the network of a row."""
 CURVES: Columns = {
     **PLACE, "seed": int, "networks": str, "score": str,
     "keep": float, "accuracy": float, "nll": float,
 }  # fmt: skip
-"""The columns of every curve; `keep` is the share of weights that are kept."""
+"""The columns of every curve. `keep` is the share of weights that are kept."""
 COMPARISONS: Columns = {
-    **PLACE, "score": str, "rival": str, "networks": str, "keep": str,
+    **PLACE, "score": str, "baseline": str, "networks": str, "keep": str,
     "difference": float, "low": float, "high": float, "num_seeds": int, "verdict": str,
 }  # fmt: skip
-"""The columns of every comparison; a `keep` of "few" is the mean over FEW."""
+"""The columns of every comparison. If `keep` is "few", the row is the mean over FEW."""
 
 
 def comparisons(curves: pd.DataFrame) -> pd.DataFrame:
-    """Differences in accuracy, score minus rival, at every share and on average over FEW."""
+    """Differences in accuracy, score minus baseline, at every share and on average over FEW."""
     by_pair = _differences(curves, PAIRS)
     rows = [
         _row(place, pair, str(keep), values.to_numpy())
@@ -125,7 +125,7 @@ def comparisons(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def claims_of(curves: pd.DataFrame) -> list[Claim]:
-    """For each data set, on average over its widths and FEW: one value a seed."""
+    """The claims for each data set. The value of a seed is the mean over widths and FEW."""
     claims: list[Claim] = []
     differences = _differences(curves, CLAIMED)
     for data, num_inputs in sorted(distinct(curves, "data", "num_inputs")):
@@ -136,8 +136,8 @@ def claims_of(curves: pd.DataFrame) -> list[Claim]:
             claims.append(
                 claim_over_seeds(
                     f"{words} ({data}, {num_inputs} inputs)",
-                    f"accuracy by {pair.score} less that by {pair.rival}, with 2 to 20 % of the "
-                    f"weights kept, mean over widths {widths}",
+                    f"accuracy by {pair.score} minus accuracy by {pair.baseline}, with 2 to 20 % "
+                    f"of the weights kept, mean over widths {widths}",
                     by_width.mean(axis=0),
                     ">",
                     0.0,
@@ -147,12 +147,15 @@ def claims_of(curves: pd.DataFrame) -> list[Claim]:
 
 
 def _differences(curves: pd.DataFrame, pairs: Iterable[Pair]) -> dict[Pair, pd.DataFrame]:
-    """Score minus rival for each place and seed, at each share (the largest first) and over FEW."""
+    """Score minus baseline for each place and seed.
+
+    Columns are the shares, the largest first, and then the mean over FEW.
+    """
     keys = ["networks", "score", *PLACE, "seed"]
     accuracies = curves.pivot(index=keys, columns="keep", values="accuracy").iloc[:, ::-1]
     differences: dict[Pair, pd.DataFrame] = {}
     for pair in pairs:
-        ours, theirs = (accuracies.loc[pair.networks, name] for name in (pair.score, pair.rival))
+        ours, theirs = (accuracies.loc[pair.networks, name] for name in (pair.score, pair.baseline))
         differences[pair] = (ours - theirs).assign(few=lambda shares: shares[[*FEW]].mean(axis=1))
     return differences
 

@@ -1,4 +1,4 @@
-"""The figures of pruning: curves of every score, and a map of where scores beat their rivals."""
+"""The figures of pruning: curves of every score, and a map of differences to the baselines."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ SHOWN = {
     "std misaligned": "small std first, misaligned",
     "random": "at random",
 }
-"""The scores whose curves are drawn, and what the legend calls them."""
+"""The scores whose curves are drawn, with their names in the legend."""
 
 _NETWORKS = {
     "members": "",
@@ -34,13 +34,13 @@ _NETWORKS = {
     "HMC mean": ", HMC's mean",
     "VI mean": ", VI's mean",
 }
-"""Which networks are pruned, behind the names of two scores."""
+"""The networks that are pruned, in words that follow the names of two scores."""
 
 _TICKS = (1.0, 0.3, 0.1, 0.03, 0.01)
 
 
 def figures(tables: Tables) -> dict[str, Callable[[Theme], Figure]]:
-    """Accuracy against the share kept, and differences between scores for each size and data."""
+    """Accuracy against the share kept, and differences between scores for each network and data."""
     return {
         "curves": lambda theme: _draw_curves(tables["curves"], theme),
         "map": lambda theme: _draw_map(tables["comparisons"], theme),
@@ -58,7 +58,7 @@ def _draw_curves(curves: pd.DataFrame, theme: Theme) -> Figure:
         axes.set_title(f"{data} {num_inputs}, {width} units", fontsize=8.5)
         axes.tick_params(labelsize=8)
         rows = where(curves, data=data, num_inputs=num_inputs, width=width)
-        axes.set_visible(not rows.empty)  # not every width need be run on every data set
+        axes.set_visible(not rows.empty)  # a width may be missing for some data set
         _draw_scores(axes, where(rows, networks="members"), theme)
     share_ticks(grid[0, 0], _TICKS)
     grid[0, 0].set_ylim(0, 1)
@@ -97,7 +97,7 @@ def _style(score: str, theme: Theme) -> tuple[str, str]:
 
 
 def _draw_map(comparisons: pd.DataFrame, theme: Theme) -> Figure:
-    few = where(comparisons, keep="few").set_index(["score", "rival", "networks"])
+    few = where(comparisons, keep="few").set_index(["score", "baseline", "networks"])
     pairs = few.index.unique()
     differences, verdicts = (
         few.pivot(columns=[*PLACE], values=name).loc[pairs] for name in ("difference", "verdict")

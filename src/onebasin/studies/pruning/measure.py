@@ -1,7 +1,7 @@
 """Whether a posterior's uncertainty prunes networks that were trained without Bayes.
 
-Each cell is a network size on a data set from one seed. Claims are of differences in accuracy on
-the same networks, with Student's interval over seeds.
+Each cell is a network size on a data set with one seed. Claims are about differences in accuracy
+on the same networks, with Student's interval over seeds.
 """
 
 import json
@@ -46,10 +46,10 @@ from onebasin.studies.tables import Columns, Row, table_of
 from onebasin.types import Params
 
 KEEPS = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
-"""Shares of weights kept: the paper's, fewer where little happens and one more where much does."""
+"""The shares of weights kept: as in the paper, but fewer large shares and one more small share."""
 
 _INPUTS = (("digits", 1), ("mnist", 2), ("mnist", 1))
-"""Data and pool, the fewest inputs first. A pool of 2 makes 14 x 14 pixels of 28 x 28."""
+"""Data and pool, in rising number of inputs. A pool of 2 turns 28 x 28 pixels into 14 x 14."""
 _WIDTHS = (32, 128, 512)
 
 _CELL_FILE = "cell.json"
@@ -64,13 +64,13 @@ CELLS: Columns = {
     **dict.fromkeys(_HEALTH, float),
 }  # fmt: skip
 TABLES: dict[str, Columns] = {"curves": CURVES, "cells": CELLS, "comparisons": COMPARISONS}
-"""Every curve, what is to be known of each cell, and what follows from the curves."""
+"""The tables: all curves, the properties of each cell, and the comparisons of curves."""
 
 Measured: TypeAlias = tuple[list[Row], Row]
-"""The curves of a cell, and what is to be known of it."""
+"""The curves of a cell, and its properties."""
 
 _AT_ONCE = 64 // len(KEEPS)
-"""Scores whose pruned copies are predicted together; a chunk of predictions holds 64."""
+"""How many scores are evaluated together: their pruned copies fill a chunk of 64 predictions."""
 
 
 def cells(scale: Scale) -> Iterator[Cell]:
@@ -88,7 +88,7 @@ def cells(scale: Scale) -> Iterator[Cell]:
 
 
 def pruning_key(scale: Scale) -> Key:
-    """What the study depends on: all cells, and their data."""
+    """The key of the study: all cells, and their data."""
     found = {_name(cell): _cell_key(cell) for cell in cells(scale)}
     return Key(
         arguments={"scale": scale, **{name: key.arguments for name, key in found.items()}},
@@ -99,11 +99,11 @@ def pruning_key(scale: Scale) -> Key:
 def pruning(
     folder: Path, scale: Scale, on_progress: ProgressCallback, *, again: bool = False
 ) -> Findings:
-    """Every score on every network, and what follows from the differences between them.
+    """Every score on every network, with comparisons and claims.
 
-    A cell that `folder` holds already is not measured again unless `again`.
+    A cell that `folder` holds already is measured again only if `again` is true.
 
-    Raises: StoreError where a cell lies there that was measured with other settings or data.
+    Raises: StoreError if `folder` holds a cell that was measured with other settings or data.
     """
     chosen = list(cells(scale))
     curves: list[Row] = []
@@ -158,7 +158,7 @@ def findings(curves: list[Row], about: list[Row]) -> Findings:
 
 
 def measure(cell: Cell, found: Posteriors) -> Measured:
-    """The curves of one cell, the mean over its networks, and what is to be known of it."""
+    """The curves of one cell, averaged over its networks, and the properties of the cell."""
     where: Row = {
         "data": cell.data,
         "num_inputs": found.setup.dataset.num_features,
@@ -188,7 +188,7 @@ def measure(cell: Cell, found: Posteriors) -> Measured:
 
 
 def _points(found: Posteriors, pruned: Pruned) -> dict[str, np.ndarray]:
-    """[keep, accuracy, nll] at every share, by score."""
+    """The points [keep, accuracy, nll] at every share, by score."""
     names, points = [*pruned.scores, *pruned.copies], {}
     for first in range(0, len(names), _AT_ONCE):
         some = names[first : first + _AT_ONCE]
@@ -215,7 +215,10 @@ def _curve(found: Posteriors, predictive: Predictive) -> np.ndarray:
 
 
 def _about(cell: Cell, found: Posteriors) -> Row:
-    """Health of the sampling, what the std of a weight owes to what, and who else finds it."""
+    """The properties of a cell: convergence, shares of the variance of stds, and correlations.
+
+    The correlations compare the stds of the two chains with each other, and HMC's std with VI's.
+    """
     symmetry = found.setup.posterior.symmetry
     shares = variance_shares(symmetry, found.compact.std)
     flat = lambda tree: _trees.ravel_batch(tree, 0).astype(np.float64)

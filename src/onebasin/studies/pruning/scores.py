@@ -21,14 +21,14 @@ from onebasin.types import Params
 Scores = dict[str, Params]
 
 PROBES_A_STAGE = 24
-"""Gradients at each stage of staged pruning, at one network or at as many draws."""
+"""The number of gradients at each stage of staged pruning, at one network or over draws."""
 
 
 class Pruned(NamedTuple):
-    """A network as it lies in some basin, and the scores of its weights by name.
+    """A network and the scores of its weights by name.
 
-    `copies` are networks pruned otherwise than by zeroing what scores least, by name; their
-    leaves lead with the share kept.
+    `copies` has networks by name that were not pruned by setting the weights of the lowest score
+    to zero. The first axis of their leaves is the share kept.
     """
 
     params: Params
@@ -37,7 +37,7 @@ class Pruned(NamedTuple):
 
 
 def curvature(found: Posteriors, draws: Params, purpose: str) -> Params:
-    """The Fisher diagonal averaged over draws, by as many probes for one network as for many."""
+    """The Fisher diagonal averaged over draws. The total number of probes is always the same."""
     posterior, key = found.setup.posterior, found.setup.key(f"fisher-{purpose}")
     num_draws = jax.tree.leaves(draws)[0].shape[0]
     total = found.draws.num_chains * found.draws.num_draws
@@ -45,15 +45,15 @@ def curvature(found: Posteriors, draws: Params, purpose: str) -> Params:
 
 
 def dark_inputs(found: Posteriors) -> Bool[np.ndarray, " inputs"]:
-    """The inputs that are the same in every training image: no likelihood sees their weights."""
+    """The inputs that are the same in every training image, as a mask."""
     return np.ptp(np.asarray(found.setup.dataset.train.inputs), axis=0) == 0
 
 
 def scores_in_basin(found: Posteriors, fisher: Params, member: int) -> Pruned:
-    """Scores of a network that no chain began at, brought into the posterior's basin.
+    """The scores of a network at which no chain started, aligned to the posterior.
 
-    `fisher` is the posterior's. Averaged: over all units that could take a weight's place,
-    which no alignment can change.
+    `fisher` is the Fisher information averaged over the posterior. The scores with `averaged` are
+    means over all units that may trade places, which do not depend on alignment.
     """
     params = found.aligned_members.draw(member, 0)
     own = curvature(found, _alone(params), f"member-{member}")
@@ -84,7 +84,7 @@ def scores_in_basin(found: Posteriors, fisher: Params, member: int) -> Pruned:
 
 
 def conditioned(found: Posteriors, member: int, keeps: Sequence[float]) -> Pruned:
-    """A network without any posterior but Laplace's around itself: what is left is conditioned."""
+    """A network pruned with its own Laplace posterior, which is conditioned after each removal."""
     params = found.members.draw(member, 0)
     key, posterior = found.setup.key(f"conditional-{member}"), found.setup.posterior
     copies = {
@@ -97,7 +97,7 @@ def conditioned(found: Posteriors, member: int, keeps: Sequence[float]) -> Prune
 
 
 def scores_misaligned(found: Posteriors, fisher: Params, member: int) -> Pruned:
-    """Scores of the network as it was trained: each std meets a weight of some other unit."""
+    """The scores of a network that is not aligned: each std belongs to a weight of another unit."""
     params = found.members.draw(member, 0)
     key = found.setup.key(f"random-{member}")
     scores = pruning_scores(params, found.compact, {"posterior fisher": fisher}, key=key)
@@ -108,7 +108,7 @@ def scores_misaligned(found: Posteriors, fisher: Params, member: int) -> Pruned:
 
 
 def scores_at_start(found: Posteriors, chain: int) -> Pruned:
-    """Scores of the network that a chain began at, by that chain alone: nothing to be aligned."""
+    """The scores of the network at which a chain started, by that chain alone and unaligned."""
     assert chain < NUM_CHAINS
     draws = found.draws.select_chains(chain)
     params = found.members.draw(chain, 0)
@@ -121,7 +121,7 @@ def scores_at_start(found: Posteriors, chain: int) -> Pruned:
 
 
 def scores_of_mean(found: Posteriors, gaussian: DiagonalGaussian, purpose: str) -> Pruned:
-    """Scores of a posterior's own mean network, by its own std."""
+    """The scores of the mean network of a posterior, by the std of the same posterior."""
     curvatures = {"fisher": curvature(found, _alone(gaussian.mean), purpose)}
     key = found.setup.key(f"random-{purpose}")
     return Pruned(gaussian.mean, pruning_scores(gaussian.mean, gaussian, curvatures, key=key))
@@ -160,7 +160,7 @@ def _changed(
 
 
 def _dark_first(scores: Params, dark: Bool[np.ndarray, " inputs"]) -> Params:
-    """The same order, but for weights of dark inputs, which go before all others."""
+    """The same scores, except that weights of dark inputs are pruned before all others."""
     leaves = {name: np.array(leaf) for name, leaf in _trees.named_leaves(scores).items()}
     leaves["hidden_0/kernel"][dark] = -np.inf
     return _trees.rebuild(leaves, scores)

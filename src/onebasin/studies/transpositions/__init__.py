@@ -1,1 +1,1 @@
-"""Whether planted permutations have the effects that the paper names."""
+"""Whether planted permutations have the effects that the paper reports."""

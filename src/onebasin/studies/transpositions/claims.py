@@ -1,4 +1,4 @@
-"""What the twins say of NoT: that it stays, what it costs, and that undoing it is free."""
+"""The claims about NoT: training keeps it, it raises the barrier, and undoing it removes that."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from onebasin.studies.tables import Tables, where
 
 
 def claims_of(tables: Tables) -> list[Claim]:
-    """The claims of the tables of twins, their barriers, and those of other permutations."""
+    """The claims from the tables of twins, of barriers, and of replanted permutations."""
     found: list[Claim] = []
     for name in ("weights", "activations"):
         by_seed = _by_seed(tables["twins"], f"matched_{name}")

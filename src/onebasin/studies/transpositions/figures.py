@@ -1,4 +1,4 @@
-"""The figures of transpositions: what training keeps of them, what they cost, where they break."""
+"""The figures of transpositions: after training, with their barriers, and their stability."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,7 @@
-"""Claim (a): training leaves the number of transpositions (NoT) between twins as it was planted.
+"""Claim (a): training does not change the number of transpositions (NoT) planted between twins.
 
-Network 1 begins as a permuted copy of network 0, and both are trained with data orders of their
-own. NoT is planted exactly, the permutation being uniform among those that have it.
+Network 1 starts as a permuted copy of network 0, and the two are trained with different orders of
+the data. The permutation is drawn uniformly from all permutations with the planted NoT.
 """
 
 from collections.abc import Iterator
@@ -55,18 +55,18 @@ class _Protocol(NamedTuple):
 
     @property
     def planted(self) -> list[int]:
-        """Evenly spaced counts from one swap to one cycle, and none at all as control."""
+        """Evenly spaced counts from one swap to one cycle, and 0 as the control."""
         return [0, *np.linspace(1, self.hidden - 1, self.num_planted).astype(int).tolist()]
 
 
 PROTOCOLS: dict[Scale, _Protocol] = {
-    # Few images need larger steps to get anywhere.
+    # With few images there are few steps, so that these must be larger.
     "smoke": _Protocol("digits", 640, 16, 10, 3, 200, 200, learning_rate=0.02),
-    # 59,968 images are the whole batches of 64 that MNIST's 60,000 fill.
+    # 59,968 is the largest multiple of the batch size 64 within MNIST's 60,000 images.
     "small": _Protocol("mnist", 59_968, 128, 10, 11, 2_000, 10_000),
     "full": _Protocol("mnist", 59_968, 512, 50, 50, 10_000, 59_968),
 }
-"""What each scale trains and plants."""
+"""The networks that each scale trains, and the permutations that it plants."""
 
 _TWIN = {"seed": int, "planted": int}
 TABLES: dict[str, Columns] = {
@@ -82,11 +82,11 @@ TABLES: dict[str, Columns] = {
     "replanted": {**_TWIN, "permutation": int, "midpoint": float},
     "stability": stability.COLUMNS,
 }  # fmt: skip
-"""Every twin, its barriers, those of other permutations, and where NoT breaks."""
+"""The tables: twins, their barriers, barriers of other permutations, and the map of stability."""
 
 
 def transpositions_key(scale: Scale) -> Key:
-    """What the study depends on: both protocols and the images of each."""
+    """The key of the study: both protocols and the images of each."""
     twins, map_of_rates = PROTOCOLS[scale], stability.PROTOCOLS[scale]
     loaded = {
         name: load_task(chosen.data, (chosen.hidden,), num_train=chosen.num_train).dataset
@@ -98,7 +98,7 @@ def transpositions_key(scale: Scale) -> Key:
 
 
 def transpositions(scale: Scale, on_progress: ProgressCallback) -> Findings:
-    """Twins of every planted NoT before and after training, and the map of where NoT breaks."""
+    """Twins of every planted NoT before and after training, and the map of stability."""
     chosen = PROTOCOLS[scale]
     task = load_task(chosen.data, (chosen.hidden,), num_train=chosen.num_train)
     families = [_family(task, chosen, seed) for seed in range(chosen.num_seeds)]
@@ -120,7 +120,7 @@ def transpositions(scale: Scale, on_progress: ProgressCallback) -> Findings:
         after = jax.tree.map(
             lambda leaf, first=first: leaf[first : first + 1 + len(chosen.planted), 0], trained
         )
-        on_progress("judging twins", seed / chosen.num_seeds, f"seed {seed}")
+        on_progress("evaluating twins", seed / chosen.num_seeds, f"seed {seed}")
         _judge_family(judge, {"seed": seed}, before, after, planted, rows)
         rows["replanted"] += _replanted(judge, chosen.num_replanted, seed, after, planted)
     rows["stability"] = stability_map(scale, on_progress)
@@ -129,7 +129,7 @@ def transpositions(scale: Scale, on_progress: ProgressCallback) -> Findings:
 
 
 def _family(task: Task, chosen: _Protocol, seed: int) -> tuple[Params, Permutation]:
-    """Network 0 and its permuted copies, stacked; and the permutations that made the copies."""
+    """Network 0 stacked with its permuted copies, and the permutations of the copies."""
     key_init, key_plant = jax.random.split(jax.random.key(seed))
     network = _trees.to_host(task.network.init(key_init))
     keys = jax.random.split(key_plant, len(chosen.planted))
@@ -144,7 +144,10 @@ def _family(task: Task, chosen: _Protocol, seed: int) -> tuple[Params, Permutati
 def _judge_family(
     judge: Judge, seed: Row, before: Params, after: Params, planted: Permutation, rows: Rows
 ) -> None:
-    """Rows of every twin: matched NoT, distances, and barriers before, after and undone."""
+    """Add the rows of every twin: matched NoT, distances and barriers.
+
+    Barriers are measured before training, after training, and after undoing the permutation.
+    """
     task = judge.task
     pairs = {"init": _apart(before), "trained": _apart(after)}
     network, twins = pairs["trained"]
@@ -168,11 +171,11 @@ def _judge_family(
 def _replanted(
     judge: Judge, num_replanted: int, seed: int, after: Params, planted: Permutation
 ) -> Iterator[Row]:
-    """The midpoint barrier of each twin when other permutations of its NoT had been planted.
+    """The midpoint barriers if other permutations with the same NoT had been planted in a twin.
 
-    Training commutes with permutations, so a trained twin, undone and permuted anew, is what
-    training would have made of that other copy. Which units trade places matters beside how
-    many; the mean over permutations is left with how many.
+    Training commutes with permutations. So no other copy has to be trained: the permutation of the
+    trained twin is undone, and another one is applied. A barrier depends on which units trade
+    places and on how many. Its mean over permutations depends only on how many.
     """
     task, (network, twins) = judge.task, _apart(after)
     undone = permute(twins, task.network.symmetry, planted.inverse())
@@ -201,7 +204,7 @@ def _apart(family: Params) -> tuple[Params, Params]:
 
 
 def barrier_rows(judge: Judge, which: Row, a: Params, b: Params) -> list[Row]:
-    """The barriers between two networks, by part and quantity, and the mean of the two ends."""
+    """The barriers between two networks, and the mean of their scores, by part and quantity."""
     return [
         {
             **which,

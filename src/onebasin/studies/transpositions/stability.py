@@ -1,7 +1,8 @@
-"""Where the number of transpositions (NoT) breaks: learning rate, epochs, optimizer and depth.
+"""When training changes the planted NoT, by learning rate, epochs, optimizer and depth.
 
-Of each pair, network 1 begins as a permuted copy of network 0 with half the largest NoT in every
-hidden layer. Both are trained with data orders of their own and matched at several epochs.
+In each pair, network 1 starts as a permuted copy of network 0 with half the largest number of
+transpositions (NoT) in every hidden layer. The two are trained with different orders of the data
+and matched at several epochs.
 """
 
 from collections.abc import Iterator
@@ -52,12 +53,12 @@ PROTOCOLS: dict[Scale, _Protocol] = {
     "small": _Protocol("mnist", 9_984, 128, (1, 3, 10, 30), _RATES, 1_000, 5_000),
     "full": _Protocol("mnist", 59_968, 512, (1, 3, 10, 30, 50), _RATES, 5_000, 10_000),
 }
-"""What each scale trains, and where it looks."""
+"""The networks that each scale trains, and the epochs at which it measures."""
 
 COLUMNS: Columns = {
     "optimizer": str, "depth": int, "learning_rate": float, "epochs": int, "seed": int,
     "planted": int, "num_units": int,
-    # A pair that training has lost has no matching, and no whole number can be missing.
+    # A pair that became NaN in training has no matching. An int column cannot have a missing value.
     **{f"{n}_{by}": float for by in ("weights", "activations") for n in ("excess", "displaced")},
     "undone_midpoint": float, "share_dead": float, "test_error": float, "is_finite": bool,
 }  # fmt: skip
@@ -98,7 +99,7 @@ def _pairs(
         num_epochs=max(chosen.epochs),
         key=jax.random.key(2),
     )
-    # A copy of what is looked at lets go of all other epochs.
+    # A copy of the selected epochs, so that the memory of the other epochs is freed.
     looked_at = [epoch - 1 for epoch in chosen.epochs]
     trained = jax.tree.map(lambda leaf: leaf[:, looked_at], trained)
     for group, rate in enumerate(rates):
@@ -122,9 +123,9 @@ def _pair(task: Task, seed: int) -> tuple[tuple[Params, Params], Permutation]:
 
 
 def _judge_pair(judge: Judge, planted: Permutation, a: Params, b: Params) -> Row:
-    """Matched minus planted NoT, displaced units, the barrier that is left, and how good both are.
+    """Matched minus planted NoT, displaced units, the remaining barrier, and the test error.
 
-    A pair that training has thrown out of the numbers has no matching.
+    A pair whose weights became infinite or NaN in training has no matching.
     """
     task, count = judge.task, int(total_transpositions(planted))
     row: Row = {"planted": count, "num_units": sum(task.network.symmetry.sizes.values())}
@@ -148,8 +149,11 @@ def _judge_pair(judge: Judge, planted: Permutation, a: Params, b: Params) -> Row
 
 
 def stability_claims(rows: pd.DataFrame) -> list[Claim]:
-    """Whether NoT holds at the paper's settings and everywhere, and whether undoing it is free."""
-    # NaN of a pair that training has lost, so that nothing is concluded from the others.
+    """Claims that NoT stays as planted, with the paper's settings and everywhere on the map.
+
+    Another claim says that undoing the permutation leaves no barrier.
+    """
+    # One pair that became NaN makes the result NaN: the remaining pairs prove nothing.
     left = rows.groupby("seed")["undone_midpoint"].agg(lambda barriers: barriers.max(skipna=False))
     undone = claim_over_seeds(
         "Undoing the planted permutation leaves no barrier anywhere on the map",

@@ -202,8 +202,8 @@ def _names(
 def _axes_to_name_after(leaves: dict[str, Value]) -> Iterable[tuple[str, Factors]]:
     """The axes of all leaves, in the order in which they give names to groups.
 
-    Vectors come first, for a bias belongs to the layer whose units it lists, then the last axes of
-    other arrays, then all axes.
+    Vectors come first, because a bias belongs to the layer whose units it lists. Then come the last
+    axes of other arrays, and then all axes.
     """
     blocks = [
         (leaf, block, value.ndim)

@@ -27,8 +27,8 @@ def fold_constants(
     """The numbers that a primitive computes from constants, one array for each result.
 
     None if an operand is not concrete, or if a result has more than `MAX_CONCRETE_SIZE` entries.
-    Calls and loops are not folded, for the walk goes through their bodies. Random numbers are not
-    either, for their rule warns of them.
+    Calls and loops are not folded, because the walk goes through their bodies. Random numbers are
+    not folded either, because their rule warns of them.
     """
     arrays = [value.concrete for value in operands]
     if not arrays or any(array is None for array in arrays):

@@ -54,7 +54,7 @@ class Origin(NamedTuple):
 class Label:
     """Entries along an axis that are permuted together. Labels are compared by identity.
 
-    Read a label through its `root`, for it may have been joined with another one.
+    Read a label through its `root`, because it may have been joined with another one.
 
     - `origin` is the axis of an argument that the label lists, if it lists one.
     - `frozen` is the reason why the entries keep their order; None if they may be permuted.

@@ -1,6 +1,6 @@
 """Parity: which units may change sign, found by one more walk through the function.
 
-Behind an odd activation, f(-h) = -f(h), a unit may flip together with everything that makes it and
+After an odd activation, f(-h) = -f(h), a unit may flip together with everything that makes it and
 everything that reads it. Every axis of the params that lists units gets a binary *variable*: 1 if
 its array flips with the unit along that axis. Each primitive puts conditions on these, modulo 2:
 

@@ -46,8 +46,8 @@ def without_positions(values: Sequence[Value]) -> list[Value]:
 def distinct_entries(value: Value, axis: int) -> Factors | None:
     """The factors that positions along an axis would point to.
 
-    None if two entries may be equal, or if the axis is cut, for a position then counts entries of
-    several segments.
+    None if two entries may be equal. None if the axis is cut, because a position then counts
+    entries of several segments.
     """
     if axis not in value.distinct or len(value.cuts[axis]) > 1:
         return None

@@ -1,6 +1,6 @@
 """Scales: by which powers of a unit's scale weights may be multiplied, from one more walk.
 
-Behind relu, f(s h) = s f(h) for s > 0, a unit may be multiplied by any positive number s if what
+After relu, f(s h) = s f(h) for s > 0, a unit may be multiplied by any positive number s if what
 reads it is divided by s. Every axis of the params that lists units gets a variable, the power of s
 that its array is multiplied by. Each primitive puts conditions on the powers:
 

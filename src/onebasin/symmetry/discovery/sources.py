@@ -1,7 +1,7 @@
 """Sources: the values that a walk begins with.
 
 A function reads three kinds of arrays. A *param* gets a free label for each of its axes. An *input*
-keeps its order, for the network is the same function only if its inputs are not permuted. A
+keeps its order, because the network is the same function only if its inputs are not permuted. A
 *constant* of the function keeps its order along the axes on which it changes:
 
     jnp.zeros((4, 3))                      flat, flat: any order is the same

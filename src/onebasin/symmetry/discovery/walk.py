@@ -212,8 +212,8 @@ def _freeze_cut_in_two_ways(leaves: dict[str, Value]) -> None:
 def _expanded_index_sets(analysis: Analysis) -> list[Counter[Label]]:
     """The index sets in the smallest labels, each set once.
 
-    A label with segments stands for one set with each of them, for an entry lies in one segment:
-    {heads, qk} with qk cut into q and k becomes {heads, q} and {heads, k}.
+    A label with segments stands for one set with each of them, because an entry lies in one
+    segment: {heads, qk} with qk cut into q and k becomes {heads, q} and {heads, k}.
     """
     expanded = set()
     for labels in analysis.index_sets:

@@ -161,8 +161,8 @@ def _fixed_point_of_roles(
 def _state_of(values: Sequence[Value]) -> list[tuple[Any, ...]]:
     """What is known of values: how they are cut, which labels are equal, split, cut or frozen.
 
-    Two states can be compared. Labels are numbered by their first occurrence, for a step makes new
-    labels and joins them with old ones.
+    Two states can be compared. Labels are numbered by their first occurrence, because a step makes
+    new labels and joins them with old ones.
     """
     numbers: dict[Label, int] = {}
 
