@@ -9,11 +9,17 @@ _COMPILED = {
     "JAX_COMPILATION_CACHE_DIR": str(Path(__file__).parents[1] / ".jax_cache"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    # Tests compile for longer than they run, in their own process and in commands alike.
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
 }
 for _name, _value in _COMPILED.items():
     os.environ.setdefault(_name, _value)
 
-from jaxtyping import install_import_hook  # noqa: E402
+import typing  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from typing import Any  # noqa: E402
+
+import jaxtyping  # noqa: E402
 
 
 def _checked_modules() -> list[str]:
@@ -27,17 +33,41 @@ def _checked_modules() -> list[str]:
     ]
 
 
+def _names_shapes(annotation: object) -> bool:
+    """Whether a jaxtyping array is in an annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, jaxtyping.AbstractArray):
+        return True
+    return any(map(_names_shapes, typing.get_args(annotation)))
+
+
+def _checks(*, typechecker: Callable[..., Any]) -> Callable[..., Any]:
+    """jaxtyping's decorator for functions with shapes, and its type checker alone for others.
+
+    jaxtyping binds the arguments of every call, which took a quarter of the tests' time.
+    """
+    with_shapes = _JAXTYPED(typechecker=typechecker)
+
+    def decorate(checked: Any) -> Any:
+        hints = getattr(checked, "__annotations__", {}).values()
+        is_plain = not isinstance(checked, type) and not any(map(_names_shapes, hints))
+        return typechecker(checked) if is_plain else with_shapes(checked)
+
+    return decorate
+
+
 # Before anything of onebasin is imported: its signatures are checked as it runs.
-install_import_hook(_checked_modules(), "beartype.beartype")
+_JAXTYPED = jaxtyping.jaxtyped
+jaxtyping.jaxtyped = _checks
+jaxtyping.install_import_hook(_checked_modules(), "beartype.beartype")
 
 import gc  # noqa: E402
 from collections import Counter  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 
 import jax  # noqa: E402
-import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
+from tiny_runs import make_finished_runs  # noqa: E402
 
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -62,6 +92,15 @@ def _little_memory() -> Iterator[None]:
     yield
     jax.clear_caches()
     gc.collect()
+
+
+@pytest.fixture(scope="session")
+def finished_runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two tiny runs, made once for all workers; tests leave them as they are."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if hasattr(request.config, "workerinput") else own) / "finished-runs"
+    make_finished_runs(folder)
+    return folder
 
 
 @pytest.fixture

@@ -1,50 +1,61 @@
-"""The real command: what it prints, what it writes, and how it refuses bad input."""
+"""The command line: what it prints, what it writes, and how it refuses bad input.
 
+Runs, help and one refusal are tried with the real command; most refusals in this process, where
+nothing has to be imported anew.
+"""
+
+import contextlib
+import io
 import json
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+from tiny_runs import ONEBASIN, PRINTED, TINY, tiny_changes
 
+from onebasin.cli import main
 from onebasin.run.config import BUILT_IN
 from onebasin.run.results import STEPS
 from onebasin.studies.names import STUDIES
 
-ONEBASIN = Path(sys.executable).with_name("onebasin")
-TINY = [
-    f"--set={change}"
-    for change in (
-        "hmc.num_draws=6",
-        "hmc.num_warmup=4",
-        "hmc.num_steps=4",
-        "ensemble.num_members=2",
-        "ensemble.num_steps=20",
-        "vi.num_steps=20",
-        "refinement.num_steps=20",
-        "evaluation.num_gaussian_draws=8",
-        "evaluation.num_thinnings=2",
-        "evaluation.kept=[1,2]",
-    )
-]
+OPTIONS = [f"--set={change}" for change in TINY]
+DIGITS = [f"--set={change}" for change in tiny_changes("digits")]
 
 pytestmark = pytest.mark.slow
 
 
-def onebasin(
-    *arguments: object, cwd: Path | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(ONEBASIN), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        # Tiny runs compile for longer than they run.
-        env={**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1", **environment},
-    )
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """What the real command leaves and says."""
+    return subprocess.run([ONEBASIN, *map(str, arguments)], capture_output=True, text=True)
+
+
+def onebasin(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The same, in this process, which forgets the modules of `cwd` afterwards."""
+    printed, said, code = io.StringIO(), io.StringIO(), 0
+    with (
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(said),
+        contextlib.chdir(cwd or Path.cwd()),
+        patch.object(sys, "argv", ["onebasin", *map(str, arguments)]),
+        patch.object(sys, "path", list(sys.path)),
+    ):
+        try:
+            main()
+        except SystemExit as left:
+            code = left.code or 0
+        finally:
+            _forget_modules_in(Path.cwd())
+    return subprocess.CompletedProcess(arguments, code, printed.getvalue(), said.getvalue())
+
+
+def _forget_modules_in(folder: Path) -> None:
+    places = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
+    for name in [name for name, place in places.items() if place and Path(place).parent == folder]:
+        del sys.modules[name]
 
 
 def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
@@ -58,14 +69,9 @@ def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run directory that one whole `onebasin run` left."""
-    out = tmp_path_factory.mktemp("cli") / "run"
-    done = onebasin("run", "digits", "--out", out, *TINY)
-    assert done.returncode == 0, done.stderr
-    assert "compact" in done.stdout
-    assert f"Report: {out / 'report.html'}" in done.stdout
-    return out
+def finished_run(finished_runs: Path) -> Path:
+    """The run directory that one whole `onebasin run digits` left; tests leave it as it is."""
+    return finished_runs / "digits"
 
 
 def without_seconds(out: Path) -> dict:
@@ -77,7 +83,7 @@ def without_seconds(out: Path) -> dict:
 
 
 def test_help_names_every_command_and_leaves_other_names_free():
-    done = onebasin("--help")
+    done = command("--help")
     assert done.returncode == 0
     lines = done.stdout.partition("Commands:")[2].strip().splitlines()
     # align, merge, prune and report are left for commands on people's own files.
@@ -85,7 +91,7 @@ def test_help_names_every_command_and_leaves_other_names_free():
 
 
 def test_help_names_every_step_and_how_a_run_directory_is_made():
-    done = onebasin("step", "--help")
+    done = command("step", "--help")
     assert done.returncode == 0
     for step in ("sample", "align", "summarize", "compare", "prune", "report"):
         assert step in done.stdout
@@ -93,16 +99,26 @@ def test_help_names_every_step_and_how_a_run_directory_is_made():
 
 
 def test_help_names_every_study():
-    done = onebasin("study", "--help")
+    done = command("study", "--help")
     assert done.returncode == 0
     for study in (*STUDIES, "paper"):
         assert study in done.stdout
 
 
 def test_help_names_every_config():
-    shown = "".join(onebasin("run", "--help").stdout.split())  # lines break at hyphens too
+    shown = "".join(command("run", "--help").stdout.split())  # lines break at hyphens too
     for name in BUILT_IN:
         assert f"{name}," in shown
+
+
+def test_bad_input_is_one_line_and_an_exit_code():
+    assert_refused(command("run", "digitz"), "'digits'")
+
+
+def test_a_run_says_what_it_found_and_where_its_report_is(finished_run):
+    printed = finished_run.with_name(f"digits-{PRINTED}").read_text("utf-8")
+    assert "compact" in printed
+    assert f"Report: {finished_run / 'report.html'}" in printed
 
 
 def test_a_run_writes_everything_it_promises(finished_run):
@@ -118,7 +134,7 @@ def test_a_run_writes_everything_it_promises(finished_run):
 @pytest.mark.long
 def test_the_steps_one_at_a_time_find_what_a_run_finds(finished_run, tmp_path):
     out = tmp_path / "steps"
-    assert onebasin("step", "sample", out, "--config", "digits", *TINY).returncode == 0
+    assert onebasin("step", "sample", out, "--config", "digits", *DIGITS).returncode == 0
     for step in ("align", "summarize", "compare", "prune", "report"):
         done = onebasin("step", step, out)
         assert done.returncode == 0, done.stderr
@@ -142,7 +158,7 @@ def test_a_step_is_taken_once(finished_run):
 
 def test_a_run_never_overwrites_another(finished_run):
     before = (finished_run / "results.json").read_bytes()
-    assert_refused(onebasin("run", "digits", "--out", finished_run, *TINY), "another run")
+    assert_refused(onebasin("run", "digits", "--out", finished_run, *DIGITS), "another run")
     assert (finished_run / "results.json").read_bytes() == before
 
 
@@ -155,15 +171,15 @@ def test_an_interrupted_run_is_refused_by_its_steps_and_ended_by_resume(finished
     attributes.write_text(attributes.read_text().replace("true", "false"))
     (out / "compact" / "compact.safetensors.partial").write_bytes(b"half")
     assert_refused(onebasin("step", "align", out), "is not done", "onebasin step sample")
-    assert_refused(onebasin("run", "digits", "--out", out, *TINY), "another run", "--resume")
-    done = onebasin("run", "digits", "--out", out, "--resume", *TINY)
+    assert_refused(onebasin("run", "digits", "--out", out, *OPTIONS), "another run", "--resume")
+    done = onebasin("run", "digits", "--out", out, "--resume", *DIGITS)
     assert done.returncode == 0, done.stderr
     assert without_seconds(out) == without_seconds(finished_run)
     assert not list(out.rglob("*.partial"))
 
 
 def test_resuming_with_another_config_is_refused(finished_run):
-    done = onebasin("run", "digits", "--out", finished_run, "--resume", "--seed", 5, *TINY)
+    done = onebasin("run", "digits", "--out", finished_run, "--resume", "--seed", 5, *DIGITS)
     assert_refused(done, "seed 5 instead of 0")
 
 
@@ -171,9 +187,9 @@ def test_repeating_a_step_with_another_config_is_refused(finished_run, tmp_path)
     out = tmp_path / "other"
     shutil.copytree(finished_run, out)
     config = (out / "config.toml").read_text()
-    (out / "config.toml").write_text(config.replace("    64,", "    32,"))
+    (out / "config.toml").write_text(config.replace("    12,", "    32,"))
     assert (out / "config.toml").read_text() != config
-    assert_refused(onebasin("step", "align", out, "--again"), "hidden [32] instead of [64]")
+    assert_refused(onebasin("step", "align", out, "--again"), "hidden [32] instead of [12]")
 
 
 def files_in(out: Path) -> dict[Path, bytes]:
@@ -189,7 +205,7 @@ def own_data(tmp_path: Path) -> Path:
     table.write_text("\n".join(["a,b,yield", *lines]))
     config = tmp_path / "own.toml"
     config.write_text(f'[data]\nname = "{table}"\n[network]\nhidden = [4]\n')
-    done = onebasin("step", "sample", tmp_path / "own", "--config", config, *TINY)
+    done = onebasin("step", "sample", tmp_path / "own", "--config", config, *OPTIONS)
     assert done.returncode == 0, done.stderr
     table.write_text("\n".join(["a,b,yield", "9.5,9.5,9.5", *lines[1:]]))
     return tmp_path
@@ -201,7 +217,7 @@ def test_data_edited_between_two_steps_are_refused_until_the_run_is_begun_anew(o
     before = files_in(out)
     words = ("data that has changed since", f"onebasin step sample {out} --again")
     for arguments in (["step", "align", out], ["run", own_data / "own.toml", "--resume"]):
-        done = onebasin(*arguments, *(["--out", out, *TINY] if "run" in arguments else []))
+        done = onebasin(*arguments, *(["--out", out, *OPTIONS] if "run" in arguments else []))
         assert_refused(done, *words)
         assert files_in(out) == before
     assert_refused(onebasin("step", "sample", out), "is done", "--again")
@@ -223,7 +239,7 @@ def test_a_run_of_another_version_is_refused(finished_run, tmp_path):
     for step in ("align", "report"):
         done = onebasin("step", step, out, *(["--again"] if step == "align" else []))
         assert_refused(done, "instead of 0.0.1")
-    assert_refused(onebasin("run", "digits", "--out", out, "--resume", *TINY), "instead of 0.0.1")
+    assert_refused(onebasin("run", "digits", "--out", out, "--resume", *DIGITS), "instead of 0.0.1")
     assert files_in(out) == before
 
 

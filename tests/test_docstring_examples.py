@@ -11,6 +11,8 @@ import pytest
 
 import onebasin as ob
 
+pytestmark = pytest.mark.slow
+
 PUBLIC = {
     f"{module}.{name}": getattr(getattr(ob, module), name)
     for module in ob.__all__

@@ -8,6 +8,8 @@ import pytest
 
 from onebasin.run.config import load_config
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 

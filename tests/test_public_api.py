@@ -13,7 +13,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
+
 import onebasin as ob
+
+pytestmark = pytest.mark.slow
 
 SOURCE = Path(ob.__file__).parent
 REFERENCE = (Path(__file__).parents[1] / "docs" / "reference.md").read_text("utf-8")

@@ -20,7 +20,7 @@ from onebasin.networks import mlp
 from onebasin.samples import Samples
 from onebasin.symmetry import Permutation, permute, random_permutation
 
-pytestmark = pytest.mark.usefixtures("strict_dtypes")
+pytestmark = [pytest.mark.usefixtures("strict_dtypes"), pytest.mark.slow]
 
 NETWORK = mlp(3, (6, 5), 2, "tanh")
 DEEPER = mlp(3, (6, 5, 4), 2, "tanh")

@@ -10,6 +10,8 @@ from onebasin import Alignment, Axes, Network, Samples, Symmetry, align, posteri
 from onebasin.symmetry import Place, Sign
 from onebasin.symmetry.axes import Function
 
+pytestmark = pytest.mark.slow
+
 SHAPES = {"w": (6, 6), "b": (6,), "v": (6, 3)}
 X = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
 RIGHT = {"w": Axes(None, "hidden"), "b": Axes("hidden"), "v": Axes("hidden", None)}

@@ -15,6 +15,8 @@ from onebasin.networks import mlp
 from onebasin.samples import Samples
 from onebasin.symmetry import permute, random_permutation
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = {1: mlp(2, (5,), 2), 2: mlp(2, (5, 4), 2)}
 
 

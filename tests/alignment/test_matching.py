@@ -14,7 +14,7 @@ from onebasin.networks import mlp
 from onebasin.symmetry import Permutation, Symmetry
 from onebasin.symmetry.axes import Axes
 
-pytestmark = pytest.mark.usefixtures("strict_dtypes")
+pytestmark = [pytest.mark.usefixtures("strict_dtypes"), pytest.mark.slow]
 
 NUM_DRAWS = 6
 RECURRENT = {"in": Axes(None, "h"), "mix": Axes("h", "h"), "gate": Axes("h", None, "h")}

@@ -9,6 +9,8 @@ import onebasin as ob
 from onebasin._collections import map_statistics, statistics_in, without_statistics
 from onebasin.gaussians import factor_analysis, mean_over_weights
 
+pytestmark = pytest.mark.slow
+
 HIDDEN = 6
 INPUTS = np.random.default_rng(9).normal(size=(8, 4)).astype(np.float32)
 

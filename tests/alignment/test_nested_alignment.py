@@ -25,6 +25,8 @@ from onebasin.samples import Samples
 from onebasin.symmetry import Symmetry, find_symmetry, permute, random_permutation
 from onebasin.symmetry.axes import Axes
 
+pytestmark = pytest.mark.slow
+
 FOUND = find_symmetry(attention, PARAMS, INPUTS)
 HEADS = Symmetry.of(
     {"w": Axes(None, ("heads", "dims"))},

@@ -23,6 +23,8 @@ from onebasin.alignment import rms, to
 from onebasin.symmetry import random_permutation
 from onebasin.types import Params
 
+pytestmark = pytest.mark.slow
+
 NUM_COPIES, INPUTS, OUTPUTS = 100, 5, 3
 SEQUENCES = np.ones((2, 4, INPUTS), np.float32)
 

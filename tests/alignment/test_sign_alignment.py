@@ -31,6 +31,8 @@ from onebasin.samples import Samples
 from onebasin.symmetry import Symmetry, find_symmetry, permute, random_permutation
 from onebasin.symmetry.axes import Axes, Place, Sign
 
+pytestmark = pytest.mark.slow
+
 DEPTHS = {"one hidden layer": (12,), "two hidden layers": (8, 6)}
 CASES = {
     name: strategies.make_case(mlp(5, hidden, 3, "tanh"), 0, num_inputs=64)

@@ -21,6 +21,8 @@ from onebasin.samples import Samples
 from onebasin.symmetry import Symmetry
 from onebasin.symmetry.axes import Axes
 
+pytestmark = pytest.mark.slow
+
 NETWORK = mlp(2, (13,), 2)
 NUM_TESTED = 2 * 13 + 13 + 13 * 2
 

@@ -12,6 +12,8 @@ from onebasin.networks import mlp
 from onebasin.samples import Samples
 from onebasin.symmetry import permute
 
+pytestmark = pytest.mark.slow
+
 NETWORK = mlp(3, (6, 5), 2, "tanh")
 
 

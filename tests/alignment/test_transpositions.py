@@ -14,6 +14,8 @@ from onebasin.networks import mlp, vit
 from onebasin.samples import Samples
 from onebasin.symmetry import Permutation, permute, random_num_transpositions, random_permutation
 
+pytestmark = pytest.mark.slow
+
 NUM_UNITS = 8
 
 

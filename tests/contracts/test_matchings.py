@@ -30,7 +30,7 @@ from onebasin.networks import mlp
 from onebasin.samples import Samples
 from onebasin.symmetry import Permutation, permute
 
-pytestmark = pytest.mark.usefixtures("strict_dtypes")
+pytestmark = [pytest.mark.usefixtures("strict_dtypes"), pytest.mark.slow]
 
 # The one list: a builder of the library, and how to call it for a network and inputs.
 MATCHINGS = {

@@ -27,6 +27,8 @@ from onebasin.methods import (
 )
 from onebasin.samples import Samples
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(7)
 NUM_CHAINS = 3  # does not divide the two devices of conftest.py
 NUM_DRAWS = 7

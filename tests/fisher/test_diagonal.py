@@ -13,6 +13,8 @@ from onebasin.fisher import fisher_diagonal
 from onebasin.networks import Posterior, mlp, posterior
 from onebasin.types import Params
 
+pytestmark = pytest.mark.slow
+
 NUM_PROBES = 3000
 FAILURE_RATE = 1e-3
 

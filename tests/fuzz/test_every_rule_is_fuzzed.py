@@ -17,7 +17,7 @@ from trial import try_program
 
 from onebasin.symmetry.discovery.rules import RULES
 
-pytestmark = pytest.mark.usefixtures("ranks_promote", "float64")
+pytestmark = [pytest.mark.usefixtures("ranks_promote", "float64"), pytest.mark.slow]
 NUM_TRIES = 4
 VARIABLES = {
     "x": ("float64", 3),

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, seed, settings, strategies as
 from programs import Program, write_program
 from trial import Useless, try_program
 
-NUM_PROGRAMS = int(os.environ.get("FUZZ_PROGRAMS", "100"))
+NUM_PROGRAMS = int(os.environ.get("FUZZ_PROGRAMS", "50"))
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
 SHARD = 50
 SHARDS = [min(SHARD, NUM_PROGRAMS - start) for start in range(0, NUM_PROGRAMS, SHARD)]

@@ -11,7 +11,7 @@ from onebasin import _trees
 from onebasin.gaussians import DiagonalGaussian, LowRankGaussian, summarize
 from onebasin.samples import Samples
 
-pytestmark = pytest.mark.usefixtures("strict_dtypes")
+pytestmark = [pytest.mark.usefixtures("strict_dtypes"), pytest.mark.slow]
 
 SHAPES = {"layer": {"bias": (3,), "kernel": (2, 3)}, "scale": ()}
 NUM_WEIGHTS = 10

@@ -16,7 +16,7 @@ from onebasin import _trees
 from onebasin.gaussians import DiagonalGaussian, GaussianMixture, load_mixture
 from onebasin.store import StoreError
 
-pytestmark = pytest.mark.usefixtures("strict_dtypes")
+pytestmark = [pytest.mark.usefixtures("strict_dtypes"), pytest.mark.slow]
 
 SHAPES = {"layer": {"bias": (3,), "kernel": (2, 3)}, "scale": ()}
 NUM_COMPONENTS = 3

@@ -9,6 +9,8 @@ import pytest
 
 import onebasin as ob
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(4)
 NUM_CHAINS = 3  # does not divide the two devices of conftest.py
 NUM_DRAWS = 5

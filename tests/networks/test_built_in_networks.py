@@ -1,7 +1,6 @@
 """The contract of every built-in network: its symmetry, its function, and its statistics."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -15,8 +14,9 @@ from onebasin._collections import map_statistics, statistics_in
 from onebasin.alignment import activation_matching
 from onebasin.symmetry import Symmetry, find_symmetry, permute, random_permutation, verify
 
-pytestmark = pytest.mark.usefixtures("quick_to_compile")
-_LONG = {"resnet20 of odd images"}
+pytestmark = pytest.mark.slow
+
+_LONG = {"resnet20 by layer", "resnet20 of odd images"}
 
 
 def _marked(net: BuiltIn) -> Any:
@@ -28,14 +28,6 @@ every_network = pytest.mark.parametrize("net", list(map(_marked, BUILT_IN)))
 with_statistics = pytest.mark.parametrize(
     "net", [_marked(net) for net in BUILT_IN if net.network.recalibrate is not None]
 )
-
-
-@pytest.fixture(scope="module")
-def quick_to_compile() -> Iterator[None]:
-    """Deep networks compile for longer than they run: let XLA optimize less."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def partition(symmetry: Symmetry) -> set:

@@ -12,6 +12,8 @@ from onebasin import Samples, align, permute
 from onebasin.alignment import to
 from onebasin.symmetry import random_permutation
 
+pytestmark = pytest.mark.slow
+
 NUM_COPIES = 100
 
 

@@ -14,7 +14,7 @@ from onebasin.networks import mlp
 from onebasin.networks.mlp import ACTIVATIONS
 from onebasin.symmetry import Symmetry, permute, random_permutation
 
-pytestmark = pytest.mark.usefixtures("strict_dtypes")
+pytestmark = [pytest.mark.usefixtures("strict_dtypes"), pytest.mark.slow]
 
 WIDTHS = (6, 5, 6, 5)
 by_hand = {

@@ -16,6 +16,8 @@ from onebasin.samples import Samples
 from onebasin.symmetry import Symmetry, permute, random_permutation
 from onebasin.symmetry.axes import Axes
 
+pytestmark = pytest.mark.slow
+
 FAILURE_RATE = 1e-6
 
 

@@ -20,6 +20,8 @@ from onebasin.prediction import (
     predictive_match,
 )
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(5)
 NUM_DRAWS = 3
 

@@ -18,6 +18,8 @@ from onebasin.fisher.by_unit import (
 from onebasin.networks import Posterior, mlp, posterior
 from onebasin.pruning import conditional_copies
 
+pytestmark = pytest.mark.slow
+
 KEEPS = (1.0, 0.6, 0.3, 0.1)
 NOISE, PRIOR = 0.5, 2.0
 

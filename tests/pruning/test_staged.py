@@ -12,6 +12,8 @@ from onebasin.pruning import prune, pruning_scores
 from onebasin.pruning.staged import staged_scores
 from onebasin.types import Params
 
+pytestmark = pytest.mark.slow
+
 
 class Examples:
     inputs = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)

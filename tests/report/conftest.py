@@ -1,52 +1,19 @@
 """Two tiny finished runs: classes from two chains, and a regression from one."""
 
-import os
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from changed_results import with_changes
+from tiny_runs import MORE
 
 from onebasin.report import write_report
 from onebasin.report.findings import Findings
 from onebasin.run.run import open_setup
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Setup, silent
-
-_MAKE = """
-import sys
-from pathlib import Path
-from onebasin.run.begin import open_run
-from onebasin.run.config import load_config
-from onebasin.run.run import take_steps
-from onebasin.run.setup import set_up
-
-config = load_config(sys.argv[1], sys.argv[3:])
-setup = set_up(config)
-take_steps(open_run(Path(sys.argv[2]), setup), setup)
-"""
-_TINY = (
-    "network.hidden=[12]",
-    "hmc.num_draws=8",
-    "hmc.num_warmup=4",
-    "hmc.num_steps=5",
-    "ensemble.num_members=2",
-    "ensemble.num_steps=20",
-    "vi.num_steps=20",
-    "refinement.num_steps=20",
-    "evaluation.num_gaussian_draws=8",
-    "evaluation.kept=[1, 2, 4]",
-    "evaluation.num_thinnings=3",
-)
-_RUNS = {
-    "digits": ("hmc.num_chains=2", "compact.ranks=[2]"),
-    "diabetes": ("hmc.num_chains=1", "compact.ranks=[]"),
-}
 
 
 class Report(NamedTuple):
@@ -73,40 +40,12 @@ class Report(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def runs(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, RunDirectory]:
-    """Images in ten classes from two chains, and a table and its regression from one chain.
-
-    Processes that share the tests make them once, and copy them.
-    """
-    own = tmp_path_factory.getbasetemp()
-    shared = (own.parent if hasattr(request.config, "workerinput") else own) / "report-runs"
-    _make_once(shared)
+def runs(finished_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunDirectory]:
+    """Copies of the finished runs, whose pages are written anew."""
     copies = tmp_path_factory.mktemp("runs")
-    return {data: RunDirectory(shutil.copytree(shared / data, copies / data)) for data in _RUNS}
-
-
-def _make_once(folder: Path) -> None:
-    """Make the runs, or wait for whoever does. They are made side by side: most is compiling."""
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        until = time.monotonic() + 600
-        while not (folder / "done").exists():
-            assert time.monotonic() < until
-            time.sleep(0.5)
-        return
-    # Tiny runs compile for longer than they run.
-    quick = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    commands = [
-        subprocess.Popen(
-            [sys.executable, "-c", _MAKE, data, str(folder / data), *_TINY, *changes], env=quick
-        )
-        for data, changes in _RUNS.items()
-    ]
-    assert [command.wait(timeout=600) for command in commands] == [0, 0]
-    (folder / "done").touch()
+    return {
+        name: RunDirectory(shutil.copytree(finished_runs / name, copies / name)) for name in MORE
+    }
 
 
 def _report(run: RunDirectory) -> Report:

@@ -1,30 +1,21 @@
-"""Tiny runs, made once for all tests of experiments."""
+"""The finished runs, as tests of experiments read them."""
 
-from collections.abc import Iterator
+from pathlib import Path
 
-import jax
 import pytest
-from tiny_runs import take_all_steps, tiny_config
+from tiny_runs import MORE, tiny_config
 
 from onebasin.run.config import RunConfig
 from onebasin.run.run_directory import RunDirectory
 
 
-@pytest.fixture(scope="package", autouse=True)
-def quick_to_compile() -> Iterator[None]:
-    """Tiny runs compile for longer than they run: let XLA optimize less."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
-@pytest.fixture(scope="package", params=["digits", "diabetes"])
-def config(request) -> RunConfig:
+@pytest.fixture(scope="package", params=list(MORE))
+def config(request: pytest.FixtureRequest) -> RunConfig:
     """Classification, and regression with inferred noise."""
     return tiny_config(request.param)
 
 
 @pytest.fixture(scope="package")
-def run(config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+def run(config: RunConfig, finished_runs: Path) -> RunDirectory:
     """A run with all steps taken; tests leave it as it is."""
-    return take_all_steps(tmp_path_factory.mktemp(config.data.name) / "run", config)
+    return RunDirectory(finished_runs / config.data.name)

@@ -4,7 +4,6 @@ import itertools
 import math
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
 
 import jax
 import numpy as np
@@ -28,10 +27,9 @@ from onebasin.run.steps.summarize import load_alignment
 from onebasin.samples import Samples
 from onebasin.store import load_samples
 
-RESNET20 = import_module("onebasin.networks.resnet20")  # the name of the module is the function's
-_LONG = {"resnet20", "vit", "lstm"}
-"""Kinds that `make test-long` runs: they compile longest, and have no step that the others lack."""
+pytestmark = pytest.mark.slow
 
+RESNET20 = import_module("onebasin.networks.resnet20")  # the name of the module is the function's
 KINDS = {
     "convnet": ["network.width=3", "network.depth=1"],
     "resnet20": ["network.width=2", "data.pool=2"],
@@ -59,11 +57,12 @@ def config_of(kind: str, *changes: str):
     return tiny_config("digits", *SMALL, f"network.kind={kind}", *KINDS[kind], *changes)
 
 
-def _marked(kind: str) -> Any:
-    return pytest.param(kind, marks=[pytest.mark.long] if kind in _LONG else [])
+def _long(kind: str) -> Any:
+    """Whole runs of deep networks compile for a minute and more."""
+    return pytest.param(kind, marks=pytest.mark.long)
 
 
-@pytest.fixture(scope="module", params=map(_marked, KINDS))
+@pytest.fixture(scope="module", params=map(_long, KINDS))
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """A run of each kind of network; tests leave it as it is."""
     return take_all_steps(tmp_path_factory.mktemp(request.param) / "run", config_of(request.param))
@@ -74,7 +73,7 @@ def setup(run: RunDirectory) -> Setup:
     return open_setup(run)
 
 
-with_batchnorm = pytest.mark.parametrize("run", [_marked("resnet20")], indirect=True)
+with_batchnorm = pytest.mark.parametrize("run", [_long("resnet20")], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +82,6 @@ def members(run: RunDirectory, setup: Setup) -> dict[str, Samples]:
     return {"before": found, "after": load_alignment(run, setup, "ensemble").apply(found)}
 
 
-@pytest.mark.slow
 def test_a_run_of_every_network_has_every_representation(run: RunDirectory) -> None:
     results = results_of(run)
     found = results.compare.representations
@@ -95,12 +93,10 @@ def test_a_run_of_every_network_has_every_representation(run: RunDirectory) -> N
     assert all(math.isfinite(value) for point in points for value in point.model_dump().values())
 
 
-@pytest.mark.slow
 def test_aligning_leaves_every_function_as_it_is(run: RunDirectory) -> None:
     assert 0 < results_of(run).align.alignment.max_function_change < 1e-4
 
 
-@pytest.mark.slow
 def test_every_page_leaves_out_the_figures_of_a_dense_first_layer(
     run: RunDirectory, setup: Setup
 ) -> None:
@@ -121,7 +117,6 @@ def loss_and_error(network: Network, params, data) -> tuple[float, float]:
     return loss, (logits.argmax(axis=1) != data.targets).mean()
 
 
-@pytest.mark.slow
 def test_barriers_are_those_of_networks_averaged_by_hand(
     run: RunDirectory, setup: Setup, members: dict[str, Samples]
 ) -> None:
@@ -153,7 +148,6 @@ def test_barriers_are_those_of_networks_averaged_by_hand(
             assert barrier.interval == pytest.approx(ends, rel=1e-5)
 
 
-@pytest.mark.slow
 def test_barriers_with_recomputed_statistics_are_those_of_batchnorm_alone(
     run: RunDirectory, setup: Setup
 ) -> None:
@@ -164,7 +158,6 @@ def test_barriers_with_recomputed_statistics_are_those_of_batchnorm_alone(
     assert has_statistics == (setup.config.network.kind == "resnet20")
 
 
-@pytest.mark.slow
 @with_batchnorm
 def test_draws_are_stored_with_the_statistics_that_they_predict_with(
     run: RunDirectory, setup: Setup
@@ -177,7 +170,6 @@ def test_draws_are_stored_with_the_statistics_that_they_predict_with(
         np.testing.assert_array_equal(as_stored.probs, setup.predict(draws.flatten()).probs)
 
 
-@pytest.mark.slow
 @with_batchnorm
 def test_what_is_said_of_weights_leaves_statistics_out(run: RunDirectory, setup: Setup) -> None:
     arrays = set(results_of(run).summarize.null_floor.by_array)
@@ -189,7 +181,6 @@ def test_what_is_said_of_weights_leaves_statistics_out(run: RunDirectory, setup:
     )
 
 
-@pytest.mark.slow
 @with_batchnorm
 def test_gaussians_hold_statistics_that_could_be(run: RunDirectory, setup: Setup) -> None:
     for name in ("compact", "refined", "vi"):

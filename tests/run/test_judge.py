@@ -8,6 +8,8 @@ from tiny_runs import tiny_config
 from onebasin.run.judge import Judge, mean_scores, scores_of
 from onebasin.run.setup import Setup, set_up
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["digits", "diabetes"])
 def setup(request) -> Setup:

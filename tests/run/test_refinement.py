@@ -9,6 +9,8 @@ from onebasin import DiagonalGaussian, Samples
 from onebasin.run.refinement import Refinement, fit_inputs, refined
 from onebasin.run.setup import Setup, set_up
 
+pytestmark = pytest.mark.slow
+
 NUM_STEPS = 5
 
 

@@ -19,6 +19,8 @@ from onebasin.run.networks import network_of
 from onebasin.run.sections import NetworkConfig
 from onebasin.run.setup import Setup, set_up
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def digits() -> Setup:
@@ -35,8 +37,8 @@ def zero_draws(setup: Setup):
 
 
 def test_the_network_fits_the_data_and_the_config(digits: Setup, diabetes: Setup) -> None:
-    assert digits.posterior.network.symmetry.sizes == {"hidden_0": 6}
-    assert digits.template["hidden_0"]["kernel"].shape == (64, 6)
+    assert digits.posterior.network.symmetry.sizes == {"hidden_0": 12}
+    assert digits.template["hidden_0"]["kernel"].shape == (64, 12)
     assert digits.template["out"]["bias"].shape == (10,)
     assert digits.posterior.likelihood.name == "categorical"
     assert diabetes.template["weights"]["out"]["bias"].shape == (1,)
@@ -75,7 +77,7 @@ def test_a_network_of_zeros_finds_all_classes_equally_likely(digits: Setup) -> N
 def test_activations_are_matched_on_as_many_inputs_as_asked_for(name: str) -> None:
     setup = set_up(tiny_config(name, "alignment.matching=activations", "alignment.num_inputs=11"))
     features = setup.matching.features(zero_draws(setup))
-    assert {group: leaf.shape for group, leaf in features.items()} == {"hidden_0": (1, 11, 6)}
+    assert {group: leaf.shape for group, leaf in features.items()} == {"hidden_0": (1, 11, 12)}
 
 
 def test_matching_by_activations_is_traced_once_for_all_that_ask_for_it() -> None:

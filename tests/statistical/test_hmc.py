@@ -11,6 +11,8 @@ from blackjax.adaptation.step_size import dual_averaging_adaptation
 
 from onebasin.methods import hmc, sample
 
+pytestmark = pytest.mark.slow
+
 FAILURE_RATE = 1e-6
 NUM_CHAINS = 4000
 CORRELATION = 0.95

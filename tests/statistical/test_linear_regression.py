@@ -21,6 +21,8 @@ from onebasin import _trees
 from onebasin.methods import deep_ensemble, hmc, mean_field_vi, sample
 from onebasin.samples import Samples
 
+pytestmark = pytest.mark.slow
+
 FAILURE_RATE = 1e-6
 PRIOR_STD = 1.5
 NOISE_STD = 0.7

@@ -15,6 +15,8 @@ from onebasin import _trees
 from onebasin.gaussians import DiagonalGaussian
 from onebasin.methods import mean_logdensity, refine, sample
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(11)
 NUM_STEPS = 1500
 TARGET = DiagonalGaussian(

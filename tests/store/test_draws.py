@@ -13,6 +13,8 @@ from onebasin.samples import Samples
 from onebasin.store import SampleWriter, StoreError, load_samples, save_samples
 from onebasin.store.draws import delete_unfinished, is_whole
 
+pytestmark = pytest.mark.slow
+
 
 def make_samples(num_chains: int = 2, num_draws: int = 7, seed: int = 0) -> Samples:
     """A kernel, a bias and a scalar; floats, booleans and integers as statistics."""

@@ -17,6 +17,8 @@ from onebasin.studies.tables import Tables, read_table, write_table
 from onebasin.studies.transpositions import claims as transpositions, stability
 from onebasin.studies.write import read_claims, read_tables
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parents[2] / "docs"
 FRONTIERS = sorted((DOCS / "frontier").glob("*.csv"))
 CLAIMS: dict[str, Callable[[Tables], list[Claim]]] = {

@@ -11,6 +11,8 @@ from onebasin.run.setup import silent
 from onebasin.studies.training import load_task, train
 from onebasin.studies.twins import Judge, displaced, match_all, plant
 
+pytestmark = pytest.mark.slow
+
 RATE = 0.05
 
 

@@ -14,7 +14,7 @@ from onebasin import _trees
 from onebasin.symmetry import Permutation, Symmetry, permute, random_permutation
 from onebasin.symmetry.axes import Axes, Place, Sign
 
-pytestmark = pytest.mark.usefixtures("strict_dtypes")
+pytestmark = [pytest.mark.usefixtures("strict_dtypes"), pytest.mark.slow]
 
 # Two groups, an array that lists one group twice, and one that no group touches.
 AXES = {

@@ -16,6 +16,8 @@ from onebasin.symmetry.axes import Axes, Function, Part, Place, Sign
 from onebasin.symmetry.claims import MOST_DRAWN
 from onebasin.symmetry.discovery import find
 
+pytestmark = pytest.mark.slow
+
 SHAPES = {"first": (4, 3), "last": (3, 2)}
 X = INPUTS[0].astype("float32")
 WRONG = Symmetry.of(

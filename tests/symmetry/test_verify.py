@@ -9,6 +9,8 @@ from nested_networks import INPUTS, PARAMS, attention, random_params
 from onebasin.symmetry import Symmetry, find_symmetry, verify
 from onebasin.symmetry.axes import Axes, Part, Place, Sign
 
+pytestmark = pytest.mark.slow
+
 FOUND = find_symmetry(attention, PARAMS, INPUTS)
 
 

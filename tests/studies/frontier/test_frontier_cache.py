@@ -12,6 +12,8 @@ from onebasin.run.config import RunConfig
 from onebasin.studies.frontier import run as module
 from onebasin.studies.frontier.protocol import Protocol
 
+pytestmark = pytest.mark.slow
+
 DRAWN: list[str] = []
 """What has been drawn and evaluated since the test began."""
 

@@ -12,6 +12,8 @@ from onebasin.studies.frontier.matchings import WITHOUT_SIGNS, Way, ways, ways_t
 from onebasin.studies.frontier.protocol import frontier_config
 from onebasin.studies.frontier.representations import from_samples
 
+pytestmark = pytest.mark.slow
+
 EVERYWHERE = {"compact", "compact-by-weights"}
 BY_ACTIVATIONS = {"compact-by-activations", "compact-by-mixed"}
 FISHER, BALANCED = "compact-by-fisher", "compact-balanced"

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from onebasin.plots.theme import LIGHT, drawn_on
 from onebasin.studies.pruning.figures import SHOWN, figures
 
+pytestmark = pytest.mark.slow
+
 PLACES = [("digits", 64, 32), ("digits", 64, 128), ("mnist", 196, 32), ("mnist", 196, 128)]
 
 

@@ -11,7 +11,7 @@ from onebasin.symmetry import random_permutation
 from onebasin.types import Params
 
 NUM_DRAWS = 20
-pytestmark = pytest.mark.usefixtures("ranks_promote")
+pytestmark = [pytest.mark.usefixtures("ranks_promote"), pytest.mark.slow]
 every_architecture = pytest.mark.parametrize("net", ARCHITECTURES, ids=repr)
 _TWICE = "groups nested in units that one array lists twice are permuted alike in all of these"
 _MARKED = "a constant that tells units apart ends what may be permuted, though both may move alike"

@@ -13,7 +13,7 @@ from onebasin import _trees
 from onebasin.symmetry import find_symmetry
 from onebasin.symmetry.discovery.walk import roles_in
 
-pytestmark = pytest.mark.usefixtures("ranks_promote")
+pytestmark = [pytest.mark.usefixtures("ranks_promote"), pytest.mark.slow]
 M, R = "makes", "reads"
 
 

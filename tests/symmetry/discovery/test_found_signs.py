@@ -13,7 +13,7 @@ from tiny_networks import TINY
 
 from onebasin.symmetry import find_symmetry
 
-pytestmark = pytest.mark.usefixtures("ranks_promote")
+pytestmark = [pytest.mark.usefixtures("ranks_promote"), pytest.mark.slow]
 MOST_ENTRIES = 16
 BEYOND_UNITS = {
     "masked": "units whose order is frozen, and weights that nothing reads",

@@ -12,7 +12,7 @@ from jax import lax
 from onebasin import Axes, find_symmetry, permute
 from onebasin.symmetry import random_permutation
 
-pytestmark = pytest.mark.usefixtures("ranks_promote", "float64")
+pytestmark = [pytest.mark.usefixtures("ranks_promote", "float64"), pytest.mark.slow]
 NUM_ELEMENTS = 10
 
 

@@ -9,7 +9,7 @@ from proof import flipped, found_and_proved
 
 from onebasin import Symmetry
 
-pytestmark = pytest.mark.usefixtures("ranks_promote", "float64")
+pytestmark = [pytest.mark.usefixtures("ranks_promote", "float64"), pytest.mark.slow]
 DELAYS = (1, 2, 4, 7)
 
 

@@ -11,7 +11,7 @@ from onebasin import Axes, Samples, Symmetry, align, find_symmetry, permute
 from onebasin.alignment import to
 from onebasin.symmetry import Blocks, random_permutation
 
-pytestmark = pytest.mark.usefixtures("ranks_promote", "float64")
+pytestmark = [pytest.mark.usefixtures("ranks_promote", "float64"), pytest.mark.slow]
 HEADS, KEYS, VALUES = 3, 4, 2
 RNG = np.random.default_rng(0)
 PARAMS = {

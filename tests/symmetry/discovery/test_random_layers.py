@@ -10,7 +10,7 @@ from strategies import seeds
 from onebasin import find_symmetry, permute
 from onebasin.symmetry import random_permutation
 
-NUM_NETWORKS, NUM_NETWORKS_LONG = 50, 500
+NUM_NETWORKS, NUM_NETWORKS_LONG = 25, 500
 NUM_DRAWS = 20
 WIDTHS = (2, 4)
 

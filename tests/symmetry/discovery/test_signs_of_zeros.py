@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 from proof import flipped, found_and_proved
 
-pytestmark = pytest.mark.usefixtures("ranks_promote")
+pytestmark = [pytest.mark.usefixtures("ranks_promote"), pytest.mark.slow]
 SEQUENCE = (5, 4, 2)
 Cell = Callable[[dict, jax.Array, jax.Array], jax.Array]
 

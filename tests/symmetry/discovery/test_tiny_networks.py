@@ -14,7 +14,7 @@ from onebasin import find_symmetry
 from onebasin.types import Params
 
 MOST_CANDIDATES = 20_000
-pytestmark = pytest.mark.usefixtures("ranks_promote", "float64")
+pytestmark = [pytest.mark.usefixtures("ranks_promote", "float64"), pytest.mark.slow]
 
 
 def versions(leaf: np.ndarray) -> np.ndarray:
