@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
 import jax
 import numpy as np
