@@ -15,11 +15,7 @@ _COMPILED = {
 for _name, _value in _COMPILED.items():
     os.environ.setdefault(_name, _value)
 
-import typing  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from typing import Any  # noqa: E402
-
-import jaxtyping  # noqa: E402
+from jaxtyping import install_import_hook  # noqa: E402
 
 
 def _checked_modules() -> list[str]:
@@ -33,38 +29,15 @@ def _checked_modules() -> list[str]:
     ]
 
 
-def _names_shapes(annotation: object) -> bool:
-    """Whether a jaxtyping array is in an annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, jaxtyping.AbstractArray):
-        return True
-    return any(map(_names_shapes, typing.get_args(annotation)))
-
-
-def _checks(*, typechecker: Callable[..., Any]) -> Callable[..., Any]:
-    """jaxtyping's decorator for functions with shapes, and its type checker alone for others.
-
-    jaxtyping binds the arguments of every call, which took a quarter of the tests' time.
-    """
-    with_shapes = _JAXTYPED(typechecker=typechecker)
-
-    def decorate(checked: Any) -> Any:
-        hints = getattr(checked, "__annotations__", {}).values()
-        is_plain = not isinstance(checked, type) and not any(map(_names_shapes, hints))
-        return typechecker(checked) if is_plain else with_shapes(checked)
-
-    return decorate
-
-
 # Before anything of onebasin is imported: its signatures are checked as it runs.
-_JAXTYPED = jaxtyping.jaxtyped
-jaxtyping.jaxtyped = _checks
-jaxtyping.install_import_hook(_checked_modules(), "beartype.beartype")
+install_import_hook(_checked_modules(), "beartype.beartype")
 
 import gc  # noqa: E402
 from collections import Counter  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 
 import jax  # noqa: E402
+import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 from tiny_runs import make_finished_runs  # noqa: E402
