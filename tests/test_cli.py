@@ -171,7 +171,7 @@ def test_an_interrupted_run_is_refused_by_its_steps_and_ended_by_resume(finished
     attributes.write_text(attributes.read_text().replace("true", "false"))
     (out / "compact" / "compact.safetensors.partial").write_bytes(b"half")
     assert_refused(onebasin("step", "align", out), "is not done", "onebasin step sample")
-    assert_refused(onebasin("run", "digits", "--out", out, *OPTIONS), "another run", "--resume")
+    assert_refused(onebasin("run", "digits", "--out", out, *DIGITS), "another run", "--resume")
     done = onebasin("run", "digits", "--out", out, "--resume", *DIGITS)
     assert done.returncode == 0, done.stderr
     assert without_seconds(out) == without_seconds(finished_run)

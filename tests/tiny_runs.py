@@ -1,6 +1,5 @@
 """Tiny runs of the main job: every step, in seconds."""
 
-import os
 import subprocess
 import sys
 import time
@@ -82,7 +81,7 @@ def _start(name: str, folder: Path) -> subprocess.Popen[bytes]:
     changes = [f"--set={change}" for change in tiny_changes(name)]
     arguments = [str(ONEBASIN), "run", name, "--out", str(folder / name), *changes]
     with (folder / f"{name}-{PRINTED}").open("wb") as printed:
-        return subprocess.Popen(arguments, stdout=printed, stderr=subprocess.STDOUT, env=os.environ)
+        return subprocess.Popen(arguments, stdout=printed, stderr=subprocess.STDOUT)
 
 
 def _wait_for(done: Path) -> None:
