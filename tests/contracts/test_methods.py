@@ -22,6 +22,7 @@ from onebasin.methods import (
     inits,
     mean_field_vi,
     mean_logdensity,
+    nuts,
     refine,
     sample,
 )
@@ -77,7 +78,7 @@ class Contract(NamedTuple):
         return self.builder(logdensity or self.logdensity, **self.settings | changes)
 
 
-HMC_STATS = {"lp", "energy", "acceptance_rate", "diverging", "step_size"}
+HMC_STATS = {"lp", "energy", "acceptance_rate", "diverging", "step_size", "n_steps"}
 
 # Every method goes here, and is then held to all that follows.
 METHODS = {
@@ -87,6 +88,13 @@ METHODS = {
         {"num_steps": 3, "step_size": 0.3, "num_warmup": NUM_WARMUP},
         NUM_WARMUP,
         HMC_STATS,
+    ),
+    "nuts": Contract(
+        nuts,
+        logdensity,
+        {"max_depth": 3, "step_size": 0.3, "num_warmup": NUM_WARMUP},
+        NUM_WARMUP,
+        HMC_STATS | {"tree_depth"},
     ),
     "deep_ensemble": Contract(
         deep_ensemble,
@@ -279,6 +287,8 @@ def test_statistics_of_thinned_draws_speak_of_all_steps_between(
         expected = {
             "last": three[..., -1],
             "mean": three.mean(axis=-1, dtype=np.float64),
+            "sum": three.sum(axis=-1),
+            "max": three.max(axis=-1),
             "any": three.any(axis=-1),
         }[reduce_stats[name]]
         rtol = 1e-6 if reduce_stats[name] == "mean" else 0.0
@@ -289,7 +299,12 @@ def test_statistics_of_thinned_draws_speak_of_all_steps_between(
 def test_a_method_says_how_each_of_its_statistics_is_reduced(contract: Contract) -> None:
     reduce_stats = contract.build().reduce_stats
     assert set(reduce_stats) == contract.stats
-    of_all_steps = {"acceptance_rate": "mean", "diverging": "any"}
+    of_all_steps = {
+        "acceptance_rate": "mean",
+        "diverging": "any",
+        "n_steps": "sum",
+        "tree_depth": "max",
+    }
     assert dict(reduce_stats) == dict.fromkeys(contract.stats, "last") | {
         name: of_all_steps[name] for name in contract.stats & set(of_all_steps)
     }
@@ -394,6 +409,12 @@ def test_counts_below_one_are_refused(contract: Contract, name: str) -> None:
         ("hmc", {"step_size": 0.0}, r"step_size must be positive\. Got 0\.0"),
         ("hmc", {"step_size": np.inf}, r"step_size must be positive\. Got inf"),
         ("hmc", {"target_acceptance": 1.0}, r"target_acceptance must lie in \(0, 1\)\. Got 1\.0"),
+        ("hmc", {"jitter": 1.0}, r"jitter must lie in \[0, 1\)\. Got 1\.0"),
+        ("hmc", {"jitter": -0.1}, r"jitter must lie in \[0, 1\)\. Got -0\.1"),
+        ("nuts", {"max_depth": 0}, r"max_depth must be an int in the range \[1, inf\)\. Got 0"),
+        ("nuts", {"num_warmup": -1}, r"num_warmup must be an int in the range \[0, inf\)"),
+        ("nuts", {"step_size": 0.0}, r"step_size must be positive\. Got 0\.0"),
+        ("nuts", {"target_acceptance": 0.0}, r"target_acceptance must lie in \(0, 1\)\. Got 0"),
         ("deep_ensemble", {"num_steps": 0}, r"num_steps must be an int in the range \[1, inf\)"),
         ("mean_field_vi", {"num_steps": 0}, r"num_steps must be an int in the range \[1, inf\)"),
         ("mean_field_vi", {"num_particles": 0}, r"num_particles must be an int in the range"),
@@ -410,6 +431,29 @@ def test_a_setting_out_of_range_is_refused_before_anything_compiles(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         METHODS[name].build(**changes)
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if "n_steps" in METHODS[name].stats])
+def test_n_steps_counts_the_gradients_of_a_draw(name: str) -> None:
+    count = 0
+
+    def note() -> None:
+        nonlocal count
+        count += 1
+
+    def counted(params):
+        jax.debug.callback(note)
+        return logdensity(params)
+
+    method = METHODS[name].build(counted)
+    state = method.init(jax.tree.map(lambda leaf: leaf[0], starts()), key=KEY)
+    step = jax.jit(method.step)
+    for number in range(NUM_WARMUP + 2):
+        jax.effects_barrier()
+        count = 0
+        state, stats = step(state, key=jax.random.key(number))
+        jax.effects_barrier()
+        assert count == int(stats["n_steps"]) > 0
 
 
 @pytest.mark.parametrize("name", ["deep_ensemble", "mean_field_vi", "refine"])

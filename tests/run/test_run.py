@@ -219,7 +219,8 @@ def test_samples_and_gaussians_lie_in_the_run_directory(
     like = open_setup(run).template
     samples = load_samples(run.samples("hmc"), like)
     assert (samples.num_chains, samples.num_draws) == (config.hmc.num_chains, NUM_DRAWS)
-    assert {"lp", "energy", "acceptance_rate", "diverging", "step_size"} == set(samples.stats)
+    stats = {"lp", "energy", "acceptance_rate", "diverging", "step_size", "n_steps"}
+    assert stats == set(samples.stats)
     members = load_samples(run.samples("ensemble"), like)
     assert (members.num_chains, members.num_draws) == (NUM_MEMBERS, 1)
     ranks = [f"compact-rank-{rank}" for rank in config.compact.ranks]

@@ -1,11 +1,13 @@
 """How draws are made: HMC and other methods, and `sample`, which runs every method."""
 
 from onebasin.methods.ensemble import EnsembleState, deep_ensemble
-from onebasin.methods.hmc import HMCState, hmc
+from onebasin.methods.hmc import hmc
 from onebasin.methods.method import Init, Method, State, Step, StochasticLogDensity, inits
+from onebasin.methods.nuts import nuts
 from onebasin.methods.reductions import Reduction, Reductions
 from onebasin.methods.sample import Progress, sample, set_cpu_devices
 from onebasin.methods.vi import DrawsObjective, VIState, mean_field_vi, mean_logdensity, refine
+from onebasin.methods.warm_up import HMCState
 
 __all__ = [
     "DrawsObjective",
@@ -25,6 +27,7 @@ __all__ = [
     "inits",
     "mean_field_vi",
     "mean_logdensity",
+    "nuts",
     "refine",
     "sample",
     "set_cpu_devices",
