@@ -17,9 +17,11 @@ from onebasin.gaussians import DiagonalGaussian
 from onebasin.methods import (
     Method,
     Progress,
+    adjusted_mclmc,
     deep_ensemble,
     hmc,
     inits,
+    mclmc,
     mean_field_vi,
     mean_logdensity,
     nuts,
@@ -79,6 +81,7 @@ class Contract(NamedTuple):
 
 
 HMC_STATS = {"lp", "energy", "acceptance_rate", "diverging", "step_size", "n_steps"}
+MCLMC_STATS = {"lp", "diverging", "step_size", "momentum_decoherence_length", "n_steps"}
 
 # Every method goes here, and is then held to all that follows.
 METHODS = {
@@ -95,6 +98,21 @@ METHODS = {
         {"max_depth": 3, "step_size": 0.3, "num_warmup": NUM_WARMUP},
         NUM_WARMUP,
         HMC_STATS | {"tree_depth"},
+    ),
+    "mclmc": Contract(
+        mclmc,
+        logdensity,
+        # Near its aim: the energy errors of far smaller steps are little more than rounding.
+        {"num_steps": 2, "step_size": 1.0, "num_warmup": NUM_WARMUP},
+        NUM_WARMUP,
+        MCLMC_STATS | {"energy_variance"},
+    ),
+    "adjusted_mclmc": Contract(
+        adjusted_mclmc,
+        logdensity,
+        {"max_steps": 3, "step_size": 0.3, "num_warmup": NUM_WARMUP},
+        NUM_WARMUP,
+        MCLMC_STATS | {"acceptance_rate"},
     ),
     "deep_ensemble": Contract(
         deep_ensemble,
@@ -302,6 +320,7 @@ def test_a_method_says_how_each_of_its_statistics_is_reduced(contract: Contract)
     of_all_steps = {
         "acceptance_rate": "mean",
         "diverging": "any",
+        "energy_variance": "mean",
         "n_steps": "sum",
         "tree_depth": "max",
     }
@@ -415,6 +434,16 @@ def test_counts_below_one_are_refused(contract: Contract, name: str) -> None:
         ("nuts", {"num_warmup": -1}, r"num_warmup must be an int in the range \[0, inf\)"),
         ("nuts", {"step_size": 0.0}, r"step_size must be positive\. Got 0\.0"),
         ("nuts", {"target_acceptance": 0.0}, r"target_acceptance must lie in \(0, 1\)\. Got 0"),
+        ("mclmc", {"num_steps": 0}, r"num_steps must be an int in the range \[1, inf\)\. Got 0"),
+        ("mclmc", {"num_warmup": -1}, r"num_warmup must be an int in the range \[0, inf\)"),
+        ("mclmc", {"step_size": -1.0}, r"step_size must be positive\. Got -1\.0"),
+        ("mclmc", {"energy_variance": 0.0}, r"energy_variance must be positive\. Got 0\.0"),
+        ("mclmc", {"momentum_decoherence_length": np.inf}, r"_length must be positive\. Got inf"),
+        ("adjusted_mclmc", {"max_steps": 0}, r"max_steps must be an int in the range \[1, inf\)"),
+        ("adjusted_mclmc", {"num_warmup": -1}, r"num_warmup must be an int in the range"),
+        ("adjusted_mclmc", {"step_size": 0.0}, r"step_size must be positive\. Got 0\.0"),
+        ("adjusted_mclmc", {"target_acceptance": 1.0}, r"acceptance must lie in \(0, 1\)\. Got 1"),
+        ("adjusted_mclmc", {"momentum_decoherence_length": 0.0}, r"must be positive\. Got 0\.0"),
         ("deep_ensemble", {"num_steps": 0}, r"num_steps must be an int in the range \[1, inf\)"),
         ("mean_field_vi", {"num_steps": 0}, r"num_steps must be an int in the range \[1, inf\)"),
         ("mean_field_vi", {"num_particles": 0}, r"num_particles must be an int in the range"),
@@ -431,6 +460,13 @@ def test_a_setting_out_of_range_is_refused_before_anything_compiles(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         METHODS[name].build(**changes)
+
+
+@pytest.mark.parametrize("builder", [mclmc, adjusted_mclmc])
+def test_a_single_weight_has_no_microcanonical_dynamics(builder) -> None:
+    method = builder(lambda params: -0.5 * (params["w"] ** 2).sum())
+    with pytest.raises(ValueError, match=r"must have 2 weights or more\. Got 1\. Use hmc"):
+        sample(method, {"w": jnp.zeros((2, 1))}, 1, key=KEY)
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if "n_steps" in METHODS[name].stats])

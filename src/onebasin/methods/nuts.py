@@ -84,7 +84,7 @@ def nuts(
         True
 
     Source: Hoffman and Gelman (2014), arXiv 1111.4246, for doubling and the warm-up; Betancourt
-    (2017), arXiv 1701.02434, appendix A.3, for the weights; Phan, Pradhan and Jankowiak (2019),
+    (2017), arXiv 1701.02434, appendix A, for the weights; Phan, Pradhan and Jankowiak (2019),
     arXiv 1912.11554, for trajectories without recursion.
     """
     check_takes(
