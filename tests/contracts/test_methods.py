@@ -102,8 +102,8 @@ METHODS = {
     "mclmc": Contract(
         mclmc,
         logdensity,
-        # Near its aim: the energy errors of far smaller steps are little more than rounding.
-        {"num_steps": 2, "step_size": 1.0, "num_warmup": NUM_WARMUP},
+        # The first energy errors are far above rounding, which the tuning would amplify.
+        {"num_steps": 2, "step_size": 2.0, "num_warmup": NUM_WARMUP},
         NUM_WARMUP,
         MCLMC_STATS | {"energy_variance"},
     ),

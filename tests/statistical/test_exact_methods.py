@@ -12,7 +12,7 @@ import scipy.stats
 from blackjax.adaptation.staged_adaptation import build_schedule
 from blackjax.adaptation.step_size import dual_averaging_adaptation
 
-from onebasin.methods import Method, hmc, nuts, sample
+from onebasin.methods import Method, adjusted_mclmc, hmc, nuts, sample
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +49,9 @@ EXACT = {
     "hmc": hmc(logdensity, num_steps=4, step_size=0.35, num_warmup=0),
     "hmc with jitter": hmc(logdensity, num_steps=4, step_size=0.35, num_warmup=0, jitter=0.5),
     "nuts": nuts(logdensity, max_depth=3, step_size=0.35, num_warmup=0),
+    "adjusted_mclmc": adjusted_mclmc(
+        logdensity, step_size=0.8, num_warmup=0, momentum_decoherence_length=2.0
+    ),
 }
 
 
