@@ -21,12 +21,17 @@ from onebasin.methods import (
     deep_ensemble,
     hmc,
     inits,
+    laplace,
+    last_layer_laplace,
     mclmc,
     mean_field_vi,
     mean_logdensity,
     nuts,
     refine,
     sample,
+    sghmc,
+    sgld,
+    swag,
 )
 from onebasin.samples import Samples
 
@@ -82,6 +87,7 @@ class Contract(NamedTuple):
 
 HMC_STATS = {"lp", "energy", "acceptance_rate", "diverging", "step_size", "n_steps"}
 MCLMC_STATS = {"lp", "diverging", "step_size", "momentum_decoherence_length", "n_steps"}
+SGMCMC_STATS = {"lp", "step_size", "temperature", "diverging"}
 
 # Every method goes here, and is then held to all that follows.
 METHODS = {
@@ -139,6 +145,46 @@ METHODS = {
         },
         NUM_WARMUP,
         {"elbo"},
+    ),
+    "sgld": Contract(
+        sgld,
+        noisy_logdensity,
+        {"step_size": 0.1, "num_warmup": NUM_WARMUP},
+        NUM_WARMUP,
+        SGMCMC_STATS,
+    ),
+    "sghmc": Contract(
+        sghmc,
+        noisy_logdensity,
+        {"step_size": 0.3, "num_steps": 3, "num_warmup": NUM_WARMUP},
+        NUM_WARMUP,
+        SGMCMC_STATS,
+    ),
+    "swag": Contract(
+        swag,
+        noisy_logdensity,
+        {"num_burn_in": 1, "num_collected": 2, "collect_every": 2, "optimizer": optax.sgd(0.1)},
+        NUM_WARMUP,
+        {"lp"},
+    ),
+    "laplace": Contract(
+        laplace,
+        logdensity,
+        {"least_precision": 0.1, "num_steps": NUM_WARMUP, "optimizer": optax.adam(0.1)},
+        NUM_WARMUP,
+        {"lp"},
+    ),
+    "last_layer_laplace": Contract(
+        last_layer_laplace,
+        logdensity,
+        {
+            "leaves": ("w",),
+            "least_precision": 0.1,
+            "num_steps": NUM_WARMUP,
+            "optimizer": optax.adam(0.1),
+        },
+        NUM_WARMUP,
+        {"lp"},
     ),
 }
 
@@ -385,7 +431,7 @@ def test_a_gaussian_method_hands_over_the_gaussian_it_drew_from(
 ) -> None:
     method = contract.build()
     if method.gaussian is None:
-        assert contract.builder not in (mean_field_vi, refine_from_anchor)
+        assert contract.builder not in (mean_field_vi, refine_from_anchor, swag, laplace)
         return
     gaussian = method.gaussian(jax.tree.map(lambda leaf: leaf[0], base.samples.last_state))
     assert isinstance(gaussian, DiagonalGaussian)
@@ -453,6 +499,20 @@ def test_counts_below_one_are_refused(contract: Contract, name: str) -> None:
         ("refine", {"entropy": -1.0}, r"entropy must be in the range \[0, inf\)\. Got -1"),
         ("refine", {"pull": np.inf}, r"pull must be in the range \[0, inf\)\. Got inf"),
         ("refine", {"anchor": POINT}, r"anchor .* a positive std for every weight\. Got 0\."),
+        ("sgld", {"step_size": 0.0}, r"step_size must be positive\. Got 0\.0"),
+        ("sgld", {"num_warmup": -1}, r"num_warmup must be an int in the range \[0, inf\)\. Got -1"),
+        ("sgld", {"temperature": -1.0}, r"temperature must be in the range \[0, inf\)\. Got -1"),
+        ("sghmc", {"step_size": np.inf}, r"step_size must be positive\. Got inf"),
+        ("sghmc", {"temperature": np.inf}, r"temperature must be in the range .* Got inf"),
+        ("sghmc", {"num_steps": 0}, r"num_steps must be an int in the range \[1, inf\)\. Got 0"),
+        ("sghmc", {"friction": -1.0}, r"friction must be in the range \[0, inf\)\. Got -1"),
+        ("swag", {"num_burn_in": -1}, r"num_burn_in must be an int in the range \[0, inf\)"),
+        ("swag", {"num_collected": 1}, r"num_collected must be an int in the range \[2, inf\)"),
+        ("swag", {"collect_every": 0}, r"collect_every must be an int in the range \[1, inf\)"),
+        ("laplace", {"num_steps": -1}, r"num_steps must be an int in the range \[0, inf\)"),
+        ("laplace", {"least_precision": 0.0}, r"least_precision must be positive\. Got 0"),
+        ("last_layer_laplace", {"leaves": ()}, r"leaves must hold one path or more\. Got \(\)"),
+        ("last_layer_laplace", {"leaves": "w"}, r"leaves must hold one path or more\. Got 'w'"),
     ],
 )
 def test_a_setting_out_of_range_is_refused_before_anything_compiles(
@@ -492,7 +552,7 @@ def test_n_steps_counts_the_gradients_of_a_draw(name: str) -> None:
         assert count == int(stats["n_steps"]) > 0
 
 
-@pytest.mark.parametrize("name", ["deep_ensemble", "mean_field_vi", "refine"])
+@pytest.mark.parametrize("name", ["deep_ensemble", "mean_field_vi", "refine", "swag", "laplace"])
 def test_optimizers_that_read_the_weights_are_welcome(name: str) -> None:
     method = METHODS[name].build(optimizer=optax.adamw(1e-2, weight_decay=0.1))
     state = method.init(jax.tree.map(lambda leaf: leaf[0], starts()), key=KEY)

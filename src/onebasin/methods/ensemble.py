@@ -74,10 +74,28 @@ def _step(
     state: EnsembleState,
     key: Key,
 ) -> tuple[EnsembleState, Stats]:
+    lp, position, optimizer_state = climb(
+        optimizer, logdensity, state.position, state.optimizer_state, key
+    )
+    return EnsembleState(position, optimizer_state), {"lp": lp}
+
+
+def climb(
+    optimizer: optax.GradientTransformation,
+    logdensity: StochasticLogDensity,
+    position: Params,
+    optimizer_state: Any,
+    key: Key,
+) -> tuple[Array, Params, Any]:
+    """One step of an optimizer up a log density.
+
+    Returns:
+        The log density where the step began, the position and the optimizer's state after it.
+    """
+
     def loss(params: Params) -> Array:
         return -logdensity(params, key)
 
-    value, gradient = jax.value_and_grad(loss)(state.position)
-    updates, optimizer_state = optimizer.update(gradient, state.optimizer_state, state.position)
-    position = optax.apply_updates(state.position, updates)
-    return EnsembleState(position, optimizer_state), {"lp": jnp.negative(value)}
+    value, gradient = jax.value_and_grad(loss)(position)
+    updates, optimizer_state = optimizer.update(gradient, optimizer_state, position)
+    return jnp.negative(value), optax.apply_updates(position, updates), optimizer_state
