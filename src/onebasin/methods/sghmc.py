@@ -43,11 +43,10 @@ def sghmc(
     $w' = w + \epsilon r$ and
     $r' = (1 - \epsilon \alpha)\, r + \epsilon \nabla \log \hat p(w', D)
     + \sqrt{2 \epsilon \alpha T}\, n$
-    with standard normal noise $n$. At the same number of gradients, draws are less correlated than
-    those of `sgld`. No step is rejected, so draws are biased, the less the smaller $\epsilon$:
-    halve it and compare. If `num_steps` is large, gradients with noise of variance $V$ raise the
-    temperature by $\epsilon V / (2 \alpha)$: smaller steps or more friction keep that small.
-    Running statistics of a network stay as they are.
+    with standard normal noise $n$. No step is rejected, so draws are biased, the less the smaller
+    $\epsilon$: halve it and compare. If `num_steps` is large, gradients with noise of variance $V$
+    raise the temperature by $\epsilon V / (2 \alpha)$: smaller steps or more friction keep that
+    small. Running statistics of a network stay as they are.
 
     Statistics: `lp`, the last estimate of the log density in nats, at the draw itself; `step_size`,
     $\epsilon$; `temperature`, $T$; `diverging`, whether a weight was no longer finite, at any step.

@@ -26,7 +26,7 @@ def polynomial_decay(first: float, *, delay: float = 1000.0, power: float = 0.55
         ValueError: If a number is out of its range.
 
     Examples:
-        >>> step_size = ob.methods.polynomial_decay(0.1, delay=10, power=1.0)
+        >>> step_size = ob.methods.polynomial_decay(0.1, delay=10.0, power=1.0)
         >>> print(step_size(jnp.array([0, 10, 90])))
         [0.1  0.05 0.01]
 

@@ -77,6 +77,7 @@ def swag(
         TypeError: If the log density does not take params and a key.
 
     Examples:
+        >>> import optax
         >>> logdensity = lambda params, key: -0.5 * (
         ...     (params - 3 + jax.random.normal(key, params.shape)) ** 2
         ... ).sum()
