@@ -8,6 +8,8 @@ import pytest
 
 from onebasin.methods import laplace, last_layer_laplace, sample
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(4)
 PRIOR_STD, NOISE_STD = 1.5, 0.7
 LEAST = PRIOR_STD**-2
@@ -116,6 +118,30 @@ def test_a_network_has_the_diagonal_of_its_hessian_whatever_is_computed_together
     flat, unravel = jax.flatten_util.ravel_pytree(params)
     hessian = -jax.hessian(lambda flat: network(unravel(flat)))(flat)
     np.testing.assert_allclose(state.scale, jnp.diagonal(hessian) ** -0.5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("num_chains", [1, 4])
+def test_the_curvature_is_computed_once_however_long_training_is(num_chains: int) -> None:
+    """And while no chain trains; two devices have two vectorized chains each."""
+
+    def num_evaluations(num_steps: int) -> int:
+        evaluated: list[object] = []
+
+        def counted(params):
+            jax.debug.callback(evaluated.append, params[0])
+            return -0.5 * (params**2).sum()
+
+        method = laplace(
+            counted,
+            least_precision=1.0,
+            num_steps=num_steps,
+            minibatch_logdensity=lambda params, key: -0.5 * (params**2).sum(),
+        )
+        sample(method, jnp.ones((num_chains, 5)), 3, num_chunks=1, key=KEY)
+        jax.effects_barrier()
+        return len(evaluated)
+
+    assert num_evaluations(1) == num_evaluations(30) == num_chains
 
 
 @pytest.mark.parametrize("leaves", [None, ("",)])

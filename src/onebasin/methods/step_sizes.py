@@ -45,9 +45,9 @@ def cyclical_step_size(first: float, cycle_length: int) -> Schedule:
 
     After $t$ steps the step size is
     $\tfrac{\epsilon_0}{2} [\cos(\pi\, (t \bmod C) / C) + 1]$ with `first`, $\epsilon_0$, and
-    `cycle_length`, $C$. Large steps at the beginning of a cycle reach other modes, small steps at
-    its end sample one. Give it to `sgld` or `sghmc` together with `cyclical_temperature` of the
-    same cycle length. Two schedules of the same numbers are equal.
+    `cycle_length`, $C$. The large steps at the beginning of a cycle are meant to leave a mode, the
+    small steps at its end to sample one. Give it to `sgld` or `sghmc` together with
+    `cyclical_temperature` of the same cycle length. Two schedules of the same numbers are equal.
 
     Raises:
         ValueError: If first is not positive, or cycle_length is below 2.
