@@ -232,13 +232,15 @@ def _step(
     key_draw, key_batch = jax.random.split(key)
     is_training = state.num_steps < settings.num_steps
     choose = partial(jnp.where, is_training)
+
+    def measure(turn: Array, _: tuple[Array, Array]) -> tuple[Array, Array]:
+        # Bound to the turn, or the compiler would compute it at every step, ahead of the loop.
+        mode, _ = jax.lax.optimization_barrier((state.mode, turn))
+        return _measure(settings, densities.exact, mode)
+
     # A loop of one turn or none: vectorized chains would compute a branch at every step.
-    scale, num_raised = jax.lax.fori_loop(
-        0,
-        (state.num_steps == settings.num_steps).astype(jnp.int32),
-        lambda *_: _measure(settings, densities.exact, state.mode),
-        (state.scale, state.num_raised),
-    )
+    is_due = (state.num_steps == settings.num_steps).astype(jnp.int32)
+    scale, num_raised = jax.lax.fori_loop(0, is_due, measure, (state.scale, state.num_raised))
     point = jax.tree.map(choose, state.mode, _draw(settings.leaves, state.mode, scale, key_draw))
     lp, climbed, optimizer_state = climb(
         settings.optimizer, densities.training, point, state.optimizer_state, key_batch
