@@ -1,0 +1,1 @@
+"""Samplers side by side: effective draws for a gradient and for a second, on real posteriors."""
