@@ -119,6 +119,7 @@ def test_the_step_size_adapts_to_the_target_acceptance(target: float) -> None:
         num_steps=3,
         num_warmup=6000,
         target_acceptance=target,
+        adapt_mass=False,
     )
     positions = {"w": jax.random.normal(jax.random.key(2), (4, 30))}
     told = []

@@ -133,7 +133,9 @@ class Sampler(NamedTuple):
 
 SAMPLERS = {
     "hmc with unit mass": Sampler(
-        lambda logdensity: hmc(logdensity, num_steps=5, num_warmup=600, step_size=0.1)
+        lambda logdensity: hmc(
+            logdensity, num_steps=5, num_warmup=600, step_size=0.1, adapt_mass=False
+        )
     ),
     "hmc with adapted mass": Sampler(
         lambda logdensity: hmc(
@@ -141,7 +143,7 @@ SAMPLERS = {
         )
     ),
     "nuts with unit mass": Sampler(
-        lambda logdensity: nuts(logdensity, num_warmup=600, step_size=0.1)
+        lambda logdensity: nuts(logdensity, num_warmup=600, step_size=0.1, adapt_mass=False)
     ),
     "nuts with adapted mass": Sampler(
         lambda logdensity: nuts(logdensity, num_warmup=600, step_size=0.1, adapt_mass=True)

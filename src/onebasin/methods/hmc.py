@@ -42,8 +42,8 @@ def hmc(
     num_steps: int = 60,
     step_size: float = 1e-3,
     num_warmup: int = 200,
-    target_acceptance: float = 0.8,
-    adapt_mass: bool = False,
+    target_acceptance: float = 0.65,
+    adapt_mass: bool = True,
     jitter: float = 0.0,
 ) -> Method:
     r"""A method that samples by Hamiltonian Monte Carlo, with a given number of leapfrog steps.
@@ -69,8 +69,9 @@ def hmc(
         step_size: The first $\epsilon$, positive. Default: 1e-3.
         num_warmup: How many draws adapt and are thrown away, 0 or more. Default: 200.
         target_acceptance: The mean acceptance probability that is aimed at, in (0, 1).
-            Default: .8.
-        adapt_mass: Whether $M$ adapts too. Default: False.
+            Default: .65, which gives more effective draws for a gradient than .8.
+        adapt_mass: Whether $M$ adapts too. Default: True. It helps most if weights have very
+            different scales.
         jitter: How far the number of leapfrog steps varies, in [0, 1). Each draw takes a random
             number of steps, uniform on the integers from $(1 - j) n$ to $(1 + j) n$, both rounded,
             and at least 1, for a jitter $j$ and `num_steps` $n$. It keeps trajectories from ending

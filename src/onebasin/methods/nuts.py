@@ -44,7 +44,7 @@ def nuts(
     step_size: float = 1e-3,
     num_warmup: int = 200,
     target_acceptance: float = 0.8,
-    adapt_mass: bool = False,
+    adapt_mass: bool = True,
 ) -> Method:
     r"""A method that samples by the No-U-Turn Sampler, which chooses the number of leapfrog steps.
 
@@ -70,7 +70,7 @@ def nuts(
         num_warmup: How many draws adapt and are thrown away, 0 or more. Default: 200.
         target_acceptance: The mean acceptance probability that is aimed at, in (0, 1).
             Default: .8.
-        adapt_mass: Whether $M$ adapts too. Default: False.
+        adapt_mass: Whether $M$ adapts too. Default: True.
 
     Raises:
         ValueError: If a number is out of its range.

@@ -58,7 +58,7 @@ BUILT_IN: dict[str, dict[str, Any]] = {
     "mnist-small": {
         "data": {"name": "mnist", "num_train": 10_000, "num_test": 2_000, "pool": 2},
         "network": {"hidden": (32,)},
-        "hmc": {"num_draws": 200, "thin": 2, "num_warmup": 100},
+        "hmc": {"num_draws": 200},
     },
     "mnist-resnet20": {
         "data": {"name": "mnist", "num_train": 2_000, "num_test": 500, "pool": 2},
@@ -68,6 +68,7 @@ BUILT_IN: dict[str, dict[str, Any]] = {
             "num_draws": 4,
             "num_warmup": 6,
             "num_steps": 3,
+            "thin": 1,
             "start": "map",
         },
         "ensemble": {"num_members": 3, "num_steps": 250, "batch_size": 128},

@@ -88,17 +88,17 @@ class HMCConfig(Section):
     """The number of chains."""
     num_draws: Annotated[int, Field(ge=4)] = 250
     """The number of draws that each chain keeps."""
-    thin: Count = 1
+    thin: Count = 2
     """The chain keeps one of every `thin` draws. 1 keeps all."""
     num_warmup: Annotated[int, Field(ge=0)] = 150
-    """The number of warm-up draws. They adapt the step size and are discarded."""
+    """The number of warm-up draws. They adapt the step size and the mass, and are discarded."""
     num_steps: Count = 60
     """The number of leapfrog steps of each draw."""
     step_size: Positive = 1e-3
     """The first step size of the adaptation."""
-    target_acceptance: Share = 0.8
+    target_acceptance: Share = 0.65
     """The acceptance rate that the adaptation of the step size aims at."""
-    adapt_mass: bool = False
+    adapt_mass: bool = True
     """Whether the warm-up also adapts a diagonal mass matrix: the inverse of the variance of each
     weight."""
     start: Literal["prior", "init", "map"] = "init"

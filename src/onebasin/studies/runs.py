@@ -18,7 +18,11 @@ from onebasin.run.setup import ProgressCallback, Setup, set_up
 from onebasin.studies.names import Scale
 
 _STEPS: tuple[Step, ...] = ("sample", "align", "summarize", "compare")
-_COMMON = ("compact.ranks=[]", "evaluation.num_gaussian_draws=200", "evaluation.kept=[1,2,4]")
+_COMMON = (
+    "compact.ranks=[]", "evaluation.num_gaussian_draws=200", "evaluation.kept=[1,2,4]",
+    # The sampler of the committed tables, whatever a run does by default.
+    "hmc.target_acceptance=0.8", "hmc.adapt_mass=false", "hmc.thin=1",
+)  # fmt: skip
 _DIGITS = (
     "hmc.num_draws=60", "hmc.thin=2", "hmc.num_warmup=100",
     "ensemble.num_members=6", "ensemble.num_steps=800", "vi.num_steps=2000",

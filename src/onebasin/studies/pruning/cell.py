@@ -49,6 +49,9 @@ class Cell(NamedTuple):
             "num_draws": self.num_draws,
             "step_size": 0.008,  # close to the step size after warm-up, so that warm-up is short
             "start": "map",
+            "thin": 1,
+            "target_acceptance": 0.8,
+            "adapt_mass": False,
         }
         return check_config(
             {
