@@ -63,9 +63,8 @@ def chees(
     flat, unravel = _raveled(positions)
     of_flat = lambda vector: logdensity(unravel(vector))
     adaptation = blackjax.chees_adaptation(of_flat, len(flat), target_acceptance_rate=0.651)
-    (states, settings), info = adaptation.run(  # pyright: ignore
-        key_warmup, flat, 1e-3, optax.adam(0.02), num_warmup
-    )
+    arguments = key_warmup, flat, 1e-3, optax.adam(0.02), num_warmup
+    (states, settings), info = adaptation.run(*arguments)  # pyright: ignore
     warmup = float(np.sum(info.info.num_integration_steps))
     kernel = blackjax.dynamic_hmc(of_flat, **settings).step
     return _loop(kernel, unravel, states, key_draws, num_draws, warmup, "num_integration_steps")

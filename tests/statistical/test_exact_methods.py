@@ -164,7 +164,14 @@ def test_divergent_trajectories_are_told_and_refused() -> None:
 def test_step_sizes_are_those_of_dual_averaging_begun_anew_behind_every_window() -> None:
     """The oracle averages the acceptance rates that were told, by BlackJAX's own adaptation."""
     num_warmup, target = 300, 0.8
-    method = hmc(logdensity, num_steps=3, step_size=0.1, num_warmup=num_warmup, adapt_mass=True)
+    method = hmc(
+        logdensity,
+        num_steps=3,
+        step_size=0.1,
+        num_warmup=num_warmup,
+        target_acceptance=target,
+        adapt_mass=True,
+    )
     step = jax.jit(method.step)
     state = method.init(
         jax.tree.map(lambda leaf: leaf[0], exact_draws(5, 1)), key=jax.random.key(0)
