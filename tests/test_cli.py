@@ -119,6 +119,7 @@ def test_a_run_says_what_it_found_and_where_its_report_is(finished_run):
     printed = finished_run.with_name(f"digits-{PRINTED}").read_text("utf-8")
     assert "compact" in printed
     assert f"Report: {finished_run / 'report.html'}" in printed
+    assert "HMC has not converged" in printed
 
 
 def test_a_run_writes_everything_it_promises(finished_run):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from onebasin.diagnostics import convergence, sampler_health, weight_convergence
+from onebasin.diagnostics import Converged, convergence, sampler_health, weight_convergence
 from onebasin.samples import Samples
 
 
@@ -127,3 +127,25 @@ def test_the_energy_statistic_is_the_lowest_of_betancourts_over_chains() -> None
 def test_samples_without_statistics_say_nothing_of_the_sampler() -> None:
     found = sampler_health(Samples({"w": np.zeros((2, 5, 1))}))
     assert set(found.values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("rhat", "ess", "words"),
+    [
+        (1.02, 400.0, None),
+        (1.021, 400.0, "the worst R-hat is 1.021 (at most 1.02 is asked)"),
+        (1.0, 399.0, "the smallest effective sample size is 399 (at least 400 is asked)"),
+        (1.3, 9.0, "the worst R-hat is 1.300 (at most 1.02 is asked) and the smallest"),
+        (None, 500.0, "could not be computed"),
+        (1.0, None, "could not be computed"),
+    ],
+)
+def test_draws_have_converged_or_it_is_said_why_not(rhat, ess, words: str | None) -> None:
+    problem = Converged().problem({"rhat_max": rhat, "ess_min": ess})
+    assert (problem is None) if words is None else (problem is not None and words in problem)
+
+
+@pytest.mark.parametrize("wrong", [{"rhat": 1.0}, {"rhat": np.inf}, {"ess": 0.0}, {"ess": -3.0}])
+def test_a_bound_that_no_draws_could_meet_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=rf"^{next(iter(wrong))} must .* Got "):
+        Converged(**wrong)

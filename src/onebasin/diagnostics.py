@@ -3,6 +3,9 @@
 arviz-stats takes seconds to import, so functions import it when they run.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float
 
@@ -10,9 +13,61 @@ from onebasin import _trees
 from onebasin._collections import without_statistics
 from onebasin.samples import Samples
 
-__all__ = ["convergence", "sampler_health", "weight_convergence"]
+__all__ = ["Converged", "convergence", "sampler_health", "weight_convergence"]
 
 _MAX_QUANTITIES = 200
+
+
+@dataclass(frozen=True)
+class Converged:
+    """When draws count as converged: by their worst R-hat and their smallest effective sample size.
+
+    The worst of 200 R-hats is above 1.01 now and then although all chains sample one distribution,
+    so 1.02 is asked of it.
+
+    Args:
+        rhat: The largest rank-normalized R-hat that is allowed, above 1. Default: 1.02.
+        ess: The smallest bulk effective sample size that is allowed, of all chains together and in
+            draws, positive. Default: 400.
+
+    Raises:
+        ValueError: If a number is out of its range.
+
+    Examples:
+        >>> found = {"rhat_max": 1.07, "ess_min": 520.0}
+        >>> print(ob.diagnostics.Converged().problem(found))
+        the worst R-hat is 1.070 (at most 1.02 is asked)
+
+    Source: Vehtari et al. (2021), arXiv 1903.08008, section 4, who ask for 1.01 and 400 of a single
+    quantity.
+    """
+
+    rhat: float = 1.02
+    ess: float = 400.0
+
+    def __post_init__(self):
+        if not 1 < self.rhat < float("inf"):
+            raise ValueError(f"rhat must lie in (1, inf). Got {self.rhat}.")
+        if not 0 < self.ess < float("inf"):
+            raise ValueError(f"ess must be positive. Got {self.ess}.")
+
+    def problem(self, found: Mapping[str, float | None]) -> str | None:
+        """What is wrong with draws, in words. None if they have converged.
+
+        `found` holds what `convergence` found. Draws of which a number is missing have not
+        converged.
+        """
+        rhat, ess = found["rhat_max"], found["ess_min"]
+        if rhat is None or ess is None:
+            return "R-hat or the effective sample size could not be computed"
+        problems = []
+        if rhat > self.rhat:
+            problems.append(f"the worst R-hat is {rhat:.3f} (at most {self.rhat:g} is asked)")
+        if ess < self.ess:
+            problems.append(
+                f"the smallest effective sample size is {ess:.0f} (at least {self.ess:g} is asked)"
+            )
+        return " and ".join(problems) or None
 
 
 def convergence(values: Float[np.ndarray, "chain draw quantities"]) -> dict[str, float | None]:

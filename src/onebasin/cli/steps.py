@@ -223,6 +223,9 @@ def _show(directory: "RunDirectory") -> None:
 
     results = _results(directory)
     assert results.compare is not None
+    assert results.summarize is not None
+    if results.summarize.diagnostics.warning is not None:
+        typer.echo(results.summarize.diagnostics.warning)
     title = f"{results.config.data.name}: representations of the posterior"
     show_table(title, representation_rows(results.compare))
     typer.echo(f"Report: {directory.report}")

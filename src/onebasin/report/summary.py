@@ -9,7 +9,6 @@ from onebasin.report.representations import WithBaseline, in_order, with_baselin
 from onebasin.run import representations as known
 from onebasin.run.results import Scores
 
-_LARGEST_RHAT = 1.01
 _LEAST_BFMI = 0.3
 _MOST_UNDECIDED = 0.5
 _ROUNDING = 1e-4
@@ -40,7 +39,9 @@ def summary(findings: Findings) -> list[Remark]:
         "Kept draws": _kept_draws,
         "Pruning": _pruning,
     }
-    return [Remark(topic, words(findings)) for topic, words in topics.items()]
+    warning = findings.summarize.diagnostics.warning
+    first = [] if warning is None else [Remark("Warning", warning)]
+    return first + [Remark(topic, words(findings)) for topic, words in topics.items()]
 
 
 def _run(findings: Findings) -> str:
@@ -82,7 +83,7 @@ def _convergence(findings: Findings) -> str:
     predictions = found.predictions
     before, after = found.weights_unaligned, found.weights_aligned
     hmc = findings.setup.config.hmc
-    words = (
+    return (
         f"The R-hat of predictions is {fixed(predictions.rhat_median, 2)} (median) and "
         f"{fixed(predictions.rhat_max, 2)} (worst). Their effective sample size is "
         f"{whole(predictions.ess_median)} (median) and {whole(predictions.ess_min)} (smallest) of "
@@ -91,15 +92,6 @@ def _convergence(findings: Findings) -> str:
         f"after; their median effective sample size is {whole(before.ess_median)} before and "
         f"{whole(after.ess_median)} after."
     )
-    worst = predictions.rhat_max
-    if worst is None:
-        return f"{words} R-hat is missing, so convergence is not known."
-    if worst > _LARGEST_RHAT:
-        words += (
-            f" The worst R-hat of predictions is above {_LARGEST_RHAT}: HMC has not converged. A "
-            "comparison with HMC is then a comparison with these draws, not with the posterior."
-        )
-    return words
 
 
 def _alignment(findings: Findings) -> str:

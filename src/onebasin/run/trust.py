@@ -4,6 +4,7 @@ These are sections of the results of the step `summarize`. The text under a fiel
 docs/numbers.md.
 """
 
+from onebasin.diagnostics import Converged
 from onebasin.run.nested import Known, Section
 
 
@@ -78,3 +79,15 @@ class Diagnostics(Section):
     functions, but with their units in different orders."""
     weights_aligned: Convergence
     """The convergence of weights after alignment."""
+
+    @property
+    def warning(self) -> str | None:
+        """That HMC has not converged, why, and what to do, in words. None if it has converged."""
+        problem = Converged().problem(self.predictions.model_dump())
+        if problem is None:
+            return None
+        return (
+            f"HMC has not converged: of the predictions, {problem}. Draw more samples (raise "
+            "hmc.num_draws, hmc.thin or hmc.num_warmup). Until then, numbers that compare with HMC "
+            "compare with these draws, not with the posterior."
+        )
