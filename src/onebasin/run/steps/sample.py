@@ -12,7 +12,8 @@ from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.run.statistics import fitted_with_statistics, with_statistics
 from onebasin.samples import Samples
-from onebasin.store.draws import SampleWriter, is_whole, save_samples
+from onebasin.store.draws import is_whole, save_samples
+from onebasin.store.writer import SampleWriter
 from onebasin.types import Params
 
 
