@@ -344,10 +344,14 @@ class _Values(NamedTuple):
 
 
 def is_free(path: Path) -> bool:
-    """Whether there is nothing at a path, or a folder with no more than halves of files."""
+    """Whether there is nothing at a path, or a folder in which no store was begun.
+
+    Such a folder holds at most a lock and halves of files.
+    """
     if not path.is_dir():
         return not path.exists()
-    return all(inside.suffix == ".partial" for inside in path.iterdir())
+    files = (inside for inside in path.rglob("*") if inside.is_file())
+    return all(file.suffix == ".partial" or file.name == "lock" for file in files)
 
 
 def _variable(path: str) -> str:
