@@ -167,11 +167,16 @@ def test_a_store_of_another_network_is_refused(stored: Path, change, got) -> Non
         load_samples(stored, like)
 
 
-def test_only_unfinished_stores_are_deleted(stored: Path, tmp_path: Path) -> None:
+def test_only_unfinished_stores_that_no_sampling_goes_on_with_are_deleted(
+    stored: Path, tmp_path: Path
+) -> None:
     unfinished = SampleWriter(tmp_path / "vi.zarr").path
-    for path in (stored, unfinished, tmp_path / "none.zarr"):
+    sampled = SampleWriter(tmp_path / "sampled.zarr")
+    sampled.commit(sampling={"key": "one"})
+    for path in (stored, unfinished, sampled.path, tmp_path / "none.zarr"):
         delete_unfinished(path)
     assert stored.exists()
+    assert sampled.path.exists()
     assert not unfinished.exists()
 
 

@@ -92,8 +92,16 @@ def is_whole(path: Path | str) -> bool:
 
 
 def delete_unfinished(path: Path | str) -> None:
-    """Delete what an interrupted sampling left at the path, but never a whole store."""
-    if Path(path).exists() and not is_whole(path):
+    """Delete what an interrupted write left at the path.
+
+    A whole store is never deleted, nor one that `sample` goes on with.
+
+    Raises:
+        StoreError: If the record of the store is damaged.
+    """
+    path = Path(path)
+    commit = read_commit(path) or Commit()
+    if path.exists() and not commit.is_complete and not commit.sampling:
         shutil.rmtree(path)
 
 
