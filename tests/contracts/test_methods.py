@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
 import jax
@@ -320,6 +321,25 @@ def test_the_same_key_gives_the_same_draws_in_any_number_of_chunks(
     assert len(again.chunks) == 1
     assert len(base.chunks) == 3
     assert_same(again.samples, base.samples)
+
+
+def test_draws_go_on_from_a_store_bit_for_bit_after_every_chunk(
+    contract: Contract, base: Run, tmp_path: Path
+) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(progress):
+        raise Stopped
+
+    method = contract.build()
+    options = {"num_chunks": 3, "progress": stop, "store": tmp_path / "s.zarr", "key": KEY}
+    for _ in base.told:
+        with pytest.raises(Stopped):
+            sample(method, starts(), NUM_DRAWS, **options)
+    found = sample(method, starts(), NUM_DRAWS, **options)  # nothing is left to draw
+    assert_same(found, base.samples)
+    jax.tree.map(np.testing.assert_array_equal, found.last_state, base.samples.last_state)
 
 
 def test_draws_do_not_depend_on_how_many_chains_are_vectorized(

@@ -20,7 +20,9 @@ from onebasin.run.results import SCHEMA, STEPS, Results
 from onebasin.run.run import open_setup, take_step, take_steps
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import set_up
+from onebasin.run.steps.sample import draw_hmc
 from onebasin.store import SampleWriter, StoreError, load_samples, save_samples
+from onebasin.store.draws import is_whole
 from onebasin.symmetry import random_num_transpositions
 
 pytestmark = pytest.mark.slow  # whole runs are made for these tests
@@ -260,6 +262,34 @@ def test_a_resumed_run_gives_the_results_of_one_that_was_never_interrupted(
     take_steps(resumed, open_setup(resumed))
     assert without_seconds(resumed) == without_seconds(run)
     assert not list(resumed.path.rglob("*.partial"))
+
+
+class Interrupted(Exception):
+    """Raised between two chunks of HMC, as if the process ended there."""
+
+
+def test_hmc_goes_on_with_its_draws_when_a_run_is_resumed(
+    run: RunDirectory, config: RunConfig, tmp_path: Path
+) -> None:
+    told = []
+
+    def stop(what, fraction, details):
+        told.append((what, details))
+        if what.startswith("HMC") and fraction > 0.6:
+            raise Interrupted
+
+    setup = set_up(config)
+    interrupted = open_run(tmp_path / "interrupted", setup)
+    with pytest.raises(Interrupted):
+        draw_hmc(interrupted, setup, stop)
+    assert not is_whole(interrupted.samples("hmc"))
+    resumed = open_run(interrupted.path, setup)
+    told.clear()
+    draw_hmc(resumed, setup, lambda what, fraction, details: told.append((what, details)))
+    assert all("(draws)" in what for what, _ in told), "the warm-up or the starts were done again"
+    assert all("resumed at step" in details for _, details in told)
+    found, wanted = (load_samples(one.samples("hmc")) for one in (resumed, run))
+    jax.tree.map(np.testing.assert_array_equal, found, wanted)
 
 
 @one_run_is_enough

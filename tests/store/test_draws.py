@@ -1,6 +1,6 @@
 """Samples on disk: what is written comes back, whole or not at all."""
 
-import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import jax
@@ -167,24 +167,149 @@ def test_a_store_of_another_network_is_refused(stored: Path, change, got) -> Non
         load_samples(stored, like)
 
 
-def test_only_unfinished_stores_are_deleted(stored: Path, tmp_path: Path) -> None:
+def test_only_unfinished_stores_that_no_sampling_goes_on_with_are_deleted(
+    stored: Path, tmp_path: Path
+) -> None:
     unfinished = SampleWriter(tmp_path / "vi.zarr").path
-    for path in (stored, unfinished, tmp_path / "none.zarr"):
+    sampled = SampleWriter(tmp_path / "sampled.zarr")
+    sampled.commit(sampling={"key": "one"})
+    for path in (stored, unfinished, sampled.path, tmp_path / "none.zarr"):
         delete_unfinished(path)
     assert stored.exists()
+    assert sampled.path.exists()
     assert not unfinished.exists()
 
 
-@pytest.mark.parametrize("damage", ["empty folder", "half a header"])
-def test_what_is_left_of_a_store_that_broke_early_counts_as_unfinished(
-    stored: Path, damage: str
+def test_an_empty_folder_counts_as_unfinished(tmp_path: Path) -> None:
+    folder = tmp_path / "hmc.zarr"
+    folder.mkdir()
+    assert not is_whole(folder)
+    delete_unfinished(folder)
+    assert not folder.exists()
+
+
+def test_a_store_whose_record_is_damaged_is_not_deleted(stored: Path) -> None:
+    record = stored / "zarr.json"
+    record.write_text(record.read_text()[:10])
+    for use in (is_whole, delete_unfinished, load_samples, SampleWriter.resume):
+        with pytest.raises(StoreError, match=r"record of a sample store must be.*hmc\.zarr"):
+            use(stored)
+    assert stored.exists()
+
+
+def parts_of(samples: Samples, *ends: int) -> list[Samples]:
+    """The draws up to each end, without those before."""
+    tree = samples.params, samples.stats
+    return [
+        Samples(*jax.tree.map(lambda leaf, rows=slice(first, end): leaf[:, rows], tree))
+        for first, end in pairwise((0, *ends))
+    ]
+
+
+def test_a_store_is_resumed_after_any_append_even_within_a_chunk(tmp_path: Path) -> None:
+    whole = make_samples(num_draws=9)
+    path = tmp_path / "hmc.zarr"
+    writer = SampleWriter(path)
+    for part in parts_of(whole, 4, 5, 9):
+        writer.append(part)
+        writer = SampleWriter.resume(path)
+    assert writer.num_draws == 9
+    writer.finish()
+    assert_equal(load_samples(path), whole)
+
+
+def test_a_whole_store_is_resumed_and_is_unfinished_until_it_is_finished_again(
+    tmp_path: Path,
 ) -> None:
-    if damage == "empty folder":
-        shutil.rmtree(stored)
-        stored.mkdir()
-    else:
-        header = stored / "zarr.json"
-        header.write_text(header.read_text()[:10])
-    assert not is_whole(stored)
-    delete_unfinished(stored)
-    assert not stored.exists()
+    first, second = parts_of(make_samples(num_draws=9), 5, 9)
+    path = tmp_path / "hmc.zarr"
+    save_samples(path, first)
+    writer = SampleWriter.resume(path)
+    assert_equal(load_samples(path), first)
+    writer.append(second)
+    assert not is_whole(path)
+    writer.finish()
+    assert_equal(load_samples(path), make_samples(num_draws=9))
+
+
+def test_a_state_is_kept_with_the_draws_until_the_next_commit(tmp_path: Path) -> None:
+    writer = SampleWriter(tmp_path / "hmc.zarr")
+    assert writer.state() is None
+    for draw, part in enumerate(parts_of(make_samples(num_draws=3), 1, 2, 3)):
+        state = {"position": np.full((2, 3), draw, np.float32), "num_steps": np.int32(draw)}
+        writer.commit(part, state, {"key": "one"})
+        writer = SampleWriter.resume(writer.path)
+        assert writer.sampling == {"key": "one"}
+        assert writer.state().keys() == state.keys()
+        for name, leaf in state.items():
+            np.testing.assert_array_equal(writer.state()[name], leaf)
+    writer.finish()
+    with xr.open_datatree(writer.path, engine="zarr", consolidated=False) as tree:
+        assert tree["posterior"].sizes["draw"] == 3
+
+
+def test_what_was_not_committed_is_dropped_when_a_store_is_resumed(tmp_path: Path) -> None:
+    path = tmp_path / "hmc.zarr"
+    whole = make_samples(num_draws=6)
+    first, second, third = parts_of(whole, 2, 4, 6)
+    writer = SampleWriter(path)
+    writer.append(first)
+    record = (path / "zarr.json").read_bytes()
+    writer.append(make_samples(num_draws=2, seed=5))
+    writer.finish()
+    (path / "zarr.json").write_bytes(record)  # as if the power had gone before the second commit
+    (path / "zarr.json.partial").write_bytes(record[:20])
+    writer = SampleWriter.resume(path)
+    assert writer.num_draws == 2
+    for part in (second, third):
+        writer.append(part)
+    writer.finish()
+    assert_equal(load_samples(path), whole)
+    assert not list(path.rglob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("other", "got"),
+    [
+        (make_samples(num_chains=3), r"\(3, 0"),
+        (Samples(make_samples().params), "none"),
+        (Samples(make_samples().params | {"more": np.ones((2, 7))}), "none"),
+        (jax.tree.map(lambda leaf: leaf.astype(np.float16), make_samples()), "float16"),
+    ],
+    ids=["chains", "statistics", "leaves", "dtypes"],
+)
+def test_other_samples_are_not_appended(tmp_path: Path, other: Samples, got: str) -> None:
+    writer = SampleWriter(tmp_path / "hmc.zarr")
+    writer.append(make_samples())
+    with pytest.raises(StoreError, match=rf"must have the arrays of those before.*{got}"):
+        writer.append(other)
+    writer.finish()
+    assert_equal(load_samples(writer.path), make_samples())
+
+
+def test_only_a_store_is_resumed(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"must exist before it is resumed\. Got none at .*none"):
+        SampleWriter.resume(tmp_path / "none.zarr")
+
+
+def test_axes_have_the_names_that_are_given(tmp_path: Path) -> None:
+    dims = {"network/kernel": ("input", "unit"), "network/bias": ("unit",)}
+    save_samples(tmp_path / "s.zarr", make_samples(), dims)
+    with xr.open_datatree(tmp_path / "s.zarr", engine="zarr", consolidated=False) as tree:
+        assert tree["posterior"]["network.kernel"].dims == ("chain", "draw", "input", "unit")
+        assert tree["posterior"]["network.bias"].dims == ("chain", "draw", "unit")
+    assert_equal(load_samples(tmp_path / "s.zarr"), make_samples())
+
+
+@pytest.mark.parametrize(
+    ("dims", "match"),
+    [
+        ({"network/bias": ("a", "b")}, r"each of the 1 axes of 'network/bias'.*\('a', 'b'\)"),
+        ({"network/kernel": ("a", "a")}, r"word of its own\. Got \('a', 'a'\)"),
+        ({"network/kernel": ("draw", "a")}, r"word of its own"),
+        ({"kernel": ("a", "b")}, r"must name leaves of the params\. Got 'kernel'"),
+    ],
+)
+def test_names_that_do_not_fit_the_axes_are_refused(tmp_path: Path, dims, match) -> None:
+    with pytest.raises(ValueError, match=match):
+        save_samples(tmp_path / "s.zarr", make_samples(), dims)

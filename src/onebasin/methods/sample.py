@@ -4,7 +4,8 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -15,6 +16,8 @@ from jaxtyping import Int
 
 from onebasin import _trees
 from onebasin._arguments import check_is, check_key
+from onebasin.methods.fingerprint import fingerprint
+from onebasin.methods.keeping import keeper
 from onebasin.methods.method import Method, State
 from onebasin.methods.reductions import (
     Stats,
@@ -23,7 +26,7 @@ from onebasin.methods.reductions import (
     check_names,
     with_step,
 )
-from onebasin.samples import Samples, concatenate_draws
+from onebasin.samples import Samples
 from onebasin.types import Array, Key, Params
 
 
@@ -33,7 +36,8 @@ class Progress(NamedTuple):
     `phase` is "warmup" or "draws". `num_steps` of `total_steps` steps of each chain are done,
     those of the warm-up and thinned-away draws among them, in `seconds`. `stats` are the
     statistics of the last chunk by name, reduced as the method says and averaged over its chains
-    and draws.
+    and draws. `resumed_steps` of the steps were done by earlier calls, whose store this one goes on
+    with.
 
     Examples:
         >>> def listen(progress):
@@ -51,11 +55,13 @@ class Progress(NamedTuple):
     total_steps: int
     seconds: float
     stats: dict[str, float]
+    resumed_steps: int = 0
 
     @property
     def steps_per_second(self) -> float:
         """Steps of each chain in a second, compilation included."""
-        return self.num_steps / self.seconds if self.seconds > 0 else 0.0
+        num_steps = self.num_steps - self.resumed_steps
+        return num_steps / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def seconds_left(self) -> float:
@@ -99,12 +105,19 @@ def sample(
     batch_size: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_chunk: Callable[[Samples], None] | None = None,
+    transform: Callable[[Samples], Samples] | None = None,
+    store: Path | str | None = None,
 ) -> Samples:
     """Draws of a method, by one chain from each starting position, with their statistics.
 
     The warm-up comes first, then draws. Chains are sharded over all devices. Draws depend on the
     key alone, not on the number of chunks, and on the number of devices, chains and chains at once
     only by rounding.
+
+    With a `store`, the draws of each chunk and the state of the chains are on the disk before the
+    next chunk begins. After a crash, the same call goes on from there, and its draws are those of a
+    call that was never cut off, bit for bit on the same machine. Ctrl-C ends the current chunk
+    first; a second one does not wait. A larger `num_draws` goes on with a finished store.
 
     Args:
         method: The method that draws, such as `hmc(logdensity)`.
@@ -119,7 +132,12 @@ def sample(
         batch_size: The number of chains of a device that are vectorized, 1 or more. Default: all
             on an accelerator, and 2 on a CPU, because caches matter more there.
         progress: Called after each chunk with a `Progress`.
-        on_chunk: Called with the draws of each chunk, for instance to store them as they come.
+        on_chunk: Called with the draws of each chunk, those that a store held before left out.
+        transform: Called with the draws of each chunk; its result is kept in their place, for
+            instance with statistics of BatchNorm that belong to the weights. It must return as many
+            draws of the same leaves and shapes. Default: draws are kept as they are.
+        store: The path of a store, for draws that must survive a crash. It is new, or an earlier
+            call with the same arguments began it. Default: draws are kept in memory alone.
 
     Returns:
         The draws on the host, in the order in which they came, the statistics that `method` names,
@@ -129,38 +147,48 @@ def sample(
         TypeError: If the method or the key is something else.
         ValueError: If a count is below 1, positions are not finite or disagree in their chains, or
             the method reduces a statistic that it does not give.
+        StoreError: If the store holds draws of other arguments, or more than `num_draws`, or is
+            damaged; if another process draws into it; or if the disk takes no more.
+        KeyboardInterrupt: After Ctrl-C, once the current chunk is in the store.
 
     Examples:
         >>> positions = ob.methods.inits(posterior.init, 2, key=key)
         >>> samples = ob.sample(method, positions, num_draws=10, key=key)
         >>> samples.params["out"]["bias"].shape, samples.stats["diverging"].shape
         ((2, 10, 10), (2, 10))
+        >>> half = ob.sample(method, positions, num_draws=5, store="long.zarr", key=key)
+        >>> longer = ob.sample(method, positions, num_draws=10, store="long.zarr", key=key)
+        >>> bool((longer.stats["lp"] == samples.stats["lp"]).all())
+        True
     """
     check_is("method", method, Method, "Call hmc(logdensity) or another builder of one.")
     check_key(key)
     counts = {"num_draws": num_draws, "thin": thin, "num_chunks": num_chunks}
     _check_counts(counts if batch_size is None else {**counts, "batch_size": batch_size})
     _check_positions(positions)
-    num_chains = int(np.shape(jax.tree.leaves(positions)[0])[0])
-    num_slots = -(-num_draws // num_chunks)
-    chains, carry, keys = _start(method, key, positions, batch_size)
-    total = method.num_warmup + num_draws * thin
-    done, parts, begin = 0, [], time.perf_counter()
-    for phase, lengths in _plan(method.num_warmup, num_draws, thin, num_chunks, num_slots):
-        carry, drawn, stats = _run_chunk(chains, method, carry, keys, jnp.asarray(lengths))
-        kept = slice(0, int(np.count_nonzero(lengths)))
-        take = lambda leaf, kept=kept: np.asarray(leaf)[:num_chains, kept]
-        stats = {name: take(values) for name, values in stats.items()}
-        done += int(np.sum(lengths))
-        if phase == "draws":
-            state = jax.tree.map(lambda leaf: np.asarray(leaf)[:num_chains], carry.state)
-            parts.append(Samples(jax.tree.map(take, drawn), stats, state))
-            if on_chunk is not None:
-                on_chunk(parts[-1])
-        if progress is not None:
-            means = {name: float(np.mean(values)) for name, values in stats.items()}
-            progress(Progress(phase, done, total, time.perf_counter() - begin, means))
-    return concatenate_draws(parts)
+    sampling = {} if store is None else fingerprint(method, positions, thin, key)
+    with keeper(store, sampling, num_draws) as kept:
+        plan = _Plan(method.num_warmup, num_draws, thin, num_chunks, kept.chunk_length)
+        chains, carry, keys = _start(method, key, positions, batch_size)
+        carry = chains.place(kept.resumed(carry))
+        resumed = done = int(carry.num_steps[0])
+        begin = time.perf_counter()
+        for phase, lengths in plan.chunks(done):
+            carry, *drawn = _run_chunk(chains, method, carry, keys, jnp.asarray(lengths))
+            done += int(np.sum(lengths))
+            params, stats = chains.on_host(drawn, int(np.count_nonzero(lengths)))
+            on_host, samples = chains.on_host(carry), None
+            if phase == "draws":
+                samples = Samples(params, stats, on_host.state)
+                samples = samples if transform is None else transform(samples)
+            kept.keep(samples, on_host)
+            if on_chunk is not None and samples is not None:
+                on_chunk(samples)
+            if progress is not None:
+                means = {name: float(np.mean(values)) for name, values in stats.items()}
+                seconds = time.perf_counter() - begin
+                progress(Progress(phase, done, plan.total, seconds, means, resumed))
+        return kept.all_draws(chains.on_host(carry))
 
 
 def _check_counts(counts: dict[str, int]) -> None:
@@ -182,47 +210,87 @@ def _check_positions(positions: Params) -> None:
             raise ValueError(f"positions must be finite. Got NaN or infinity in {name}.")
 
 
-def _plan(
-    num_warmup: int, num_draws: int, thin: int, num_chunks: int, num_slots: int
-) -> Iterator[tuple[str, Int[np.ndarray, " slots"]]]:
-    """How many steps each slot of each chunk takes; a draw is kept at the end of a slot."""
-    per_chunk = max(1, -(-num_warmup // num_chunks))
-    for first in range(0, num_warmup, per_chunk):
-        lengths = np.zeros(num_slots, np.int32)
-        lengths[0] = min(per_chunk, num_warmup - first)
-        yield "warmup", lengths
-    for first in range(0, num_draws, num_slots):
-        lengths = np.zeros(num_slots, np.int32)
-        lengths[: min(num_slots, num_draws - first)] = thin
-        yield "draws", lengths
+class _Plan(NamedTuple):
+    """How the work is done in chunks. A chunk of draws is a multiple of `chunk_length` draws."""
+
+    num_warmup: int
+    num_draws: int
+    thin: int
+    num_chunks: int
+    chunk_length: int
+
+    @property
+    def total(self) -> int:
+        """The number of steps of each chain."""
+        return self.num_warmup + self.num_draws * self.thin
+
+    def chunks(self, done: int) -> Iterator[tuple[str, Int[np.ndarray, " slots"]]]:
+        """How many steps each slot of each chunk takes, once `done` steps are done.
+
+        A draw is kept at the end of a slot.
+        """
+        num_slots = -(-self.num_draws // self.num_chunks)
+        num_slots = -(-num_slots // self.chunk_length) * self.chunk_length
+        per_chunk = max(1, -(-self.num_warmup // self.num_chunks))
+        for first in range(done, self.num_warmup, per_chunk):
+            lengths = np.zeros(num_slots, np.int32)
+            lengths[0] = min(per_chunk, self.num_warmup - first)
+            yield "warmup", lengths
+        first = max(0, done - self.num_warmup) // self.thin
+        while first < self.num_draws:
+            end = min(first + num_slots - first % num_slots, self.num_draws)
+            lengths = np.zeros(num_slots, np.int32)
+            lengths[: end - first] = self.thin
+            yield "draws", lengths
+            first = end
 
 
 class _Chains(NamedTuple):
-    """Which devices chains are sharded over, and how many are vectorized inside each."""
+    """Which devices chains are sharded over, and how many are vectorized inside each.
+
+    There may be more rows than chains, so that every device is full. Padding repeats chains: idle
+    devices would wait for the busy ones all the same.
+    """
 
     mesh: Mesh
     batch_size: int
+    num_chains: int
+
+    @property
+    def rows(self) -> Int[np.ndarray, " rows"]:
+        """The number of the chain in each row."""
+        num_devices = self.mesh.size
+        return np.arange(-(-self.num_chains // num_devices) * num_devices) % self.num_chains
+
+    def place(self, tree: Any) -> Any:
+        """Chains as rows on their devices.
+
+        A chunk returns this placement. With another one the second chunk is recompiled.
+        """
+        rows = jax.tree.map(lambda leaf: leaf[self.rows], tree)
+        return jax.device_put(rows, NamedSharding(self.mesh, _CHAIN))
+
+    def on_host(self, tree: Any, num_draws: int | None = None) -> Any:
+        """Rows as chains on the host; the first draws of each if their number is given."""
+        kept = (slice(self.num_chains),) + (() if num_draws is None else (slice(num_draws),))
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[kept], tree)
 
 
 def _start(
     method: Method, key: Key, positions: Params, batch_size: int | None
 ) -> tuple[_Chains, _Carry, Array]:
-    """The layout of the chains, their first carry and keys, padded to fill every device."""
+    """The layout of the chains, their first carry on the host, and the keys of their rows."""
     num_chains = int(np.shape(jax.tree.leaves(positions)[0])[0])
     devices = jax.devices()[:num_chains]
-    local = -(-num_chains // len(devices))
-    # Padding repeats chains: idle devices would wait for the busy ones all the same.
-    rows = np.arange(local * len(devices)) % num_chains
-    positions = jax.tree.map(lambda leaf: jnp.asarray(leaf)[rows], positions)
-    key_init, key_steps = jax.random.split(key)
     if batch_size is None:
+        local = -(-num_chains // len(devices))
         batch_size = min(local, _CPU_BATCH) if devices[0].platform == "cpu" else local
-    chains = _Chains(Mesh(np.array(devices), ("chain",)), batch_size)
-    split = lambda k: jax.random.split(k, num_chains)[rows]
-    # The carry has the placement that a chunk returns. Otherwise the second chunk is recompiled.
-    place = NamedSharding(chains.mesh, _CHAIN)
-    carry = jax.device_put(_first_carry(method, positions, split(key_init)), place)
-    return chains, carry, jax.device_put(split(key_steps), place)
+    chains = _Chains(Mesh(np.array(devices), ("chain",)), batch_size, num_chains)
+    key_init, key_steps = jax.random.split(key)
+    positions = jax.tree.map(jnp.asarray, positions)
+    carry = _first_carry(method, positions, jax.random.split(key_init, num_chains))
+    keys = chains.place(jax.random.split(key_steps, num_chains))
+    return chains, chains.on_host(carry), keys
 
 
 @eqx.filter_jit

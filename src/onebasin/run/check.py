@@ -86,7 +86,7 @@ def _state(run: Path, path: Path, read: Callable[[Path], Any]) -> FileState:
 
 
 def _read_samples(path: Path, setup: Setup) -> None:
-    _check_finite(load_samples(path, setup.template).params)  # a missing chunk is read as NaN
+    _check_finite(load_samples(path, setup.template).params)
 
 
 def _read_gaussian(path: Path, setup: Setup) -> None:

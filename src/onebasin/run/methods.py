@@ -102,6 +102,8 @@ def sampling_progress(on_progress: ProgressCallback, stage: str) -> Callable[[Pr
         }
         shown = [f"{names[n]} {v:.3g}" for n, v in progress.stats.items() if n in names]
         rate = f"{progress.steps_per_second:.3g} steps/s"
+        if progress.resumed_steps:
+            shown.append(f"resumed at step {progress.resumed_steps}")
         on_progress(
             f"{stage} ({progress.phase})",
             progress.num_steps / progress.total_steps,

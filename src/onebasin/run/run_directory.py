@@ -19,8 +19,8 @@ _CONFIG, _RESULTS = "config.toml", "results.json"
 class RunDirectory:
     """The folder of one run, with the path of each of its files.
 
-    Files are written completely or not at all. Sample stores are the exception: each records when
-    it is complete.
+    Files are written completely or not at all. Sample stores are the exception: each records how
+    far it is, and when it is complete.
     """
 
     def __init__(self, path: Path | str):
@@ -60,7 +60,9 @@ class RunDirectory:
     def resume(cls, path: Path | str, config: Mapping[str, Any]) -> "RunDirectory":
         """The directory of an earlier run with the same config, without its unfinished files.
 
-        Raises: StoreError if the config of the run differs.
+        Stores into which HMC drew stay, because sampling goes on with them.
+
+        Raises: StoreError if the config of the run differs, or a store is damaged.
         """
         run = cls(path)
         wanted = _without_none(config)

@@ -1,9 +1,9 @@
-"""Samples on disk: Zarr in ArviZ's schema, appended chunk by chunk.
+"""Samples on disk: Zarr in ArviZ's schema, written whole or chunk by chunk.
 
 A store has the groups `posterior` and `sample_stats` with dimensions (chain, draw). A variable is a
 leaf of the params or a statistic of the sampler. It is named by the path of the leaf, with dots
-instead of slashes, and has the path itself as an attribute. A store is whole once its attribute
-`complete` is true. Functions import Xarray and Zarr when they run, because that takes a second.
+instead of slashes, and has the path itself as an attribute. The record of the last commit says how
+many draws there are, and whether the store is whole.
 """
 
 import shutil
@@ -14,95 +14,30 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin.samples import Samples
+from onebasin.store.arrays import HEADER, read_array
+from onebasin.store.commits import Commit, read_commit, read_file, read_header
 from onebasin.store.errors import StoreError
-from onebasin.types import Array, Params
-
-_DRAWS, _STATS = "posterior", "sample_stats"
-
-
-class SampleWriter:
-    """Appends samples to a new store, chunk by chunk; `finish` marks the store as whole.
-
-    For samplings that are too long to hold, or to lose if they are cut off. `load_samples` refuses
-    a store that was not finished. `num_draws` counts the draws of each chain written so far.
-
-    Raises:
-        StoreError: If there is something at the path already.
-
-    Examples:
-        >>> writer = ob.store.SampleWriter("hmc.zarr")
-        >>> for _ in range(2):
-        ...     writer.append(samples)
-        >>> writer.finish()
-        >>> ob.load_samples("hmc.zarr").num_draws
-        20
-    """
-
-    def __init__(self, path: Path | str):
-        self.path = Path(path)
-        self.num_draws = 0
-        if self.path.exists():
-            raise StoreError(
-                f"The path of new samples must be free, because none are ever overwritten. "
-                f"Got {self.path}, which exists. Delete it or write elsewhere."
-            )
-        import zarr
-
-        zarr.create_group(self.path, attributes={"complete": False})
-
-    def append(self, samples: Samples) -> None:
-        """Write samples after those written so far, of the same chains and the same leaves."""
-        leaves = _trees.named_leaves(samples.params)
-        for group, arrays in {_DRAWS: leaves, _STATS: samples.stats}.items():
-            if arrays:
-                self._append(group, arrays)
-        self.num_draws += samples.num_draws
-
-    def _append(self, group: str, arrays: Mapping[str, Array]) -> None:
-        """Write arrays (chain, draw, ...) by path after those of a group."""
-        import xarray as xr
-
-        first = next(iter(arrays.values()))
-        draws = np.arange(self.num_draws, self.num_draws + first.shape[1])
-        dataset = xr.Dataset(
-            {_variable(path): _described(path, leaf) for path, leaf in arrays.items()},
-            coords={"chain": np.arange(first.shape[0]), "draw": draws},
-        )
-        mode = {"append_dim": "draw"} if self.num_draws else {"mode": "a"}
-        dataset.to_zarr(self.path, group=group, consolidated=False, **mode)  # pyright: ignore
-
-    def finish(self) -> None:
-        """Mark the store as whole, so that `load_samples` reads it."""
-        import zarr
-
-        zarr.open_group(self.path, mode="r+").attrs["complete"] = True
+from onebasin.store.writer import DRAWS, STATS, SampleWriter
+from onebasin.types import Params
 
 
-def _variable(path: str) -> str:
-    """The name of a variable: the path of its leaf with dots; "params" if params are one array."""
-    return path.replace("/", ".") or "params"
-
-
-def _described(path: str, leaf: Array) -> tuple[tuple[str, ...], np.ndarray, dict[str, str]]:
-    """What Xarray makes a variable of: names of dimensions, values, and the path as attribute."""
-    own = (f"{_variable(path)}_dim_{axis}" for axis in range(np.ndim(leaf) - 2))
-    return ("chain", "draw", *own), np.asarray(leaf), {"path": path}
-
-
-def save_samples(path: Path | str, samples: Samples) -> None:
+def save_samples(
+    path: Path | str, samples: Samples, dims: Mapping[str, tuple[str, ...]] | None = None
+) -> None:
     """Write samples to a new Zarr store in ArviZ's schema, all at once.
 
-    `last_state` is not written. `SampleWriter` writes samples chunk by chunk.
+    `last_state` is not written. `SampleWriter` writes samples chunk by chunk, and explains `dims`.
 
     Raises:
-        StoreError: If there is something at the path already.
+        ValueError: If `dims` do not fit the params.
+        StoreError: If there is something at the path already, or the disk takes no more.
 
     Examples:
         >>> ob.save_samples("hmc.zarr", samples)
         >>> ob.load_samples("hmc.zarr").num_chains
         2
     """
-    writer = SampleWriter(path)
+    writer = SampleWriter(path, dims)
     writer.append(samples)
     writer.finish()
 
@@ -115,7 +50,7 @@ def load_samples(path: Path | str, like: Params | None = None) -> Samples:
 
     Raises:
         StoreError: If the store is missing or unfinished, or its arrays have other paths or
-            shapes than those of `like`.
+            shapes than those of `like`, or a file of it is damaged or lost.
 
     Examples:
         >>> ob.save_samples("hmc.zarr", samples)
@@ -123,55 +58,70 @@ def load_samples(path: Path | str, like: Params | None = None) -> Samples:
         >>> again.params["out"]["bias"].shape  # (chain, draw, classes)
         (2, 10, 10)
     """
-    import xarray as xr
-    import zarr
-
     path = Path(path)
-    _check_whole(path)
-    draws = xr.open_dataset(path, group=_DRAWS, engine="zarr", consolidated=False)
-    leaves = {
-        leaf.attrs.get("path", str(name).replace(".", "/")): leaf.values
-        for name, leaf in draws.data_vars.items()
-    }
+    commit = _whole(path)
+    for name in commit.sha256:
+        read_file(path, name, commit)
+    leaves = _read_group(path, DRAWS, commit)
     if like is not None:
         _check_network(path, leaves, like)
-    stats = {}
-    if _STATS in zarr.open_group(path, mode="r"):
-        stored = xr.open_dataset(path, group=_STATS, engine="zarr", consolidated=False)
-        stats = {str(name): stored[name].values for name in stored.data_vars}
-    return Samples(_trees.rebuild(leaves, like), stats)
+    return Samples(_trees.rebuild(leaves, like), _read_group(path, STATS, commit))
+
+
+def _read_group(path: Path, group: str, commit: Commit) -> dict[str, np.ndarray]:
+    """The arrays of a group by the path of their leaf, without coordinates."""
+    found = {}
+    for name in commit.sha256:
+        folder = name.removesuffix(f"/{HEADER}")
+        if folder.startswith(f"{group}/"):
+            header = read_header(path, folder, commit)
+            values = read_array(path / folder, header)
+            if "path" in header["attributes"]:
+                found[header["attributes"]["path"]] = values
+    return found
 
 
 def is_whole(path: Path | str) -> bool:
-    """Whether there is a store at the path, and it was finished."""
-    import zarr
+    """Whether there is a store at the path, and it was finished.
 
-    if not Path(path).exists():
-        return False
-    try:
-        return bool(zarr.open_group(path, mode="r").attrs.get("complete", False))
-    except (FileNotFoundError, ValueError):
-        return False
+    Raises:
+        StoreError: If the record of the store is damaged.
+    """
+    commit = read_commit(Path(path))
+    return commit is not None and commit.is_complete
 
 
 def delete_unfinished(path: Path | str) -> None:
-    """Delete what an interrupted sampling left at the path, but never a whole store."""
-    if Path(path).exists() and not is_whole(path):
+    """Delete what an interrupted write left at the path.
+
+    A whole store is never deleted, nor one that `sample` goes on with.
+
+    Raises:
+        StoreError: If the record of the store is damaged.
+    """
+    path = Path(path)
+    commit = read_commit(path) or Commit()
+    if path.exists() and not commit.is_complete and not commit.sampling:
         shutil.rmtree(path)
 
 
-def _check_whole(path: Path) -> None:
-    """Raise StoreError if there is no store at the path, or it was not finished."""
+def _whole(path: Path) -> Commit:
+    """The last commit of a whole store.
+
+    Raises: StoreError if there is no store at the path, or it was not finished.
+    """
     if not path.exists():
         raise StoreError(
             f"A sample store must exist. Got none at {path}. "
             "Write it by save_samples, or mend the path."
         )
-    if not is_whole(path):
+    commit = read_commit(path)
+    if commit is None or not commit.is_complete:
         raise StoreError(
             f"A sample store must be finished before it is read. Got {path}, which an interrupted "
             "run left half-written. Resume the run, or delete the store and sample again."
         )
+    return commit
 
 
 def _check_network(path: Path, leaves: dict[str, np.ndarray], like: Params) -> None:

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and are on the disk once they are written."""
 
 import os
 from pathlib import Path
@@ -9,13 +9,28 @@ def write_text(path: Path | str, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_bytes(path: Path | str, content: bytes) -> None:
-    """Write a file whole or not at all.
+def write_bytes(path: Path | str, content: bytes | memoryview) -> None:
+    """Write a file whole or not at all. When the function returns, the file is on the disk.
 
     The bytes go to a file of another name first, which then takes the name `path`. A reader sees
     the old file or the new one, never a part. A write that is cut off leaves the old file.
     """
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(partial, path)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names of the files in a folder are on the disk."""
+    if os.name != "posix":
+        return  # Windows opens no folders
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -12,7 +12,7 @@ from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.run.statistics import fitted_with_statistics, with_statistics
 from onebasin.samples import Samples
-from onebasin.store.draws import SampleWriter, is_whole, save_samples
+from onebasin.store.draws import is_whole, load_samples, save_samples
 from onebasin.types import Params
 
 
@@ -36,23 +36,23 @@ def draw_samples(run: RunDirectory, setup: Setup, on_progress: ProgressCallback)
 
 
 def draw_hmc(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> None:
-    """Draw samples by HMC, unless they are stored already and complete."""
-    if is_whole(run.samples("hmc")):
+    """Draw samples by HMC, after those that an interrupted step has stored."""
+    store = run.samples("hmc")
+    if is_whole(store):
+        _check_moved(load_samples(store))
         return
     chosen = setup.config.hmc
-    positions = _starts(setup, on_progress)
-    writer = SampleWriter(run.samples("hmc"))
     drawn = sample(
         hmc_of(setup),
-        positions,
+        _starts(run, setup, on_progress),
         chosen.num_draws,
         thin=chosen.thin,
         progress=sampling_progress(on_progress, f"HMC, {chosen.num_chains} chains"),
-        on_chunk=lambda drawn: writer.append(with_statistics(setup.posterior, drawn)),
+        transform=lambda drawn: with_statistics(setup.posterior, drawn),
+        store=store,
         key=setup.key("hmc"),
     )
     _check_moved(drawn)
-    writer.finish()
 
 
 def _check_moved(drawn: Samples) -> None:
@@ -71,13 +71,17 @@ def _check_moved(drawn: Samples) -> None:
         )
 
 
-def _starts(setup: Setup, on_progress: ProgressCallback) -> Params:
-    chosen, key = setup.config.hmc, setup.key("hmc-starts")
+def _starts(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> Params:
+    """Where the chains begin. Starts that are trained are stored, so that they stay the same."""
+    chosen = setup.config.hmc
     if chosen.start == "map":
-        members = _ensemble(setup, "hmc-starts", on_progress, chosen.num_chains)
+        store = run.samples("hmc-starts")
+        if not is_whole(store):
+            save_samples(store, _ensemble(setup, "hmc-starts", on_progress, chosen.num_chains))
+        members = load_samples(store, setup.template)
         return jax.tree.map(lambda leaf: leaf[:, 0], members.params)
     begin = setup.posterior.init if chosen.start == "init" else setup.posterior.init_from_prior
-    return inits(begin, chosen.num_chains, key=key)
+    return inits(begin, chosen.num_chains, key=setup.key("hmc-starts"))
 
 
 def _ensemble(
