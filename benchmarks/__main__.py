@@ -2,9 +2,14 @@
 
 import argparse
 
-from benchmarks import alignment, chains, symmetry
+from benchmarks import alignment, chains, stores, symmetry
 
-BENCHMARKS = {"chains": chains.main, "alignment": alignment.main, "symmetry": symmetry.main}
+BENCHMARKS = {
+    "chains": chains.main,
+    "alignment": alignment.main,
+    "symmetry": symmetry.main,
+    "stores": stores.main,
+}
 
 
 def main() -> None:

@@ -6,10 +6,11 @@ draws if it was not full.
 """
 
 import dataclasses
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -38,6 +39,12 @@ from onebasin.types import Array
 
 DRAWS, STATS = "posterior", "sample_stats"
 _STATE = "sampler/state"
+
+_NUM_WAITING = 16
+"""How many files are written to the disk at once."""
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 _GROUP = b'{"attributes": {}, "node_type": "group", "zarr_format": 3}'
 
@@ -187,10 +194,12 @@ class SampleWriter:
     def finish(self) -> None:
         """Mark the store as whole, so that `load_samples` reads it."""
         with self._told():
-            for folder, header in self._headers.items():
-                header = with_draws(header, self.num_draws)
-                write_bytes(self.path / folder / HEADER, rendered(header))
+            _together(self._write_header, self._headers)
             self._write_commit(dataclasses.replace(self._commit, is_complete=True))
+
+    def _write_header(self, folder: str) -> None:
+        header = with_draws(self._headers[folder], self.num_draws)
+        write_bytes(self.path / folder / HEADER, rendered(header))
 
     def _write_commit(self, commit: Commit) -> None:
         write_commit(self.path, commit)
@@ -225,17 +234,17 @@ class SampleWriter:
             folder = f"{STATS}/{_variable(name)}"
             arrays[folder] = _Values(np.asarray(value), ("chain", "draw"), name)
         self._check_fits(arrays)
-        found = {
-            folder: self._write_array(folder, values, samples.num_draws)
-            for folder, values in arrays.items()
-        }
-        return {folder: tail for folder, tail in found.items() if tail is not None}
-
-    def _write_array(self, folder: str, new: "_Values", num_draws: int) -> np.ndarray | None:
-        """Write values behind those of an array, which is made with the first ones."""
         if self.num_draws == 0:
-            attributes = {} if new.path is None else {"path": new.path}
-            self._make_array(folder, new_header(new.values, new.dims, num_draws, attributes))
+            for folder, (values, dims, path) in arrays.items():
+                attributes = {} if path is None else {"path": path}
+                header = new_header(values, dims, samples.num_draws, attributes)
+                self._make_array(folder, header)
+        tails = _together(lambda item: self._write_array(*item), arrays.items())
+        found = zip(arrays, tails, strict=True)
+        return {folder: tail for folder, tail in found if tail is not None}
+
+    def _write_array(self, folder: str, new: "_Values") -> np.ndarray | None:
+        """Write values behind those of an array; the draws of the last chunk if it is not full."""
         header, values, first, tail = self._headers[folder], new.values, 0, None
         if "draw" in new.dims:
             axis = new.dims.index("draw")
@@ -324,9 +333,8 @@ class SampleWriter:
             folder = name.removesuffix(f"/{HEADER}")
             if folder == name or "/" not in folder:
                 continue
-            header = read_header(self.path, folder, self._commit)
-            write_bytes(self.path / name, rendered(header))
-            self._headers[folder] = header
+            self._headers[folder] = read_header(self.path, folder, self._commit)
+        _together(self._write_header, self._headers)
 
 
 class _Values(NamedTuple):
@@ -341,6 +349,12 @@ class _Values(NamedTuple):
         """The dtype and the shape, with 0 draws."""
         sizes = zip(self.dims, self.values.shape, strict=True)
         return self.values.dtype.name, tuple(0 if dim == "draw" else size for dim, size in sizes)
+
+
+def _together(write: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+    """The result of `write` for each item. Files wait for the disk together, not in a row."""
+    with ThreadPoolExecutor(_NUM_WAITING) as pool:
+        return list(pool.map(write, items))
 
 
 def is_free(path: Path) -> bool:
