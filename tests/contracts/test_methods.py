@@ -95,7 +95,7 @@ METHODS = {
     "hmc": Contract(
         hmc,
         logdensity,
-        {"num_steps": 3, "step_size": 0.3, "num_warmup": NUM_WARMUP},
+        {"num_steps": 3, "step_size": 0.3, "num_warmup": NUM_WARMUP, "target_acceptance": 0.8},
         NUM_WARMUP,
         HMC_STATS,
     ),

@@ -18,16 +18,17 @@ from onebasin.store.commits import read_commit
 pytestmark = pytest.mark.slow
 
 
-def sample_for(store: Path, seconds: float | None) -> int:
-    """Sample in a process of its own, which is killed some seconds after its first commit.
+def sample_for(store: Path, num_commits: int | None, seconds: float = 0.0) -> int:
+    """Sample in a process of its own, which is killed some seconds after so many commits.
 
     None: it is not killed. Returns how many draws of each chain it said were committed.
     """
     command = [sys.executable, killed_sampling.__file__, str(store)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        told = process.stdout.readline()
-        if seconds is not None:
+        told = ""
+        if num_commits is not None:
+            told = [process.stdout.readline() for _ in range(num_commits)][-1]
             time.sleep(seconds)
             process.kill()
         told += process.stdout.read()
@@ -35,16 +36,17 @@ def sample_for(store: Path, seconds: float | None) -> int:
 
 
 @pytest.mark.parametrize(
-    ("num_kills", "seconds"), [(3, 0.6), pytest.param(30, 0.15, marks=pytest.mark.long)]
+    ("num_kills", "most_commits"), [(3, 30), pytest.param(30, 3, marks=pytest.mark.long)]
 )
 def test_a_process_killed_at_random_instants_loses_no_committed_draw(
-    tmp_path: Path, num_kills: int, seconds: float
+    tmp_path: Path, num_kills: int, most_commits: int
 ) -> None:
     rng = random.Random(0)
     store = tmp_path / "hmc.zarr"
     known = 0
     for _ in range(num_kills):
-        told = sample_for(store, rng.uniform(0, seconds))
+        num_commits = rng.randint(most_commits // 2, most_commits)
+        told = sample_for(store, num_commits, rng.uniform(0, 0.05))
         commit = read_commit(store)
         assert commit is not None
         assert known <= told <= commit.num_draws
