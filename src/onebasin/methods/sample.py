@@ -163,8 +163,7 @@ def sample(
     """
     check_is("method", method, Method, "Call hmc(logdensity) or another builder of one.")
     check_key(key)
-    counts = {"num_draws": num_draws, "thin": thin, "num_chunks": num_chunks}
-    _check_counts(counts if batch_size is None else {**counts, "batch_size": batch_size})
+    _check_counts(num_draws=num_draws, thin=thin, num_chunks=num_chunks, batch_size=batch_size)
     _check_positions(positions)
     sampling = {} if store is None else fingerprint(method, positions, thin, key)
     with keeper(store, sampling, num_draws) as kept:
@@ -179,8 +178,7 @@ def sample(
             params, stats = chains.on_host(drawn, int(np.count_nonzero(lengths)))
             on_host, samples = chains.on_host(carry), None
             if phase == "draws":
-                samples = Samples(params, stats, on_host.state)
-                samples = samples if transform is None else transform(samples)
+                samples = (transform or _as_drawn)(Samples(params, stats, on_host.state))
             kept.keep(samples, on_host)
             if on_chunk is not None and samples is not None:
                 on_chunk(samples)
@@ -191,9 +189,13 @@ def sample(
         return kept.all_draws(chains.on_host(carry))
 
 
-def _check_counts(counts: dict[str, int]) -> None:
+def _as_drawn(samples: Samples) -> Samples:
+    return samples
+
+
+def _check_counts(**counts: int | None) -> None:
     for name, count in counts.items():
-        if count < 1:
+        if count is not None and count < 1:
             raise ValueError(f"{name} must be an int in the range [1, inf). Got {count}.")
 
 
