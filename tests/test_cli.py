@@ -89,7 +89,8 @@ def test_help_names_every_command_and_leaves_other_names_free():
     assert done.returncode == 0
     lines = done.stdout.partition("Commands:")[2].strip().splitlines()
     # align, merge, prune and report are left for commands on people's own files.
-    assert {line.split()[0] for line in lines} == {"run", "step", "check", "study", "symmetry"}
+    commands = {"run", "resume", "status", "step", "check", "study", "symmetry"}
+    assert {line.split()[0] for line in lines} == commands
 
 
 def test_help_names_every_step_and_how_a_run_directory_is_made():
@@ -175,11 +176,64 @@ def test_an_interrupted_run_is_refused_by_its_steps_and_ended_by_resume(finished
     write_commit(store, dataclasses.replace(commit, is_complete=False))
     (out / "compact" / "compact.safetensors.partial").write_bytes(b"half")
     assert_refused(onebasin("step", "align", out), "is not done", "onebasin step sample")
-    assert_refused(onebasin("run", "digits", "--out", out, *DIGITS), "another run", "--resume")
+    assert_refused(
+        onebasin("run", "digits", "--out", out, *DIGITS), "another run", "onebasin resume"
+    )
     done = onebasin("run", "digits", "--out", out, "--resume", *DIGITS)
     assert done.returncode == 0, done.stderr
     assert without_seconds(out) == without_seconds(finished_run)
     assert not list(out.rglob("*.partial"))
+
+
+def test_a_finished_run_has_the_status_of_one(finished_run):
+    done = onebasin("status", finished_run)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("HMC has not converged: ")
+    assert [line.split(":")[0] for line in lines[1:]] == [*STEPS, "report"]
+    assert all(": done in " in line for line in lines[1:-1])
+    assert lines[-1] == "report: written"
+
+
+def test_a_run_goes_on_from_its_folder_alone(finished_run, tmp_path):
+    out = tmp_path / "interrupted"
+    shutil.copytree(finished_run, out)
+    (out / "report.html").unlink()
+    results = json.loads((out / "results.json").read_text("utf-8"))
+    (out / "results.json").write_text(json.dumps(results | {"prune": None}), "utf-8")
+    lines = onebasin("status", out).stdout.splitlines()
+    assert "prune: not done" in lines
+    assert lines[-1] == f"Go on with `onebasin resume {out}`."
+    done = onebasin("resume", out)
+    assert done.returncode == 0, done.stderr
+    assert f"Report: {out / 'report.html'}" in done.stdout
+    assert without_seconds(out) == without_seconds(finished_run)
+
+
+def test_the_status_of_an_interrupted_sampling_counts_its_draws(finished_run, tmp_path):
+    out = tmp_path / "interrupted"
+    shutil.copytree(finished_run, out)
+    (out / "results.json").unlink()
+    lines = onebasin("status", out).stdout.splitlines()
+    assert lines[0] == "sample: not done, 8 of 8 draws of each chain of HMC are stored"
+    shutil.rmtree(out / "samples")
+    assert onebasin("status", out).stdout.splitlines()[0] == "sample: not done"
+
+
+@pytest.mark.parametrize("arguments", [("run", "digits", "--out"), ("resume",), ("step", "prune")])
+def test_ctrl_c_is_one_line_that_says_how_to_go_on(finished_run, tmp_path, arguments, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "run"
+    if arguments[0] != "run":
+        shutil.copytree(finished_run, out)
+        results = json.loads((out / "results.json").read_text("utf-8"))
+        (out / "results.json").write_text(json.dumps(results | {"prune": None}), "utf-8")
+    monkeypatch.setattr("onebasin.run.run.TAKE", dict.fromkeys(STEPS, interrupt))
+    done = onebasin(*arguments, out, *(DIGITS if arguments[0] == "run" else ()))
+    assert done.returncode == 130
+    assert done.stderr.strip().endswith(f"Go on with `onebasin resume {out}`.")
 
 
 def test_resuming_with_another_config_is_refused(finished_run):

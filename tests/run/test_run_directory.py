@@ -76,7 +76,7 @@ def test_an_empty_folder_may_become_a_run(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_holds_another_run_is_refused(run: RunDirectory) -> None:
-    with pytest.raises(StoreError, match="new or empty folder.*another run.*--resume"):
+    with pytest.raises(StoreError, match="new or empty folder.*another run.*onebasin resume"):
         RunDirectory.create(run.path, CONFIG)
 
 

@@ -19,7 +19,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (steps.run, steps.check, studies.study, symmetry.symmetry):
+for command in (
+    steps.run,
+    steps.resume,
+    steps.status,
+    steps.check,
+    studies.study,
+    symmetry.symmetry,
+):
     app.command()(command)
 app.add_typer(steps.step, name="step")
 

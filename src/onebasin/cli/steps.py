@@ -1,6 +1,8 @@
 """The commands of a run, and of each of its steps on a run directory."""
 
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,13 +34,15 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Resume a run.")] = False,
 ) -> None:
     """Sample, align, summarize, compare, prune and report: everything from data to report.html."""
-    from onebasin.run.run import take_steps
+    _take_all(*_begin(config, out, seed, changes, resume))
 
-    directory, setup = _begin(config, out, seed, changes, resume)
-    with progress() as on_progress:
-        take_steps(directory, setup, on_progress)
-        _write_report(directory, setup, on_progress)
-    _show(directory)
+
+def resume(run_directory: RunArgument) -> None:
+    """Go on with an interrupted run: take the steps that are not done, and write the report."""
+    from onebasin.run.begin import open_run
+
+    directory, setup = _open(run_directory, None, again=False)
+    _take_all(open_run(directory.path, setup), setup)
 
 
 step = typer.Typer(
@@ -102,6 +106,15 @@ def report(run_directory: RunArgument) -> None:
     with progress() as on_progress:
         _write_report(directory, setup, on_progress)
     _show(directory)
+
+
+def status(run_directory: RunArgument) -> None:
+    """Say which steps of a run are done, how far its draws are, and how it goes on."""
+    from onebasin.run.run_directory import RunDirectory
+    from onebasin.run.status import status
+
+    for line in status(RunDirectory(run_directory)):
+        typer.echo(line)
 
 
 def check(run_directory: RunArgument) -> None:
@@ -192,10 +205,34 @@ def _open(path: Path, step: "Step | None", again: bool) -> tuple["RunDirectory",
     return directory, setup
 
 
+def _take_all(directory: "RunDirectory", setup: "Setup") -> None:
+    """Take every step that is not done, write the report, and print what was found."""
+    from onebasin.run.run import take_steps
+
+    with _interruptible(directory), progress() as on_progress:
+        take_steps(directory, setup, on_progress)
+        _write_report(directory, setup, on_progress)
+    _show(directory)
+
+
+@contextmanager
+def _interruptible(directory: "RunDirectory") -> Generator[None]:
+    """Ctrl-C ends the command with one line that says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(
+            f"onebasin: Interrupted. What was finished is in {directory.path}. Go on with "
+            f"`onebasin resume {directory.path}`.",
+            err=True,
+        )
+        raise typer.Exit(130) from None
+
+
 def _take(step: "Step", directory: "RunDirectory", setup: "Setup") -> None:
     from onebasin.run.run import take_step
 
-    with progress() as on_progress:
+    with _interruptible(directory), progress() as on_progress:
         take_step(directory, step, setup, on_progress)
     typer.echo(f"{step}: done in {_results(directory).seconds[step]} s, see {directory.path}")
 

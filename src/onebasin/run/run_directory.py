@@ -53,7 +53,8 @@ class RunDirectory:
             what = "another run" if (path / _CONFIG).exists() else "other files"
             raise StoreError(
                 f"A run needs a new or empty folder. Got {path}, which holds {what}. "
-                "Name another folder with --out, or resume that run with --resume."
+                "Name another folder with --out, or go on with that run by "
+                f"`onebasin resume {path}`."
             )
 
     @classmethod

@@ -91,6 +91,16 @@ def is_whole(path: Path | str) -> bool:
     return commit is not None and commit.is_complete
 
 
+def num_committed(path: Path | str) -> int | None:
+    """How many draws of each chain a store holds, finished or not. None if there is no store.
+
+    Raises:
+        StoreError: If the record of the store is damaged.
+    """
+    commit = read_commit(Path(path))
+    return None if commit is None else commit.num_draws
+
+
 def delete_unfinished(path: Path | str) -> None:
     """Delete what an interrupted write left at the path.
 
