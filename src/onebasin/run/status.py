@@ -1,5 +1,6 @@
 """status: which steps of a run are done, how far its draws are, and how it goes on."""
 
+from onebasin.run.config import check_config
 from onebasin.run.results import STEPS, Results, Step
 from onebasin.run.run_directory import RunDirectory
 from onebasin.store.draws import num_committed
@@ -8,7 +9,8 @@ from onebasin.store.draws import num_committed
 def status(run: RunDirectory) -> list[str]:
     """A run in lines of words: a warning if HMC has not converged, each step, what to do next.
 
-    Raises: StoreError if the results or the record of the draws are damaged.
+    Raises: StoreError if the results or the record of the draws are damaged, ConfigError if the
+    config is.
     """
     results = run.load_results()
     warning = None
@@ -27,5 +29,5 @@ def _state(run: RunDirectory, results: Results | None, step: Step) -> str:
     num_draws = num_committed(run.samples("hmc")) if step == "sample" else None
     if num_draws is None:
         return "not done"
-    wanted = run.config["hmc"]["num_draws"]
+    wanted = check_config(run.config).hmc.num_draws
     return f"not done, {num_draws} of {wanted} draws of each chain of HMC are stored"
