@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -168,6 +169,15 @@ def test_the_data_of_a_log_density_belong_to_its_sampling(store: Path) -> None:
         draw(store, method=method(1))
 
 
+@pytest.fixture
+def heeds_interrupts() -> Iterator[None]:
+    """A process that was started in the background ignores Ctrl-C, unless it is told not to."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
 def test_an_interrupt_ends_the_chunk_and_says_how_to_go_on(
     store: Path, uninterrupted: Samples
 ) -> None:
@@ -187,6 +197,7 @@ def test_an_interrupt_ends_the_chunk_and_says_how_to_go_on(
     assert_same(draw(store), uninterrupted)
 
 
+@pytest.mark.usefixtures("heeds_interrupts")
 def test_a_second_interrupt_does_not_wait(store: Path, uninterrupted: Samples) -> None:
     def interrupt(progress):
         signal.raise_signal(signal.SIGINT)
