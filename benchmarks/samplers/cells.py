@@ -30,15 +30,16 @@ def measure(data: str, seed: int, sampler: str, folder: Path, budget: int | None
     positions = inits(setup.posterior.init, NUM_CHAINS, key=setup.key("hmc-starts"))
     run = samplers(budget or BUDGETS[data])[sampler]
     drawn = run(setup.posterior.logdensity, positions, setup.key(sampler))
-    numbers = {"data": data, "seed": seed, "sampler": sampler, **_numbers(setup, drawn)}
-    np.savez(path.with_suffix(".npz"), **_arrays(setup, drawn))  # pyright: ignore
+    predictive = setup.predict(drawn.samples.flatten())
+    numbers = {"data": data, "seed": seed, "sampler": sampler}
+    numbers |= _numbers(setup, drawn, predictive)
+    np.savez(path.with_suffix(".npz"), **_arrays(predictive))  # pyright: ignore
     path.with_suffix(".json").write_text(json.dumps(numbers, indent=1), "utf-8")
 
 
-def _numbers(setup: Setup, drawn: Drawn) -> dict[str, float | None]:
+def _numbers(setup: Setup, drawn: Drawn, predictive: Predictive) -> dict[str, float | None]:
     samples = drawn.samples
     shape = samples.num_chains, samples.num_draws, -1
-    predictive = setup.predict(samples.flatten())
     predictions = predictive.draw_predictions(setup.test_targets).reshape(shape)
     aligned = setup.align(samples, to_mean()).apply(samples)
     weights = _trees.ravel_batch(aligned.params, num_batch_axes=2).astype(np.float64)
@@ -69,9 +70,8 @@ def _log_densities(setup: Setup, drawn: Drawn) -> np.ndarray:
     return np.asarray(flat).reshape(drawn.samples.num_chains, -1, 1)
 
 
-def _arrays(setup: Setup, drawn: Drawn) -> dict[str, np.ndarray]:
+def _arrays(predictive: Predictive) -> dict[str, np.ndarray]:
     """What a predictive is made of again, small."""
-    predictive = setup.predict(drawn.samples.flatten())
     if isinstance(predictive, CategoricalPredictive):
         return {"log_probs": np.log(np.maximum(predictive.probs, 1e-30))[None]}
     assert isinstance(predictive, MixturePredictive)

@@ -41,6 +41,18 @@ def check_key(key: Any) -> None:
         raise TypeError(f"key must be a random key of JAX. Got {got}. Pass jax.random.key(0).")
 
 
+def check_count(name: str, count: int, least: int = 1) -> None:
+    """Raise ValueError if a count is below the least that is allowed."""
+    if count < least:
+        raise ValueError(f"{name} must be an int in the range [{least}, inf). Got {count}.")
+
+
+def check_positive(name: str, value: float) -> None:
+    """Raise ValueError unless a number is positive and finite."""
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be positive. Got {value}.")
+
+
 _OURS = (np.ndarray, np.generic, jax.Array, jax.ShapeDtypeStruct, bool, int, float, complex)
 """The types of leaves that JAX can compute with."""
 

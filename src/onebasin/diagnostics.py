@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
+from onebasin._arguments import check_positive
 from onebasin._collections import without_statistics
 from onebasin.samples import Samples
 
@@ -48,8 +49,7 @@ class Converged:
     def __post_init__(self):
         if not 1 < self.rhat < float("inf"):
             raise ValueError(f"rhat must lie in (1, inf). Got {self.rhat}.")
-        if not 0 < self.ess < float("inf"):
-            raise ValueError(f"ess must be positive. Got {self.ess}.")
+        check_positive("ess", self.ess)
 
     def problem(self, found: Mapping[str, float | None]) -> str | None:
         """What is wrong with draws, in words. None if they have converged.

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from onebasin import _trees
+from onebasin._arguments import check_count
 from onebasin.alignment.iteration import Brought, match_to, match_to_mean
 from onebasin.alignment.problem import Listener, Problem
 from onebasin.samples import Samples
@@ -105,8 +106,7 @@ def to_mean(
         raise ValueError(
             "start and by_chain both say where the mean begins. Got both. Leave one of them out."
         )
-    if max_rounds < 0:
-        raise ValueError(f"max_rounds must be an int in the range [0, inf). Got {max_rounds}.")
+    check_count("max_rounds", max_rounds, 0)
     if not tolerance >= 0:
         raise ValueError(f"tolerance must be a number in the range [0, inf). Got {tolerance}.")
     return ToMean(start, by_chain, max_rounds, tolerance)

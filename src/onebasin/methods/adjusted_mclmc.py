@@ -8,18 +8,24 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
-from onebasin._arguments import check_takes
+from onebasin._arguments import check_count, check_takes
 from onebasin.methods.method import Method
 from onebasin.methods.microcanonical import (
     GRADIENTS_PER_STEP,
     check_num_weights,
+    check_scales,
     first_moments,
     first_scale,
     length_of,
     with_position,
 )
 from onebasin.methods.reductions import Reductions, Stats
-from onebasin.methods.warm_up import check_count, check_positive, check_target
+from onebasin.methods.warm_up import (
+    check_target,
+    first_averaging,
+    with_averaged_step_size,
+    with_restarted_step_size,
+)
 from onebasin.types import Array, Key, LogDensity, Params
 
 _REDUCE_STATS: Reductions = {
@@ -40,13 +46,11 @@ class _BlackJAX(NamedTuple):
     init: Any
     kernel: Any
     random_num_steps: Any
-    dual_averaging_adaptation: Any
 
 
 @cache
 def _blackjax() -> _BlackJAX:
     """What is used of BlackJAX, imported late: its import computes."""
-    from blackjax.adaptation.step_size import dual_averaging_adaptation
     from blackjax.mcmc import adjusted_mclmc as blackjax_mclmc
     from blackjax.mcmc.adjusted_mclmc_dynamic import make_random_trajectory_length_fn
 
@@ -54,7 +58,6 @@ def _blackjax() -> _BlackJAX:
         blackjax_mclmc.init,
         blackjax_mclmc.build_kernel(),
         make_random_trajectory_length_fn(True),
-        dual_averaging_adaptation,
     )
 
 
@@ -141,10 +144,7 @@ def adjusted_mclmc(
     check_count("max_steps", max_steps)
     check_count("num_warmup", num_warmup, 0)
     check_target(target_acceptance)
-    if step_size is not None:
-        check_positive("step_size", step_size)
-    if momentum_decoherence_length is not None:
-        check_positive("momentum_decoherence_length", momentum_decoherence_length)
+    check_scales(step_size, momentum_decoherence_length)
     settings = _Settings(
         max_steps, step_size, num_warmup, target_acceptance, momentum_decoherence_length
     )
@@ -161,14 +161,13 @@ def _init(
 ) -> AdjustedMCLMCState:
     del key  # every method gets a key, but the start of this one is not random
     check_num_weights(position)
-    init_averaging, _, _ = _blackjax().dual_averaging_adaptation(settings.target_acceptance)
     step_size = first_scale(settings.step_size, _FIRST_STEP_SIZE, position)
     return AdjustedMCLMCState(
         chain=_blackjax().init(position, logdensity),
         num_draws=jnp.zeros((), jnp.int32),
         step_size=step_size,
         length=first_scale(settings.momentum_decoherence_length, 1.0, position),
-        dual_averaging=init_averaging(step_size),
+        dual_averaging=first_averaging(settings.target_acceptance, step_size),
         moments=first_moments(position),
     )
 
@@ -201,14 +200,9 @@ def _adapted(
     settings: _Settings, state: AdjustedMCLMCState, acceptance: Float[Array, ""]
 ) -> AdjustedMCLMCState:
     """The state after a draw of the warm-up."""
-    _, update, final = _blackjax().dual_averaging_adaptation(settings.target_acceptance)
     third = settings.num_warmup // 3
-    averaging = update(state.dual_averaging, acceptance)
     is_last = state.num_draws == settings.num_warmup
-    step_size = jnp.where(is_last, final(averaging), jnp.exp(averaging.log_step_size))
-    state = state._replace(
-        dual_averaging=averaging, step_size=step_size.astype(state.step_size.dtype)
-    )
+    state = with_averaged_step_size(settings.target_acceptance, state, acceptance, is_last)
     is_second_third = (state.num_draws > third) & (state.num_draws <= 2 * third)
     see = lambda: state._replace(moments=with_position(state.moments, state.position))
     state = jax.lax.cond(is_second_third, see, lambda: state)
@@ -218,10 +212,5 @@ def _adapted(
 
 def _with_length(settings: _Settings, state: AdjustedMCLMCState) -> AdjustedMCLMCState:
     """Take the length from the variances, and restart the step size."""
-    init, _, final = _blackjax().dual_averaging_adaptation(settings.target_acceptance)
-    step_size = final(state.dual_averaging).astype(state.step_size.dtype)
-    return state._replace(
-        length=length_of(state.moments, state.length, _LENGTH_FACTOR),
-        dual_averaging=init(step_size),
-        step_size=step_size,
-    )
+    length = length_of(state.moments, state.length, _LENGTH_FACTOR)
+    return with_restarted_step_size(settings.target_acceptance, state._replace(length=length))

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 from jax.tree_util import Partial
 
+from onebasin._arguments import check_count
 from onebasin.methods.method import Method, StochasticLogDensity, check_stochastic
 from onebasin.methods.reductions import Stats
 from onebasin.types import Array, Key, Params
@@ -52,8 +53,7 @@ def deep_ensemble(
     training and with a prior.
     """
     check_stochastic(logdensity)
-    if num_steps < 1:
-        raise ValueError(f"num_steps must be an int in the range [1, inf). Got {num_steps}.")
+    check_count("num_steps", num_steps)
     optimizer = optax.adam(1e-3) if optimizer is None else optimizer
     return Method(
         init=Partial(_init, optimizer),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.tree_util import Partial
 
-from onebasin._arguments import check_takes
+from onebasin._arguments import check_count, check_takes
 from onebasin.methods.method import Method
 from onebasin.methods.reductions import Stats
 from onebasin.methods.warm_up import (
@@ -14,7 +14,6 @@ from onebasin.methods.warm_up import (
     HMCState,
     WarmUp,
     after_draw,
-    check_count,
     check_warm_up,
     first_state,
     stats_of,

@@ -12,7 +12,7 @@ from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
 from onebasin import _trees
-from onebasin._arguments import check_takes
+from onebasin._arguments import check_count, check_positive, check_takes
 from onebasin._collections import with_statistics_of, without_statistics
 from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.methods.ensemble import climb
@@ -174,10 +174,8 @@ def _check(
     leaves: tuple[str, ...] | None,
     optimizer: optax.GradientTransformation | None,
 ) -> _Settings:
-    if num_steps < 0:
-        raise ValueError(f"num_steps must be an int in the range [0, inf). Got {num_steps}.")
-    if not 0 < least_precision < float("inf"):
-        raise ValueError(f"least_precision must be positive. Got {least_precision}.")
+    check_count("num_steps", num_steps, 0)
+    check_positive("least_precision", least_precision)
     optimizer = optax.adam(1e-3) if optimizer is None else optimizer
     return _Settings(num_steps, least_precision, leaves, optimizer)
 

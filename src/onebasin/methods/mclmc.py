@@ -9,18 +9,18 @@ from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int
 
 from onebasin import _trees
-from onebasin._arguments import check_takes
+from onebasin._arguments import check_count, check_positive, check_takes
 from onebasin.methods.method import Method
 from onebasin.methods.microcanonical import (
     GRADIENTS_PER_STEP,
     check_num_weights,
+    check_scales,
     first_moments,
     first_scale,
     length_of,
     with_position,
 )
 from onebasin.methods.reductions import Reductions, Stats
-from onebasin.methods.warm_up import check_count, check_positive
 from onebasin.types import Array, Key, LogDensity, Params
 
 _REDUCE_STATS: Reductions = {
@@ -139,10 +139,7 @@ def mclmc(
     check_count("num_steps", num_steps)
     check_count("num_warmup", num_warmup, 0)
     check_positive("energy_variance", energy_variance)
-    if step_size is not None:
-        check_positive("step_size", step_size)
-    if momentum_decoherence_length is not None:
-        check_positive("momentum_decoherence_length", momentum_decoherence_length)
+    check_scales(step_size, momentum_decoherence_length)
     settings = _Settings(
         num_steps, step_size, num_warmup, energy_variance, momentum_decoherence_length
     )

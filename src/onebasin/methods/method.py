@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from onebasin._arguments import check_key, check_takes
+from onebasin._arguments import check_count, check_key, check_takes
 from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.methods.reductions import Reduction, Stats, check_reductions
 from onebasin.types import Array, Key, Params
@@ -100,10 +100,7 @@ class Method(eqx.Module):
     reduce_stats: Mapping[str, Reduction] = eqx.field(converter=_copied, default_factory=dict)
 
     def __check_init__(self):
-        if self.num_warmup < 0:
-            raise ValueError(
-                f"num_warmup must be an int in the range [0, inf). Got {self.num_warmup}."
-            )
+        check_count("num_warmup", self.num_warmup, 0)
         check_reductions(self.reduce_stats)
 
 
@@ -120,6 +117,5 @@ def inits(init: Callable[[Key], Params], num_chains: int, *, key: Key) -> Params
         (2, 10)
     """
     check_key(key)
-    if num_chains < 1:
-        raise ValueError(f"num_chains must be an int in the range [1, inf). Got {num_chains}.")
+    check_count("num_chains", num_chains)
     return jax.tree.map(jnp.asarray, jax.vmap(init)(jax.random.split(key, num_chains)))

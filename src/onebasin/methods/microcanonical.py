@@ -9,6 +9,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Float
 
 from onebasin import _trees
+from onebasin._arguments import check_positive
 from onebasin.types import Array, Params
 
 GRADIENTS_PER_STEP = 2
@@ -38,6 +39,17 @@ def check_num_weights(position: Params) -> None:
         raise ValueError(
             "MCLMC must have 2 weights or more. Got 1. Use hmc for the density of one weight."
         )
+
+
+def check_scales(step_size: float | None, momentum_decoherence_length: float | None) -> None:
+    """Refuse a first step size or length that is given and not positive.
+
+    Raises: ValueError.
+    """
+    if step_size is not None:
+        check_positive("step_size", step_size)
+    if momentum_decoherence_length is not None:
+        check_positive("momentum_decoherence_length", momentum_decoherence_length)
 
 
 def first_scale(given: float | None, share: float, position: Params) -> Float[Array, ""]:

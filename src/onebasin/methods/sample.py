@@ -15,7 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Int
 
 from onebasin import _trees
-from onebasin._arguments import check_is, check_key
+from onebasin._arguments import check_count, check_is, check_key
 from onebasin.methods.fingerprint import fingerprint
 from onebasin.methods.keeping import keeper
 from onebasin.methods.method import Method, State
@@ -195,8 +195,8 @@ def _as_drawn(samples: Samples) -> Samples:
 
 def _check_counts(**counts: int | None) -> None:
     for name, count in counts.items():
-        if count is not None and count < 1:
-            raise ValueError(f"{name} must be an int in the range [1, inf). Got {count}.")
+        if count is not None:
+            check_count(name, count)
 
 
 def _check_positions(positions: Params) -> None:

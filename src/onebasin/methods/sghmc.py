@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
 
+from onebasin._arguments import check_count
 from onebasin._collections import with_statistics_of
 from onebasin.methods.method import Method, StochasticLogDensity, check_stochastic
 from onebasin.methods.reductions import Stats
@@ -85,8 +86,7 @@ def sghmc(
     check_stochastic(logdensity)
     check_step_size(step_size)
     check_temperature(temperature)
-    if num_steps < 1:
-        raise ValueError(f"num_steps must be an int in the range [1, inf). Got {num_steps}.")
+    check_count("num_steps", num_steps)
     if not 0 <= friction < float("inf"):
         raise ValueError(f"friction must be in the range [0, inf). Got {friction}.")
     settings = _Settings(num_steps, friction, step_size, temperature)

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from onebasin._arguments import check_takes
+from onebasin._arguments import check_count, check_positive, check_takes
 from onebasin._frozen_partial import FrozenPartial
 from onebasin.types import Array
 
@@ -33,8 +33,8 @@ def polynomial_decay(first: float, *, delay: float = 1000.0, power: float = 0.55
     Source: Welling and Teh (2011), Bayesian Learning via Stochastic Gradient Langevin Dynamics,
     equation 2 and section 5.1, with $a = \epsilon_0 b^\gamma$.
     """
-    _check_positive("first", first)
-    _check_positive("delay", delay)
+    check_positive("first", first)
+    check_positive("delay", delay)
     if not 0.5 < power <= 1:
         raise ValueError(f"power must lie in (0.5, 1]. Got {power}.")
     return FrozenPartial(_polynomial_decay, first, delay, power)
@@ -68,8 +68,8 @@ def cyclical_step_size(first: float, cycle_length: int) -> Schedule:
 
     Source: Zhang et al. (2020), arXiv 1902.03932, equation 1, with $t = k - 1$.
     """
-    _check_positive("first", first)
-    _check_cycle(cycle_length)
+    check_positive("first", first)
+    check_count("cycle_length", cycle_length, 2)
     return FrozenPartial(_cyclical_step_size, first, cycle_length)
 
 
@@ -94,10 +94,10 @@ def cyclical_temperature(
 
     Source: Zhang et al. (2020), arXiv 1902.03932, algorithm 1.
     """
-    _check_cycle(cycle_length)
+    check_count("cycle_length", cycle_length, 2)
     if not 0 <= exploration < 1:
         raise ValueError(f"exploration must lie in [0, 1). Got {exploration}.")
-    _check_positive("temperature", temperature)
+    check_positive("temperature", temperature)
     return FrozenPartial(_cyclical_temperature, cycle_length, exploration, temperature)
 
 
@@ -108,7 +108,7 @@ def check_step_size(step_size: float | Schedule) -> None:
     """
     _check_kind("step_size", step_size, "polynomial_decay(1e-4)")
     if not callable(step_size):
-        _check_positive("step_size", step_size)
+        check_positive("step_size", step_size)
 
 
 def check_temperature(temperature: float | Schedule) -> None:
@@ -147,13 +147,3 @@ def _cyclical_temperature(
 def _check_kind(name: str, schedule: float | Schedule, example: str) -> None:
     if not isinstance(schedule, (int, float)):
         check_takes(name, schedule, ("num_steps",), f"Pass a float or {example}.")
-
-
-def _check_positive(name: str, value: float) -> None:
-    if not 0 < value < float("inf"):
-        raise ValueError(f"{name} must be positive. Got {value}.")
-
-
-def _check_cycle(cycle_length: int) -> None:
-    if cycle_length < 2:
-        raise ValueError(f"cycle_length must be an int in the range [2, inf). Got {cycle_length}.")

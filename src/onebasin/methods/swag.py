@@ -9,6 +9,7 @@ import optax
 from jax.tree_util import Partial
 from jaxtyping import Bool, Int
 
+from onebasin._arguments import check_count
 from onebasin._collections import map_statistics
 from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.methods.ensemble import climb
@@ -91,14 +92,9 @@ def swag(
     the running variance, which rounds less than $\overline{w^2} - \mu^2$.
     """
     check_stochastic(logdensity)
-    counts = {
-        "num_burn_in": (num_burn_in, 0),
-        "num_collected": (num_collected, 2),
-        "collect_every": (collect_every, 1),
-    }
-    for name, (count, least) in counts.items():
-        if count < least:
-            raise ValueError(f"{name} must be an int in the range [{least}, inf). Got {count}.")
+    check_count("num_burn_in", num_burn_in, 0)
+    check_count("num_collected", num_collected, 2)
+    check_count("collect_every", collect_every)
     settings = _Settings(num_burn_in, num_collected, collect_every, optimizer)
     return Method(
         init=Partial(_init, optimizer),

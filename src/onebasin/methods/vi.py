@@ -11,6 +11,7 @@ from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
 from onebasin import _trees
+from onebasin._arguments import check_count, check_positive
 from onebasin._collections import map_statistics, without_statistics
 from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.methods.method import Method, StochasticLogDensity, check_stochastic
@@ -89,8 +90,7 @@ def mean_field_vi(
     arXiv 1505.05424, section 3, for weights.
     """
     check_stochastic(logdensity)
-    if not 0 < init_std < float("inf"):
-        raise ValueError(f"init_std must be positive. Got {init_std}.")
+    check_positive("init_std", init_std)
     settings = _check(num_steps, num_particles, optimizer)
     objective = mean_logdensity(logdensity)
     return _method(settings, _Problem(objective, init_std, None, jnp.ones(()), jnp.zeros(())))
@@ -185,9 +185,8 @@ def _mean_logdensity(logdensity: StochasticLogDensity, draws: Params, key: Key) 
 def _check(
     num_steps: int, num_particles: int, optimizer: optax.GradientTransformation | None
 ) -> _Settings:
-    for name, count in {"num_steps": num_steps, "num_particles": num_particles}.items():
-        if count < 1:
-            raise ValueError(f"{name} must be an int in the range [1, inf). Got {count}.")
+    check_count("num_steps", num_steps)
+    check_count("num_particles", num_particles)
     optimizer = optax.adam(1e-3) if optimizer is None else optimizer
     return _Settings(num_steps, num_particles, optimizer)
 

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from onebasin import _trees
+from onebasin._arguments import check_count, check_positive
 from onebasin.methods.reductions import Reductions, Stats
 from onebasin.types import Array, LogDensity, Params
 
@@ -67,24 +68,6 @@ class HMCState(NamedTuple):
         return self.chain.position
 
 
-def check_count(name: str, count: int, lowest: int = 1) -> None:
-    """Refuse a count below the lowest.
-
-    Raises: ValueError.
-    """
-    if count < lowest:
-        raise ValueError(f"{name} must be an int in the range [{lowest}, inf). Got {count}.")
-
-
-def check_positive(name: str, value: float) -> None:
-    """Refuse a number that is not positive and finite.
-
-    Raises: ValueError.
-    """
-    if not 0 < value < float("inf"):
-        raise ValueError(f"{name} must be positive. Got {value}.")
-
-
 def check_target(target_acceptance: float) -> None:
     """Refuse a target acceptance outside of (0, 1).
 
@@ -106,18 +89,23 @@ def check_warm_up(warm_up: WarmUp) -> None:
 
 def first_state(warm_up: WarmUp, logdensity: LogDensity, position: Params) -> HMCState:
     """The state before the first draw."""
-    init_averaging, _, _ = _blackjax().dual_averaging_adaptation(warm_up.target_acceptance)
     init_mass, _, _ = _blackjax().mass_matrix_adaptation(is_diagonal_matrix=True)
     dtype = jax.tree.leaves(position)[0].dtype
-    mass = init_mass(_trees.size(position))
+    step_size = jnp.asarray(warm_up.step_size, dtype)
     return HMCState(
         _blackjax().init(position, logdensity),
         jnp.zeros((), jnp.int32),
-        jnp.asarray(warm_up.step_size, dtype),
+        step_size,
         jnp.ones(_trees.size(position), dtype),
-        init_averaging(jnp.asarray(warm_up.step_size, dtype)),
-        mass,
+        first_averaging(warm_up.target_acceptance, step_size),
+        init_mass(_trees.size(position)),
     )
+
+
+def first_averaging(target_acceptance: float, step_size: Float[Array, ""]) -> Any:
+    """Dual averaging before the first draw."""
+    init, _, _ = _blackjax().dual_averaging_adaptation(target_acceptance)
+    return init(step_size)
 
 
 def stats_of(state: HMCState, chain: Any, info: Any) -> Stats:
@@ -144,13 +132,8 @@ def after_draw(
 
 
 def _adapt(warm_up: WarmUp, state: HMCState, acceptance: Float[Array, ""]) -> HMCState:
-    _, update, final = _blackjax().dual_averaging_adaptation(warm_up.target_acceptance)
-    averaging = update(state.dual_averaging, acceptance)
     is_last = state.num_steps == warm_up.num_warmup
-    step_size = jnp.where(is_last, final(averaging), jnp.exp(averaging.log_step_size))
-    state = state._replace(
-        dual_averaging=averaging, step_size=step_size.astype(state.step_size.dtype)
-    )
+    state = with_averaged_step_size(warm_up.target_acceptance, state, acceptance, is_last)
     if not warm_up.adapt_mass:
         return state
     schedule = jnp.asarray(_blackjax().build_schedule(warm_up.num_warmup))
@@ -167,12 +150,33 @@ def _see(state: HMCState) -> HMCState:
 def _end_window(warm_up: WarmUp, state: HMCState) -> HMCState:
     """Take the window's variances as inverse mass, reset them, and restart the step size."""
     _, _, final_mass = _blackjax().mass_matrix_adaptation(is_diagonal_matrix=True)
-    init, _, final = _blackjax().dual_averaging_adaptation(warm_up.target_acceptance)
     mass = final_mass(state.mass_adaptation)
-    step_size = final(state.dual_averaging)
-    return state._replace(
+    state = state._replace(
         mass_adaptation=mass,
         inverse_mass=mass.inverse_mass_matrix.astype(state.inverse_mass.dtype),
-        dual_averaging=init(step_size),
-        step_size=step_size.astype(state.step_size.dtype),
+    )
+    return with_restarted_step_size(warm_up.target_acceptance, state)
+
+
+def with_averaged_step_size(
+    target_acceptance: float, state: Any, acceptance: Float[Array, ""], is_last: Bool[Array, ""]
+) -> Any:
+    """A state after one more draw of dual averaging: the averaged step size if it is the last.
+
+    The state is a named tuple with a `step_size` and its `dual_averaging`.
+    """
+    _, update, final = _blackjax().dual_averaging_adaptation(target_acceptance)
+    averaging = update(state.dual_averaging, acceptance)
+    step_size = jnp.where(is_last, final(averaging), jnp.exp(averaging.log_step_size))
+    return state._replace(
+        dual_averaging=averaging, step_size=step_size.astype(state.step_size.dtype)
+    )
+
+
+def with_restarted_step_size(target_acceptance: float, state: Any) -> Any:
+    """A state whose dual averaging begins anew at the step size that it has averaged so far."""
+    init, _, final = _blackjax().dual_averaging_adaptation(target_acceptance)
+    step_size = final(state.dual_averaging)
+    return state._replace(
+        dual_averaging=init(step_size), step_size=step_size.astype(state.step_size.dtype)
     )

@@ -7,7 +7,7 @@ from jax.scipy.special import logsumexp
 from jax.tree_util import Partial
 from jaxtyping import Float
 
-from onebasin._arguments import check_key
+from onebasin._arguments import check_count, check_key
 from onebasin._random import numpy_rng
 from onebasin.methods.vi import DrawsObjective
 from onebasin.networks.posterior import Posterior
@@ -86,8 +86,7 @@ def predictive_match(
 
     Source: Korattikara et al. (2015), arXiv 1506.04416, equation 5, for one network.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be an int in the range [1, inf). Got {batch_size}.")
+    check_count("batch_size", batch_size)
     inputs = jnp.asarray(inputs)
     slots = jnp.zeros(min(batch_size, len(inputs)), bool)
     likelihood = posterior.likelihood.name

@@ -1,7 +1,9 @@
 """status: which steps of a run are done, how far its draws are, and how it goes on."""
 
+from collections.abc import Mapping
+
 from onebasin.run.config import check_config
-from onebasin.run.results import STEPS, Results, Step
+from onebasin.run.results import STEPS, Step
 from onebasin.run.run_directory import RunDirectory
 from onebasin.store.draws import num_committed
 
@@ -16,16 +18,19 @@ def status(run: RunDirectory) -> list[str]:
     warning = None
     if results is not None and results.summarize is not None:
         warning = results.summarize.diagnostics.warning
+    done = {} if results is None else results.seconds
     lines = [] if warning is None else [warning]
-    lines += [f"{step}: {_state(run, results, step)}" for step in STEPS]
-    lines.append(f"report: {'written' if run.report.exists() else 'not written'}")
-    is_finished = all(run.is_done(step) for step in STEPS) and run.report.exists()
-    return lines if is_finished else [*lines, f"Go on with `onebasin resume {run.path}`."]
+    lines += [f"{step}: {_state(run, done, step)}" for step in STEPS]
+    is_reported = run.report.exists()
+    lines.append(f"report: {'written' if is_reported else 'not written'}")
+    if is_reported and done.keys() >= {*STEPS}:
+        return lines
+    return [*lines, f"Go on with `onebasin resume {run.path}`."]
 
 
-def _state(run: RunDirectory, results: Results | None, step: Step) -> str:
-    if results is not None and results.of_step(step) is not None:
-        return f"done in {results.seconds[step]:.0f} s"
+def _state(run: RunDirectory, done: Mapping[str, float], step: Step) -> str:
+    if step in done:
+        return f"done in {done[step]:.0f} s"
     num_draws = num_committed(run.samples("hmc")) if step == "sample" else None
     if num_draws is None:
         return "not done"
