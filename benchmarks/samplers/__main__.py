@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", nargs="+", default=list(samplers(60_000)))
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--shared", action="store_true", help="the machine is busy: no seconds")
     parser.add_argument("--here", action="store_true", help="one process, on any device")
     parser.add_argument("--budget", type=int)
     parser.add_argument("--limit", type=float, help="seconds that a cell may take")
@@ -43,7 +44,7 @@ def measure_cells(cells: list[tuple[str, int, str]], chosen: argparse.Namespace)
     if chosen.here:
         for data, seed, sampler in cells:
             print(data, seed, sampler, flush=True)
-            measure(data, seed, sampler, chosen.folder, chosen.budget)
+            measure(data, seed, sampler, chosen.folder, chosen.budget, chosen.shared)
         return
     cores: Queue[int] = Queue()
     for core in sorted(os.sched_getaffinity(0))[: chosen.jobs]:
@@ -52,9 +53,8 @@ def measure_cells(cells: list[tuple[str, int, str]], chosen: argparse.Namespace)
     def measure_on_a_core(cell: tuple[str, int, str]) -> None:
         data, seed, sampler = cell
         core = cores.get()
-        call = (
-            f"measure({data!r}, {seed}, {sampler!r}, Path({str(chosen.folder)!r}), {chosen.budget})"
-        )
+        place = f"Path({str(chosen.folder)!r}), {chosen.budget}, {chosen.shared}"
+        call = f"measure({data!r}, {seed}, {sampler!r}, {place})"
         code = f"from pathlib import Path; from benchmarks.samplers.cells import measure; {call}"
         try:
             done = subprocess.run(

@@ -21,8 +21,18 @@ NUM_CHAINS = 4
 _KEPT = 400
 
 
-def measure(data: str, seed: int, sampler: str, folder: Path, budget: int | None = None) -> None:
-    """Run a sampler and write its cell, `DATA-SEED-SAMPLER.json` and `.npz`, unless it is there."""
+def measure(
+    data: str,
+    seed: int,
+    sampler: str,
+    folder: Path,
+    budget: int | None = None,
+    is_shared: bool = False,
+) -> None:
+    """Run a sampler and write its cell, `DATA-SEED-SAMPLER.json` and `.npz`, unless it is there.
+
+    On a machine that is shared with other work, the cell has no seconds.
+    """
     path = folder / f"{data}-{seed}-{sampler.replace(' ', '-').replace('.', '')}"
     if path.with_suffix(".json").exists():
         return
@@ -33,6 +43,8 @@ def measure(data: str, seed: int, sampler: str, folder: Path, budget: int | None
     predictive = setup.predict(drawn.samples.flatten())
     numbers = {"data": data, "seed": seed, "sampler": sampler}
     numbers |= _numbers(setup, drawn, predictive)
+    if is_shared:
+        numbers["seconds"] = None
     np.savez(path.with_suffix(".npz"), **_arrays(predictive))  # pyright: ignore
     path.with_suffix(".json").write_text(json.dumps(numbers, indent=1), "utf-8")
 

@@ -29,8 +29,9 @@ def samplers(budget: int) -> dict[str, Sampler]:
         "nuts .65": _nuts(budget, 0.65),
         "nuts .80 mass": _nuts(budget, 0.8, adapt_mass=True),
         "mclmc": _fixed(mclmc, budget, 60),
-        "mclmc 15": _fixed(partial(mclmc, num_steps=15), budget, 30, 300),
-        "mclmc 8": _fixed(partial(mclmc, num_steps=8), budget, 16, 500),
+        "mclmc 15 .002": _fixed(
+            partial(mclmc, num_steps=15, energy_variance=2e-3), budget, 30, 120
+        ),
         "adjusted_mclmc": _fixed(adjusted_mclmc, budget, 60),
         "numpyro nuts": partial(
             peers.numpyro_nuts, num_warmup=NUM_WARMUP, num_draws=max(20, budget // 300)

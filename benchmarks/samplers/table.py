@@ -21,41 +21,48 @@ Cell = dict[str, Any]
 
 
 def load_cells(folder: Path) -> list[Cell]:
-    """All cells below a folder; of cells that were measured twice the last by name."""
+    """All cells below a folder that have a baseline beside them.
+
+    The cells of one subfolder were measured on one machine, so seconds are compared within it. Of
+    cells that were measured twice, the last by name counts.
+    """
+    cells = {path: json.loads(path.read_text("utf-8")) for path in sorted(folder.rglob("*.json"))}
+    place = lambda path, cell: (path.parent, cell["data"], cell["seed"])
+    baselines = {
+        place(path, cell): cell | {"path": path}
+        for path, cell in cells.items()
+        if cell["sampler"] == BASELINE
+    }
     found = {}
-    for path in sorted(folder.rglob("*.json")):
-        cell = json.loads(path.read_text("utf-8"))
-        found[cell["data"], cell["seed"], cell["sampler"]] = cell | {"path": path}
+    for path, cell in cells.items():
+        baseline = baselines.get(place(path, cell))
+        if baseline is not None:
+            name = cell["data"], cell["seed"], cell["sampler"]
+            found[name] = cell | {"path": path, "baseline": baseline}
     return list(found.values())
 
 
 def rows_of(cells: Iterable[Cell], data: str) -> list[list[str]]:
     """A row a sampler, in Markdown's words: means over seeds, ratios to the baseline by seed."""
     here = [cell for cell in cells if cell["data"] == data]
-    baselines = {cell["seed"]: cell for cell in here if cell["sampler"] == BASELINE}
-    names = dict.fromkeys(cell["sampler"] for cell in here)
-    return [
-        _row(name, [c for c in here if c["sampler"] == name and c["seed"] in baselines], baselines)
-        for name in sorted(names)
-    ]
+    names = sorted({cell["sampler"] for cell in here})
+    return [_row(name, [cell for cell in here if cell["sampler"] == name]) for name in names]
 
 
-def ratio(cell: Cell, baseline: Cell, quantity: str, per: str = "num_gradients") -> float:
+def ratio(cell: Cell, quantity: str, per: str = "num_gradients") -> float:
     """Effective draws for a gradient (or a second), as a multiple of the baseline's."""
     rate = lambda one: (one[f"{quantity} ess_median"] or np.nan) / one[per]
-    return rate(cell) / rate(baseline)
+    return rate(cell) / rate(cell["baseline"])
 
 
-def _row(name: str, cells: Sequence[Cell], baselines: dict[int, Cell]) -> list[str]:
+def _row(name: str, cells: Sequence[Cell]) -> list[str]:
     mean = lambda key: float(np.mean([np.nan if c[key] is None else c[key] for c in cells]))
     rates = [1000 * (c["predictions ess_median"] or np.nan) / c["num_gradients"] for c in cells]
-    ratios = {
-        quantity: [ratio(cell, baselines[cell["seed"]], quantity) for cell in cells]
-        for quantity in QUANTITIES
-    }
-    seconds = [ratio(c, baselines[c["seed"]], "predictions", "seconds") for c in cells]
+    ratios = {quantity: [ratio(cell, quantity) for cell in cells] for quantity in QUANTITIES}
+    timed = [cell for cell in cells if cell["seconds"] and cell["baseline"]["seconds"]]
+    seconds = [ratio(cell, "predictions", "seconds") for cell in timed]
     tv = [
-        predictive_of(c["path"]).total_variation(predictive_of(baselines[c["seed"]]["path"]))
+        predictive_of(c["path"]).total_variation(predictive_of(c["baseline"]["path"]))
         for c in cells
     ]
     return [
@@ -73,6 +80,8 @@ def _row(name: str, cells: Sequence[Cell], baselines: dict[int, Cell]) -> list[s
 
 
 def _interval(values: Sequence[float]) -> str:
+    if len(values) == 0:
+        return "-"
     if len(values) < 2 or not np.isfinite(values).all():
         return f"{np.mean(values):.2f}"
     low, high = t_interval(np.asarray(values))
