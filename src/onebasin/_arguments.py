@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from onebasin import _trees
+from onebasin._stored_array import StoredArray
 
 
 def check_is(name: str, value: Any, wanted: type, hint: str) -> None:
@@ -53,8 +54,9 @@ def check_positive(name: str, value: float) -> None:
         raise ValueError(f"{name} must be positive. Got {value}.")
 
 
-_OURS = (np.ndarray, np.generic, jax.Array, jax.ShapeDtypeStruct, bool, int, float, complex)
-"""The types of leaves that JAX can compute with."""
+_NUMBERS = (np.generic, bool, int, float, complex)
+_OURS = (np.ndarray, jax.Array, jax.ShapeDtypeStruct, StoredArray, *_NUMBERS)
+"""The types of leaves that JAX can compute with, or that become such when they are read."""
 
 
 def check_arrays(name: str, tree: Any) -> None:

@@ -3,7 +3,8 @@
 How samples are drawn lives in `methods`, how they are stored in `store`.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -13,13 +14,21 @@ from jaxtyping import Float, Shaped
 
 from onebasin import _trees
 from onebasin._arguments import check_arrays
+from onebasin._stored_array import StoredArray, indexed_as_numpy
 from onebasin.types import Array, Params
 
 __all__ = ["Samples"]
 
+_BLOCK_SIZE = 2**21
+"""How many entries of draws a mean or a std takes at once: 16 MiB in float64."""
+
 
 class Samples(eqx.Module):
     """Draws of params, with the statistics of the sampler.
+
+    Samples from a store have stored arrays as leaves, which are read when they are used. `draw`,
+    `thin` and `select_chains` read no more than they give, `mean` and `std` a block of draws at a
+    time, `flatten` and `load` everything.
 
     Args:
         params: Any pytree of arrays. Every leaf leads with (chain, draw).
@@ -40,7 +49,7 @@ class Samples(eqx.Module):
     """
 
     params: Params
-    stats: Mapping[str, Shaped[Array, "chain draw"]] = eqx.field(default_factory=dict)
+    stats: Mapping[str, Shaped[Array | StoredArray, "chain draw"]] = eqx.field(default_factory=dict)
     last_state: Any = None
 
     def __check_init__(self):
@@ -76,6 +85,22 @@ class Samples(eqx.Module):
         """The number of draws in each chain."""
         return int(np.shape(jax.tree.leaves(self.params)[0])[1])
 
+    def load(self) -> "Samples":
+        """The same samples in memory: stored arrays become arrays of NumPy.
+
+        Raises:
+            StoreError: If a chunk of the store is damaged or lost.
+
+        Examples:
+            >>> ob.save_samples("hmc.zarr", samples)
+            >>> in_memory = ob.load_samples("hmc.zarr").load()
+            >>> type(in_memory.stats["lp"])
+            <class 'numpy.ndarray'>
+        """
+        read = lambda leaf: np.asarray(leaf) if isinstance(leaf, StoredArray) else leaf
+        params, stats = jax.tree.map(read, (self.params, self.stats))
+        return Samples(params, stats, self.last_state)
+
     def flatten(self) -> Params:
         """All draws of all chains along one leading axis, chain after chain.
 
@@ -102,7 +127,7 @@ class Samples(eqx.Module):
             2
         """
         rows = list(indices)
-        take = lambda leaf: np.asarray(leaf)[rows]
+        take = lambda leaf: indexed_as_numpy(leaf)[rows]
         return Samples(jax.tree.map(take, self.params), jax.tree.map(take, self.stats))
 
     def thin(self, step: int) -> "Samples":
@@ -120,36 +145,57 @@ class Samples(eqx.Module):
 
         It is given in at least float32.
         """
-        return jax.tree.map(mean_of, self.flatten())
+        return jax.tree.map(_mean, self.params)
 
     def std(self) -> Params:
         """The standard deviation of each weight (ddof = 1), summed in float64.
 
-        It is given in at least float32.
+        It is given in at least float32. Blocks of draws are joined by equation 2.1 of Chan, Golub
+        and LeVeque (1983), "Algorithms for computing the sample variance".
         """
-        return jax.tree.map(_std, self.flatten())
+        return jax.tree.map(_std, self.params)
 
 
 def mean_of(leaf: Shaped[Array, "draw *shape"]) -> Float[np.ndarray, "*shape"]:
     """The mean over draws of one array of numbers."""
-    # np.asarray twice: JAX would not accumulate in float64, and a scalar leaf's mean is no array.
-    mean = np.mean(np.asarray(leaf), axis=0, dtype=np.float64)
-    return np.asarray(mean, _dtype_of_moments(leaf))
+    return _mean(np.asarray(leaf)[None])
 
 
-def _dtype_of_moments(leaf: Shaped[Array, "..."]) -> np.dtype:
+def _blocks(leaf: Any) -> Iterator[Shaped[np.ndarray, "rows *shape"]]:
+    """The draws of an array (chain, draw, ...), a number of them from all chains at a time."""
+    num_chains, num_draws, *shape = leaf.shape
+    length = max(1, _BLOCK_SIZE // max(1, num_chains * math.prod(shape)))
+    for first in range(0, num_draws, length):
+        yield np.asarray(indexed_as_numpy(leaf)[:, first : first + length]).reshape(-1, *shape)
+
+
+def _mean(leaf: Any) -> np.ndarray:
+    total = 0.0
+    for block in _blocks(leaf):
+        total = total + np.sum(block, axis=0, dtype=np.float64)
+    return np.asarray(total / math.prod(leaf.shape[:2]), _dtype_of_moments(leaf))
+
+
+def _dtype_of_moments(leaf: Any) -> np.dtype:
     """Half precision would round a moment by more than its error, and integers cut it off."""
     return np.result_type(leaf.dtype, np.float32)
 
 
-def _std(leaf: Shaped[Array, "draw *shape"]) -> Float[np.ndarray, "*shape"]:
-    if leaf.shape[0] < 2:
+def _std(leaf: Any) -> np.ndarray:
+    if math.prod(leaf.shape[:2]) < 2:
         raise ValueError(
-            f"A standard deviation needs at least 2 draws. Got {leaf.shape[0]}. "
+            "A standard deviation needs at least 2 draws. Got 1. "
             "Draw more, or use the draw itself as a point estimate."
         )
-    std = np.std(np.asarray(leaf), axis=0, dtype=np.float64, ddof=1)
-    return np.asarray(std, _dtype_of_moments(leaf))
+    count, mean, square = 0, 0.0, 0.0  # square is the sum of squared distances from the mean
+    for block in _blocks(leaf):
+        rows, own_mean = len(block), np.mean(block, axis=0, dtype=np.float64)
+        step = own_mean - mean
+        square = square + np.sum(np.square(block - own_mean), axis=0)
+        square = square + step**2 * (count * rows / (count + rows))
+        mean = mean + step * (rows / (count + rows))
+        count += rows
+    return np.asarray(np.sqrt(square / (count - 1)), _dtype_of_moments(leaf))
 
 
 def concatenate_draws(parts: list[Samples]) -> Samples:

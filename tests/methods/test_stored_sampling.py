@@ -253,7 +253,7 @@ def no_progress_lost(store: Path):
 
 
 @pytest.mark.parametrize(
-    ("every", "num_draws"), [(23, NUM_DRAWS), pytest.param(1, NUM_DRAWS, marks=pytest.mark.long)]
+    ("every", "num_draws"), [(19, NUM_DRAWS), pytest.param(1, NUM_DRAWS, marks=pytest.mark.long)]
 )
 def test_a_process_that_dies_at_any_write_loses_no_committed_draw(
     store: Path, uninterrupted: Samples, monkeypatch, no_progress_lost, every: int, num_draws: int

@@ -1,6 +1,7 @@
 """Where the draws of `sample` go: into memory, or into a store from which a sampling goes on."""
 
 import signal
+import sys
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -11,11 +12,16 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from onebasin import _trees
 from onebasin.samples import Samples, concatenate_draws
+from onebasin.store.arrays import most_draws
+from onebasin.store.commits import check_folder
 from onebasin.store.draws import load_samples
 from onebasin.store.errors import StoreError
 from onebasin.store.lock import locked
+from onebasin.store.variables import Dims, check_storable
 from onebasin.store.writer import SampleWriter, is_free
+from onebasin.types import Params
 
 
 class Keeper(Protocol):
@@ -23,6 +29,8 @@ class Keeper(Protocol):
 
     chunk_length: int
     """Chunks of a multiple of so many draws are kept best."""
+    most_draws: int
+    """Chunks of more draws take too much memory. It is a multiple of `chunk_length`."""
 
     def resumed(self, carry: Any) -> Any:
         """The carry that was kept last, of the structure of `carry`; without one, `carry`."""
@@ -43,6 +51,7 @@ class InMemory:
 
     parts: list[Samples] = field(default_factory=list)
     chunk_length: int = 1
+    most_draws: int = sys.maxsize
 
     def resumed(self, carry: Any) -> Any:
         """The same carry: nothing was kept before."""
@@ -61,9 +70,11 @@ class InMemory:
 class InStore:
     """Keeps draws in a store, and the carry with them: each chunk in one commit."""
 
-    def __init__(self, writer: SampleWriter, interrupt: threading.Event):
+    def __init__(self, writer: SampleWriter, interrupt: threading.Event, draw_bytes: int):
         self._writer, self._interrupt = writer, interrupt
         self.chunk_length = writer.chunk_length or 1
+        num_chunks = max(1, most_draws(draw_bytes) // self.chunk_length)
+        self.most_draws = num_chunks * self.chunk_length
 
     def resumed(self, carry: Any) -> Any:
         """The carry of the last commit, on the host; without a commit, `carry`."""
@@ -87,7 +98,7 @@ class InStore:
             )
 
     def all_draws(self, carry: Any) -> Samples:
-        """All draws, read from the store, which is whole then."""
+        """All draws, to be read from the store, which is whole then."""
         if not self._writer.is_complete:
             self._writer.finish()
         one = lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
@@ -97,29 +108,39 @@ class InStore:
 
 @contextmanager
 def keeper(
-    store: Path | str | None, sampling: Mapping[str, str], num_draws: int
+    store: Path | str | None,
+    dims: Dims | None,
+    positions: Params,
+    sampling: Mapping[str, str],
+    num_draws: int,
 ) -> Generator[Keeper]:
     """What keeps the draws of a sampling: a store that is new or holds draws of it, or memory.
 
     Args:
         store: The path of the store. None: memory.
+        dims: Names of axes in the store.
+        positions: Where the chains start, with a leading chain axis.
         sampling: The fingerprint of the sampling.
         num_draws: How many draws of each chain are wanted.
 
-    Raises: StoreError if the store holds draws of another sampling, or more than are wanted, or
-    another process draws into it.
+    Raises: ValueError if `dims` do not fit; StoreError if a store cannot hold a leaf, or the store
+    holds draws of another sampling, or more than are wanted, or another process draws into it.
     """
     if store is None:
         yield InMemory()
         return
     path = Path(store)
+    check_folder(path)
+    check_storable(positions, dims or {})
+    draw_bytes = sum(x.size * x.dtype.itemsize for x in _trees.named_leaves(positions).values())
     with locked(path):
-        writer = SampleWriter(path) if is_free(path) else SampleWriter.resume(path)
+        begin = SampleWriter if is_free(path) else SampleWriter.resume
+        writer = begin(path, dims)
         _check_same(writer, sampling, num_draws)
         if not writer.sampling:
             writer.commit(sampling=sampling)
         with _postponed_interrupt() as interrupt:
-            yield InStore(writer, interrupt)
+            yield InStore(writer, interrupt, draw_bytes)
 
 
 def _check_same(writer: SampleWriter, sampling: Mapping[str, str], num_draws: int) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,6 +107,7 @@ def sample(
     on_chunk: Callable[[Samples], None] | None = None,
     transform: Callable[[Samples], Samples] | None = None,
     store: Path | str | None = None,
+    dims: Mapping[str, tuple[str | None, ...]] | None = None,
 ) -> Samples:
     """Draws of a method, by one chain from each starting position, with their statistics.
 
@@ -137,18 +138,23 @@ def sample(
             instance with statistics of BatchNorm that belong to the weights. It must return as many
             draws of the same leaves and shapes. Default: draws are kept as they are.
         store: The path of a store, for draws that must survive a crash. It is new, or an earlier
-            call with the same arguments began it. Default: draws are kept in memory alone.
+            call with the same arguments began it. A part of the work then has at most 8 MiB of
+            draws, and memory does not grow with `num_draws`. Default: draws are kept in memory.
+        dims: Names for the axes of leaves in the store, as `SampleWriter` takes them.
+            `ob.store.dims_of(symmetry)` names those of hidden units. Default: paths and numbers.
 
     Returns:
         The draws on the host, in the order in which they came, the statistics that `method` names,
-        and the last state of every chain.
+        and the last state of every chain. Draws in a store stay there and are read when they are
+        used, as from `load_samples`.
 
     Raises:
         TypeError: If the method or the key is something else.
-        ValueError: If a count is below 1, positions are not finite or disagree in their chains, or
-            the method reduces a statistic that it does not give.
+        ValueError: If a count is below 1, positions are not finite or disagree in their chains, the
+            method reduces a statistic that it does not give, or `dims` do not fit the positions.
         StoreError: If the store holds draws of other arguments, or more than `num_draws`, or is
-            damaged; if another process draws into it; or if the disk takes no more.
+            damaged, or cannot hold the dtype of a leaf; if another process draws into it; or if
+            the disk takes no more.
         KeyboardInterrupt: After Ctrl-C, once the current chunk is in the store.
 
     Examples:
@@ -166,8 +172,9 @@ def sample(
     _check_counts(num_draws=num_draws, thin=thin, num_chunks=num_chunks, batch_size=batch_size)
     _check_positions(positions)
     sampling = {} if store is None else fingerprint(method, positions, thin, key)
-    with keeper(store, sampling, num_draws) as kept:
-        plan = _Plan(method.num_warmup, num_draws, thin, num_chunks, kept.chunk_length)
+    with keeper(store, dims, positions, sampling, num_draws) as kept:
+        sizes = kept.chunk_length, kept.most_draws
+        plan = _Plan(method.num_warmup, num_draws, thin, num_chunks, *sizes)
         chains, carry, keys = _start(method, key, positions, batch_size)
         carry = chains.place(kept.resumed(carry))
         resumed = done = int(carry.num_steps[0])
@@ -213,13 +220,17 @@ def _check_positions(positions: Params) -> None:
 
 
 class _Plan(NamedTuple):
-    """How the work is done in chunks. A chunk of draws is a multiple of `chunk_length` draws."""
+    """How the work is done in chunks.
+
+    A chunk of draws is a multiple of `chunk_length` draws, and has at most `most_draws`.
+    """
 
     num_warmup: int
     num_draws: int
     thin: int
     num_chunks: int
     chunk_length: int
+    most_draws: int
 
     @property
     def total(self) -> int:
@@ -233,6 +244,7 @@ class _Plan(NamedTuple):
         """
         num_slots = -(-self.num_draws // self.num_chunks)
         num_slots = -(-num_slots // self.chunk_length) * self.chunk_length
+        num_slots = min(num_slots, self.most_draws)
         per_chunk = max(1, -(-self.num_warmup // self.num_chunks))
         for first in range(done, self.num_warmup, per_chunk):
             lengths = np.zeros(num_slots, np.int32)

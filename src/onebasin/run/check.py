@@ -21,7 +21,7 @@ from onebasin.run.representations import (
 from onebasin.run.results import STEPS
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Setup
-from onebasin.store.draws import load_samples
+from onebasin.store.draws import check_samples, load_samples
 
 WHOLE, MISSING = "whole", "missing"
 
@@ -86,6 +86,7 @@ def _state(run: Path, path: Path, read: Callable[[Path], Any]) -> FileState:
 
 
 def _read_samples(path: Path, setup: Setup) -> None:
+    check_samples(path)
     _check_finite(load_samples(path, setup.template).params)
 
 

@@ -1,7 +1,18 @@
-"""Draws on disk: a Zarr store that is written whole or not at all."""
+"""Draws on disk: a Zarr store that is written whole or not at all, and read in parts."""
 
-from onebasin.store.draws import load_samples, save_samples
+from onebasin._stored_array import StoredArray
+from onebasin.store.draws import check_samples, load_samples, save_samples
 from onebasin.store.errors import StoreError
+from onebasin.store.variables import Dims, dims_of
 from onebasin.store.writer import SampleWriter
 
-__all__ = ["SampleWriter", "StoreError", "load_samples", "save_samples"]
+__all__ = [
+    "Dims",
+    "SampleWriter",
+    "StoreError",
+    "StoredArray",
+    "check_samples",
+    "dims_of",
+    "load_samples",
+    "save_samples",
+]

@@ -39,11 +39,20 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def check_folder(path: Path) -> None:
+    """Raise StoreError if the path of a store is that of a file."""
+    if path.exists() and not path.is_dir():
+        raise StoreError(
+            f"A sample store is a folder. Got {path}, which is a file. Name another path."
+        )
+
+
 def read_commit(path: Path) -> Commit | None:
     """The last commit of the store at a path. None if there is no record.
 
-    Raises: StoreError if the record is damaged.
+    Raises: StoreError if the record is damaged, or the path is that of a file.
     """
+    check_folder(path)
     record = path / HEADER
     if not record.is_file():
         return None

@@ -13,24 +13,25 @@ from pathlib import Path
 import numpy as np
 
 from onebasin import _trees
+from onebasin._stored_array import StoredArray
 from onebasin.samples import Samples
-from onebasin.store.arrays import HEADER, read_array
+from onebasin.store.arrays import HEADER, check_array, open_array
 from onebasin.store.commits import Commit, read_commit, read_file, read_header
 from onebasin.store.errors import StoreError
-from onebasin.store.writer import DRAWS, STATS, SampleWriter
+from onebasin.store.variables import DRAWS, STATS, Dims
+from onebasin.store.writer import STATE, SampleWriter
 from onebasin.types import Params
 
 
-def save_samples(
-    path: Path | str, samples: Samples, dims: Mapping[str, tuple[str, ...]] | None = None
-) -> None:
+def save_samples(path: Path | str, samples: Samples, dims: Dims | None = None) -> None:
     """Write samples to a new Zarr store in ArviZ's schema, all at once.
 
     `last_state` is not written. `SampleWriter` writes samples chunk by chunk, and explains `dims`.
 
     Raises:
         ValueError: If `dims` do not fit the params.
-        StoreError: If there is something at the path already, or the disk takes no more.
+        StoreError: If there is something at the path already, a store cannot hold a leaf, or the
+            disk takes no more.
 
     Examples:
         >>> ob.save_samples("hmc.zarr", samples)
@@ -43,41 +44,80 @@ def save_samples(
 
 
 def load_samples(path: Path | str, like: Params | None = None) -> Samples:
-    """The samples of a store that `save_samples` or `SampleWriter` wrote.
+    """The samples of a store that `save_samples` or `SampleWriter` wrote, without reading draws.
+
+    Leaves and statistics are stored arrays: they read the chunks that an index needs, when it needs
+    them. `load_samples(path).load()` has everything in memory.
 
     Their params are nested dicts by path. With `like`, params of one network, they are shaped like
     it, which lists and other nodes need, and a store of another network is refused.
 
     Raises:
         StoreError: If the store is missing or unfinished, or its arrays have other paths or
-            shapes than those of `like`, or a file of it is damaged or lost.
+            shapes than those of `like`, or a file of it is lost, or a header is damaged. A chunk
+            that is damaged raises it when it is read.
 
     Examples:
         >>> ob.save_samples("hmc.zarr", samples)
         >>> again = ob.load_samples("hmc.zarr", like=params)
         >>> again.params["out"]["bias"].shape  # (chain, draw, classes)
         (2, 10, 10)
+        >>> again.draw(0, 3)["out"]["bias"].shape  # reads the chunks that hold this draw
+        (10,)
     """
     path = Path(path)
     commit = _whole(path)
-    for name in commit.sha256:
-        read_file(path, name, commit)
-    leaves = _read_group(path, DRAWS, commit)
+    _check_files(path, commit)
+    leaves = _open_group(path, DRAWS, commit)
     if like is not None:
         _check_network(path, leaves, like)
-    return Samples(_trees.rebuild(leaves, like), _read_group(path, STATS, commit))
+    return Samples(_trees.rebuild(leaves, like), _open_group(path, STATS, commit))
 
 
-def _read_group(path: Path, group: str, commit: Commit) -> dict[str, np.ndarray]:
+def check_samples(path: Path | str) -> None:
+    """Read every byte of a store, a chunk at a time, to find damage.
+
+    Raises:
+        StoreError: If the store is missing or unfinished, or for the first file of it that is
+            damaged or lost.
+
+    Examples:
+        >>> ob.save_samples("hmc.zarr", samples)
+        >>> ob.store.check_samples("hmc.zarr")
+    """
+    path = Path(path)
+    commit = _whole(path)
+    _check_files(path, commit)
+    for name in commit.sha256:
+        folder = name.removesuffix(f"/{HEADER}")
+        if folder == name:
+            read_file(path, name, commit)
+        elif "/" in folder and folder != STATE:
+            check_array(path / folder, read_header(path, folder, commit))
+
+
+def _check_files(path: Path, commit: Commit) -> None:
+    """Raise StoreError if a header is damaged, or a file that is no chunk is lost."""
+    for name in commit.sha256:
+        if name.endswith(HEADER):
+            read_file(path, name, commit)
+        elif not (path / name).is_file():
+            raise StoreError(
+                f"Every file of a sample store must be there. Got none at {path / name}. Restore "
+                "the file, or sample again."
+            )
+
+
+def _open_group(path: Path, group: str, commit: Commit) -> dict[str, StoredArray]:
     """The arrays of a group by the path of their leaf, without coordinates."""
     found = {}
     for name in commit.sha256:
         folder = name.removesuffix(f"/{HEADER}")
         if folder.startswith(f"{group}/"):
             header = read_header(path, folder, commit)
-            values = read_array(path / folder, header)
+            array = open_array(path / folder, header)
             if "path" in header["attributes"]:
-                found[header["attributes"]["path"]] = values
+                found[header["attributes"]["path"]] = array
     return found
 
 
@@ -134,7 +174,7 @@ def _whole(path: Path) -> Commit:
     return commit
 
 
-def _check_network(path: Path, leaves: dict[str, np.ndarray], like: Params) -> None:
+def _check_network(path: Path, leaves: Mapping[str, StoredArray], like: Params) -> None:
     """Raise StoreError unless arrays (chain, draw, ...) by path are draws of params `like`."""
     wanted = _trees.named_leaves(like)
     if leaves.keys() != wanted.keys():

@@ -1,7 +1,17 @@
 """Files that are written whole or not at all, and are on the disk once they are written."""
 
 import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
+
+File: TypeAlias = tuple[Path, tuple[bytes | memoryview, ...]]
+"""The path of a file, and the parts of its content."""
+
+_NUM_WAITING = 32
+"""How many files are written to the disk at once."""
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -9,7 +19,7 @@ def write_text(path: Path | str, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_bytes(path: Path | str, content: bytes | memoryview) -> None:
+def write_bytes(path: Path | str, *parts: bytes | memoryview) -> None:
     """Write a file whole or not at all. When the function returns, the file is on the disk.
 
     The bytes go to a file of another name first, which then takes the name `path`. A reader sees
@@ -18,11 +28,19 @@ def write_bytes(path: Path | str, content: bytes | memoryview) -> None:
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
     with partial.open("wb") as file:
-        file.write(content)
+        file.writelines(parts)
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, path)
     sync_folder(path.parent)
+
+
+def write_together(files: Iterable[File]) -> None:
+    """Write files as `write_bytes` does. They wait for the disk together, not in a row."""
+    rest = iter(files)
+    with ThreadPoolExecutor(_NUM_WAITING) as pool:
+        while batch := list(islice(rest, _NUM_WAITING)):
+            list(pool.map(lambda file: write_bytes(file[0], *file[1]), batch))
 
 
 def sync_folder(path: Path) -> None:

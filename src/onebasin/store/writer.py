@@ -6,27 +6,20 @@ draws if it was not full.
 """
 
 import dataclasses
-from collections.abc import Callable, Generator, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import math
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from onebasin import _trees
 from onebasin.samples import Samples
-from onebasin.store.arrays import (
-    HEADER,
-    Header,
-    encoded,
-    new_header,
-    read_array,
-    rendered,
-    with_draws,
-)
+from onebasin.store import arrays
+from onebasin.store.arrays import HEADER, Header, encoded, new_header, rendered, with_draws
 from onebasin.store.commits import (
     Commit,
+    check_folder,
     read_commit,
     read_file,
     read_header,
@@ -34,17 +27,11 @@ from onebasin.store.commits import (
     write_commit,
 )
 from onebasin.store.errors import StoreError
-from onebasin.store.files import sync_folder, write_bytes
+from onebasin.store.files import File, sync_folder, write_together
+from onebasin.store.variables import DRAWS, Dims, Values, arrays_of
 from onebasin.types import Array
 
-DRAWS, STATS = "posterior", "sample_stats"
-_STATE = "sampler/state"
-
-_NUM_WAITING = 16
-"""How many files are written to the disk at once."""
-
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
+STATE = "sampler/state"
 
 _GROUP = b'{"attributes": {}, "node_type": "group", "zarr_format": 3}'
 
@@ -57,13 +44,14 @@ class SampleWriter:
     `load_samples` refuses a store that was not finished. `num_draws` counts the draws of each chain
     written so far.
 
-    A chunk of the store holds as many draws as the first samples that are appended. Later appends
-    of as many draws are the fastest.
+    A chunk of the store holds as many draws as the first samples that are appended, at most 8 MiB
+    of all params. Later appends of as many draws are the fastest.
 
     Args:
         path: The folder of the store, which must be free.
-        dims: Names for the axes of a leaf behind (chain, draw), by its path. Default: the path and
-            the number of the axis, such as `out.bias_dim_0`.
+        dims: Names for the axes of a leaf behind (chain, draw), by its path; `dims_of` gives those
+            of hidden units. An axis with a name gets coordinates from 0. Default, and for None: the
+            path and the number of the axis, such as `out.bias_dim_0`.
 
     Raises:
         StoreError: If there is something at the path already, or the disk takes no more.
@@ -77,8 +65,9 @@ class SampleWriter:
         20
     """
 
-    def __init__(self, path: Path | str, dims: Mapping[str, tuple[str, ...]] | None = None):
+    def __init__(self, path: Path | str, dims: Dims | None = None):
         path = Path(path)
+        check_folder(path)
         if not is_free(path):
             raise StoreError(
                 f"The path of new samples must be free, because none are ever overwritten. "
@@ -90,16 +79,16 @@ class SampleWriter:
             sync_folder(path.parent)
             write_commit(path, self._commit)
 
-    def _begin(
-        self, path: Path, commit: Commit, dims: Mapping[str, tuple[str, ...]] | None = None
-    ) -> None:
+    def _begin(self, path: Path, commit: Commit, dims: Dims | None) -> None:
         self.path, self._commit, self._dims = path, commit, dict(dims or {})
         self._headers: dict[str, Header] = {}
         self._tails: dict[str, np.ndarray] = {}  # the draws of last chunks that are not full
 
     @classmethod
-    def resume(cls, path: Path | str) -> "SampleWriter":
+    def resume(cls, path: Path | str, dims: Dims | None = None) -> "SampleWriter":
         """The writer of a store that exists, finished or not, which goes on after its last commit.
+
+        `dims` are used if the store has no draws yet.
 
         Raises:
             StoreError: If there is no store, or a file of it is damaged.
@@ -119,7 +108,7 @@ class SampleWriter:
                 "Begin one by SampleWriter(path)."
             )
         writer = cls.__new__(cls)
-        writer._begin(path, commit)
+        writer._begin(path, commit, dims)
         with writer._told():
             for partial in path.rglob("*.partial"):
                 partial.unlink()
@@ -140,7 +129,7 @@ class SampleWriter:
     def chunk_length(self) -> int | None:
         """How many draws of each chain a chunk holds. None before the first draw."""
         draws = self._headers.get(f"{DRAWS}/draw")
-        return None if draws is None else draws["chunk_grid"]["configuration"]["chunk_shape"][0]
+        return None if draws is None else arrays.chunk_length(draws)
 
     @property
     def sampling(self) -> Mapping[str, str]:
@@ -169,20 +158,29 @@ class SampleWriter:
             sampling: Which sampling the draws are of. Default: as in the commit before.
         """
         with self._told():
-            files = dict(self._commit.sha256)
-            num_draws = self.num_draws
-            tails = self._tails
+            digests, headers, files = dict(self._commit.sha256), dict(self._headers), []
+            tails, num_draws, name = self._tails, self.num_draws, None
             if samples is not None:
-                tails = self._write_draws(samples)
+                new = self._fitting(samples)
+                if num_draws == 0:
+                    headers |= _headers_of(new, samples)
+                tails = {}
+                files.append(self._chunks(new, headers, tails))
                 num_draws += samples.num_draws
-            name = None if state is None else self._write_state(state, files)
-            for folder, header in self._headers.items():
-                files[f"{folder}/{HEADER}"] = sha256(rendered(with_draws(header, num_draws)))
-                files[f"{folder.partition('/')[0]}/{HEADER}"] = sha256(_GROUP)
+            if state is not None:
+                name, content = self._with_state(state, headers)
+                files.append([(self.path / name, (content,))])
+                digests.pop(self._commit.state_file or "", None)
+                digests[name] = sha256(content)
+            self._make_folders(headers)
+            write_together(file for part in [self._new_headers(headers), *files] for file in part)
+            self._headers, self._tails = headers, tails
+            for folder, header in headers.items():
+                digests[f"{folder}/{HEADER}"] = sha256(rendered(with_draws(header, num_draws)))
+                digests[f"{folder.partition('/')[0]}/{HEADER}"] = sha256(_GROUP)
             if sampling is None:
                 sampling = self._commit.sampling
-            self._write_commit(Commit(num_draws, False, files, sampling, name))
-            self._tails = tails
+            self._write_commit(Commit(num_draws, False, digests, sampling, name))
 
     def state(self) -> dict[str, np.ndarray] | None:
         """The state of the last commit, by name. None if it has none."""
@@ -194,12 +192,16 @@ class SampleWriter:
     def finish(self) -> None:
         """Mark the store as whole, so that `load_samples` reads it."""
         with self._told():
-            _together(self._write_header, self._headers)
+            self._write_headers()
             self._write_commit(dataclasses.replace(self._commit, is_complete=True))
 
-    def _write_header(self, folder: str) -> None:
-        header = with_draws(self._headers[folder], self.num_draws)
-        write_bytes(self.path / folder / HEADER, rendered(header))
+    def _write_headers(self) -> None:
+        """Bring the headers on the disk to the last commit."""
+        headers = self._headers.items()
+        write_together(
+            (self.path / folder / HEADER, (rendered(with_draws(header, self.num_draws)),))
+            for folder, header in headers
+        )
 
     def _write_commit(self, commit: Commit) -> None:
         write_commit(self.path, commit)
@@ -217,65 +219,59 @@ class SampleWriter:
                 "that were committed are intact. Mend the disk and go on, or write elsewhere."
             ) from error
 
-    def _write_draws(self, samples: Samples) -> dict[str, np.ndarray]:
-        """Write draws behind the committed ones; the draws of the last chunk if it is not full."""
-        leaves = _trees.named_leaves(samples.params)
-        chains = np.arange(samples.num_chains)
-        draws = np.arange(self.num_draws, self.num_draws + samples.num_draws)
-        arrays: dict[str, _Values] = {}
-        for group in (DRAWS, STATS) if samples.stats else (DRAWS,):
-            if self.num_draws == 0:
-                arrays[f"{group}/chain"] = _Values(chains, ("chain",))
-            arrays[f"{group}/draw"] = _Values(draws, ("draw",))
-        for path, leaf in leaves.items():
-            dims = ("chain", "draw", *self._own_dims(path, np.ndim(leaf) - 2))
-            arrays[f"{DRAWS}/{_variable(path)}"] = _Values(np.asarray(leaf), dims, path)
-        for name, value in samples.stats.items():
-            folder = f"{STATS}/{_variable(name)}"
-            arrays[folder] = _Values(np.asarray(value), ("chain", "draw"), name)
-        self._check_fits(arrays)
-        if self.num_draws == 0:
-            for folder, (values, dims, path) in arrays.items():
-                attributes = {} if path is None else {"path": path}
-                header = new_header(values, dims, samples.num_draws, attributes)
-                self._make_array(folder, header)
-        tails = _together(lambda item: self._write_array(*item), arrays.items())
-        found = zip(arrays, tails, strict=True)
-        return {folder: tail for folder, tail in found if tail is not None}
+    def _chunks(
+        self, new: Mapping[str, Values], headers: Mapping[str, Header], tails: dict[str, np.ndarray]
+    ) -> Iterator[File]:
+        """The chunks of values behind the committed ones.
 
-    def _write_array(self, folder: str, new: "_Values") -> np.ndarray | None:
-        """Write values behind those of an array; the draws of the last chunk if it is not full."""
-        header, values, first, tail = self._headers[folder], new.values, 0, None
-        if "draw" in new.dims:
-            axis = new.dims.index("draw")
-            length = header["chunk_grid"]["configuration"]["chunk_shape"][axis]
-            first, rest = divmod(self.num_draws, length)
-            if rest:
-                values = np.concatenate([self._tail(folder, first * length), values], axis)
-            whole = values.shape[axis] // length * length
-            tail = np.array(values[(slice(None),) * axis + (slice(whole, None),)])
-        for name, content in encoded(header, values, first):
-            write_bytes(self.path / folder / name, content)
-        return tail
-
-    def _make_array(self, folder: str, header: Header) -> None:
-        group = self.path / folder.partition("/")[0]
-        (self.path / folder).mkdir(parents=True, exist_ok=True)
-        sync_folder(group)
-        sync_folder(self.path)
-        write_bytes(group / HEADER, _GROUP)
-        write_bytes(self.path / folder / HEADER, rendered(header))
-        self._headers[folder] = header
+        The draws of last chunks that are not full enter `tails`.
+        """
+        for folder, (values, dims, _) in new.items():
+            length, first = arrays.chunk_length(headers[folder]), 0
+            if length is not None:
+                axis = dims.index("draw")
+                first, rest = divmod(self.num_draws, length)
+                if rest:
+                    values = np.concatenate([self._tail(folder, first * length), values], axis)
+                whole = values.shape[axis] // length * length
+                if whole < values.shape[axis]:
+                    tails[folder] = np.array(values[(slice(None),) * axis + (slice(whole, None),)])
+            for name, parts in encoded(headers[folder], values, first):
+                yield self.path / folder / name, parts
 
     def _tail(self, folder: str, first_draw: int) -> np.ndarray:
         """The committed draws of the last chunk of an array, which is not full."""
         if folder in self._tails:
             return self._tails[folder]
         header = with_draws(self._headers[folder], self.num_draws)
-        return read_array(self.path / folder, header, first_draw)
+        rows = [
+            slice(first_draw if dim == "draw" else 0, None) for dim in header["dimension_names"]
+        ]
+        return arrays.open_array(self.path / folder, header)[tuple(rows)]
 
-    def _write_state(self, state: Mapping[str, Array], files: dict[str, str]) -> str:
-        """Write a state beside the committed one; the path of its file, which enters `files`.
+    def _make_folders(self, headers: Mapping[str, Header]) -> None:
+        """Make the folders of arrays that have none yet."""
+        new = headers.keys() - self._headers.keys()
+        for folder in new:
+            (self.path / folder).mkdir(parents=True, exist_ok=True)
+        if new:
+            sync_folder(self.path)
+
+    def _new_headers(self, headers: Mapping[str, Header]) -> Iterator[File]:
+        """The headers of arrays that are new or have changed, and of their groups.
+
+        To write a group's header also puts the names of its new arrays on the disk.
+        """
+        new = [folder for folder in headers if headers[folder] != self._headers.get(folder)]
+        for folder in new:
+            yield self.path / folder / HEADER, (rendered(headers[folder]),)
+        for group in {folder.partition("/")[0] for folder in new}:
+            yield self.path / group / HEADER, (_GROUP,)
+
+    def _with_state(
+        self, state: Mapping[str, Array], headers: dict[str, Header]
+    ) -> tuple[str, bytes]:
+        """The path and the content of the file of a state, whose header enters `headers`.
 
         The file is in safetensors' format. It is the chunk of a Zarr array of bytes too, because
         Zarr takes other files in a group for damaged ones. Two states take turns.
@@ -283,49 +279,32 @@ class SampleWriter:
         from safetensors.numpy import save
 
         content = save({name: np.asarray(leaf, order="C") for name, leaf in state.items()})
-        header = new_header(np.frombuffer(content, np.uint8)[None], ("slot", "byte"), 1, {})
-        codecs = [codec for codec in header["codecs"] if codec["name"] != "crc32c"]
-        header |= {"shape": [2, len(content)], "codecs": codecs}
-        if self._headers.get(_STATE) != header:
-            self._make_array(_STATE, header)
-        slot = 1 if self._commit.state_file == f"{_STATE}/c.0.0" else 0
-        name = f"{_STATE}/c.{slot}.0"
-        write_bytes(self.path / name, content)
-        files.pop(self._commit.state_file or "", None)
-        files[name] = sha256(content)
-        return name
+        shape = [2, len(content)]
+        if STATE not in headers or headers[STATE]["shape"] != shape:
+            values, dims = np.broadcast_to(np.uint8(0), shape), ("slot", "byte")
+            headers[STATE] = new_header(values, dims, (1, shape[1]), {}, has_checksums=False)
+        slot = 1 if self._commit.state_file == f"{STATE}/c.0.0" else 0
+        return f"{STATE}/c.{slot}.0", content
 
-    def _own_dims(self, path: str, num_axes: int) -> tuple[str, ...]:
-        """Names of the axes of a leaf behind (chain, draw)."""
-        dims = self._dims.get(path)
-        if dims is None:
-            return tuple(f"{_variable(path)}_dim_{axis}" for axis in range(num_axes))
-        if len(dims) != num_axes or len({*dims, "chain", "draw"}) != num_axes + 2:
-            raise ValueError(
-                f"dims must name each of the {num_axes} axes of {path!r} behind (chain, draw) by "
-                f"a word of its own. Got {dims}."
-            )
-        return tuple(dims)
+    def _fitting(self, samples: Samples) -> dict[str, Values]:
+        """The arrays of samples that come after the committed ones.
 
-    def _check_fits(self, arrays: Mapping[str, "_Values"]) -> None:
-        """Raise StoreError unless arrays are of the leaves, shapes and dtypes of those before."""
-        unknown = sorted(self._dims.keys() - {values.path for values in arrays.values()})
-        if unknown:
-            raise ValueError(f"dims must name leaves of the params. Got {unknown[0]!r}.")
-        if self.num_draws == 0:
-            return
+        Raises: StoreError unless they are of the leaves, shapes and dtypes of those before.
+        """
+        new = arrays_of(samples, self._dims, self.num_draws)
         known = {
             folder: (header["data_type"], tuple(with_draws(header, 0)["shape"]))
             for folder, header in self._headers.items()
             if "draw" in header["dimension_names"]
         }
-        new = {folder: values.kind for folder, values in arrays.items()}
-        for folder in known.keys() | new.keys():
-            if known.get(folder) != new.get(folder):
+        kinds = {folder: values.kind for folder, values in new.items()}
+        for folder in known.keys() | kinds.keys() if self.num_draws else ():
+            if known.get(folder) != kinds.get(folder):
                 raise StoreError(
                     f"Samples must have the arrays of those before, {known.get(folder, 'none')} "
-                    f"for {folder!r}. Got {new.get(folder, 'none')}. Write them to another store."
+                    f"for {folder!r}. Got {kinds.get(folder, 'none')}. Write them to another store."
                 )
+        return new
 
     def _read_headers(self) -> None:
         """Read the headers of all arrays, and bring those on the disk to the last commit."""
@@ -334,27 +313,21 @@ class SampleWriter:
             if folder == name or "/" not in folder:
                 continue
             self._headers[folder] = read_header(self.path, folder, self._commit)
-        _together(self._write_header, self._headers)
+        self._write_headers()
 
 
-class _Values(NamedTuple):
-    """Values of one array, names of their axes, and the path of their leaf if they are of one."""
-
-    values: np.ndarray
-    dims: tuple[str, ...]
-    path: str | None = None
-
-    @property
-    def kind(self) -> tuple[str, tuple[int, ...]]:
-        """The dtype and the shape, with 0 draws."""
-        sizes = zip(self.dims, self.values.shape, strict=True)
-        return self.values.dtype.name, tuple(0 if dim == "draw" else size for dim, size in sizes)
-
-
-def _together(write: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
-    """The result of `write` for each item. Files wait for the disk together, not in a row."""
-    with ThreadPoolExecutor(_NUM_WAITING) as pool:
-        return list(pool.map(write, items))
+def _headers_of(new: Mapping[str, Values], samples: Samples) -> dict[str, Header]:
+    """The headers of the arrays of the first samples that are written."""
+    leaves = _trees.named_leaves(samples.params).values()
+    draw_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves) // samples.num_draws
+    num_chunks = math.ceil(samples.num_draws / arrays.most_draws(draw_bytes))
+    length = math.ceil(samples.num_draws / num_chunks)
+    headers = {}
+    for folder, (values, dims, path) in new.items():
+        chunks = arrays.chunk_shape(values.shape, dims, values.dtype.itemsize, length)
+        attributes = {} if path is None else {"path": path}
+        headers[folder] = new_header(values, dims, chunks, attributes)
+    return headers
 
 
 def is_free(path: Path) -> bool:
@@ -366,8 +339,3 @@ def is_free(path: Path) -> bool:
         return not path.exists()
     files = (inside for inside in path.rglob("*") if inside.is_file())
     return all(file.suffix == ".partial" or file.name == "lock" for file in files)
-
-
-def _variable(path: str) -> str:
-    """The name of a variable: the path of its leaf with dots; "params" if params are one array."""
-    return path.replace("/", ".") or "params"

@@ -13,6 +13,7 @@ from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.run.statistics import fitted_with_statistics, with_statistics
 from onebasin.samples import Samples
 from onebasin.store.draws import is_whole, load_samples, save_samples
+from onebasin.store.variables import dims_of
 from onebasin.types import Params
 
 
@@ -20,7 +21,8 @@ def draw_samples(run: RunDirectory, setup: Setup, on_progress: ProgressCallback)
     """Draw samples by every method. Complete results of an interrupted step are kept."""
     draw_hmc(run, setup, on_progress)
     if not is_whole(run.samples("ensemble")):
-        save_samples(run.samples("ensemble"), _ensemble(setup, "ensemble", on_progress))
+        members = _ensemble(setup, "ensemble", on_progress)
+        save_samples(run.samples("ensemble"), members, dims_of(setup.posterior.symmetry))
     if not run.compact("vi-unaligned").exists():
         _fit_vi(setup, on_progress).save(run.compact("vi-unaligned"), seed=setup.config.seed)
     data = setup.dataset
@@ -50,6 +52,7 @@ def draw_hmc(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> 
         progress=sampling_progress(on_progress, f"HMC, {chosen.num_chains} chains"),
         transform=lambda drawn: with_statistics(setup.posterior, drawn),
         store=store,
+        dims=dims_of(setup.posterior.symmetry),
         key=setup.key("hmc"),
     )
     _check_moved(drawn)
@@ -60,7 +63,8 @@ def _check_moved(drawn: Samples) -> None:
 
     Raises: ValueError if every draw is equal to the first draw of its chain.
     """
-    stays = lambda leaf: bool((np.asarray(leaf) == np.asarray(leaf)[:, :1]).all())
+    ends = lambda leaf: bool((leaf[:, -1] == leaf[:, 0]).all())
+    stays = lambda leaf: ends(leaf) and bool((np.asarray(leaf) == leaf[:, :1]).all())
     if drawn.num_draws > 1 and all(map(stays, jax.tree.leaves(drawn.params))):
         stats = drawn.stats
         raise ValueError(
@@ -77,7 +81,8 @@ def _starts(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> P
     if chosen.start == "map":
         store = run.samples("hmc-starts")
         if not is_whole(store):
-            save_samples(store, _ensemble(setup, "hmc-starts", on_progress, chosen.num_chains))
+            starts = _ensemble(setup, "hmc-starts", on_progress, chosen.num_chains)
+            save_samples(store, starts, dims_of(setup.posterior.symmetry))
         members = load_samples(store, setup.template)
         return jax.tree.map(lambda leaf: leaf[:, 0], members.params)
     begin = setup.posterior.init if chosen.start == "init" else setup.posterior.init_from_prior
