@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ from jaxtyping import Int
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class StoredArray(NDArrayOperatorsMixin):
     """A read-only array on disk, as `load_samples` gives it. Nothing of it is kept in memory.
 
@@ -33,10 +31,15 @@ class StoredArray(NDArrayOperatorsMixin):
         (10,)
     """
 
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    chunk_shape: tuple[int, ...]
-    read_chunk: Callable[[tuple[int, ...]], np.ndarray]
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+        chunk_shape: tuple[int, ...],
+        read_chunk: Callable[[tuple[int, ...]], np.ndarray],
+    ):
+        self.shape, self.dtype = shape, dtype
+        self.chunk_shape, self.read_chunk = chunk_shape, read_chunk
 
     @property
     def ndim(self) -> int:

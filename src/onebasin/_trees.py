@@ -12,6 +12,7 @@ import numpy as np
 from jax.tree_util import DictKey, FlattenedIndexKey, GetAttrKey, SequenceKey
 from jaxtyping import Shaped
 
+from onebasin._stored_array import StoredArray
 from onebasin.types import Array, Params
 
 _MOST_NAMES = 5
@@ -113,6 +114,12 @@ def stack(trees: Sequence[Any]) -> Any:
 def to_host(tree: Any) -> Any:
     """The same tree with arrays of NumPy as leaves."""
     return jax.tree.map(np.asarray, tree)
+
+
+def loaded(tree: Any) -> Any:
+    """The same tree with stored arrays read into memory; other leaves are as they were."""
+    read = lambda leaf: np.asarray(leaf) if isinstance(leaf, StoredArray) else leaf
+    return jax.tree.map(read, tree)
 
 
 def size(tree: Any) -> int:

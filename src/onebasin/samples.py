@@ -97,9 +97,7 @@ class Samples(eqx.Module):
             >>> type(in_memory.stats["lp"])
             <class 'numpy.ndarray'>
         """
-        read = lambda leaf: np.asarray(leaf) if isinstance(leaf, StoredArray) else leaf
-        params, stats = jax.tree.map(read, (self.params, self.stats))
-        return Samples(params, stats, self.last_state)
+        return Samples(_trees.loaded(self.params), _trees.loaded(self.stats), self.last_state)
 
     def flatten(self) -> Params:
         """All draws of all chains along one leading axis, chain after chain.

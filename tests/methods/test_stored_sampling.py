@@ -2,18 +2,23 @@
 
 import errno
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import memory_of_sampling
 import numpy as np
 import pytest
+import xarray as xr
 
 import onebasin as ob
 from onebasin.samples import Samples
-from onebasin.store import SampleWriter, StoreError, files
+from onebasin.store import SampleWriter, StoredArray, StoreError, files
 from onebasin.store.draws import is_whole
 
 pytestmark = pytest.mark.slow
@@ -217,10 +222,53 @@ def test_a_second_process_is_refused_while_one_draws(store: Path, uninterrupted:
     assert_same(draw(store, progress=draw_too), uninterrupted)
 
 
+def test_draws_stay_in_the_store_and_axes_have_the_names_that_are_given(store: Path) -> None:
+    found = draw(store, dims={"w": ("hidden_0",)})
+    assert {type(leaf) for leaf in jax.tree.leaves((found.params, found.stats))} == {StoredArray}
+    with xr.open_datatree(store, engine="zarr", consolidated=False) as tree:
+        assert tree["posterior"]["w"].dims == ("chain", "draw", "hidden_0")
+
+
+@pytest.mark.parametrize(
+    ("positions", "dims", "match"),
+    [
+        ({"w": jnp.ones((3, 4), jnp.bfloat16)}, None, "Got bfloat16 at 'w'"),
+        ({"w": jnp.ones((3, 4), jnp.complex64)}, None, "Got complex64 at 'w'"),
+        ({"w": jnp.ones((3, 4))}, {"w": ("a", "b")}, "each of the 1 axes of 'w'"),
+        ({"w": jnp.ones((3, 4))}, {"v": ("a",)}, "must name leaves of the params. Got 'v'"),
+    ],
+)
+def test_what_a_store_cannot_hold_is_refused_before_the_first_step(
+    store: Path, positions, dims, match: str
+) -> None:
+    method = ob.hmc(lambda params: -jnp.sum(jnp.abs(params["w"]).astype(jnp.float32)))
+    with pytest.raises(ValueError, match=match):
+        draw(store, method=method, positions=positions, dims=dims, progress=stop)
+    assert not store.exists()
+
+
+def test_a_file_in_the_place_of_a_store_is_refused(store: Path) -> None:
+    store.touch()
+    with pytest.raises(StoreError, match=r"is a folder\. Got .*hmc\.zarr, which is a file"):
+        draw(store, progress=stop)
+
+
 def test_a_place_that_takes_no_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="disk that can be written to.*Not a directory"):
         draw(tmp_path / "file" / "hmc.zarr")
+
+
+@pytest.mark.long
+def test_memory_does_not_grow_with_the_draws(tmp_path: Path) -> None:
+    largest = {}
+    for num_draws in (1_000, 10_000):
+        store = tmp_path / "draws.zarr"
+        command = [sys.executable, memory_of_sampling.__file__, str(store), str(num_draws)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        largest[num_draws] = int(done.stdout)
+        shutil.rmtree(store)  # 3.2 GB
+    assert largest[10_000] < 1.1 * largest[1_000]
 
 
 class FailingDisk:

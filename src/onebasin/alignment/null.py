@@ -34,7 +34,7 @@ def null_draws(samples: Samples, symmetry: Symmetry, *, key: Key) -> Samples:
     """
     check_key(key)
     rng = numpy_rng(key)
-    samples = Samples(symmetry.arranged(samples.params), samples.stats)
+    samples = Samples(symmetry.arranged(samples.params), samples.stats).load()
     pieces = symmetry.unfold(samples.params, 2)
     statistics = statistics_in(samples.params)
     noise: dict[str, np.ndarray] = {}

@@ -19,7 +19,7 @@ from onebasin.store.commits import check_folder
 from onebasin.store.draws import load_samples
 from onebasin.store.errors import StoreError
 from onebasin.store.lock import locked
-from onebasin.store.variables import Dims, check_storable
+from onebasin.store.variables import Dims
 from onebasin.store.writer import SampleWriter, is_free
 from onebasin.types import Params
 
@@ -123,15 +123,14 @@ def keeper(
         sampling: The fingerprint of the sampling.
         num_draws: How many draws of each chain are wanted.
 
-    Raises: ValueError if `dims` do not fit; StoreError if a store cannot hold a leaf, or the store
-    holds draws of another sampling, or more than are wanted, or another process draws into it.
+    Raises: StoreError if the store holds draws of another sampling, or more than are wanted, or
+    another process draws into it.
     """
     if store is None:
         yield InMemory()
         return
     path = Path(store)
     check_folder(path)
-    check_storable(positions, dims or {})
     draw_bytes = sum(x.size * x.dtype.itemsize for x in _trees.named_leaves(positions).values())
     with locked(path):
         begin = SampleWriter if is_free(path) else SampleWriter.resume

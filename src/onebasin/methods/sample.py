@@ -27,6 +27,7 @@ from onebasin.methods.reductions import (
     with_step,
 )
 from onebasin.samples import Samples
+from onebasin.store.variables import check_storable
 from onebasin.types import Array, Key, Params
 
 
@@ -138,7 +139,7 @@ def sample(
             instance with statistics of BatchNorm that belong to the weights. It must return as many
             draws of the same leaves and shapes. Default: draws are kept as they are.
         store: The path of a store, for draws that must survive a crash. It is new, or an earlier
-            call with the same arguments began it. A part of the work then has at most 8 MiB of
+            call with the same arguments began it. A part of the work then has at most 4 MiB of
             draws, and memory does not grow with `num_draws`. Default: draws are kept in memory.
         dims: Names for the axes of leaves in the store, as `SampleWriter` takes them.
             `ob.store.dims_of(symmetry)` names those of hidden units. Default: paths and numbers.
@@ -171,6 +172,8 @@ def sample(
     check_key(key)
     _check_counts(num_draws=num_draws, thin=thin, num_chunks=num_chunks, batch_size=batch_size)
     _check_positions(positions)
+    if store is not None:
+        check_storable(positions, dims or {})
     sampling = {} if store is None else fingerprint(method, positions, thin, key)
     with keeper(store, dims, positions, sampling, num_draws) as kept:
         sizes = kept.chunk_length, kept.most_draws

@@ -25,8 +25,8 @@ HEADER = "zarr.json"
 
 Header: TypeAlias = dict[str, Any]
 
-_BLOCK_BYTES = 8 * 2**20
-_CHUNK_BYTES = 2 * 2**20
+_BLOCK_BYTES = 4 * 2**20
+_CHUNK_BYTES = 2**20
 _CHECKSUM_BYTES = 4
 
 
@@ -40,10 +40,10 @@ def chunk_shape(
 ) -> tuple[int, ...]:
     """The shape of the chunks of an array, of all chains and `chunk_length` draws.
 
-    Two bounds hold. `chunk_length` draws of all params and chains take 8 MiB together, or are one
-    draw: so reading a draw reads no more than that. A chunk takes 2 MiB, or is one weight: a leaf
+    Two bounds hold. `chunk_length` draws of all params and chains take 4 MiB together, or are one
+    draw: so reading a draw reads no more than that. A chunk takes 1 MiB, or is one weight: a leaf
     that needs more is cut along its own axes, the first ones first, in nearly equal parts. So
-    reading some weights over all draws reads 2 MiB for each `chunk_length` draws, while a leaf that
+    reading some weights over all draws reads 1 MiB for each `chunk_length` draws, while a leaf that
     needs less is one file for them.
     """
     sizes = [chunk_length if dim == "draw" else size for dim, size in zip(dims, shape, strict=True)]

@@ -44,7 +44,7 @@ class SampleWriter:
     `load_samples` refuses a store that was not finished. `num_draws` counts the draws of each chain
     written so far.
 
-    A chunk of the store holds as many draws as the first samples that are appended, at most 8 MiB
+    A chunk of the store holds as many draws as the first samples that are appended, at most 4 MiB
     of all params. Later appends of as many draws are the fastest.
 
     Args:

@@ -59,6 +59,7 @@ def balance(
     """
     if symmetry.nested:
         symmetry.check_simple("Balancing scales")
+    params = _trees.loaded(params)
     symmetry.check(params, num_batch_axes)
     shapes = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(

@@ -32,7 +32,7 @@ def permute(params: Params, symmetry: Symmetry, permutation: Permutation) -> Par
     """
     check_arrays("params", params)
     check_is("permutation", permutation, Permutation, 'Try Permutation({"hidden": [1, 0, 2]}).')
-    params = symmetry.arranged(params)
+    params = _trees.loaded(symmetry.arranged(params))
     permutation = symmetry.checked(permutation)
     if not (permutation.units or permutation.signs):
         return params
