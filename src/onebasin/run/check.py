@@ -56,7 +56,10 @@ def check_files(run: Path) -> list[FileState]:
         return [FileState(MANIFEST, DAMAGED, str(error)), *_stores(run, Manifest())]
     if not manifest.steps:
         RunDirectory(run)  # which raises an error if there is no run
-        return [FileState(MANIFEST, MISSING, _without_manifest(run)), *_stores(run, manifest)]
+        go_on = (
+            f"Go on with `onebasin resume {run}`: draws are kept, and all other steps are repeated."
+        )
+        return [FileState(MANIFEST, MISSING, go_on), *_stores(run, manifest)]
     found = [FileState(MANIFEST, WHOLE)]
     for step in ALL_STEPS:
         for name, sha in manifest.steps.get(step, {}).items():
@@ -71,23 +74,21 @@ def _state(run: Path, step: str, name: str, state: str) -> FileState:
     return FileState(name, state, "" if state == WHOLE else mend(run, step, name))
 
 
-def _without_manifest(run: Path) -> str:
-    return (
-        f"Go on with `onebasin resume {run}`: draws are kept, and all other steps are taken again."
-    )
-
-
 def _results(run: Path, manifest: Manifest) -> FileState:
     """The state of results.json: every step must be done."""
-    state = state_of(run / RESULTS, manifest.results)
+    path, done = run / RESULTS, set[str]()
+    state = state_of(path, manifest.results)
+    has_begun = bool(manifest.results) and (path.exists() or len(manifest.steps) > 1)
     if state == WHOLE:
-        results = Results.from_json((run / RESULTS).read_text("utf-8"), str(run / RESULTS))
+        results = Results.from_json(path.read_text("utf-8"), str(path))
         done = results.seconds.keys() & manifest.steps.keys()
-        missing = [step for step in (*STEPS, REPORT) if step not in done]
-        if missing:
-            state = f"without {', '.join(missing)}"
-            return FileState(RESULTS, state, f"Go on with `onebasin resume {run}`.")
-    return _state(run, STEPS[0], RESULTS, state)
+    elif has_begun:
+        return _state(run, STEPS[0], RESULTS, state)
+    missing = [step for step in (*STEPS, REPORT) if step not in done]
+    if not missing:
+        return FileState(RESULTS, WHOLE)
+    go_on = f"Go on with `onebasin resume {run}`."
+    return FileState(RESULTS, f"without {', '.join(missing)}", go_on)
 
 
 def _stores(run: Path, manifest: Manifest) -> Iterator[FileState]:
