@@ -34,11 +34,6 @@ OTHER_DICTS = {
 """Dicts with fixed keys that are no results of a run."""
 
 NAMES_TAKEN_APART = {
-    "run/check.py": {  # how whole files begin and end
-        "content.startswith(_PNG_BEGIN)",
-        "content.endswith(_PNG_END)",
-        "path.read_text('utf-8').rstrip().endswith('</html>')",
-    },
     "run/config.py": {"key.startswith(other)"},  # keys of a config
 }
 READS_JSON = {

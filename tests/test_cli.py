@@ -6,6 +6,7 @@ nothing has to be imported anew.
 
 import contextlib
 import dataclasses
+import importlib
 import io
 import json
 import shutil
@@ -16,11 +17,12 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from tiny_runs import ONEBASIN, PRINTED, TINY, tiny_changes
+from tiny_runs import ONEBASIN, PRINTED, TINY, results_of, tiny_changes
 
 from onebasin.cli import main
 from onebasin.run.config import BUILT_IN
-from onebasin.run.results import STEPS
+from onebasin.run.results import STEPS, Step
+from onebasin.run.run_directory import RunDirectory
 from onebasin.store.commits import read_commit, write_commit
 from onebasin.studies.names import STUDIES
 
@@ -118,6 +120,12 @@ def test_bad_input_is_one_line_and_an_exit_code():
     assert_refused(command("run", "digitz"), "'digits'")
 
 
+def undo(out: Path, step: Step) -> None:
+    """Make a step of a run one that is not done, with all steps after it."""
+    run = RunDirectory(out)
+    run.save_results(results_of(run).with_step(step, None))
+
+
 def test_a_run_says_what_it_found_and_where_its_report_is(finished_run):
     printed = finished_run.with_name(f"digits-{PRINTED}").read_text("utf-8")
     assert "compact" in printed
@@ -148,9 +156,7 @@ def test_the_steps_one_at_a_time_find_what_a_run_finds(finished_run, tmp_path):
 def test_a_step_waits_for_those_before_it(finished_run, tmp_path):
     out = tmp_path / "copy"
     shutil.copytree(finished_run, out)
-    results = json.loads((out / "results.json").read_text())
-    results["align"] = None
-    (out / "results.json").write_text(json.dumps(results))
+    undo(out, "align")
     assert_refused(
         onebasin("step", "compare", out, "--again"), "needs the results of the step align"
     )
@@ -199,8 +205,7 @@ def test_a_run_goes_on_from_its_folder_alone(finished_run, tmp_path):
     out = tmp_path / "interrupted"
     shutil.copytree(finished_run, out)
     (out / "report.html").unlink()
-    results = json.loads((out / "results.json").read_text("utf-8"))
-    (out / "results.json").write_text(json.dumps(results | {"prune": None}), "utf-8")
+    undo(out, "prune")
     lines = onebasin("status", out).stdout.splitlines()
     assert "prune: not done" in lines
     assert lines[-1] == f"Go on with `onebasin resume {out}`."
@@ -228,8 +233,7 @@ def test_ctrl_c_is_one_line_that_says_how_to_go_on(finished_run, tmp_path, argum
     out = tmp_path / "run"
     if arguments[0] != "run":
         shutil.copytree(finished_run, out)
-        results = json.loads((out / "results.json").read_text("utf-8"))
-        (out / "results.json").write_text(json.dumps(results | {"prune": None}), "utf-8")
+        undo(out, "prune")
     monkeypatch.setattr("onebasin.run.run.TAKE", dict.fromkeys(STEPS, interrupt))
     done = onebasin(*arguments, out, *(DIGITS if arguments[0] == "run" else ()))
     assert done.returncode == 130
@@ -247,7 +251,8 @@ def test_repeating_a_step_with_another_config_is_refused(finished_run, tmp_path)
     config = (out / "config.toml").read_text()
     (out / "config.toml").write_text(config.replace("    12,", "    32,"))
     assert (out / "config.toml").read_text() != config
-    assert_refused(onebasin("step", "align", out, "--again"), "hidden [32] instead of [12]")
+    done = onebasin("step", "align", out, "--again")
+    assert_refused(done, "config.toml, which is damaged, or changed", f"--out {out} --resume")
 
 
 def files_in(out: Path) -> dict[Path, bytes]:
@@ -288,16 +293,18 @@ def test_data_edited_between_two_steps_are_refused_until_the_run_is_begun_anew(o
     assert done.returncode == 0, done.stderr
 
 
-def test_a_run_of_another_version_is_refused(finished_run, tmp_path):
+def test_a_run_of_another_version_is_refused(finished_run, tmp_path, monkeypatch):
     out = tmp_path / "old"
     shutil.copytree(finished_run, out)
-    key = json.loads((out / "key.json").read_text())
-    (out / "key.json").write_text(json.dumps(key | {"version": "0.0.1"}))
+    old = importlib.import_module("onebasin").__version__
+    monkeypatch.setattr("onebasin.__version__", "9.9.9")
     before = files_in(out)
     for step in ("align", "report"):
         done = onebasin("step", step, out, *(["--again"] if step == "align" else []))
-        assert_refused(done, "instead of 0.0.1")
-    assert_refused(onebasin("run", "digits", "--out", out, "--resume", *DIGITS), "instead of 0.0.1")
+        assert_refused(done, f"instead of {old}")
+    assert_refused(
+        onebasin("run", "digits", "--out", out, "--resume", *DIGITS), f"instead of {old}"
+    )
     assert files_in(out) == before
 
 
@@ -305,6 +312,7 @@ def test_a_run_without_a_key_is_refused(finished_run, tmp_path):
     out = tmp_path / "old"
     shutil.copytree(finished_run, out)
     (out / "key.json").unlink()
+    (out / "manifest.json").unlink()
     done = onebasin("step", "align", out, "--again")
     assert_refused(done, "key.json", "an earlier version wrote it")
 
@@ -313,7 +321,7 @@ def check(out: Path) -> tuple[int, dict[str, str], str]:
     """The exit code, the state of every file that is not whole, and the last line."""
     done = onebasin("check", out)
     states = dict(line.split(": ", 1) for line in done.stdout.splitlines())
-    assert "samples/hmc.zarr" in states
+    assert "samples/ensemble.zarr" in states
     faulty = {name: state for name, state in states.items() if state != "whole"}
     assert len(done.stderr.strip().splitlines()) <= 1, done.stderr
     return done.returncode, faulty, done.stderr
@@ -328,37 +336,27 @@ def test_every_file_of_a_finished_run_is_whole(finished_run):
 def test_files_that_are_missing_or_damaged_are_named(finished_run, tmp_path):
     out = tmp_path / "damaged"
     shutil.copytree(finished_run, out)
-    (out / "compact" / "refined.safetensors").unlink()
-    for name in ("alignment/vi.safetensors", "compact/vi.safetensors", "report.html"):
+    (out / "alignment" / "vi.safetensors").unlink()
+    chunk = "samples/hmc.zarr/posterior/out.bias/c.0.0.0"
+    (out / chunk).unlink()
+    cut = {"compact/vi.safetensors", "report.html", "results.json", "key.json"}
+    cut.add(f"figures/{next((out / 'figures').glob('*.png')).name}")
+    for name in cut:
         content = (out / name).read_bytes()
         (out / name).write_bytes(content[: len(content) // 2])
-    (out / "samples" / "hmc.zarr" / "posterior" / "out.bias" / "c.0.0.0").unlink()  # its numbers
-    figure = next((out / "figures").glob("*.png"))
-    figure.write_bytes(figure.read_bytes()[:-5])
-    results = json.loads((out / "results.json").read_text())
-    results["prune"] = None
-    (out / "results.json").write_text(json.dumps(results))
     code, faulty, said = check(out)
     assert code == 2
-    assert said.startswith("onebasin: ")
-    assert faulty.pop("compact/refined.safetensors") == "missing"
-    assert "prune" in faulty.pop("results.json")
-    assert "lost" in faulty.pop("samples/hmc.zarr")
-    assert set(faulty) == {
-        "alignment/vi.safetensors", "compact/vi.safetensors", "report.html",
-        f"figures/{figure.name}",
-    }  # fmt: skip
+    assert said.startswith("onebasin: All files of a run must be as they were written.")
+    assert faulty.pop("alignment/vi.safetensors") == "missing"
+    assert faulty.pop(chunk) == "missing"
+    assert faulty == dict.fromkeys(cut, "damaged, or changed since it was written")
 
 
-def test_files_of_another_config_are_told_from_damaged_ones(finished_run, tmp_path):
-    out = tmp_path / "other"
-    shutil.copytree(finished_run, out)
-    config = (out / "config.toml").read_text()
-    (out / "config.toml").write_text(config.replace("seed = 0", "seed = 1", 1))
-    code, faulty, _ = check(out)
-    assert code == 2
-    assert list(faulty) == ["key.json"]
-    assert "seed 1 instead of 0" in faulty["key.json"]
+def test_a_check_knows_the_config_the_data_and_the_version_of_a_run(finished_run, monkeypatch):
+    monkeypatch.setattr("onebasin.__version__", "9.9.9")
+    code, faulty, said = check(finished_run)
+    assert (code, faulty) == (2, {})
+    assert "version 9.9.9 instead of" in said
 
 
 BAD_CONFIGS = {
@@ -422,7 +420,7 @@ def test_a_damaged_results_file_is_refused(finished_run, tmp_path):
     out = tmp_path / "damaged"
     shutil.copytree(finished_run, out)
     (out / "results.json").write_text('{"schema": 1, "sec')
-    assert_refused(onebasin("step", "report", out), "results.json", "JSON")
+    assert_refused(onebasin("step", "report", out), "results.json", "damaged", "onebasin resume")
 
 
 NETWORK = """

@@ -98,7 +98,8 @@ def test_a_step_by_another_version_is_refused(
 
 
 def test_a_folder_of_schema_2_is_refused(run: RunDirectory, config: RunConfig) -> None:
-    (run.path / "key.json").unlink()  # which schema 2 did not have
+    for name in ("key.json", "manifest.json"):  # which schema 2 did not have
+        (run.path / name).unlink()
     (run.path / "results.json").write_text(json.dumps({"schema": 2, "seconds": {"sample": 1.0}}))
     assert_refused(run, set_up(config), "an earlier version wrote it")
     with pytest.raises(StoreError, match="schema 3. Got schema 2"):

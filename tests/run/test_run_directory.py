@@ -205,7 +205,7 @@ def test_results_of_another_schema_are_refused_in_one_line_and_left_as_they_are(
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("config.toml", "seed = ", r"config\.toml must be TOML\. Got: "),
+        ("config.toml", "seed = ", r"config\.toml, which is damaged, or changed.*--resume"),
         ("results.json", '{"nll": ', r"results\.json must be JSON\. Got: .*Delete the file"),
         ("results.json", "[3]", r"results\.json must have schema 3\. Got schema None"),
         ("results.json", '{"schema": 3}', r"results of a run\. Got 'config': .*Delete the file"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from damage import damaged
 
 from onebasin.samples import Samples
 from onebasin.store import SampleWriter, StoreError, check_samples, load_samples
@@ -33,19 +34,6 @@ def files_that_count(path: Path) -> list[Path]:
     """All files of a store that are read; the state before the last one is not."""
     files = (file for file in path.rglob("*") if file.is_file())
     return sorted(file for file in files if file.relative_to(path) != Path("sampler/state/c.0.0"))
-
-
-def damaged(content: bytes, rng: random.Random) -> bytes:
-    """The content with one flipped bit, or without its end, or with a byte more."""
-    place = rng.randrange(len(content))
-    match rng.choice(["flip", "flip", "cut", "longer"]):
-        case "flip":
-            byte = content[place] ^ (1 << rng.randrange(8))
-            return content[:place] + bytes([byte]) + content[place + 1 :]
-        case "cut":
-            return content[:place]
-        case _:
-            return content + bytes([rng.randrange(256)])
 
 
 def assert_named(path: Path, file: Path, read=check_samples) -> None:

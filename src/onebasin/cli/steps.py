@@ -118,23 +118,25 @@ def status(run_directory: RunArgument) -> None:
 
 
 def check(run_directory: RunArgument) -> None:
-    """List which files of a run exist, are whole, and fit its config, data and version."""
+    """Name every file of a run that is damaged or missing, and say how to mend it."""
+    from onebasin.run.begin import check_run
     from onebasin.run.check import check_files
     from onebasin.run.run import open_setup
     from onebasin.run.run_directory import RunDirectory
     from onebasin.store.errors import StoreError
 
-    directory = RunDirectory(run_directory)
-    found = check_files(directory, open_setup(directory))
+    found = check_files(run_directory)
     for file in found:
         typer.echo(f"{file.name}: {file.state}")
-    faulty = [file.name for file in found if not file.is_whole]
+    faulty = [file for file in found if file.is_faulty]
     if faulty:
         raise StoreError(
-            f"All files of a run must be whole and of one config, data and version. Got "
-            f"{', '.join(faulty)} in {run_directory}, which are not. Resume the run, or repeat the "
-            "step that writes them."
+            f"All files of a run must be as they were written. Got "
+            f"{', '.join(file.name for file in faulty)} in {run_directory}, of which "
+            f"{faulty[0].name} is {faulty[0].state}. {faulty[0].mend}"
         )
+    directory = RunDirectory(run_directory)
+    check_run(run_directory, open_setup(directory))
 
 
 def _begin(
@@ -142,20 +144,19 @@ def _begin(
 ) -> tuple["RunDirectory", "Setup"]:
     """The run directory and the setup. The data are checked before anything is written."""
     use_all_cores()
-    from onebasin.run.begin import check_run, open_run
+    from onebasin.run.begin import open_run, restore
     from onebasin.run.config import load_config
     from onebasin.run.run_directory import RunDirectory
     from onebasin.run.setup import set_up
 
     resolved = load_config(config, changes or (), seed)
     path = Path(f"{Path(config).stem}-run") if out is None else out
-    if resume:
-        RunDirectory(path)  # --resume raises an error if there is no run to resume
-    else:
+    if not resume:
         RunDirectory.check_free(path)
     setup = set_up(resolved)
     if resume:
-        check_run(path, setup)
+        restore(path, setup)
+        RunDirectory(path)  # --resume raises an error if there is no run to resume
     return open_run(path, setup), setup
 
 
@@ -240,12 +241,17 @@ def _take(step: "Step", directory: "RunDirectory", setup: "Setup") -> None:
 def _write_report(
     directory: "RunDirectory", setup: "Setup", on_progress: "ProgressCallback"
 ) -> None:
+    """Write the report, and record its files and how long it took."""
     from onebasin.report import write_report
+    from onebasin.run.run_directory import writing
 
-    begin = time.perf_counter()
-    write_report(directory, setup, on_progress)
-    seconds = round(time.perf_counter() - begin, 3)
-    directory.save_results(_results(directory).model_copy(update={"report_seconds": seconds}))
+    with writing(directory.path):
+        results = _results(directory)
+        directory.begin("report", results.model_copy(update={"report_seconds": None}))
+        begin = time.perf_counter()
+        write_report(directory, setup, on_progress)
+        seconds = round(time.perf_counter() - begin, 3)
+        directory.save_results(results.model_copy(update={"report_seconds": seconds}))
 
 
 def _results(directory: "RunDirectory") -> "Results":

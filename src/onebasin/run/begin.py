@@ -3,9 +3,11 @@
 import shutil
 from pathlib import Path
 
-from onebasin.run.cache import Key, cached, check_is_keyed, check_key, key_of
-from onebasin.run.run_directory import RunDirectory
+from onebasin.run.cache import KEY, Key, check_key, key_of, write_key
+from onebasin.run.manifest import BEGIN, WHOLE, load_manifest, state_of, text_sha256
+from onebasin.run.run_directory import CONFIG, LOCK, RunDirectory, writing
 from onebasin.run.setup import Setup
+from onebasin.store.files import write_text
 
 
 def open_run(path: Path, setup: Setup, *, again: bool = False) -> RunDirectory:
@@ -15,26 +17,19 @@ def open_run(path: Path, setup: Setup, *, again: bool = False) -> RunDirectory:
     config, the same data and one version. `again` deletes an existing run first.
 
     Raises: StoreError if the folder holds a run with another key, a run without a key, or other
-    files.
+    files, or if another process writes to it.
     """
     values = setup.config.model_dump(mode="json")
-
-    def make() -> RunDirectory:
-        if (path / "config.toml").exists():
-            shutil.rmtree(path)
+    if not (path / CONFIG).exists():
+        RunDirectory.check_free(path)
+    with writing(path):
+        if again and (path / CONFIG).exists():
+            _empty(path)
+        if (path / CONFIG).exists():
+            check_run(path, setup)
+            return RunDirectory.resume(path, values)
+        write_key(path, _key(setup))  # before the config, which makes the folder a run
         return RunDirectory.create(path, values)
-
-    if not again and (path / "config.toml").exists():
-        check_is_keyed(path)  # without this check, the run would look interrupted and be deleted
-    # `save` does nothing: each step writes its own files.
-    return cached(
-        path,
-        _key(setup),
-        make,
-        lambda path: RunDirectory.resume(path, values),
-        lambda path, run: None,
-        again=again,
-    )
 
 
 def check_run(path: Path, setup: Setup) -> None:
@@ -43,7 +38,31 @@ def check_run(path: Path, setup: Setup) -> None:
         f"Name another folder, or start again with `onebasin step sample {path} --again`, which "
         "deletes the old run."
     )
+    RunDirectory(path).check_intact(BEGIN)
     check_key(path, _key(setup), mend)
+
+
+def restore(path: Path, setup: Setup) -> None:
+    """Write the config and the key of a run again if they are damaged or missing.
+
+    Nothing is written if the setup is another one than that with which the run began.
+    """
+    recorded = load_manifest(path).steps.get(BEGIN, {})
+    config = RunDirectory.config_text(setup.config.model_dump(mode="json"))
+    for name, text in {CONFIG: config, KEY: _key(setup).as_json()}.items():
+        sha = text_sha256(text)
+        if recorded.get(name) == sha and state_of(path / name, [sha]) != WHOLE:
+            write_text(path / name, text)
+
+
+def _empty(path: Path) -> None:
+    """Delete everything in a run directory but its lock, which is held. The config goes last."""
+    for inside in path.iterdir():
+        if inside.is_dir():
+            shutil.rmtree(inside)
+        elif inside.name not in (CONFIG, LOCK):
+            inside.unlink()
+    (path / CONFIG).unlink()
 
 
 def _key(setup: Setup) -> Key:

@@ -1,4 +1,4 @@
-"""cached: the only way to resume. A stored result is read again, or refused with a one-line error.
+"""cached: a stored result is read again, or refused with a one-line error.
 
 A folder with the result of a computation also holds a `key.json`, which is written last. The key
 lists every argument, the config, a fingerprint of the data and the version of the library.
@@ -20,7 +20,7 @@ from onebasin.store.files import write_text
 
 Value = TypeVar("Value")
 
-_KEY = "key.json"
+KEY = "key.json"
 _MEND = "Name another folder with --out, or pass --again to replace it."
 _MAX_LENGTH, _MAX_DIFFERENCES = 40, 4
 
@@ -32,6 +32,10 @@ class Key(Section):
     config: dict[str, Any] = Field(default={})
     data: dict[str, str] = Field(default={})
     version: str = Field(default_factory=lambda: onebasin.__version__)
+
+    def as_json(self) -> str:
+        """The text of key.json."""
+        return self.model_dump_json(indent=1) + "\n"
 
 
 def key_of(config: BaseModel, dataset: Dataset, **arguments: Any) -> Key:
@@ -69,24 +73,29 @@ def cached(
     if not again and is_keyed(folder):
         check_key(folder, key)
         return load(folder)
-    (folder / _KEY).unlink(missing_ok=True)
+    (folder / KEY).unlink(missing_ok=True)
     value = compute()
     folder.mkdir(parents=True, exist_ok=True)
     save(folder, value)
-    write_text(folder / _KEY, key.model_dump_json(indent=1) + "\n")
+    write_key(folder, key)
     return value
+
+
+def write_key(folder: Path, key: Key) -> None:
+    """Write the key of a result into its folder."""
+    write_text(folder / KEY, key.as_json())
 
 
 def is_keyed(folder: Path) -> bool:
     """Whether a folder holds a complete result."""
-    return (folder / _KEY).exists()
+    return (folder / KEY).exists()
 
 
 def check_is_keyed(folder: Path, mend: str = _MEND) -> None:
     """Raise StoreError if a folder with a result has no key: an earlier version wrote it."""
     if not is_keyed(folder):
         raise StoreError(
-            f"A stored result needs a {_KEY}, which lists the settings it was made with. Got "
+            f"A stored result needs a {KEY}, which lists the settings it was made with. Got "
             f"{folder} without one: an earlier version wrote it. {mend}"
         )
 
@@ -97,7 +106,7 @@ def check_key(folder: Path, key: Key, mend: str = _MEND) -> None:
     The message names the differences. `mend` is its last sentence: how the user can go on.
     """
     check_is_keyed(folder, mend)
-    path = folder / _KEY
+    path = folder / KEY
     try:
         old = Key.model_validate_json(path.read_bytes())
     except (OSError, ValueError) as error:

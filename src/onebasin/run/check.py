@@ -1,120 +1,117 @@
-"""check_files: which files of a run exist, are complete, and fit its present config and data."""
+"""check_files: which files of a run are as they were written, and which are damaged or missing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
-import numpy as np
-
-from onebasin.alignment.align import Alignment
-from onebasin.gaussians.gaussian import load_gaussian
-from onebasin.run.begin import check_run
-from onebasin.run.representations import (
-    COMPACT,
-    COMPACT_ENSEMBLE,
-    DIRECT,
-    REFINED,
-    VI,
-    low_rank,
+from onebasin.run.manifest import (
+    ALL_STEPS,
+    BEGIN,
+    DAMAGED,
+    MANIFEST,
+    MISSING,
+    REPORT,
+    RESULTS,
+    SAMPLES,
+    WHOLE,
+    Manifest,
+    is_in_store,
+    load_manifest,
+    mend,
+    state_of,
 )
-from onebasin.run.results import STEPS
-from onebasin.run.run_directory import RunDirectory
-from onebasin.run.setup import Setup
-from onebasin.store.draws import check_samples, load_samples
+from onebasin.run.results import STEPS, Results
+from onebasin.run.run_directory import LOCK, RunDirectory
+from onebasin.store.arrays import HEADER
+from onebasin.store.check import damaged_files
+from onebasin.store.errors import StoreError
 
-WHOLE, MISSING = "whole", "missing"
-
-_PNG_BEGIN, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+UNKNOWN = "of no finished step"
 
 
 class FileState(NamedTuple):
-    """A file of a run: its path within the run, and its state in words."""
+    """A file of a run: its path within the run, its state in words, and how it is mended."""
 
     name: str
     state: str
+    mend: str = ""
 
     @property
-    def is_whole(self) -> bool:
-        """Whether the file is complete and fits the run."""
-        return self.state == WHOLE
+    def is_faulty(self) -> bool:
+        """Whether the file is damaged or missing. One that no step has recorded is not."""
+        return self.state not in (WHOLE, UNKNOWN)
 
 
-def check_files(run: RunDirectory, setup: Setup) -> list[FileState]:
-    """The state of every file that a finished run has, in the order in which they are written.
+def check_files(run: Path) -> list[FileState]:
+    """The state of every file of the run at a path, in the order in which they are written.
 
-    A file is whole if it can be read to its end and fits the network of the present config. The
-    state of `key.json` says whether the run began with the present config, data and version.
+    A store that is whole is one line; of others, each damaged or missing file is one. If the
+    manifest is damaged, stores alone can be checked.
+
+    Raises: StoreError if there is no run at the path.
     """
-    return [_state(run.path, path, read) for path, read in _files(run, setup)]
-
-
-def _files(run: RunDirectory, setup: Setup) -> Iterator[tuple[Path, Callable[[Path], Any]]]:
-    """Every file with a function that reads it. The function raises if the file cannot be read."""
-    yield run.path / "key.json", lambda path: check_run(run.path, setup)
-    for name in ("hmc", "ensemble"):
-        yield run.samples(name), lambda path: _read_samples(path, setup)
-    yield run.compact(VI.key_unaligned), lambda path: _read_gaussian(path, setup)
-    for name in ("hmc", "ensemble", "vi"):
-        yield run.alignment(name), lambda path: Alignment.load(path, setup.posterior.symmetry)
-    ranks = [
-        low_rank(rank, is_tempered=is_tempered).key
-        for is_tempered in (True, False)
-        for rank in setup.config.compact.ranks
-    ]
-    for name in (
-        *(DIRECT.key, COMPACT.key, "null", REFINED.key),
-        *(COMPACT_ENSEMBLE.key_unaligned, COMPACT_ENSEMBLE.key, VI.key),
-        *ranks,
-    ):
-        yield run.compact(name), lambda path: _read_gaussian(path, setup)
-    yield run.path / "results.json", lambda path: _read_results(run)
-    for path in sorted((run.path / "figures").glob("*.png")):
-        yield path, _read_figure
-    yield run.report, _read_page
-
-
-def _state(run: Path, path: Path, read: Callable[[Path], Any]) -> FileState:
-    name = str(path.relative_to(run))
-    if not path.exists():
-        return FileState(name, MISSING)
     try:
-        read(path)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:  # errors of libraries
-        return FileState(name, " ".join(str(error).split()))
-    return FileState(name, WHOLE)
-
-
-def _read_samples(path: Path, setup: Setup) -> None:
-    check_samples(path)
-    _check_finite(load_samples(path, setup.template).params)
-
-
-def _read_gaussian(path: Path, setup: Setup) -> None:
-    found, _ = load_gaussian(path, setup.template)
-    _check_finite(found.mean)
-    _check_finite(found.std)
-
-
-def _check_finite(params: Any) -> None:
-    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
-        raise ValueError(
-            "Weights must be finite. Got NaN or infinity: part of the file may be lost."
+        manifest = load_manifest(run)
+    except StoreError as error:
+        return [FileState(MANIFEST, DAMAGED, str(error)), *_stores(run, Manifest())]
+    if not manifest.steps:
+        RunDirectory(run)  # which raises an error if there is no run
+        go_on = (
+            f"Go on with `onebasin resume {run}`: draws are kept, and all other steps are repeated."
         )
+        return [FileState(MANIFEST, MISSING, go_on), *_stores(run, manifest)]
+    found = [FileState(MANIFEST, WHOLE)]
+    for step in ALL_STEPS:
+        for name, sha in manifest.steps.get(step, {}).items():
+            if not is_in_store(name):
+                found.append(_state(run, step, name, state_of(run / name, [sha])))
+        if step == BEGIN:
+            found += [_results(run, manifest), *_stores(run, manifest)]
+    return found + list(_unknown(run, found))
 
 
-def _read_results(run: RunDirectory) -> None:
-    missing = [step for step in STEPS if not run.is_done(step)]
-    if missing:
-        raise ValueError(f"All steps must be done. These are not: {', '.join(missing)}.")
+def _state(run: Path, step: str, name: str, state: str) -> FileState:
+    return FileState(name, state, "" if state == WHOLE else mend(run, step, name))
 
 
-def _read_figure(path: Path) -> None:
-    content = path.read_bytes()
-    if not (content.startswith(_PNG_BEGIN) and content.endswith(_PNG_END)):
-        raise ValueError("A figure must be a complete PNG file.")
+def _results(run: Path, manifest: Manifest) -> FileState:
+    """The state of results.json: every step must be done."""
+    path, done = run / RESULTS, set[str]()
+    state = state_of(path, manifest.results)
+    has_begun = bool(manifest.results) and (path.exists() or len(manifest.steps) > 1)
+    if state == WHOLE:
+        results = Results.from_json(path.read_text("utf-8"), str(path))
+        done = results.seconds.keys() & manifest.steps.keys()
+    elif has_begun:
+        return _state(run, STEPS[0], RESULTS, state)
+    missing = [step for step in (*STEPS, REPORT) if step not in done]
+    if not missing:
+        return FileState(RESULTS, WHOLE)
+    go_on = f"Go on with `onebasin resume {run}`."
+    return FileState(RESULTS, f"without {', '.join(missing)}", go_on)
 
 
-def _read_page(path: Path) -> None:
-    if not path.read_text("utf-8").rstrip().endswith("</html>"):
-        raise ValueError("The page must end with </html>.")
+def _stores(run: Path, manifest: Manifest) -> Iterator[FileState]:
+    """The state of every store, or of each file of it that is damaged or missing."""
+    recorded = {name: sha for name, sha in manifest.files.items() if is_in_store(name)}
+    there = {f"{SAMPLES}/{path.name}/{HEADER}" for path in (run / SAMPLES).glob("*.zarr")}
+    for record in sorted(there | recorded.keys()):
+        store = (run / record).parent
+        states = {
+            file.relative_to(run).as_posix(): DAMAGED if file.exists() else MISSING
+            for file, _ in damaged_files(store)
+        }
+        if record in recorded:
+            states[record] = state_of(run / record, [recorded[record]])
+        faulty = {name: state for name, state in states.items() if state != WHOLE}
+        for name, state in (faulty or {store.relative_to(run).as_posix(): WHOLE}).items():
+            yield _state(run, STEPS[0], name, state)
+
+
+def _unknown(run: Path, known: list[FileState]) -> Iterator[FileState]:
+    """Files outside of stores that no finished step has recorded."""
+    names = {file.name for file in known} | {LOCK}
+    for path in sorted(run.rglob("*")):
+        name = path.relative_to(run).as_posix()
+        if path.is_file() and name not in names and ".zarr/" not in name:
+            yield FileState(name, UNKNOWN)

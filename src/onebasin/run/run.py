@@ -8,7 +8,7 @@ from collections.abc import Callable
 from onebasin.run.begin import check_run
 from onebasin.run.config import check_config
 from onebasin.run.results import STEPS, Results, Step, StepResults
-from onebasin.run.run_directory import RunDirectory
+from onebasin.run.run_directory import RunDirectory, writing
 from onebasin.run.setup import ProgressCallback, Setup, set_up, silent
 from onebasin.run.steps.align import align_samples
 from onebasin.run.steps.compare import compare_methods
@@ -37,9 +37,15 @@ def take_step(
     The new section replaces the old one. The sections of later steps are removed, so that later
     steps are done again.
 
-    Raises: StoreError if an earlier step is not done, or if the run began with another config,
-    other data or another version than the setup.
+    Raises: StoreError if an earlier step is not done, or a file of one is damaged; if the run began
+    with another config, other data or another version than the setup; or if another process writes
+    to the run.
     """
+    with writing(run.path):
+        _take(run, step, setup, on_progress)
+
+
+def _take(run: RunDirectory, step: Step, setup: Setup, on_progress: ProgressCallback) -> None:
     check_run(run.path, setup)
     fresh = Results(config=setup.config, versions=versions())
     known = run.load_results() or fresh
@@ -50,7 +56,7 @@ def take_step(
                 f"which {earlier} is not done. Run `onebasin step {earlier} {run.path}` first."
             )
     known = known.model_copy(update={"versions": fresh.versions}).with_step(step, None)
-    run.save_results(known)
+    run.begin(step, known)
     begin = time.perf_counter()
     section = TAKE[step](run, setup, on_progress)
     seconds = round(time.perf_counter() - begin, 3)

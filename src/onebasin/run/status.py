@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from onebasin.run.config import check_config
+from onebasin.run.manifest import BEGIN
 from onebasin.run.results import STEPS, Step
 from onebasin.run.run_directory import RunDirectory
 from onebasin.store.draws import num_committed
@@ -11,9 +12,10 @@ from onebasin.store.draws import num_committed
 def status(run: RunDirectory) -> list[str]:
     """A run in lines of words: a warning if HMC has not converged, each step, what to do next.
 
-    Raises: StoreError if the results or the record of the draws are damaged, ConfigError if the
-    config is.
+    Raises: StoreError if the config, the results or the record of the draws are damaged,
+    ConfigError if this version cannot read the config.
     """
+    run.check_intact(BEGIN)
     results = run.load_results()
     warning = None
     if results is not None and results.summarize is not None:
@@ -21,7 +23,7 @@ def status(run: RunDirectory) -> list[str]:
     done = {} if results is None else results.seconds
     lines = [] if warning is None else [warning]
     lines += [f"{step}: {_state(run, done, step)}" for step in STEPS]
-    is_reported = run.report.exists()
+    is_reported = "report" in done and run.report.exists()
     lines.append(f"report: {'written' if is_reported else 'not written'}")
     if is_reported and done.keys() >= {*STEPS}:
         return lines

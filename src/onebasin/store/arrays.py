@@ -134,14 +134,17 @@ def open_array(folder: Path, header: Header) -> StoredArray:
     )
 
 
-def check_array(folder: Path, header: Header) -> None:
-    """Read every chunk of an array, one at a time.
+def damaged_chunks(folder: Path, header: Header) -> Iterator[tuple[Path, StoreError]]:
+    """Every chunk of an array that is damaged or lost, and the error of reading it.
 
-    Raises: StoreError, which names the chunk that is damaged or not there.
+    Chunks are read one at a time.
     """
-    array = open_array(folder, header)
-    for places in _places(array.shape, array.chunk_shape):
-        array.read_chunk(places)
+    shape, dtype = _chunk_shape(header), _dtype(header)
+    for places in _places(header["shape"], shape):
+        try:
+            _read_chunk(folder, dtype, shape, places)
+        except StoreError as error:
+            yield folder / _chunk_name(places), error
 
 
 def _read_chunk(

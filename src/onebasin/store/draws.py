@@ -15,11 +15,11 @@ import numpy as np
 from onebasin import _trees
 from onebasin._stored_array import StoredArray
 from onebasin.samples import Samples
-from onebasin.store.arrays import HEADER, check_array, open_array
+from onebasin.store.arrays import HEADER, open_array
 from onebasin.store.commits import Commit, read_commit, read_file, read_header
 from onebasin.store.errors import StoreError
 from onebasin.store.variables import DRAWS, STATS, Dims
-from onebasin.store.writer import STATE, SampleWriter
+from onebasin.store.writer import SampleWriter
 from onebasin.types import Params
 
 
@@ -66,34 +66,12 @@ def load_samples(path: Path | str, like: Params | None = None) -> Samples:
         (10,)
     """
     path = Path(path)
-    commit = _whole(path)
+    commit = whole_commit(path)
     _check_files(path, commit)
     leaves = _open_group(path, DRAWS, commit)
     if like is not None:
         _check_network(path, leaves, like)
     return Samples(_trees.rebuild(leaves, like), _open_group(path, STATS, commit))
-
-
-def check_samples(path: Path | str) -> None:
-    """Read every byte of a store, a chunk at a time, to find damage.
-
-    Raises:
-        StoreError: If the store is missing or unfinished, or for the first file of it that is
-            damaged or lost.
-
-    Examples:
-        >>> ob.save_samples("hmc.zarr", samples)
-        >>> ob.store.check_samples("hmc.zarr")
-    """
-    path = Path(path)
-    commit = _whole(path)
-    _check_files(path, commit)
-    for name in commit.sha256:
-        folder = name.removesuffix(f"/{HEADER}")
-        if folder == name:
-            read_file(path, name, commit)
-        elif "/" in folder and folder != STATE:
-            check_array(path / folder, read_header(path, folder, commit))
 
 
 def _check_files(path: Path, commit: Commit) -> None:
@@ -155,7 +133,7 @@ def delete_unfinished(path: Path | str) -> None:
         shutil.rmtree(path)
 
 
-def _whole(path: Path) -> Commit:
+def whole_commit(path: Path) -> Commit:
     """The last commit of a whole store.
 
     Raises: StoreError if there is no store at the path, or it was not finished.

@@ -1,8 +1,10 @@
 """Files that are written whole or not at all, and are on the disk once they are written."""
 
+import hashlib
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
@@ -24,14 +26,22 @@ def write_bytes(path: Path | str, *parts: bytes | memoryview) -> None:
 
     The bytes go to a file of another name first, which then takes the name `path`. A reader sees
     the old file or the new one, never a part. A write that is cut off leaves the old file.
+
+    Raises:
+        OSError: If the disk refuses the file. The half that was written is deleted.
     """
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.writelines(parts)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with partial.open("wb") as file:
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()  # a full disk needs the room
+        raise
     sync_folder(path.parent)
 
 
@@ -52,3 +62,13 @@ def sync_folder(path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

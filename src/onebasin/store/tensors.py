@@ -1,17 +1,21 @@
-"""Named arrays in one safetensors file, written whole or not at all."""
+"""Named arrays in one safetensors file, written whole or not at all, with its SHA-256."""
 
 import json
-import os
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from onebasin.store.errors import StoreError
+from onebasin.store.files import write_bytes
 from onebasin.types import Array
+
+_HEADER = "onebasin"
+"""The name in the file's header under which all that is ours stands, as JSON."""
 
 
 def save_tensors(
@@ -28,20 +32,11 @@ def save_tensors(
         TypeError: If JSON cannot hold the metadata. Nothing is written then.
     """
     path = Path(path)
-    header = {"onebasin": json.dumps(dict(metadata), sort_keys=True)}  # fails before any write
+    arrays = {name: np.asarray(leaf, order="C") for name, leaf in tensors.items()}
+    header = {"metadata": dict(metadata), "sha256": _sha256(arrays, metadata)}
+    content = save(arrays, {_HEADER: json.dumps(header, sort_keys=True)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {name: np.ascontiguousarray(leaf) for name, leaf in tensors.items()}
-    # The format stores no scalars on NumPy's side: ascontiguousarray made them 1-D.
-    arrays = {name: arrays[name].reshape(np.shape(leaf)) for name, leaf in tensors.items()}
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.touch()
-        mode = partial.stat().st_mode  # as of any new file: the format's writer makes it private
-        save_file(arrays, partial, header)
-        partial.chmod(mode)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_bytes(path, content)
 
 
 def load_tensors(path: Path | str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -57,16 +52,31 @@ def load_tensors(path: Path | str) -> tuple[dict[str, np.ndarray], dict[str, Any
         )
     try:
         with safe_open(path, framework="numpy") as file:
-            header = (file.metadata() or {}).get("onebasin")
+            text = (file.metadata() or {}).get(_HEADER)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        metadata = None if header is None else json.loads(header)
+        header = None if text is None else json.loads(text)
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
         raise StoreError(
             f"{path} must be a whole safetensors file. Got: {error}. Delete it and write it again."
         ) from error
-    if metadata is None:
+    if header is None:
         raise StoreError(
             f"{path} must carry onebasin's metadata. Got none: it was written by something else. "
             "Build the object from its arrays instead."
         )
+    metadata = header.get("metadata", {})
+    if header.get("sha256") != _sha256(tensors, metadata):
+        raise StoreError(
+            f"{path} must be as it was written. Got arrays or metadata of another SHA-256 than "
+            "that in the file: it is damaged, or another version wrote it. Write it again."
+        )
     return tensors, metadata
+
+
+def _sha256(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> str:
+    """The SHA-256 of arrays with their names, dtypes and shapes, and of metadata."""
+    found = sha256(json.dumps(dict(metadata), sort_keys=True).encode())
+    for name, values in sorted(arrays.items()):
+        found.update(json.dumps([name, values.dtype.name, values.shape]).encode())
+        found.update(values.tobytes())
+    return found.hexdigest()

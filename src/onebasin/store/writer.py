@@ -192,6 +192,9 @@ class SampleWriter:
     def finish(self) -> None:
         """Mark the store as whole, so that `load_samples` reads it."""
         with self._told():
+            for state in (self.path / STATE).glob("c.*"):
+                if state != self.path / (self._commit.state_file or ""):
+                    state.unlink()  # the state before the last one
             self._write_headers()
             self._write_commit(dataclasses.replace(self._commit, is_complete=True))
 
