@@ -108,10 +108,10 @@ def representations_table() -> str:
 def evaluated() -> tuple[known.Representation, ...]:
     """The representations of a run of the default config, with one low rank and one kept-draws."""
     config = RunConfig()
-    hmc, rank = config.hmc, config.compact.ranks[-1]
+    method, rank = config.method, config.compact.ranks[-1]
     return (
-        known.all_draws(hmc.num_chains * hmc.num_draws),
-        known.one_chain(hmc.num_draws),
+        known.all_draws(method.kind, method.num_chains * method.num_draws),
+        known.one_chain(method.kind, method.num_draws),
         known.DIRECT,
         known.COMPACT,
         known.COMPACT_MEAN,
