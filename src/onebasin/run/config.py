@@ -25,6 +25,8 @@ from onebasin.run.sections import (
     VIConfig,
 )
 
+_SHORTEST_CYCLE = 5
+
 
 class ConfigError(ValueError):
     """A config that cannot be run: an unknown name or key, or a value out of range."""
@@ -165,10 +167,10 @@ def _check_cycles(chosen: MethodConfig) -> None:
     thin, num_warmup = chosen.thin, chosen.num_warmup
     if chosen.schedule != "cyclical" or thin is None or num_warmup is None:
         return
-    if thin < 2:
+    if thin < _SHORTEST_CYCLE:
         raise ConfigError(
-            'method.thin must be 2 or more if method.schedule is "cyclical", because it is the '
-            f"length of a cycle. Got {thin}."
+            f'method.thin must be {_SHORTEST_CYCLE} or more if method.schedule is "cyclical": it '
+            f"is the length of a cycle, whose first four fifths only explore. Got {thin}."
         )
     if num_warmup % thin:
         raise ConfigError(
