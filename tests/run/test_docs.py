@@ -73,7 +73,7 @@ def test_tables_stand_in_the_documentation_alone_and_all_of_them_do() -> None:
         for page in PAGES.rglob("*.md")
         for name in re.findall("<!-- generated: (.+) -->", page.read_text("utf-8"))
     ]
-    assert sorted(places) == ["config", "representations", "results"]
+    assert sorted(places) == ["config", "methods", "representations", "results"]
 
 
 def test_a_page_that_is_behind_is_written_anew_and_its_own_text_stays(tmp_path: Path) -> None:

@@ -169,8 +169,8 @@ def _check_cycles(chosen: MethodConfig) -> None:
         return
     if thin < _SHORTEST_CYCLE:
         raise ConfigError(
-            f'method.thin must be {_SHORTEST_CYCLE} or more if method.schedule is "cyclical": it '
-            f"is the length of a cycle, whose first four fifths only explore. Got {thin}."
+            f'method.thin must lie in [{_SHORTEST_CYCLE}, inf) if method.schedule is "cyclical": '
+            f"it is the length of a cycle, whose first four fifths only explore. Got {thin}."
         )
     if num_warmup % thin:
         raise ConfigError(
