@@ -172,7 +172,7 @@ def _adam(learning_rate: float, num_steps: int) -> optax.GradientTransformation:
 
 
 def _optimizer(
-    make: Callable[..., optax.GradientTransformation], *numbers: float
+    make: Callable[..., optax.GradientTransformation], *numbers: float | int
 ) -> optax.GradientTransformation:
     """The optimizer of some numbers.
 
@@ -186,14 +186,14 @@ def _optimizer(
 
 
 def _optimizer_init(
-    make: Callable[..., optax.GradientTransformation], numbers: tuple[float, ...], params: Any
+    make: Callable[..., optax.GradientTransformation], numbers: tuple[float | int, ...], params: Any
 ) -> Any:
     return make(*numbers).init(params)
 
 
 def _optimizer_update(
     make: Callable[..., optax.GradientTransformation],
-    numbers: tuple[float, ...],
+    numbers: tuple[float | int, ...],
     updates: Any,
     state: Any,
     params: Any = None,

@@ -56,7 +56,7 @@ def feature_stds(findings: Findings) -> Exhibit:
         "Bars of the std of first-layer weights for each input: direct, compact and null floor, "
         "with the prior as a mark.",
         "Each bar shows, for one input, the std of its weights, as a root mean square over hidden "
-        "units. The std is over HMC's draws before alignment (direct), over HMC's aligned draws "
+        "units. The std is over all draws before alignment (direct), over all aligned draws "
         "(compact), or over aligned noise (null floor). Inputs are counted from 1 in the order of "
         f"the data. {shown}",
         _READ,
