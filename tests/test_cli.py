@@ -130,7 +130,14 @@ def test_a_run_says_what_it_found_and_where_its_report_is(finished_run):
     printed = finished_run.with_name(f"digits-{PRINTED}").read_text("utf-8")
     assert "compact" in printed
     assert f"Report: {finished_run / 'report.html'}" in printed
-    assert "HMC has not converged" in printed
+    assert printed.count("HMC has not converged") == 2  # in the first line, and below the table
+
+
+def test_that_hmc_has_not_converged_is_in_the_results(finished_run):
+    diagnostics = json.loads((finished_run / "results.json").read_text())["summarize"][
+        "diagnostics"
+    ]
+    assert diagnostics["warning"].startswith("HMC has not converged: ")
 
 
 def test_a_run_writes_everything_it_promises(finished_run):
@@ -361,10 +368,11 @@ def test_a_check_knows_the_config_the_data_and_the_version_of_a_run(finished_run
 
 BAD_CONFIGS = {
     "unknown name": (["digitz"], ["'digits'"]),
-    "unknown key": (["digits", "--set=hmc.num_drawz=3"], ["hmc.num_drawz", "Did you mean"]),
-    "wrong type": (["digits", "--set=hmc.num_draws=many"], ["hmc.num_draws", "many"]),
-    "out of range": (["digits", "--set=hmc.target_acceptance=2"], ["target_acceptance", "2"]),
-    "no value": (["digits", "--set=hmc.num_draws"], ["KEY=VALUE"]),
+    "old section": (["digits", "--set=hmc.num_draws=3"], ["no key 'hmc'", "called 'method'"]),
+    "unknown key": (["digits", "--set=method.num_drawz=3"], ["method.num_drawz", "Did you mean"]),
+    "wrong type": (["digits", "--set=method.num_draws=many"], ["method.num_draws", "many"]),
+    "out of range": (["digits", "--set=method.target_acceptance=2"], ["target_acceptance", "2"]),
+    "no value": (["digits", "--set=method.num_draws"], ["KEY=VALUE"]),
     "missing file": (["nowhere.toml"], ["nowhere.toml"]),
     "unknown prior": (["digits", "--set=posterior.prior_std={kernal=1.0}"], ["kernal"]),
     "missing data": (["digits", "--set=data.name=nowhere.csv"], ["nowhere.csv"]),

@@ -17,9 +17,9 @@ ONEBASIN = Path(sys.executable).with_name("onebasin")
 
 TINY = (
     "network.hidden=[12]",
-    "hmc.num_draws=8",
-    "hmc.num_warmup=4",
-    "hmc.num_steps=5",
+    "method.num_draws=8",
+    "method.num_warmup=4",
+    "method.num_steps=5",
     "ensemble.num_members=2",
     "ensemble.num_steps=20",
     "vi.num_steps=20",
@@ -30,8 +30,8 @@ TINY = (
     "evaluation.keeps=[1.0, 0.5, 0.2, 0.1]",
 )
 MORE = {
-    "digits": ("hmc.num_chains=2", "hmc.thin=2", "compact.ranks=[2]"),
-    "diabetes": ("hmc.num_chains=1", "hmc.start=map", "compact.ranks=[]"),
+    "digits": ("method.num_chains=2", "method.thin=2", "compact.ranks=[2]"),
+    "diabetes": ("method.num_chains=1", "method.start=map", "compact.ranks=[]"),
 }
 """Images in ten classes from two chains; a table and its regression from one chain."""
 

@@ -36,7 +36,7 @@ def measure(
     path = folder / f"{data}-{seed}-{sampler.replace(' ', '-').replace('.', '')}"
     if path.with_suffix(".json").exists():
         return
-    setup = set_up(load_config(data, ["hmc.num_draws=4"], seed))
+    setup = set_up(load_config(data, ["method.num_draws=4"], seed))
     positions = inits(setup.posterior.init, NUM_CHAINS, key=setup.key("hmc-starts"))
     run = samplers(budget or BUDGETS[data])[sampler]
     drawn = run(setup.posterior.logdensity, positions, setup.key(sampler))

@@ -52,22 +52,36 @@ def test_a_score_stands_in_its_own_column(digits) -> None:
 
 
 def test_what_is_null_becomes_a_dash(diabetes) -> None:
-    found, chain = diabetes.findings.compare, one_chain(8)
+    found, chain = diabetes.findings.compare, one_chain("hmc", 8)
     assert found.scores(chain) is None
     header, *rows = representation_rows(found)
     assert {row[header.index("Agreement")] for row in rows} == {DASH}
     assert chain.label not in {row[0] for row in rows}
 
 
-def test_diagnostics_that_are_missing_become_dashes(changed_digits) -> None:
+def test_diagnostics_that_are_missing_become_dashes_or_are_left_out(changed_digits) -> None:
     nothing = dict.fromkeys(("rhat_median", "rhat_max", "ess_median", "ess_min"))
     sampler = dict.fromkeys(("num_divergent", "acceptance_rate", "step_size", "bfmi_min"))
     findings = changed_digits(
         summarize={"diagnostics": {"predictions": nothing, "sampler": sampler}}
     ).findings
     assert tables.convergence_table(findings).rows[0][1:] == (DASH,) * 4
-    assert {value for _, value in tables.sampler_table(findings).rows[:4]} == {DASH}
-    assert "could not be computed" in remark(findings, "Warning")
+    rows = tables.sampler_table(findings).rows
+    assert rows[0][0] == "Matching, reference"
+    assert DASH not in {value for _, value in rows}
+    assert remark(findings, "Sampler") == "HMC records nothing about its health."
+
+
+def test_a_sampler_shows_what_it_records(changed_digits) -> None:
+    sampler = {"acceptance_rate": None, "bfmi_min": None, "step_size": 0.5, "num_divergent": 0}
+    found = changed_digits(
+        summarize={"diagnostics": {"sampler": sampler | {"energy_variance": 4.5e-4}}}
+    ).findings
+    words = remark(found, "Sampler")
+    assert "The mean step size is 0.5." in words
+    assert "The mean squared energy error for each weight is 0.00045." in words
+    assert "acceptance" not in words
+    assert "E-BFMI" not in words
 
 
 def test_every_table_has_rows_as_long_as_its_header(report) -> None:
@@ -82,7 +96,7 @@ def test_every_table_has_rows_as_long_as_its_header(report) -> None:
 
 def test_every_choice_of_the_config_is_listed(digits) -> None:
     rows = dict(tables.config_table(digits.findings).rows)
-    assert rows["hmc.num_draws"] == "8"
+    assert rows["method.num_draws"] == "8"
     assert rows["data.target"] == DASH
     assert rows["evaluation.kept"] == "1, 2, 4, 99"
 
@@ -95,14 +109,14 @@ def test_arrays_that_never_move_are_marked(digits) -> None:
 
 def test_pruned_scores_carry_their_interval(digits) -> None:
     row = tables.pruning_table(digits.findings).rows[0]
-    first = digits.findings.prune.curve("hmc-mean", "std").points[0]
+    first = digits.findings.prune.curve("compact-mean", "std").points[0]
     assert first.keep == 1
     assert row[2] == f"{fixed(first.score)} [{fixed(first.low)}, {fixed(first.high)}]"
 
 
 def test_a_share_that_was_not_pruned_to_is_a_dash(digits, changed_digits) -> None:
     first, *others = digits.findings.prune.curves
-    assert (first.network, first.order) == ("hmc-mean", "std")
+    assert (first.network, first.order) == ("compact-mean", "std")
     point = PruningPoint(keep=0.3, score=0.5, nll=1.0, low=0.4, high=0.6)
     curves = (with_changes(first, {"points": (point,)}), *others)
     rows = tables.pruning_table(changed_digits(prune={"curves": curves}).findings).rows
@@ -152,21 +166,24 @@ def test_the_summary_says_whether_kept_draws_beat_the_compact_gaussian(
     assert f"TV to HMC {fixed(tv)} against 0.500" in text
 
 
-def test_that_hmc_has_not_converged_is_the_first_thing_that_is_said(changed_digits) -> None:
-    predictions = {"rhat_max": 1.2, "ess_min": 31.4}
-    found = changed_digits(summarize={"diagnostics": {"predictions": predictions}}).findings
-    assert summary(found)[0].topic == "Warning"
-    words = summary(found)[0].text
-    assert "HMC has not converged" in words
-    assert "the worst R-hat is 1.200" in words
-    assert "the smallest effective sample size is 31" in words
-    assert "hmc.num_draws" in words
+def test_that_hmc_has_not_converged_is_the_first_thing_that_is_said(digits) -> None:
+    first = summary(digits.findings)[0]
+    assert first.topic == "Warning"
+    assert first.text.startswith("HMC has not converged: of the predictions, the worst R-hat is ")
+    assert "method.num_draws" in first.text
+
+
+def test_that_hmc_has_not_converged_is_said_under_every_table_of_comparisons(digits) -> None:
+    warning = digits.findings.summarize.diagnostics.warning
+    compare = (tables.representation_table, tables.comparison_table, tables.pruning_table)
+    assert all(make(digits.findings).note.startswith(warning) for make in compare)
+    assert digits.html.count("HMC has not converged") > len(compare)
 
 
 def test_nothing_is_said_of_hmc_that_has_converged(changed_digits) -> None:
-    predictions = {"rhat_max": 1.015, "ess_min": 431.0}
-    found = changed_digits(summarize={"diagnostics": {"predictions": predictions}}).findings
+    found = changed_digits(summarize={"diagnostics": {"warning": None}}).findings
     assert "Warning" not in dict(summary(found))
+    assert "converged" not in tables.representation_table(found).note
 
 
 def test_divergences_and_a_low_bfmi_are_said_openly(changed_digits) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from onebasin.run import representations as known
 from onebasin.run.results import STEPS, Results
 from onebasin.run.run_directory import RunDirectory
+from onebasin.run.trust import Convergence, warning_of
 
 TOLERANCE = 1e-6
 """The largest relative difference that counts as rounding."""
@@ -22,11 +23,16 @@ def in_schema_three(old: Mapping[str, Any]) -> dict[str, Any]:
     """What results.json of schema 2 would hold in schema 3; `seed` is that of its config."""
     return {
         "schema": 3,
-        "config": old["config"],
+        "config": _config(old["config"]),
         "versions": old["versions"],
         **{step: _sections(old)[step] | {"seconds": old["seconds"][step]} for step in STEPS},
         "report_seconds": old["seconds"].get("report"),
     }
+
+
+def _config(old: Mapping[str, Any]) -> dict[str, Any]:
+    """The section of the sampler, which was HMC, had its name."""
+    return {"method" if name == "hmc" else name: value for name, value in old.items()}
 
 
 def _sections(old: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -40,7 +46,7 @@ def _sections(old: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         "summarize": {
             "null_floor": _floors(old["null_floor"]),
             "low_rank": [{"rank": int(rank)} | one for rank, one in old["low_rank"].items()],
-            "diagnostics": old["diagnostics"],
+            "diagnostics": old["diagnostics"] | {"warning": _warning(old)},
         },
         "compare": {
             "representations": list(_evaluated(old)),
@@ -49,6 +55,11 @@ def _sections(old: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         },
         "prune": {"curves": list(_curves(old))},
     }
+
+
+def _warning(old: Mapping[str, Any]) -> str | None:
+    """What was computed when it was read."""
+    return warning_of("hmc", Convergence.model_validate(old["diagnostics"]["predictions"]))
 
 
 def _named(rows: list[list[float]], *names: str) -> list[dict[str, float]]:
@@ -69,8 +80,8 @@ def _evaluated(old: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _known(old: Mapping[str, Any]) -> dict[str, known.Representation]:
     ranks = [int(rank) for rank in old["low_rank"]]
     everything = (
-        known.all_draws(0), known.one_chain(0), known.DIRECT, known.COMPACT, known.REFINED,
-        known.COMPACT_MEAN, known.COMPACT_ENSEMBLE, known.VI, known.members(0),
+        known.all_draws("hmc", 0), known.one_chain("hmc", 0), known.DIRECT, known.COMPACT,
+        known.REFINED, known.COMPACT_MEAN, known.COMPACT_ENSEMBLE, known.VI, known.members(0),
         *(known.low_rank(rank, is_tempered=True) for rank in ranks),
         *(known.low_rank(rank, is_tempered=False) for rank in ranks),
         *map(known.kept_draws, old["config"]["evaluation"]["kept"]),
@@ -102,7 +113,7 @@ def _comparisons(old: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _curves(old: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Both tables name the share of weights kept."""
     for name, points in old["pruning"].items():
-        network, order = name.split("/")
+        network, order = name.replace("hmc-mean", "compact-mean").split("/")
         points = _named(points, "keep", "score", "nll")
         intervals = _named(old["pruning_intervals"][name], "keep", "low", "high")
         both = [a | b for a, b in zip(points, intervals, strict=True)]

@@ -84,9 +84,9 @@ def test_data_that_were_edited_between_two_steps_are_refused(
 
 
 def test_a_step_with_another_config_is_refused(run: RunDirectory, config: RunConfig) -> None:
-    hmc = config.hmc.model_copy(update={"thin": 3})
-    other = config.model_copy(update={"hmc": hmc})
-    assert_refused(run, set_up(other), "hmc.thin 3 instead of 2")
+    method = config.method.model_copy(update={"thin": 3})
+    other = config.model_copy(update={"method": method})
+    assert_refused(run, set_up(other), "method.thin 3 instead of 2")
 
 
 def test_a_step_by_another_version_is_refused(

@@ -67,7 +67,7 @@ def test_the_same_key_reads_what_is_there(computation: Computation) -> None:
         ({"arguments": {"num_steps": 6}}, "num_steps 6 instead of 5"),
         ({"arguments": {}}, "num_steps null instead of 5"),
         ({"arguments": {"num_steps": 5, "more": [1]}}, "more [1] instead of null"),
-        ({"config": {"hmc": {"thin": 2}}}, "hmc.thin 2 instead of 1"),
+        ({"config": {"method": {"thin": 2}}}, "method.thin 2 instead of 1"),
         ({"data": {"digits": "b"}}, "data that has changed since"),
         ({"version": "0.0.9"}, "version 0.0.9 instead of 0.0.8"),
     ],
@@ -77,7 +77,7 @@ def test_another_key_is_refused_and_what_differs_is_named(
 ) -> None:
     key = Key(
         arguments={"num_steps": 5},
-        config={"hmc": {"thin": 1}},
+        config={"method": {"thin": 1}},
         data={"digits": "a"},
         version="0.0.8",
     )

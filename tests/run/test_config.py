@@ -15,6 +15,7 @@ from onebasin.run.config import (
     check_config,
     load_config,
 )
+from onebasin.run.kinds import COMMON_KEYS, KINDS
 from onebasin.run.networks import KEYS
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.sections import NetworkConfig
@@ -47,20 +48,21 @@ def test_a_config_file_holds_changes_to_the_defaults(tmp_path: Path) -> None:
     path.write_text("seed = 5\n[network]\nhidden = [16, 8]\n")
     config = load_config(str(path))
     assert (config.seed, config.network.hidden) == (5, (16, 8))
-    assert config.hmc == RunConfig().hmc
+    assert config.method == RunConfig().method
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("hcm.num_draws=10", r"no key 'hcm'\. Did you mean 'hmc'\?"),
-        ("hmc.num_drwas=10", r"no key 'hmc\.num_drwas'\. Did you mean 'num_draws'\?"),
+        ("metod.num_draws=10", r"no key 'metod'\. Did you mean 'method'\?"),
+        ("hmc.num_draws=10", r"no key 'hmc'\. The section of the sampler is called 'method'\."),
+        ("method.num_drwas=10", r"no key 'method\.num_drwas'\. Did you mean 'num_draws'\?"),
         ("network.activations=tanh", r"no key 'network\.activations'\. Did you mean 'activation'"),
         ("vi.learningrate=0.1", r"no key 'vi\.learningrate'\. Did you mean 'learning_rate'\?"),
         ("compact.zzz=1", r"no key 'compact\.zzz'\. Known keys: ranks\."),
         (
             "zzz=1",
-            r"no key 'zzz'\. Known keys: seed, data, network, posterior, hmc, .*evaluation\.",
+            r"no key 'zzz'\. Known keys: seed, data, network, posterior, method, .*evaluation\.",
         ),
     ],
 )
@@ -95,12 +97,12 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, content: bytes) -> N
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("hmc.num_draws=many", r"hmc\.num_draws: .*valid integer.*Got 'many'\.$"),
-        ("hmc.num_draws=4.5", r"hmc\.num_draws: .*fractional part\. Got 4\.5\.$"),
-        ("hmc.adapt_mass=perhaps", r"hmc\.adapt_mass: .*boolean.*Got 'perhaps'\.$"),
+        ("method.num_draws=many", r"method\.num_draws: .*valid integer.*Got 'many'\.$"),
+        ("method.num_draws=4.5", r"method\.num_draws: .*fractional part\. Got 4\.5\.$"),
+        ("method.adapt_mass=perhaps", r"method\.adapt_mass: .*boolean.*Got 'perhaps'\.$"),
         ("data.name=3", r"data\.name: .*valid string\. Got 3\.$"),
         ("network.hidden=64", r"network\.hidden: .*valid tuple\. Got 64\.$"),
-        ("hmc=3", r"hmc: .*Got 3\.$"),
+        ("method=3", r"method: .*Got 3\.$"),
         ("seed.x=3", r"seed: .*valid integer\. Got \{'x': 3\}\.$"),
         ("posterior.prior_std=wide", r"posterior\.prior_std: .*valid number.*Got 'wide'\.$"),
         ("posterior.prior_std={out=-1.0}", r"posterior\.prior_std\.out: .*greater than 0"),
@@ -121,32 +123,37 @@ def test_relabelling_needs_a_mean_to_begin_from(reference: str) -> None:
 
 def test_further_mistakes_are_counted() -> None:
     with pytest.raises(ConfigError, match=r"Got 0\. \(2 more\.\)$"):
-        load_config("digits", ["hmc.thin=0", "vi.num_steps=0", "seed=-1"])
+        load_config("digits", ["method.thin=0", "vi.num_steps=0", "seed=-1"])
 
 
 COUNTS = [
-    "data.num_train", "data.num_test", "data.pool", "hmc.num_chains", "hmc.thin", "hmc.num_steps",
+    "data.num_train", "data.num_test", "data.pool", "method.num_chains", "method.thin",
+    "method.num_steps",
     "ensemble.num_steps", "ensemble.batch_size", "vi.num_steps", "vi.batch_size",
     "vi.num_particles", "alignment.num_inputs", "evaluation.num_gaussian_draws",
     "evaluation.num_thinnings", "refinement.num_steps", "refinement.num_particles",
-    "network.width", "network.depth", "network.heads", "network.patch",
+    "network.width", "network.depth", "network.heads", "network.patch", "method.max_steps",
+    "method.max_depth", "method.batch_size", "method.collect_every",
 ]  # fmt: skip
 POSITIVE = [
-    "posterior.prior_std", "posterior.noise_std", "hmc.step_size", "ensemble.learning_rate",
-    "vi.learning_rate", "vi.init_std",
+    "posterior.prior_std", "posterior.noise_std", "method.step_size", "ensemble.learning_rate",
+    "vi.learning_rate", "vi.init_std", "method.energy_variance",
+    "method.momentum_decoherence_length", "method.learning_rate", "method.least_precision",
 ]  # fmt: skip
-SHARES = ["data.validation", "data.test", "hmc.target_acceptance"]
+SHARES = ["data.validation", "data.test", "method.target_acceptance"]
 CHOICES = [
-    "data.task", "network.kind", "network.activation", "network.norm", "hmc.start",
-    "alignment.matching", "alignment.reference",
+    "data.task", "network.kind", "network.activation", "network.norm", "method.start",
+    "alignment.matching", "alignment.reference", "method.kind", "method.schedule",
 ]  # fmt: skip
 TUPLES = ["network.hidden", "compact.ranks", "evaluation.kept", "evaluation.keeps"]
 # The smallest value of the rest.
-LEAST = {"seed": 0, "hmc.num_draws": 4, "hmc.num_warmup": 0, "ensemble.num_members": 2}
+LEAST = {"seed": 0, "method.num_draws": 4, "method.num_warmup": 0, "ensemble.num_members": 2}
 LEAST |= {"refinement.predictive": 0, "refinement.elbo": 0, "refinement.pull": 0}
+LEAST |= {"method.jitter": 0, "method.friction": 0, "method.num_burn_in": 0}
+LEAST |= {"method.num_collected": 2}
 READ_BY = {"width": "lstm", "depth": "convnet", "norm": "resnet20", "heads": "vit", "patch": "vit"}
 """A kind of network that reads a key which the others do not."""
-FREE = ["data.name", "data.target", "data.standardize", "hmc.adapt_mass", "alignment.signs"]
+FREE = ["data.name", "data.target", "data.standardize", "method.adapt_mass", "alignment.signs"]
 
 
 def all_keys() -> set[str]:
@@ -167,10 +174,20 @@ def value_of(config: RunConfig, key: str) -> Any:
     return config
 
 
+def kind_that_reads(key: str) -> list[str]:
+    """A change of the config, so that it reads a key."""
+    section, _, name = key.partition(".")
+    if section == "network":
+        return [f"network.kind={READ_BY.get(name, 'mlp')}"]
+    if section == "method":
+        readers = [kind for kind in KINDS if name in (*COMMON_KEYS, *KINDS[kind].keys)]
+        return [f"method.kind={readers[0]}"]
+    return []
+
+
 def assert_range(key: str, good: list, bad: list) -> None:
-    kind = READ_BY.get(key.removeprefix("network."), "mlp")
     for value in good:
-        changes = [f"network.kind={kind}", f"{key}={value}"]
+        changes = [*kind_that_reads(key), f"{key}={value}"]
         assert str(value_of(load_config("digits", changes), key)) == str(value)
     for value in bad:
         with pytest.raises(ConfigError, match=rf"^{key}[.\d]*: Input should be .*Got"):
@@ -199,7 +216,7 @@ def test_choices_are_from_a_list(key: str) -> None:
 
 @pytest.mark.parametrize("key", LEAST)
 def test_the_smallest_value_is_allowed_and_one_less_is_not(key: str) -> None:
-    changes = ["compact.ranks=[1]", f"{key}={LEAST[key]}"]
+    changes = ["compact.ranks=[1]", *kind_that_reads(key), f"{key}={LEAST[key]}"]
     assert value_of(load_config("digits", changes), key) == LEAST[key]
     assert_range(key, good=[], bad=[LEAST[key] - 1])
 
@@ -231,7 +248,7 @@ def test_a_network_reads_its_own_keys_and_no_others(kind: str) -> None:
 
 
 def test_a_rank_beyond_the_draws_is_refused_before_anything_is_drawn() -> None:
-    changes = ["hmc.num_chains=1", "hmc.num_draws=5"]
+    changes = ["method.num_chains=1", "method.num_draws=5"]
     assert load_config("digits", [*changes, "compact.ranks=[4]"]).compact.ranks == (4,)
     with pytest.raises(ConfigError, match=r"compact\.ranks must lie in \[1, 4\] .*Got 5\."):
         load_config("digits", changes)
@@ -241,8 +258,8 @@ def test_a_rank_beyond_the_draws_is_refused_before_anything_is_drawn() -> None:
     ("change", "key", "value"),
     [
         ("seed=7", "seed", 7),
-        ("hmc.step_size=1e-2", "hmc.step_size", 0.01),
-        ("hmc.adapt_mass=true", "hmc.adapt_mass", True),
+        ("method.step_size=1e-2", "method.step_size", 0.01),
+        ("method.adapt_mass=true", "method.adapt_mass", True),
         ("network.hidden=[16, 8]", "network.hidden", (16, 8)),
         ("network.activation=tanh", "network.activation", "tanh"),
         ('network.activation="tanh"', "network.activation", "tanh"),
@@ -255,20 +272,22 @@ def test_changes_are_read_as_toml_and_bare_words_as_strings(change, key, value) 
 
 
 def test_changes_are_made_in_their_order_and_the_seed_comes_last() -> None:
-    config = load_config("diabetes", ["hmc.num_draws=10", "hmc.num_draws=20", "seed=1"], seed=2)
-    assert (config.hmc.num_draws, config.seed) == (20, 2)
+    config = load_config(
+        "diabetes", ["method.num_draws=10", "method.num_draws=20", "seed=1"], seed=2
+    )
+    assert (config.method.num_draws, config.seed) == (20, 2)
     assert config.network.hidden == (32,)
 
 
 @given(st.integers(4, 10**6), st.floats(1e-6, 1e6))
 def test_any_number_survives_being_written_as_a_change(count: int, std: float) -> None:
-    config = load_config("digits", [f"hmc.num_draws={count}", f"vi.init_std={std!r}"])
-    assert (config.hmc.num_draws, config.vi.init_std) == (count, std)
+    config = load_config("digits", [f"method.num_draws={count}", f"vi.init_std={std!r}"])
+    assert (config.method.num_draws, config.vi.init_std) == (count, std)
 
 
 def test_changes_leave_the_built_in_configs_alone() -> None:
     before = load_config("diabetes")
-    load_config("diabetes", ["hmc.num_draws=10", "network.hidden=[2]"])
+    load_config("diabetes", ["method.num_draws=10", "network.hidden=[2]"])
     assert load_config("diabetes") == before
 
 
@@ -279,11 +298,11 @@ def test_a_change_without_key_or_value_is_refused(change: str) -> None:
 
 
 def test_a_value_has_no_keys_of_its_own(tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text("hmc = 3\n")
-    with pytest.raises(ConfigError, match=r"hmc is a single value and has no key 'num_draws'"):
-        load_config(str(tmp_path / "mine.toml"), ["hmc.num_draws=10"])
+    (tmp_path / "mine.toml").write_text("method = 3\n")
+    with pytest.raises(ConfigError, match=r"method is a single value and has no key 'num_draws'"):
+        load_config(str(tmp_path / "mine.toml"), ["method.num_draws=10"])
 
 
 def test_a_config_does_not_change_once_made() -> None:
     with pytest.raises(pydantic.ValidationError, match="frozen"):
-        RunConfig().hmc.num_draws = 10
+        RunConfig().method.num_draws = 10

@@ -73,7 +73,7 @@ def test_tables_stand_in_the_documentation_alone_and_all_of_them_do() -> None:
         for page in PAGES.rglob("*.md")
         for name in re.findall("<!-- generated: (.+) -->", page.read_text("utf-8"))
     ]
-    assert sorted(places) == ["config", "representations", "results"]
+    assert sorted(places) == ["config", "methods", "representations", "results"]
 
 
 def test_a_page_that_is_behind_is_written_anew_and_its_own_text_stays(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_page_that_is_behind_is_written_anew_and_its_own_text_stays(tmp_path: 
     write_tables(tmp_path)
     written = page.read_text()
     assert "| old |" not in written
-    assert "| `hmc.num_draws` | `250` | whole number ≥ 4 | " in written
+    assert "| `method.num_draws` | `250` | whole number ≥ 4 | " in written
     assert written.startswith("# Mine\n<!-- generated: config -->\n\n| key |")
     assert written.endswith("|\n\n<!-- end of generated -->\nMine too.\n")
     assert with_tables(written) == written
@@ -122,7 +122,7 @@ def test_the_table_of_representations_has_one_of_every_kind() -> None:
         ("network.hidden", "`[64]`", "list of whole numbers ≥ 1"),
         ("posterior.prior_std", "`1.0`", "number > 0 or table of numbers > 0"),
         ("posterior.noise_std", '`"inferred"`', "number > 0 or `inferred`"),
-        ("hmc.start", '`"init"`', "`prior`, `init`, `map`"),
+        ("method.start", "", "`prior`, `init`, `map`, `ensemble`"),
         (
             "evaluation.keeps",
             f"`{json.dumps(RunConfig().evaluation.keeps)}`",

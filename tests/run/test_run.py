@@ -20,7 +20,7 @@ from onebasin.run.results import SCHEMA, STEPS, Results
 from onebasin.run.run import open_setup, take_step, take_steps
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import set_up
-from onebasin.run.steps.sample import draw_hmc
+from onebasin.run.steps.sample import draw_by_sampler
 from onebasin.store import SampleWriter, StoreError, load_samples, save_samples
 from onebasin.store.draws import is_whole
 from onebasin.symmetry import random_num_transpositions
@@ -40,7 +40,7 @@ def is_classification(config: RunConfig) -> bool:
 
 def num_draws(config: RunConfig) -> int:
     """The draws of all chains."""
-    return config.hmc.num_chains * NUM_DRAWS
+    return config.method.num_chains * NUM_DRAWS
 
 
 def without_seconds(run: RunDirectory) -> Results:
@@ -82,7 +82,7 @@ def test_every_representation_is_scored(run: RunDirectory, config: RunConfig) ->
         one.representation.key: one.representation.values_per_weight for one in found
     }
     assert len(found) == len(values_per_weight)
-    of_chains = {"hmc-chain": NUM_DRAWS} if config.hmc.num_chains > 1 else {}
+    of_chains = {"hmc-chain": NUM_DRAWS} if config.method.num_chains > 1 else {}
     of_ranks = {"compact-rank-2": 4, "compact-rank-2-whole": 4} if config.compact.ranks else {}
     assert values_per_weight == of_chains | of_ranks | {
         "hmc": num_draws(config),
@@ -121,7 +121,7 @@ def test_scores_lie_in_their_ranges(run: RunDirectory, config: RunConfig) -> Non
 
 def test_hmc_is_what_all_others_are_measured_by(run: RunDirectory, config: RunConfig) -> None:
     found = results_of(run).compare
-    hmc = all_draws(num_draws(config))
+    hmc = all_draws("hmc", num_draws(config))
     assert found.scores(hmc).total_variation == 0
     assert found.scores(hmc).agreement == (1 if is_classification(config) else None)
     others = [one.scores for one in found.representations if one.representation != hmc]
@@ -136,7 +136,7 @@ def test_kept_draws_come_nearer_to_hmc_the_more_are_kept(run: RunDirectory) -> N
 
 def test_transpositions_stand_beside_their_baseline(run: RunDirectory, config: RunConfig) -> None:
     found = results_of(run).align.transpositions
-    if config.hmc.num_chains > 1:
+    if config.method.num_chains > 1:
         assert 0 <= found.between_chains <= NUM_UNITS - 1
     else:
         assert found.between_chains is None
@@ -186,7 +186,8 @@ def test_pruning_has_a_curve_and_an_interval_for_every_order(
     results = results_of(run)
     found = [(curve.network, curve.order) for curve in results.prune.curves]
     assert sorted(found) == sorted(
-        [("hmc-mean", name) for name in orders] + [("member", name) for name in orders | misaligned]
+        [("compact-mean", name) for name in orders]
+        + [("member", name) for name in orders | misaligned]
     )
     unpruned = results.compare.scores(COMPACT_MEAN)
     score = unpruned.accuracy if is_classification(config) else unpruned.rmse
@@ -194,17 +195,17 @@ def test_pruning_has_a_curve_and_an_interval_for_every_order(
         assert [point.keep for point in curve.points] == KEEPS
         values = [value for point in curve.points for value in point.model_dump().values()]
         assert all(map(math.isfinite, values))
-        if curve.network == "hmc-mean":
+        if curve.network == "compact-mean":
             whole = curve.points[0]
             expected = [1.0, score, unpruned.nll]
             assert [whole.keep, whole.score, whole.nll] == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_bootstrap_interval_of_the_hmc_mean_holds_its_score(run: RunDirectory) -> None:
+def test_the_bootstrap_interval_of_the_mean_network_holds_its_score(run: RunDirectory) -> None:
     for curve in results_of(run).prune.curves:
         for point in curve.points:
             assert point.low <= point.high
-            if curve.network == "hmc-mean":
+            if curve.network == "compact-mean":
                 assert point.low - 1e-9 <= point.score <= point.high + 1e-9
 
 
@@ -220,7 +221,7 @@ def test_samples_and_gaussians_lie_in_the_run_directory(
 ) -> None:
     like = open_setup(run).template
     samples = load_samples(run.samples("hmc"), like)
-    assert (samples.num_chains, samples.num_draws) == (config.hmc.num_chains, NUM_DRAWS)
+    assert (samples.num_chains, samples.num_draws) == (config.method.num_chains, NUM_DRAWS)
     stats = {"lp", "energy", "acceptance_rate", "diverging", "step_size", "n_steps"}
     assert stats == set(samples.stats)
     members = load_samples(run.samples("ensemble"), like)
@@ -281,11 +282,11 @@ def test_hmc_goes_on_with_its_draws_when_a_run_is_resumed(
     setup = set_up(config)
     interrupted = open_run(tmp_path / "interrupted", setup)
     with pytest.raises(Interrupted):
-        draw_hmc(interrupted, setup, stop)
+        draw_by_sampler(interrupted, setup, stop)
     assert not is_whole(interrupted.samples("hmc"))
     resumed = open_run(interrupted.path, setup)
     told.clear()
-    draw_hmc(resumed, setup, lambda what, fraction, details: told.append((what, details)))
+    draw_by_sampler(resumed, setup, lambda what, fraction, details: told.append((what, details)))
     assert all("(draws)" in what for what, _ in told), "the warm-up or the starts were done again"
     assert all("resumed at step" in details for _, details in told)
     found, wanted = (load_samples(one.samples("hmc")) for one in (resumed, run))
@@ -329,7 +330,7 @@ def on_the_same_draws(run: RunDirectory, path: Path, *changes: str) -> RunDirect
     setup = set_up(config)
     other = open_run(path, setup)
     like = open_setup(run).template
-    for method, count in {"hmc": config.hmc.num_chains, "ensemble": NUM_MEMBERS}.items():
+    for method, count in {"hmc": config.method.num_chains, "ensemble": NUM_MEMBERS}.items():
         chains = load_samples(run.samples(method), like).select_chains(*range(count))
         save_samples(other.samples(method), chains)
     shutil.copy(run.compact("vi-unaligned"), other.compact("vi-unaligned"))

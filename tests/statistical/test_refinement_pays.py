@@ -12,7 +12,7 @@ from onebasin.methods import inits, sample
 from onebasin.networks import Posterior
 from onebasin.run.config import load_config
 from onebasin.run.judge import Judge, Scores
-from onebasin.run.methods import hmc_of
+from onebasin.run.methods import method_of
 from onebasin.run.refinement import (
     Refinement,
     fit_inputs,
@@ -29,10 +29,10 @@ pytestmark = pytest.mark.long
 CHANGES = [
     "data.num_train=300",
     "network.hidden=[12]",
-    "hmc.num_chains=2",
-    "hmc.num_draws=100",
-    "hmc.num_warmup=60",
-    "hmc.num_steps=20",
+    "method.num_chains=2",
+    "method.num_draws=100",
+    "method.num_warmup=60",
+    "method.num_steps=20",
     "evaluation.num_gaussian_draws=200",
 ]
 NUM_STEPS = 600
@@ -45,9 +45,9 @@ def setup() -> Setup:
 
 @pytest.fixture(scope="module")
 def samples(setup: Setup) -> Samples:
-    chosen = setup.config.hmc
+    chosen = setup.config.method
     starts = inits(setup.posterior.init, chosen.num_chains, key=setup.key("starts"))
-    return sample(hmc_of(setup), starts, chosen.num_draws, key=setup.key("hmc"))
+    return sample(method_of(setup), starts, chosen.num_draws, key=setup.key("hmc"))
 
 
 @pytest.fixture(scope="module")

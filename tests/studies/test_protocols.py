@@ -19,7 +19,7 @@ def test_the_runs_of_a_scale_have_configs_that_differ_and_several_seeds(scale):
     for name in {config.data.name for config in configs}:
         seeds = [config.seed for config in configs if config.data.name == name]
         assert len(set(seeds)) == len(seeds) >= 2
-    assert all(config.hmc.num_chains >= 2 for config in configs)
+    assert all(config.method.num_chains >= 2 for config in configs)
 
 
 @pytest.mark.parametrize("scale", SCALES)

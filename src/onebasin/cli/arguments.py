@@ -23,7 +23,7 @@ SeedOption = Annotated[int | None, typer.Option("--seed", help="The seed of all 
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change the config, for example hmc.num_draws=100."
+        "--set", metavar="KEY=VALUE", help="Change the config, for example method.num_draws=100."
     ),
 ]
 AgainOption = Annotated[bool, typer.Option("--again", help="Repeat a step that is done.")]

@@ -16,10 +16,12 @@ OnProgress = Callable[[str, float, str], None]
 """Called with the name of the present stage, its fraction that is done, and details in words."""
 
 
-def show_table(title: str, rows: Sequence[Sequence[str]], num_text_columns: int = 1) -> None:
-    """Print a header and rows. The first columns hold text, the others numbers."""
+def show_table(
+    title: str, rows: Sequence[Sequence[str]], num_text_columns: int = 1, note: str | None = None
+) -> None:
+    """Print a header, rows and a note. The first columns hold text, the others numbers."""
     header, *body = rows
-    table = Table(title=title)
+    table = Table(title=title, caption=note)
     for number, name in enumerate(header):
         is_text = number < num_text_columns
         table.add_column(name, justify="left" if is_text else "right", no_wrap=not is_text)

@@ -80,7 +80,7 @@ def summarize(run_directory: RunArgument, again: AgainOption = False) -> None:
 
 @step.command()
 def compare(run_directory: RunArgument, again: AgainOption = False) -> None:
-    """Compare every representation with HMC, and methods weight by weight."""
+    """Compare every representation with all draws, and methods weight by weight."""
     _take("compare", *_open(run_directory, "compare", again))
 
 
@@ -263,12 +263,14 @@ def _results(directory: "RunDirectory") -> "Results":
 
 def _show(directory: "RunDirectory") -> None:
     from onebasin.report import representation_rows
+    from onebasin.run.trust import cautions
 
     results = _results(directory)
     assert results.compare is not None
     assert results.summarize is not None
-    if results.summarize.diagnostics.warning is not None:
-        typer.echo(results.summarize.diagnostics.warning)
+    diagnostics = results.summarize.diagnostics
+    for line in cautions(results.config.method.kind, diagnostics):
+        typer.echo(line)
     title = f"{results.config.data.name}: representations of the posterior"
-    show_table(title, representation_rows(results.compare))
+    show_table(title, representation_rows(results.compare), note=diagnostics.warning)
     typer.echo(f"Report: {directory.report}")

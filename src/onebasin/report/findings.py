@@ -11,6 +11,7 @@ from jaxtyping import Float
 from onebasin import _trees
 from onebasin._collections import own_names, without_statistics
 from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
+from onebasin.run.kinds import title_of
 from onebasin.run.networks import network_name
 from onebasin.run.results import (
     STEPS,
@@ -84,6 +85,11 @@ class Findings:
     def data_name(self) -> str:
         """The name of the data set. For a file, its name without the folder."""
         return Path(self.setup.config.data.name).name
+
+    @property
+    def sampler(self) -> str:
+        """The sampler as people read it, such as HMC."""
+        return title_of(self.setup.config.method.kind)
 
     @property
     def network_name(self) -> str:

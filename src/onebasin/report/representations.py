@@ -21,7 +21,7 @@ class WithBaseline(NamedTuple):
 
 
 def in_order(found: CompareResults) -> list[Evaluated]:
-    """HMC first, then the others by numbers stored. Equal storage is sorted by distance to HMC."""
+    """The draws first, then the others by numbers stored, and for equal storage by distance."""
 
     def place(one: Evaluated) -> tuple[bool, int, float]:
         representation = one.representation

@@ -6,8 +6,11 @@ from onebasin.alignment.effective_size import LEAST_ESS
 from onebasin.plots.numbers import counted, fixed, listed, percent, significant, whole
 from onebasin.report.findings import Findings
 from onebasin.report.representations import WithBaseline, in_order, with_baselines
+from onebasin.report.tables import health
 from onebasin.run import representations as known
+from onebasin.run.methods import settings_of
 from onebasin.run.results import Scores
+from onebasin.run.trust import cautions
 
 _LEAST_BFMI = 0.3
 _MOST_UNDECIDED = 0.5
@@ -17,6 +20,12 @@ _REFERENCES = {
     "densest": "the draw of highest density",
     "mean": "their own mean, updated in rounds",
     "chains": "their own mean, updated in rounds within each chain first",
+}
+_START = {
+    "prior": "started at draws from the prior",
+    "init": "started at random initializations",
+    "map": "started at trained networks",
+    "ensemble": "started at members of the ensemble",
 }
 
 
@@ -39,20 +48,26 @@ def summary(findings: Findings) -> list[Remark]:
         "Kept draws": _kept_draws,
         "Pruning": _pruning,
     }
-    warning = findings.summarize.diagnostics.warning
-    first = [] if warning is None else [Remark("Warning", warning)]
+    told = cautions(findings.setup.config.method.kind, findings.summarize.diagnostics)
+    first = [Remark("Warning", " ".join(told))] if told else []
     return first + [Remark(topic, words(findings)) for topic, words in topics.items()]
 
 
 def _run(findings: Findings) -> str:
     config, data = findings.setup.config, findings.sample.data
-    hmc = config.hmc
-    thinned = "" if hmc.thin == 1 else f", every {hmc.thin}th kept"
+    chosen = config.method
+    settings = settings_of(chosen)
+    details = [_START[settings["start"]]]
+    if "num_warmup" in settings:
+        details.append(counted(settings["num_warmup"], "warmup draw"))
+    if "num_steps" in settings:
+        details.append(f"{counted(settings['num_steps'], 'step')} a draw")
+    if settings.get("thin", 1) > 1:
+        details.append(f"one of {settings['thin']} draws kept")
     return (
-        f"Hamiltonian Monte Carlo (HMC) drew {counted(hmc.num_chains, 'chain')} of "
-        f"{counted(hmc.num_draws, 'draw')} of the {findings.num_weights:,} weights of a "
-        f"{findings.network_name} network ({counted(hmc.num_warmup, 'warmup draw')}, "
-        f"{counted(hmc.num_steps, 'leapfrog step')} a draw{thinned}), given {data.train:,} "
+        f"{findings.sampler} drew {counted(chosen.num_chains, 'chain')} of "
+        f"{counted(chosen.num_draws, 'draw')} of the {findings.num_weights:,} weights of a "
+        f"{findings.network_name} network ({', '.join(details)}), given {data.train:,} "
         f"training examples of {findings.data_name}. For comparison, "
         f"{counted(config.ensemble.num_members, 'maximum a posteriori network')} (the ensemble) "
         "were trained, and mean-field variational inference (VI) was fitted. All scores are over "
@@ -63,31 +78,29 @@ def _run(findings: Findings) -> str:
 def _sampler(findings: Findings) -> str:
     found = findings.summarize.diagnostics.sampler
     bfmi, divergent = found.bfmi_min, found.num_divergent
-    words = (
-        f"The mean acceptance rate is {percent(found.acceptance_rate)} at a step size of "
-        f"{significant(found.step_size)}. The number of divergent draws is {whole(divergent)}. "
-        f"The lowest E-BFMI of a chain is {fixed(bfmi, 2)}."
-    )
+    words = [f"The {name[0].lower()}{name[1:]} is {value}." for name, value in health(found)]
     if divergent:
-        words += (
-            " Divergent draws mean that HMC could not enter some regions of the posterior: its "
-            "draws are biased."
+        words.append(
+            f"Divergent draws mean that {findings.sampler} could not enter some regions of the "
+            "posterior: its draws are biased."
         )
     if bfmi is not None and bfmi < _LEAST_BFMI:
-        words += f" An E-BFMI below {_LEAST_BFMI} means that HMC explored energies badly."
-    return words
+        words.append(
+            f"An E-BFMI below {_LEAST_BFMI} means that {findings.sampler} explored energies badly."
+        )
+    return " ".join(words) or f"{findings.sampler} records nothing about its health."
 
 
 def _convergence(findings: Findings) -> str:
     found = findings.summarize.diagnostics
     predictions = found.predictions
     before, after = found.weights_unaligned, found.weights_aligned
-    hmc = findings.setup.config.hmc
+    method = findings.setup.config.method
     return (
         f"The R-hat of predictions is {fixed(predictions.rhat_median, 2)} (median) and "
         f"{fixed(predictions.rhat_max, 2)} (worst). Their effective sample size is "
         f"{whole(predictions.ess_median)} (median) and {whole(predictions.ess_min)} (smallest) of "
-        f"{hmc.num_chains * hmc.num_draws:,} draws. The median R-hat of single weights is "
+        f"{method.num_chains * method.num_draws:,} draws. The median R-hat of single weights is "
         f"{fixed(before.rhat_median, 2)} before alignment and {fixed(after.rhat_median, 2)} "
         f"after; their median effective sample size is {whole(before.ess_median)} before and "
         f"{whole(after.ess_median)} after."
@@ -98,14 +111,15 @@ def _alignment(findings: Findings) -> str:
     found = findings.align.alignment
     name = "accuracy" if findings.is_classification else "RMSE"
     write = percent if findings.is_classification else fixed
-    hmc = in_order(findings.compare)[0].scores
+    sampler, all_draws = findings.sampler, in_order(findings.compare)[0].scores
     direct, compact = (_scores(findings, one) for one in (known.DIRECT, known.COMPACT))
     reference = _REFERENCES.get(found.reference, found.reference)
     return (
         f"Draws were matched by {found.matching} to {reference}. The {name} of the Gaussian of "
-        f"HMC's draws is {write(direct.first)} before alignment (direct) and "
-        f"{write(compact.first)} after (compact); the {name} of HMC itself is {write(hmc.first)}. "
-        f"The total variation to HMC is {fixed(direct.total_variation)} before alignment and "
+        f"these draws is {write(direct.first)} before alignment (direct) and "
+        f"{write(compact.first)} after (compact); the {name} of {sampler} itself is "
+        f"{write(all_draws.first)}. The total variation to {sampler} is "
+        f"{fixed(direct.total_variation)} before alignment and "
         f"{fixed(compact.total_variation)} after. "
         f"Alignment changed {_change(found.max_function_change)}."
     )
@@ -165,9 +179,14 @@ def _kept_draws(findings: Findings) -> str:
             is_nearer = pair.ours.scores.total_variation < pair.kept.scores.total_variation
             (nearer if is_nearer else farther).append(pair.ours.representation.label)
     if nearer:
-        words.append(f"Closer to HMC than kept draws of no more storage: {listed(nearer)}.")
+        words.append(
+            f"Closer to {findings.sampler} than kept draws of no more storage: {listed(nearer)}."
+        )
     if farther:
-        words.append(f"Farther from HMC than kept draws of no more storage: {listed(farther)}.")
+        words.append(
+            f"Farther from {findings.sampler} than kept draws of no more storage: "
+            f"{listed(farther)}."
+        )
     return " ".join(words)
 
 
@@ -187,7 +206,7 @@ def _contests(findings: Findings, pair: WithBaseline) -> list[_Contest]:
     rows = (
         ("accuracy" if findings.is_classification else "RMSE", kept.first, ours.first, sign),
         ("NLL", kept.nll, ours.nll, 1),
-        ("TV to HMC", kept.total_variation, ours.total_variation, 1),
+        (f"TV to {findings.sampler}", kept.total_variation, ours.total_variation, 1),
     )
     return [_Contest(name, a, b, s * a < s * b, s * a > s * b) for name, a, b, s in rows]
 
@@ -227,7 +246,7 @@ def _pruning(findings: Findings) -> str:
     return (
         f"The mean {score} of ensemble members with {percent(keep, 0)} of the weights kept, by "
         f"the weights that are kept: {'; '.join(parts)}. Unpruned, the {score} of the mean of "
-        f"HMC's aligned draws is {unpruned}."
+        f"the aligned draws is {unpruned}."
     )
 
 

@@ -7,12 +7,13 @@ from onebasin.plots.numbers import DASH, counted, fixed, percent, significant, w
 from onebasin.report.figures.pruning import ORDERS
 from onebasin.report.findings import Findings
 from onebasin.report.representations import in_order, kept_draws, representation_rows
+from onebasin.run.methods import settings_of
 from onebasin.run.nested import flat
-from onebasin.run.representations import METHODS
+from onebasin.run.representations import method_names
 from onebasin.run.results import Barrier, LowRank, PrunedNetwork, PruningPoint
-from onebasin.run.trust import ArrayFloor
+from onebasin.run.trust import ArrayFloor, SamplerHealth
 
-_NETWORKS: dict[PrunedNetwork, str] = {"hmc-mean": "HMC mean", "member": "members"}
+_NETWORKS: dict[PrunedNetwork, str] = {"compact-mean": "mean network", "member": "members"}
 _SHARES = (1.0, 0.5, 0.2, 0.1)
 
 
@@ -25,6 +26,12 @@ class Table(NamedTuple):
     note: str = ""
 
 
+def _with_warning(findings: Findings, table: Table) -> Table:
+    """A table with the warning that the sampler has not converged, if it has not, in its note."""
+    warning = findings.summarize.diagnostics.warning
+    return table if warning is None else table._replace(note=f"{warning} {table.note}")
+
+
 Maker: TypeAlias = Callable[[Findings], Table]
 """A function that makes a table of findings."""
 
@@ -32,6 +39,7 @@ Maker: TypeAlias = Callable[[Findings], Table]
 def representation_table(findings: Findings) -> Table:
     """The scores of every representation."""
     header, *rows = representation_rows(findings.compare)
+    sampler = findings.sampler
     last = (
         "Brier: squared distance of the probabilities to the truth (0 to 2). ECE: expected "
         "calibration error, 15 bins."
@@ -40,11 +48,11 @@ def representation_table(findings: Findings) -> Table:
         "ECE: mean gap between nominal and observed quantiles. Agreement exists only for classes."
     )
     note = (
-        "Rows are sorted by numbers stored, and for equal storage by distance to HMC. NLL: "
+        f"Rows are sorted by numbers stored, and for equal storage by distance to {sampler}. NLL: "
         "negative log likelihood in nats per example. Agreement and TV (total variation) compare "
-        f"with HMC; one chain is compared with the other chains. {last}"
+        f"with {sampler}; one chain is compared with the other chains. {last}"
     )
-    return Table("Representations", header, rows, note)
+    return _with_warning(findings, Table("Representations", header, rows, note))
 
 
 def meaning_table(findings: Findings) -> Table:
@@ -60,8 +68,9 @@ def meaning_table(findings: Findings) -> Table:
 def comparison_table(findings: Findings) -> Table:
     """The distances between Gaussians, computed for each weight."""
     rows: list[tuple[str, ...]] = []
+    names = method_names(findings.setup.config.method.kind)
     for pair in findings.compare.comparisons:
-        words = f"{METHODS[pair.first]} to {METHODS[pair.second]}"
+        words = f"{names[pair.first]} to {names[pair.second]}"
         before, after = pair.unaligned, pair.aligned
         distances = (before.kl, after.kl, before.wasserstein2, after.wasserstein2)
         rows.append((words, *map(fixed, distances)))
@@ -72,7 +81,8 @@ def comparison_table(findings: Findings) -> Table:
         "is symmetric."
     )
     header = ("Methods", "KL, not aligned", "KL, aligned", "W2, not aligned", "W2, aligned")
-    return Table("Methods compared weight by weight", header, rows, note)
+    table = Table("Methods compared weight by weight", header, rows, note)
+    return _with_warning(findings, table)
 
 
 def floor_table(findings: Findings) -> Table:
@@ -89,7 +99,7 @@ def floor_table(findings: Findings) -> Table:
         "median effective sample size of an aligned std. With an ESS below 50 a ratio shows "
         "nothing."
     )
-    return Table("Stds and their null floor", header, rows, note)
+    return _with_warning(findings, Table("Stds and their null floor", header, rows, note))
 
 
 def _floor_cells(floor: ArrayFloor) -> tuple[str, ...]:
@@ -115,7 +125,8 @@ def convergence_table(findings: Findings) -> Table:
         "the same function, not how well they mix."
     )
     header = ("Quantities", "R-hat, median", "R-hat, worst", "ESS, median", "ESS, least")
-    return Table("Convergence of HMC", header, rows, note)
+    table = Table(f"Convergence of {findings.sampler}", header, rows, note)
+    return _with_warning(findings, table)
 
 
 def connectivity_table(findings: Findings) -> Table:
@@ -161,13 +172,9 @@ def _with_interval(barrier: Barrier) -> str:
 
 def sampler_table(findings: Findings) -> Table:
     """The quality of sampling and of the alignment."""
-    sampler = findings.summarize.diagnostics.sampler
     alignment = findings.align.alignment
     rows = [
-        ("Mean acceptance", percent(sampler.acceptance_rate)),
-        ("Mean step size", significant(sampler.step_size, 3)),
-        ("Divergent draws", whole(sampler.num_divergent)),
-        ("Lowest E-BFMI of a chain", fixed(sampler.bfmi_min, 2)),
+        *health(findings.summarize.diagnostics.sampler),
         ("Matching, reference", f"{alignment.matching}, {alignment.reference}"),
         ("Draws whose matching converged", percent(alignment.converged_share)),
         ("Mean objective of the matching", significant(alignment.objective, 5)),
@@ -178,6 +185,19 @@ def sampler_table(findings: Findings) -> Table:
         *_low_rank_rows(findings.summarize.low_rank),
     ]
     return Table("Sampler and alignment", ("Quantity", "Value"), rows)
+
+
+def health(found: SamplerHealth) -> list[tuple[str, str]]:
+    """What a sampler records about its health, with the name of each quantity."""
+    rows = [
+        ("Mean acceptance rate", percent(found.acceptance_rate)),
+        ("Mean step size", significant(found.step_size, 3)),
+        ("Number of divergent draws", whole(found.num_divergent)),
+        ("Lowest E-BFMI of a chain", fixed(found.bfmi_min, 2)),
+        ("Mean number of doublings of a trajectory", fixed(found.tree_depth, 1)),
+        ("Mean squared energy error for each weight", significant(found.energy_variance)),
+    ]
+    return [(name, value) for name, value in rows if value != DASH]
 
 
 def _low_rank_rows(found: Sequence[LowRank]) -> list[tuple[str, str]]:
@@ -203,7 +223,7 @@ def pruning_table(findings: Findings) -> Table:
         f"{score} with its 95 % interval, which is over test examples for the mean network and "
         "over members for the ensemble."
     )
-    return Table("Pruning", header, rows, note)
+    return _with_warning(findings, Table("Pruning", header, rows, note))
 
 
 def _pruned_cell(point: PruningPoint | None) -> str:
@@ -226,10 +246,9 @@ def version_table(findings: Findings) -> Table:
 
 def config_table(findings: Findings) -> Table:
     """Every choice of the run."""
-    rows = [
-        (name, _written(value))
-        for name, value in flat(findings.results.config.model_dump(mode="json")).items()
-    ]
+    config = findings.results.config
+    values = config.model_dump(mode="json") | {"method": settings_of(config.method)}
+    rows = [(name, _written(value)) for name, value in flat(values).items()]
     note = "Every number of this page depends only on these, the versions and the machine."
     return Table("Config", ("Key", "Value"), rows, note)
 

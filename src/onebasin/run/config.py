@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from onebasin._words import did_you_mean
+from onebasin.run.kinds import COMMON_KEYS, KINDS
 from onebasin.run.nested import Section
 from onebasin.run.networks import KEYS, unread_keys
 from onebasin.run.sections import (
@@ -17,12 +18,14 @@ from onebasin.run.sections import (
     DataConfig,
     EnsembleConfig,
     EvaluationConfig,
-    HMCConfig,
+    MethodConfig,
     NetworkConfig,
     PosteriorConfig,
     RefinementConfig,
     VIConfig,
 )
+
+_SHORTEST_CYCLE = 5
 
 
 class ConfigError(ValueError):
@@ -37,7 +40,7 @@ class RunConfig(Section):
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
     posterior: PosteriorConfig = PosteriorConfig()
-    hmc: HMCConfig = HMCConfig()
+    method: MethodConfig = MethodConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     vi: VIConfig = VIConfig()
     alignment: AlignmentConfig = AlignmentConfig()
@@ -52,18 +55,18 @@ BUILT_IN: dict[str, dict[str, Any]] = {
     "diabetes": {
         "data": {"name": "diabetes"},
         "network": {"hidden": (32,)},
-        "hmc": {"num_draws": 400},
+        "method": {"num_draws": 400},
         "vi": {"batch_size": 256},
     },
     "mnist-small": {
         "data": {"name": "mnist", "num_train": 10_000, "num_test": 2_000, "pool": 2},
         "network": {"hidden": (32,)},
-        "hmc": {"num_draws": 200},
+        "method": {"num_draws": 200},
     },
     "mnist-resnet20": {
         "data": {"name": "mnist", "num_train": 2_000, "num_test": 500, "pool": 2},
         "network": {"kind": "resnet20"},
-        "hmc": {
+        "method": {
             "num_chains": 2,
             "num_draws": 4,
             "num_warmup": 6,
@@ -89,7 +92,7 @@ BUILT_IN: dict[str, dict[str, Any]] = {
 def load_config(
     name_or_path: str, changes: Sequence[str] = (), seed: int | None = None
 ) -> RunConfig:
-    """A built-in config or a TOML file, with `key=value` changes such as `hmc.num_draws=100`.
+    """A built-in config or a TOML file, with `key=value` changes such as `method.num_draws=100`.
 
     Raises: ConfigError for an unknown name, a missing or wrong file, an unknown key or value.
     """
@@ -111,18 +114,18 @@ def check_config(values: Mapping[str, Any]) -> RunConfig:
     except ValidationError as error:
         raise ConfigError(_explain(error)) from None
     _check_network(config)
+    _check_method(config)
     chosen = config.alignment
     if chosen.matching == "gaussian" and chosen.reference not in ("mean", "chains"):
         raise ConfigError(
             'alignment.reference must be "mean" or "chains" if alignment.matching is "gaussian", '
             f"because relabelling begins with that mean. Got {chosen.reference!r}."
         )
-    largest = config.hmc.num_chains * config.hmc.num_draws - 1
+    largest = config.method.num_chains * config.method.num_draws - 1
     for rank in config.compact.ranks:
         if rank > largest:
             raise ConfigError(
-                f"compact.ranks must lie in [1, {largest}] (the number of HMC's draws - 1). "
-                f"Got {rank}."
+                f"compact.ranks must lie in [1, {largest}] (the number of draws - 1). Got {rank}."
             )
     return config
 
@@ -133,6 +136,46 @@ def _check_network(config: RunConfig) -> None:
         raise ConfigError(
             f"A network of kind {kind!r} reads {', '.join(f'network.{n}' for n in KEYS[kind])}. "
             f"Got also {', '.join(f'network.{name}' for name in unread)}. Leave it out."
+        )
+
+
+def _check_method(config: RunConfig) -> None:
+    chosen = config.method
+    keys = (*COMMON_KEYS, *KINDS[chosen.kind].keys)
+    unread = [name for name, value in chosen if value is not None and name not in keys]
+    if unread:
+        raise ConfigError(
+            f"A method of kind {chosen.kind!r} reads {', '.join(f'method.{n}' for n in keys)}. "
+            f"Got also {', '.join(f'method.{name}' for name in unread)}. Leave it out."
+        )
+    if chosen.kind in ("laplace", "last_layer_laplace") and chosen.start in ("prior", "init"):
+        raise ConfigError(
+            f'method.start must be "map" or "ensemble" for {chosen.kind!r}, which measures the '
+            f"curvature at a trained network. Got {chosen.start!r}."
+        )
+    members = config.ensemble.num_members
+    if chosen.start == "ensemble" and chosen.num_chains > members:
+        raise ConfigError(
+            f"method.num_chains must lie in [1, {members}] (ensemble.num_members) if method.start "
+            f'is "ensemble", because each chain begins at another member. Got {chosen.num_chains}.'
+        )
+    _check_cycles(chosen)
+
+
+def _check_cycles(chosen: MethodConfig) -> None:
+    """Check that the draw that is kept is the last of its cycle."""
+    thin, num_warmup = chosen.thin, chosen.num_warmup
+    if chosen.schedule != "cyclical" or thin is None or num_warmup is None:
+        return
+    if thin < _SHORTEST_CYCLE:
+        raise ConfigError(
+            f'method.thin must lie in [{_SHORTEST_CYCLE}, inf) if method.schedule is "cyclical": '
+            f"it is the length of a cycle, whose first four fifths only explore. Got {thin}."
+        )
+    if num_warmup % thin:
+        raise ConfigError(
+            "method.num_warmup must be a multiple of method.thin, the length of a cycle, if "
+            f'method.schedule is "cyclical". Got {num_warmup} and {thin}.'
         )
 
 
@@ -154,7 +197,7 @@ def _base(name_or_path: str) -> dict[str, Any]:
 def _set(values: Mapping[str, Any], change: str) -> dict[str, Any]:
     key, equals, text = change.partition("=")
     if not equals or not key:
-        raise ConfigError(f"Expected KEY=VALUE, for example hmc.num_draws=100. Got {change!r}.")
+        raise ConfigError(f"Expected KEY=VALUE, for example method.num_draws=100. Got {change!r}.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -175,6 +218,8 @@ def _explain(error: ValidationError) -> str:
     if worst["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])
         hint = did_you_mean(location[-1], known) or f" Known keys: {', '.join(known)}."
+        if location == ["hmc"]:
+            hint = " The section of the sampler is called 'method'."
         return f"A config has no key {'.'.join(location)!r}.{hint}"
     key = _without_kinds(worst["loc"])
     others = {_without_kinds(one["loc"]) for one in error.errors()}

@@ -20,8 +20,11 @@ from pydantic.fields import FieldInfo
 
 from onebasin.run import representations as known
 from onebasin.run.config import RunConfig
+from onebasin.run.kinds import KINDS, MethodName
+from onebasin.run.methods import settings_of
 from onebasin.run.nested import Section
 from onebasin.run.results import STEPS, Results
+from onebasin.run.sections import MethodConfig
 from onebasin.store.files import write_text
 
 _PLACE = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
@@ -108,10 +111,10 @@ def representations_table() -> str:
 def evaluated() -> tuple[known.Representation, ...]:
     """The representations of a run of the default config, with one low rank and one kept-draws."""
     config = RunConfig()
-    hmc, rank = config.hmc, config.compact.ranks[-1]
+    method, rank = config.method, config.compact.ranks[-1]
     return (
-        known.all_draws(hmc.num_chains * hmc.num_draws),
-        known.one_chain(hmc.num_draws),
+        known.all_draws(method.kind, method.num_chains * method.num_draws),
+        known.one_chain(method.kind, method.num_draws),
         known.DIRECT,
         known.COMPACT,
         known.COMPACT_MEAN,
@@ -125,8 +128,25 @@ def evaluated() -> tuple[known.Representation, ...]:
     )
 
 
+def methods_table() -> str:
+    """The samplers of a run, and the keys that each reads with the default of each."""
+    rows = [
+        (f"`{kind}`", about.title, "yes" if about.is_exact else "no", _settings(kind))
+        for kind, about in KINDS.items()
+    ]
+    return _table(("`method.kind`", "sampler", "exact", "keys that only some kinds read"), rows)
+
+
+def _settings(kind: MethodName) -> str:
+    found = settings_of(MethodConfig(kind=kind))
+    named = {key: value for key, value in found.items() if key not in ("kind", "num_chains")}
+    del named["num_draws"]
+    return ", ".join(f"`{key}` {_default(value)}".strip() for key, value in named.items())
+
+
 _TABLES = {
     "config": config_table,
+    "methods": methods_table,
     "results": results_tables,
     "representations": representations_table,
 }

@@ -1,4 +1,4 @@
-"""Judge: scores every representation of a posterior on the test set and compares it with HMC."""
+"""Judge: scores every representation of a posterior and compares it with the sampler."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,14 +23,14 @@ def scores_of(setup: Setup, predictive: Predictive) -> PredictionScores:
 
 
 class Judge:
-    """Scores predictives on the test set and compares them with a reference: HMC's predictive."""
+    """Scores predictives on the test set and compares them with a reference: all draws."""
 
     def __init__(self, setup: Setup, reference: Predictive):
         self.setup = setup
         self.reference = reference
 
     def __call__(self, predictive: Predictive, reference: Predictive | None = None) -> Scores:
-        """The scores of a predictive, compared with `reference` or else with HMC's predictive."""
+        """The scores of a predictive, compared with `reference` or else with all draws."""
         reference = self.reference if reference is None else reference
         scores = evaluate(predictive, self.setup.test_targets, reference)
         return Scores.model_validate(_by_field(scores))
@@ -49,7 +49,7 @@ class Judge:
     def held_out_chain(self, num_chains: int, num_draws: int) -> Scores:
         """The scores of one chain against the remaining chains, averaged over chains.
 
-        This is the Monte Carlo floor: no representation can be expected to come closer to HMC.
+        This is the Monte Carlo floor: no representation can be expected to come closer.
         """
         rows = np.arange(num_chains * num_draws).reshape(num_chains, num_draws)
         by_chain: list[Scores] = []
@@ -59,7 +59,7 @@ class Judge:
         return mean_scores(by_chain)
 
     def kept(self, thinnings: Sequence[Int[np.ndarray, " rows"]]) -> Scores:
-        """The scores of a few of HMC's draws, averaged over several selections of rows."""
+        """The scores of a few of the draws, averaged over several selections of rows."""
         return mean_scores([self(self.reference.take(rows)) for rows in thinnings])
 
 

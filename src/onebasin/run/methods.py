@@ -1,5 +1,6 @@
 """The inference methods of a run with the settings of its config, and their progress in words."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -7,28 +8,131 @@ import jax
 import numpy as np
 import optax
 
+from onebasin import _trees
+from onebasin._collections import without_statistics
 from onebasin._frozen_partial import FrozenPartial
 from onebasin.gaussians.gaussian import DiagonalGaussian
+from onebasin.methods.adjusted_mclmc import adjusted_mclmc
 from onebasin.methods.ensemble import deep_ensemble
 from onebasin.methods.hmc import hmc
+from onebasin.methods.laplace import laplace, last_layer_laplace
+from onebasin.methods.mclmc import mclmc
 from onebasin.methods.method import Method, StochasticLogDensity
+from onebasin.methods.nuts import nuts
 from onebasin.methods.sample import Progress
+from onebasin.methods.sghmc import sghmc
+from onebasin.methods.sgld import sgld
+from onebasin.methods.step_sizes import (
+    cyclical_step_size,
+    cyclical_temperature,
+    polynomial_decay,
+)
+from onebasin.methods.swag import swag
 from onebasin.methods.vi import mean_field_vi
+from onebasin.run.kinds import COMMON_KEYS, KINDS, MethodName
+from onebasin.run.sections import MethodConfig
 from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.samples import Samples
 
 
-def hmc_of(setup: Setup) -> Method:
-    """Hamiltonian Monte Carlo of the posterior."""
-    chosen = setup.config.hmc
-    return hmc(
-        setup.posterior.logdensity,
-        num_steps=chosen.num_steps,
-        step_size=chosen.step_size,
-        num_warmup=chosen.num_warmup,
-        target_acceptance=chosen.target_acceptance,
-        adapt_mass=chosen.adapt_mass,
-    )
+def method_of(setup: Setup) -> Method:
+    """The sampler of the config. What the config leaves out has the default of the builder."""
+    chosen = setup.config.method
+    builder, make = _BUILDERS[chosen.kind]
+    keys = [key for key in KINDS[chosen.kind].keys if key != "thin"]  # `sample` thins
+    values = {key: getattr(chosen, key) for key in keys}
+    given = {key: value for key, value in values.items() if value is not None}
+    return make(builder, setup, **given)
+
+
+def settings_of(config: MethodConfig) -> dict[str, Any]:
+    """The keys that the sampler of a config reads, with the defaults of its builder.
+
+    None stands for a default that depends on the posterior.
+    """
+    builder, _ = _BUILDERS[config.kind]
+    arguments = inspect.signature(builder).parameters
+    found: dict[str, Any] = {}
+    for key in (*COMMON_KEYS, *KINDS[config.kind].keys):
+        value = getattr(config, key)
+        if (
+            value is None
+            and key in arguments
+            and arguments[key].default is not inspect.Parameter.empty
+        ):
+            value = arguments[key].default
+        found[key] = value
+    return found
+
+
+def _exact_density(builder: Callable[..., Method], setup: Setup, **settings: Any) -> Method:
+    return builder(setup.posterior.logdensity, **settings)
+
+
+def _batches(
+    builder: Callable[..., Method],
+    setup: Setup,
+    *,
+    step_size: float,
+    batch_size: int,
+    schedule: str,
+    **settings: Any,
+) -> Method:
+    """A method of stochastic gradients. In cycles, `thin` is the length of a cycle."""
+    changing: Any = step_size
+    if schedule == "polynomial":
+        changing = polynomial_decay(step_size)
+    if schedule == "cyclical":
+        thin = setup.config.method.thin
+        assert thin is not None
+        changing = cyclical_step_size(step_size, thin)
+        settings["temperature"] = cyclical_temperature(thin)
+    return builder(minibatches(setup, batch_size), step_size=changing, **settings)
+
+
+def _iterates(
+    builder: Callable[..., Method],
+    setup: Setup,
+    *,
+    learning_rate: float,
+    batch_size: int,
+    **settings: Any,
+) -> Method:
+    optimizer = _optimizer(optax.sgd, learning_rate)
+    return builder(minibatches(setup, batch_size), optimizer=optimizer, **settings)
+
+
+def _curvature(
+    builder: Callable[..., Method], setup: Setup, least_precision: float | None = None
+) -> Method:
+    """A Laplace approximation at trained networks: the starts are the modes."""
+    settings: dict[str, Any] = {}
+    if builder is last_layer_laplace:  # the last layer of a built-in network is `out`
+        names = _trees.named_leaves(setup.template)
+        settings["leaves"] = [name for name in names if "out" in name.split("/")]
+    precision = least_precision or _prior_precision(setup)
+    density = setup.posterior.logdensity
+    return builder(density, least_precision=precision, num_steps=0, **settings)
+
+
+def _prior_precision(setup: Setup) -> float:
+    """The smallest precision that the prior gives a weight."""
+    stds = jax.tree.leaves(without_statistics(setup.posterior.prior_std))
+    return 1 / max(float(np.max(std)) for std in stds) ** 2
+
+
+_BUILDERS: dict[MethodName, tuple[Callable[..., Method], Callable[..., Method]]] = {
+    "hmc": (hmc, _exact_density),
+    "nuts": (nuts, _exact_density),
+    "mclmc": (mclmc, _exact_density),
+    "adjusted_mclmc": (adjusted_mclmc, _exact_density),
+    "sgld": (sgld, _batches),
+    "sghmc": (sghmc, _batches),
+    "swag": (swag, _iterates),
+    "laplace": (laplace, _curvature),
+    "last_layer_laplace": (last_layer_laplace, _curvature),
+}
+"""The builder of each kind, and the function that gives it the posterior and the settings."""
 
 
 def ensemble_of(setup: Setup) -> Method:
@@ -59,29 +163,42 @@ def minibatches(setup: Setup, batch_size: int) -> StochasticLogDensity:
 
 
 def decaying_adam(learning_rate: float, num_steps: int) -> optax.GradientTransformation:
-    """Adam with a learning rate that falls to zero along a cosine.
-
-    Two of these with the same numbers are equal. So a method that is made again is not compiled
-    again.
-    """
-    return optax.GradientTransformation(
-        cast(Any, FrozenPartial(_adam_init, learning_rate, num_steps)),
-        cast(Any, FrozenPartial(_adam_update, learning_rate, num_steps)),
-    )
+    """Adam with a learning rate that falls to zero along a cosine."""
+    return _optimizer(_adam, learning_rate, num_steps)
 
 
 def _adam(learning_rate: float, num_steps: int) -> optax.GradientTransformation:
     return optax.adam(optax.cosine_decay_schedule(learning_rate, num_steps))
 
 
-def _adam_init(learning_rate: float, num_steps: int, params: Any) -> Any:
-    return _adam(learning_rate, num_steps).init(params)
+def _optimizer(
+    make: Callable[..., optax.GradientTransformation], *numbers: float | int
+) -> optax.GradientTransformation:
+    """The optimizer of some numbers.
+
+    Two of these with the same numbers are equal. So a method that is made again is not compiled
+    again.
+    """
+    return optax.GradientTransformation(
+        cast(Any, FrozenPartial(_optimizer_init, make, numbers)),
+        cast(Any, FrozenPartial(_optimizer_update, make, numbers)),
+    )
 
 
-def _adam_update(
-    learning_rate: float, num_steps: int, updates: Any, state: Any, params: Any = None
+def _optimizer_init(
+    make: Callable[..., optax.GradientTransformation], numbers: tuple[float | int, ...], params: Any
+) -> Any:
+    return make(*numbers).init(params)
+
+
+def _optimizer_update(
+    make: Callable[..., optax.GradientTransformation],
+    numbers: tuple[float | int, ...],
+    updates: Any,
+    state: Any,
+    params: Any = None,
 ) -> tuple[Any, Any]:
-    return _adam(learning_rate, num_steps).update(updates, state, params)
+    return make(*numbers).update(updates, state, params)
 
 
 def final_gaussian(method: Method, samples: Samples) -> DiagonalGaussian:

@@ -24,7 +24,7 @@ Interval: TypeAlias = tuple[float, float]
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values by their whole names, such as `hmc.num_draws`."""
+    """Nested values by their whole names, such as `method.num_draws`."""
     found: dict[str, Any] = {}
     for name, value in values.items():
         is_inner = isinstance(value, Mapping)

@@ -5,10 +5,11 @@ The console, the report and the studies read this table. No other module compare
 
 from typing import Literal, TypeAlias
 
+from onebasin.run.kinds import MethodName, title_of
 from onebasin.run.nested import Section
 
 Family: TypeAlias = Literal[
-    "hmc", "chain", "gaussian", "low-rank", "network", "kept", "vi", "ensemble"
+    "draws", "chain", "gaussian", "low-rank", "network", "kept", "vi", "ensemble"
 ]
 
 
@@ -41,8 +42,8 @@ class Representation(Section):
 
     @property
     def is_reference(self) -> bool:
-        """Whether this is HMC itself, with which all other representations are compared."""
-        return self.family in ("hmc", "chain")
+        """Whether this is the sampler itself, with which all others are compared."""
+        return self.family in ("draws", "chain")
 
     @property
     def has_baseline(self) -> bool:
@@ -54,14 +55,14 @@ DIRECT = Representation(
     key="direct",
     family="gaussian",
     label="direct Gaussian",
-    meaning="mean and std of each weight over HMC's draws before alignment",
+    meaning="mean and std of each weight over the draws before alignment",
     values_per_weight=2,
 )
 COMPACT = Representation(
     key="compact",
     family="gaussian",
     label="compact Gaussian",
-    meaning="mean and std of each weight over HMC's draws after alignment",
+    meaning="mean and std of each weight over the draws after alignment",
     values_per_weight=2,
     unaligned="direct",
 )
@@ -70,14 +71,14 @@ REFINED = Representation(
     family="gaussian",
     label="refined Gaussian",
     meaning="the Gaussian that variational inference ends with if it starts at the compact "
-    "Gaussian and is also rewarded for predicting as HMC does",
+    "Gaussian and is also rewarded for predicting as the draws do",
     values_per_weight=2,
 )
 COMPACT_MEAN = Representation(
     key="compact-mean",
     family="network",
     label="compact mean",
-    meaning="one network: the mean of HMC's aligned draws",
+    meaning="one network: the mean of the aligned draws",
     values_per_weight=1,
 )
 COMPACT_ENSEMBLE = Representation(
@@ -92,47 +93,54 @@ VI = Representation(
     key="vi",
     family="vi",
     label="variational (VI)",
-    meaning="the Gaussian of mean-field variational inference, aligned to HMC's reference",
+    meaning="the Gaussian of mean-field variational inference, aligned to the reference of the "
+    "draws",
     values_per_weight=2,
     unaligned="vi-unaligned",
 )
 
 COMPARED = (COMPACT, COMPACT_ENSEMBLE, VI)
 """The Gaussians that are compared weight by weight."""
-METHODS = {COMPACT.key: "HMC", COMPACT_ENSEMBLE.key: "ensemble", VI.key: "VI"}
-"""The names of the methods that the compared Gaussians come from, by the keys of the Gaussians."""
 
 
-def all_draws(num_draws: int) -> Representation:
-    """Every draw of HMC."""
+def method_names(kind: MethodName) -> dict[str, str]:
+    """The methods that the compared Gaussians come from, by the keys of the Gaussians."""
+    return {COMPACT.key: title_of(kind), COMPACT_ENSEMBLE.key: "ensemble", VI.key: "VI"}
+
+
+def all_draws(kind: MethodName, num_draws: int) -> Representation:
+    """Every draw of the sampler."""
+    title = title_of(kind)
     return Representation(
-        key="hmc",
-        family="hmc",
-        label="HMC, all draws",
-        meaning="all draws of all HMC chains; the predictions that all others are compared with",
+        key=kind,
+        family="draws",
+        label=f"{title}, all draws",
+        meaning=f"all draws of all {title} chains; the predictions that all others are compared "
+        "with",
         values_per_weight=num_draws,
     )
 
 
-def one_chain(num_draws: int) -> Representation:
+def one_chain(kind: MethodName, num_draws: int) -> Representation:
     """The draws of one chain, scored against the other chains."""
+    title = title_of(kind)
     return Representation(
-        key="hmc-chain",
+        key=f"{kind}-chain",
         family="chain",
-        label="HMC, one chain",
-        meaning="the draws of one HMC chain, compared with the draws of all other chains; scores "
-        "are means over the choice of this chain",
+        label=f"{title}, one chain",
+        meaning=f"the draws of one {title} chain, compared with the draws of all other chains; "
+        "scores are means over the choice of this chain",
         values_per_weight=num_draws,
     )
 
 
 def kept_draws(count: int) -> Representation:
-    """A few of HMC's draws, unchanged: the baseline of every Gaussian."""
+    """A few draws of the sampler, unchanged: the baseline of every Gaussian."""
     return Representation(
         key=f"kept-{count}",
         family="kept",
         label=f"{count} kept draw{'' if count == 1 else 's'}",
-        meaning="evenly spaced HMC draws; scores are means over several choices of the first draw",
+        meaning="evenly spaced draws; scores are means over several choices of the first draw",
         values_per_weight=count,
     )
 
@@ -155,7 +163,7 @@ def low_rank(rank: int, *, is_tempered: bool) -> Representation:
         key=f"compact-rank-{rank}{'' if is_tempered else '-whole'}",
         family="low-rank",
         label=f"rank {rank} {'tempered' if is_tempered else 'whole'}",
-        meaning=f"mean and {rank} leading principal components of HMC's aligned draws, and the "
+        meaning=f"mean and {rank} leading principal components of the aligned draws, and the "
         f"residual std of each weight{factor}",
         values_per_weight=rank + 2,
         rank=rank,

@@ -50,11 +50,11 @@ class AlignmentQuality(Section):
     matching: str
     """The matching: how the similarity of two units was measured."""
     reference: str
-    """The reference that HMC's draws were matched to."""
+    """The reference that the draws were matched to."""
     objective: float
-    """The value that the matching maximizes, averaged over HMC's draws."""
+    """The value that the matching maximizes, averaged over the draws of the sampler."""
     converged_share: float
-    """The share of HMC's draws for which no change of one group of units improved the match any
+    """The share of the draws for which no change of one group of units improved the match any
     more when alignment ended."""
     max_function_change: float
     """The largest change that alignment caused in any output of a network, divided by the largest
@@ -103,7 +103,7 @@ class LowRank(Section):
     """The share of the total variance of the weights that the components do not explain."""
     residual_scale: float
     """The factor by which the residual std is multiplied in the tempered Gaussian. With this factor
-    its predictions on validation inputs are closest to HMC's."""
+    its predictions on validation inputs are closest to those of the sampler."""
 
 
 class SummarizeResults(Section):
@@ -148,13 +148,14 @@ class PredictionScores(Section):
 
 
 class Scores(PredictionScores):
-    """How well a representation predicts, and how close its predictions are to HMC's."""
+    """How well a representation predicts, and how close its predictions are to the sampler's."""
 
     total_variation: float
-    """The total variation (0 to 1): half the L1 distance to HMC's predictive distribution, averaged
-    over examples. In regression it is computed on a grid of 256 to 1,024 points."""
+    """The total variation (0 to 1): half the L1 distance to the predictive distribution of all
+    draws, averaged over examples. In regression it is computed on a grid of 256 to 1,024 points."""
     agreement: float | None = None
-    """Classes: the share of examples for which HMC predicts the same most probable class."""
+    """Classes: the share of examples for which all draws together predict the same most probable
+    class."""
 
 
 class Evaluated(Section):
@@ -184,7 +185,7 @@ class Comparison(Section):
     second: str
     """The key of the second Gaussian."""
     aligned: Distances
-    """The distances after both Gaussians were aligned to HMC's reference."""
+    """The distances after both Gaussians were aligned to the reference of the draws."""
     unaligned: Distances
     """The distances before alignment."""
 
@@ -259,14 +260,14 @@ class PruningPoint(Section):
     """The upper end of the score's 95 % interval."""
 
 
-PrunedNetwork: TypeAlias = Literal["hmc-mean", "member"]
+PrunedNetwork: TypeAlias = Literal["compact-mean", "member"]
 
 
 class PruningCurve(Section):
     """How well one network predicts after pruning in one order, for each share of weights kept."""
 
     network: PrunedNetwork
-    """`hmc-mean` is the mean of HMC's aligned draws. `member` stands for the members of the
+    """`compact-mean` is the mean of the aligned draws. `member` stands for the members of the
     ensemble: the scores are means over them."""
     order: str
     """Which weights are kept: those with the smallest `std`, the largest `signal-to-noise`

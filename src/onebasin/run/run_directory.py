@@ -98,7 +98,7 @@ class RunDirectory:
     def resume(cls, path: Path | str, config: Mapping[str, Any]) -> "RunDirectory":
         """The directory of an earlier run with the same config, without its unfinished files.
 
-        Stores into which HMC drew stay, because sampling goes on with them.
+        Stores into which the sampler drew stay, because sampling goes on with them.
 
         Raises: StoreError if the config of the run differs, or a store is damaged.
         """

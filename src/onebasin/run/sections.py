@@ -3,10 +3,12 @@
 The text under a field is its row in docs/runs.md: see `run/docs.py`.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from onebasin.run.kinds import KINDS, METHOD_NAMES, MethodName
 from onebasin.run.nested import Section
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -81,29 +83,78 @@ class PosteriorConfig(Section):
     together with the weights."""
 
 
-class HMCConfig(Section):
-    """Hamiltonian Monte Carlo."""
+class MethodConfig(Section):
+    """The sampler that draws from the posterior. A key that its kind does not read must stay out.
 
+    A key that is left out has the default of its kind: the one in `KINDS`, or else that of the
+    builder in `onebasin.methods`.
+    """
+
+    kind: MethodName = "hmc"
+    """The sampler."""
     num_chains: Count = 4
     """The number of chains."""
     num_draws: Annotated[int, Field(ge=4)] = 250
     """The number of draws that each chain keeps."""
-    thin: Count = 2
+    start: Literal["prior", "init", "map", "ensemble"] | None = None
+    """Where each chain begins: at a draw from the prior (`prior`), at randomly initialized weights
+    (`init`), at a network that was trained to the maximum of the posterior (`map`), or at a member
+    of the ensemble of the run (`ensemble`). `laplace` and `last_layer_laplace` begin at trained
+    networks alone."""
+    thin: Count | None = None
     """The chain keeps one of every `thin` draws. 1 keeps all."""
-    num_warmup: Annotated[int, Field(ge=0)] = 150
-    """The number of warm-up draws. They adapt the step size and the mass, and are discarded."""
-    num_steps: Count = 60
-    """The number of leapfrog steps of each draw."""
-    step_size: Positive = 1e-3
-    """The first step size of the adaptation."""
-    target_acceptance: Share = 0.65
+    num_warmup: Annotated[int, Field(ge=0)] | None = None
+    """The number of warm-up draws. They adapt what the sampler adapts, and are discarded."""
+    num_steps: Count | None = None
+    """The number of steps of each draw: leapfrog steps (`hmc`), steps of the integrator (`mclmc`),
+    or steps with a batch each (`sghmc`)."""
+    max_steps: Count | None = None
+    """The largest mean number of steps of a draw."""
+    max_depth: Count | None = None
+    """How often a trajectory doubles at most."""
+    step_size: Positive | None = None
+    """The step size. `sgld` and `sghmc` keep it, or follow `method.schedule`. For the others it is
+    the first step size of the adaptation."""
+    schedule: Literal["constant", "polynomial", "cyclical"] | None = None
+    """How the step size changes: not at all (`constant`), as a polynomial that falls slowly
+    (`polynomial`), or in cycles of `method.thin` draws, whose last draw is kept (`cyclical`)."""
+    target_acceptance: Share | None = None
     """The acceptance rate that the adaptation of the step size aims at."""
-    adapt_mass: bool = True
+    adapt_mass: bool | None = None
     """Whether the warm-up also adapts a diagonal mass matrix: the inverse of the variance of each
     weight."""
-    start: Literal["prior", "init", "map"] = "init"
-    """Where each chain begins: at a draw from the prior (`prior`), at randomly initialized weights
-    (`init`), or at a network that was trained to the maximum of the posterior (`map`)."""
+    jitter: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """How far the number of leapfrog steps varies from draw to draw, as a share of it."""
+    energy_variance: Positive | None = None
+    """The energy error that the adaptation of the step size aims at, in nats squared for each
+    weight."""
+    momentum_decoherence_length: Positive | None = None
+    """The first length over which the momentum is forgotten, in units of the weights."""
+    friction: Weight | None = None
+    """The friction of the momenta, in units of one over time."""
+    batch_size: Count | None = None
+    """The number of examples in each step."""
+    learning_rate: Positive | None = None
+    """The constant learning rate of the gradient ascent whose iterates are collected."""
+    num_burn_in: Annotated[int, Field(ge=0)] | None = None
+    """The number of steps before the first iterate that is collected."""
+    num_collected: Annotated[int, Field(ge=2)] | None = None
+    """The number of iterates that are collected."""
+    collect_every: Count | None = None
+    """The number of steps from one collected iterate to the next."""
+    least_precision: Positive | None = None
+    """The smallest precision of a weight, in inverse squares of the units of the weights. Default:
+    that of the prior, the smallest over all weights."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, values: Any) -> Any:
+        """The values with the defaults of their kind. What has no known kind is left as it is."""
+        if not isinstance(values, Mapping):
+            return values
+        kind = values.get("kind", "hmc")
+        defaults = KINDS[kind].defaults if kind in METHOD_NAMES else {}
+        return {**defaults, **values}
 
 
 class EnsembleConfig(Section):
@@ -161,7 +212,7 @@ class CompactConfig(Section):
 
 
 class RefinementConfig(Section):
-    """How the compact Gaussian is refined so that it predicts as HMC does."""
+    """How the compact Gaussian is refined so that it predicts as the sampler does."""
 
     num_steps: Count = 1500
     """The number of steps of the optimizer."""
@@ -169,7 +220,7 @@ class RefinementConfig(Section):
     """The number of draws from the Gaussian that estimate the gradient of each step."""
     predictive: Weight = 1.0
     """Refinement maximizes a sum of three terms. This is the factor of the first: how well the
-    refined Gaussian predicts what HMC predicts."""
+    refined Gaussian predicts what the sampler predicts."""
     elbo: Weight = 1.0
     """The factor of the second term: the evidence lower bound (ELBO) of variational inference."""
     pull: Weight = 0.0
@@ -183,8 +234,8 @@ class EvaluationConfig(Section):
     num_gaussian_draws: Count = 400
     """The number of draws from a Gaussian over which its predictions are averaged."""
     kept: tuple[Count, ...] = (1, 2, 3, 4, 7, 8)
-    """How many HMC draws the baseline of kept draws keeps. Each number `K` is evaluated as
-    `kept-K`."""
+    """How many draws of the sampler the baseline of kept draws keeps. Each number `K` is evaluated
+    as `kept-K`."""
     num_thinnings: Count = 20
     """How many choices of the first kept draw are evaluated. Kept draws are evenly spaced, and
     their scores are means over these choices."""

@@ -87,7 +87,7 @@ class Setup(NamedTuple):
 
     @property
     def reference(self) -> Reference:
-        """The reference that HMC's draws are aligned to."""
+        """The reference that the draws of the sampler are aligned to."""
         return REFERENCES[self.config.alignment.reference]
 
     def predict(

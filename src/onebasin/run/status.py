@@ -3,25 +3,26 @@
 from collections.abc import Mapping
 
 from onebasin.run.config import check_config
+from onebasin.run.kinds import title_of
 from onebasin.run.manifest import BEGIN
 from onebasin.run.results import STEPS, Step
 from onebasin.run.run_directory import RunDirectory
+from onebasin.run.trust import cautions
 from onebasin.store.draws import num_committed
 
 
 def status(run: RunDirectory) -> list[str]:
-    """A run in lines of words: a warning if HMC has not converged, each step, what to do next.
+    """A run in lines of words: what to be careful with, each step, what to do next.
 
     Raises: StoreError if the config, the results or the record of the draws are damaged,
     ConfigError if this version cannot read the config.
     """
     run.check_intact(BEGIN)
     results = run.load_results()
-    warning = None
+    lines: list[str] = []
     if results is not None and results.summarize is not None:
-        warning = results.summarize.diagnostics.warning
+        lines += cautions(results.config.method.kind, results.summarize.diagnostics)
     done = {} if results is None else results.seconds
-    lines = [] if warning is None else [warning]
     lines += [f"{step}: {_state(run, done, step)}" for step in STEPS]
     is_reported = "report" in done and run.report.exists()
     lines.append(f"report: {'written' if is_reported else 'not written'}")
@@ -33,8 +34,11 @@ def status(run: RunDirectory) -> list[str]:
 def _state(run: RunDirectory, done: Mapping[str, float], step: Step) -> str:
     if step in done:
         return f"done in {done[step]:.0f} s"
-    num_draws = num_committed(run.samples("hmc")) if step == "sample" else None
+    if step != "sample":
+        return "not done"
+    method = check_config(run.config).method
+    num_draws = num_committed(run.samples(method.kind))
     if num_draws is None:
         return "not done"
-    wanted = check_config(run.config).hmc.num_draws
-    return f"not done, {num_draws} of {wanted} draws of each chain of HMC are stored"
+    title = title_of(method.kind)
+    return f"not done, {num_draws} of {method.num_draws} draws of each chain of {title} are stored"

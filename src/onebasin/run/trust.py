@@ -1,10 +1,11 @@
-"""How far the draws of a run can be trusted: the null floor, HMC's health, and convergence.
+"""How far the draws of a run can be trusted: the null floor, the sampler's health, convergence.
 
 These are sections of the results of the step `summarize`. The text under a field is its row in
 docs/numbers.md.
 """
 
 from onebasin.diagnostics import Converged
+from onebasin.run.kinds import KINDS, MethodName, title_of
 from onebasin.run.nested import Known, Section
 
 
@@ -41,17 +42,21 @@ class NullFloor(ArrayFloor):
 
 
 class SamplerHealth(Section):
-    """The health of HMC. A number that the sampler does not record is None."""
+    """The health of the sampler. A number that it does not record is None."""
 
     num_divergent: int | None
-    """The number of HMC's divergent draws."""
+    """The number of divergent draws."""
     acceptance_rate: Known
-    """The mean acceptance rate of HMC."""
+    """The mean acceptance rate."""
     step_size: Known
-    """The mean step size of HMC."""
+    """The mean step size."""
     bfmi_min: Known
     """The energy Bayesian fraction of missing information (E-BFMI) of the chain in which it is
     lowest."""
+    tree_depth: Known = None
+    """The mean number of doublings of a trajectory of NUTS."""
+    energy_variance: Known = None
+    """The mean squared error of the energy of MCLMC, in nats squared for each weight."""
 
 
 class Convergence(Section):
@@ -68,11 +73,13 @@ class Convergence(Section):
 
 
 class Diagnostics(Section):
-    """Whether HMC can be trusted."""
+    """Whether the sampler can be trusted."""
 
+    warning: str | None
+    """That the sampler has not converged, and why, in words. `null` if it has converged."""
     sampler: SamplerHealth
     predictions: Convergence
-    """The convergence of predictions on the test set. These numbers show whether HMC has
+    """The convergence of predictions on the test set. These numbers show whether the sampler has
     converged."""
     weights_unaligned: Convergence
     """The convergence of weights before alignment. It is misleading: chains may sample the same
@@ -80,14 +87,42 @@ class Diagnostics(Section):
     weights_aligned: Convergence
     """The convergence of weights after alignment."""
 
-    @property
-    def warning(self) -> str | None:
-        """That HMC has not converged, why, and what to do, in words. None if it has converged."""
-        problem = Converged().problem(self.predictions.model_dump())
-        if problem is None:
-            return None
-        return (
-            f"HMC has not converged: of the predictions, {problem}. Draw more samples (raise "
-            "hmc.num_draws, hmc.thin or hmc.num_warmup). Until then, numbers that compare with HMC "
-            "compare with these draws, not with the posterior."
+
+def warning_of(kind: MethodName, predictions: Convergence) -> str | None:
+    """That a sampler has not converged, and why, in words. None if it has converged."""
+    problem = Converged().problem(predictions.model_dump())
+    if problem is None:
+        return None
+    title = title_of(kind)
+    if KINDS[kind].is_fit:
+        return f"The chains of {title} do not agree: of the predictions, {problem}."
+    return f"{title} has not converged: of the predictions, {problem}."
+
+
+def cautions(kind: MethodName, diagnostics: Diagnostics) -> list[str]:
+    """What a reader must know before the numbers of a run: the warning, and that draws are biased.
+
+    Empty for an exact sampler that has converged.
+    """
+    title, found = title_of(kind), []
+    if diagnostics.warning is not None:
+        found.append(f"{diagnostics.warning} {_advice(kind)}")
+    if not KINDS[kind].is_exact:
+        found.append(
+            f"{title} is not exact: numbers that compare with {title} compare with an "
+            "approximation of the posterior, whose bias R-hat does not show."
         )
+    return found
+
+
+def _advice(kind: MethodName) -> str:
+    title = title_of(kind)
+    if KINDS[kind].is_fit:
+        return (
+            "Each chain draws from the Gaussian of its own trained network, so more draws do not "
+            "bring chains together. Raise method.num_chains to average over more networks."
+        )
+    return (
+        "Draw more samples (raise method.num_draws, method.thin or method.num_warmup). Until then, "
+        f"numbers that compare with {title} compare with these draws, not with the posterior."
+    )

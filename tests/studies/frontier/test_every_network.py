@@ -36,11 +36,11 @@ def test_the_frontier_scores_every_row_that_applies(name: str, tmp_path: Path) -
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_is_asked_for_holds_at_every_scale(name: str) -> None:
-    changes = [*NETWORKS[name], "hmc.num_draws=12"]
+    changes = [*NETWORKS[name], "method.num_draws=12"]
     for scale in PROTOCOLS:
-        assert frontier_config("digits", scale, changes).hmc.num_draws == 12
-    smoke, small = (frontier_config("digits", scale, changes).hmc for scale in ("smoke", "small"))
-    assert smoke.num_warmup < small.num_warmup
+        assert frontier_config("digits", scale, changes).method.num_draws == 12
+    smoke, small = (frontier_config("digits", scale, changes) for scale in ("smoke", "small"))
+    assert smoke.method.num_warmup < small.method.num_warmup
 
 
 def test_seeds_and_steps_grow_with_the_scale() -> None:

@@ -22,7 +22,8 @@ DRAWN: list[str] = []
 def nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Made-up scores in place of draws."""
     DRAWN.clear()
-    monkeypatch.setattr(module, "draw_hmc", lambda run, setup, on_progress: DRAWN.append("draws"))
+    draw = lambda run, setup, on_progress: DRAWN.append("draws")
+    monkeypatch.setattr(module, "draw_by_sampler", draw)
     monkeypatch.setattr(module, "load_samples", lambda path, like: None)
 
     def evaluate(setup, samples, builders, protocol, on_progress):

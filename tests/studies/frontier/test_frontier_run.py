@@ -45,7 +45,7 @@ class Told(list):
 
 @pytest.fixture(scope="module")
 def config() -> RunConfig:
-    return tiny_config("digits", "network.hidden=[4]", "hmc.thin=1")
+    return tiny_config("digits", "network.hidden=[4]", "method.thin=1")
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_seeds_are_runs_of_their_own_that_only_hmc_has_drawn(rows, folder: Path)
 
 
 def test_a_folder_of_another_config_is_refused(rows, folder: Path) -> None:
-    other = tiny_config("digits", "network.hidden=[5]", "hmc.thin=1")
+    other = tiny_config("digits", "network.hidden=[5]", "method.thin=1")
     before = (folder / "frontier.csv").read_text()
     with pytest.raises(StoreError, match=r"network\.hidden \[5\] instead of \[4\]"):
         run_frontier(other, PROTOCOL, folder, Told())

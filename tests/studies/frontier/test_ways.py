@@ -52,8 +52,9 @@ def test_the_ways_that_apply_are_known_before_anything_is_drawn(name: str) -> No
 
 @pytest.mark.parametrize(("num_chains", "num_draws"), [(1, 4), (2, 4)])
 def test_no_representation_takes_more_draws_than_there_are(num_chains: int, num_draws: int) -> None:
-    changes = [f"hmc.num_chains={num_chains}", f"hmc.num_draws={num_draws}", "compact.ranks=[2]"]
-    found = from_samples(set_up(frontier_config("digits", "smoke", changes)))
+    counts = [f"method.num_chains={num_chains}", f"method.num_draws={num_draws}"]
+    config = frontier_config("digits", "smoke", [*counts, "compact.ranks=[2]"])
+    found = from_samples(set_up(config))
     few = num_chains * num_draws < 7
     for name in ("low-rank-6", "chosen-8", "chosen-7-shared-std"):
         assert (name in found) == (not few)

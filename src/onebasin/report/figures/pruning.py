@@ -23,7 +23,7 @@ _MISALIGNED = {"std-misaligned": "std", "signal-to-noise-misaligned": "signal-to
 """The orders by stds that were not aligned, each with the order that it is the control of."""
 
 NETWORKS: dict[PrunedNetwork, str] = {
-    "hmc-mean": "Mean of HMC's aligned draws",
+    "compact-mean": "Mean of the aligned draws",
     "member": "Ensemble members",
 }
 """The networks that are pruned, by the names of results.json."""

@@ -22,6 +22,7 @@ from onebasin.run.representations import (
     VI,
     Family,
     Representation,
+    one_chain,
 )
 from onebasin.run.results import CompareResults, Evaluated, Scores
 
@@ -34,33 +35,40 @@ _STORAGES = (1, 2, 3, 5, 8, 12, 20, 40, 80, 150, 300, 600, 1200, 2500, 5000, 10_
 def representations(findings: Findings) -> Exhibit:
     """Total variation and accuracy (or error) against numbers stored for each weight."""
     score = "accuracy" if findings.is_classification else "root mean squared error"
+    sampler = findings.sampler
     return Exhibit(
         "representations",
         "How well each representation predicts for the numbers it stores",
-        f"Total variation to HMC and {score} of every representation against the numbers it "
+        f"Total variation to {sampler} and {score} of every representation against the numbers it "
         "stores for each weight, with kept draws as a line.",
         "Each point is one representation. A hollow point is a low-rank Gaussian whose residual "
         "std is not tempered. The upper panel shows the total variation (TV) between its "
-        f"predictions and the predictions of all HMC draws. The lower panel shows its {score} on "
+        f"predictions and those of all {sampler} draws. The lower panel shows its {score} on "
         f"{len(findings.setup.dataset.test):,} test examples. The line is the simplest baseline: "
         "a few kept draws, which store one number per weight each.",
         "In the upper panel lower is better. A Gaussian is worth its storage if it lies below the "
         "line. " + _floor_words(findings) + _reading(findings),
-        "Points of equal storage are drawn a little apart. Kept draws are part of the HMC run "
-        "that they are compared with, and the compact Gaussians are fitted to it. Variational "
+        f"Points of equal storage are drawn a little apart. Kept draws are part of the {sampler} "
+        "run that they are compared with, and the compact Gaussians are fitted to it. Variational "
         "inference and the ensemble do not use it. " + _noise_words(findings),
         lambda theme: _draw(findings, theme),
     )
 
 
 def _floor_words(findings: Findings) -> str:
-    floor = findings.compare.scores("hmc-chain")
+    floor, sampler = findings.compare.scores(_chain(findings)), findings.sampler
     if floor is None:
-        return "With a single chain, the distance between two runs of HMC is not known. "
+        return f"With a single chain, the distance between two runs of {sampler} is not known. "
     return (
-        f"The dashed mark ({fixed(floor.total_variation)}) is the distance of one chain of HMC "
-        "from the other chains: a representation below the mark cannot be distinguished from HMC. "
+        f"The dashed mark ({fixed(floor.total_variation)}) is the distance of one chain of "
+        f"{sampler} from the other chains: a representation below the mark cannot be distinguished "
+        f"from {sampler}. "
     )
+
+
+def _chain(findings: Findings) -> str:
+    """The key of the representation by one chain."""
+    return one_chain(findings.setup.config.method.kind, 1).key
 
 
 def _reading(findings: Findings) -> str:
@@ -77,8 +85,8 @@ def _noise_words(findings: Findings) -> str:
     accuracy = in_order(findings.compare)[0].scores.first
     error = np.sqrt(accuracy * (1 - accuracy) / len(findings.setup.dataset.test))
     return (
-        f"{judged}At HMC's accuracy one standard error over test examples is {percent(error)}; "
-        "a smaller difference in accuracy may be chance."
+        f"{judged}At {findings.sampler}'s accuracy one standard error over test examples is "
+        f"{percent(error)}; a smaller difference in accuracy may be chance."
     )
 
 
@@ -88,11 +96,11 @@ def _draw(findings: Findings, theme: Theme) -> Figure:
     for axes in (above, below):
         axes.set_xscale("log")
     found = findings.compare
-    distance = _Quantity(lambda scores: max(scores.total_variation, _SMALLEST_TV), "hmc-chain")
+    distance = _Quantity(lambda scores: max(scores.total_variation, _SMALLEST_TV), _chain(findings))
     labels, lines = _draw_points(found, above, distance, theme)
-    _distance_axis(above)
-    above.set_title("Distance from HMC's predictions")
-    quality = _Quantity(lambda scores: scores.first, "hmc")
+    _distance_axis(above, findings.sampler)
+    above.set_title(f"Distance from {findings.sampler}'s predictions")
+    quality = _Quantity(lambda scores: scores.first, in_order(found)[0].representation.key)
     others, other_lines = _draw_points(found, below, quality, theme)
     below.set_xlabel("numbers stored per weight")
     below.set_title("Quality on test data")
@@ -111,8 +119,8 @@ def _draw(findings: Findings, theme: Theme) -> Figure:
 
 def _draw_legend(findings: Findings, figure: Figure, axes: Axes) -> None:
     handles, words = axes.get_legend_handles_labels()
-    if findings.compare.scores("hmc-chain") is not None:
-        words[-1] = "HMC (above: one chain against the others; below: all draws)"
+    if findings.compare.scores(_chain(findings)) is not None:
+        words[-1] = f"{findings.sampler} (above: one chain against the others; below: all draws)"
     figure.legend(handles, words, loc="outside lower center")
 
 
@@ -126,7 +134,7 @@ class _Quantity(NamedTuple):
 def _draw_points(
     found: CompareResults, axes: Axes, quantity: _Quantity, theme: Theme
 ) -> tuple[list[Label], list[np.ndarray]]:
-    """Draw the points, the line of kept draws and HMC's mark.
+    """Draw the points, the line of kept draws and the sampler's mark.
 
     Returns the labels, and the lines that labels must not cover.
     """
@@ -139,7 +147,7 @@ def _draw_points(
     labels: list[Label] = []
     for one, x in _places(found):
         representation = one.representation
-        if representation.family == "hmc" and quantity.mark != "hmc":
+        if representation.family == "draws" and quantity.mark != representation.key:
             continue
         y, color = quantity.of(one.scores), _color(representation, theme)
         is_whole = representation.family == "low-rank" and not representation.is_tempered
@@ -151,9 +159,8 @@ def _draw_points(
     mark = found.scores(quantity.mark)
     if mark is not None:
         y = quantity.of(mark)
-        axes.axhline(
-            y, color=theme.muted, linestyle="--", linewidth=1.2, label="HMC, all draws", zorder=1
-        )
+        label = in_order(found)[0].representation.label
+        axes.axhline(y, color=theme.muted, linestyle="--", linewidth=1.2, label=label, zorder=1)
         lines.append(np.array([(1, y), (_STORAGES[-1], y)]))
     return labels, lines
 
@@ -171,7 +178,7 @@ def _places(found: CompareResults) -> list[tuple[Evaluated, float]]:
     ]
 
 
-_MARKERS: dict[Family, str] = {"hmc": "D", "chain": "D", "network": "^", "ensemble": "P"}
+_MARKERS: dict[Family, str] = {"draws": "D", "chain": "D", "network": "^", "ensemble": "P"}
 
 
 def _color(representation: Representation, theme: Theme) -> str:
@@ -205,7 +212,7 @@ def _spread_small_errors(axes: Axes, accuracies: list[float], findings: Findings
     axes.set_ylabel("accuracy (log scale of the error)")
 
 
-def _distance_axis(axes: Axes) -> None:
+def _distance_axis(axes: Axes, sampler: str) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     steps = (1, 2, 5) if high > 8 * low else (1, 1.5, 2, 3, 4, 5, 7)
@@ -213,7 +220,7 @@ def _distance_axis(axes: Axes) -> None:
     ticks = [tick for tick in places if low <= tick <= min(high, 1)]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_ylabel("total variation to HMC (0 to 1)")
+    axes.set_ylabel(f"total variation to {sampler} (0 to 1)")
 
 
 def _storage_ticks(axes: Axes) -> None:

@@ -31,7 +31,7 @@ def std_maps(findings: Findings) -> Exhibit:
         "Images of the std of first-layer weights for each pixel: direct, compact, null floor "
         "and prior on one color scale, beside the mean training image.",
         "Each image shows, for each pixel, the std of its weights, as a root mean square over "
-        "hidden units. The std is over HMC's draws before alignment (direct), over HMC's aligned "
+        "hidden units. The std is over all draws before alignment (direct), over all aligned "
         "draws (compact), over aligned noise (null floor), or the std of the prior. The last image "
         "is the mean of the training inputs.",
         _READ + "If a pixel is dark in every training image, the data do not depend on its "
@@ -56,7 +56,7 @@ def feature_stds(findings: Findings) -> Exhibit:
         "Bars of the std of first-layer weights for each input: direct, compact and null floor, "
         "with the prior as a mark.",
         "Each bar shows, for one input, the std of its weights, as a root mean square over hidden "
-        "units. The std is over HMC's draws before alignment (direct), over HMC's aligned draws "
+        "units. The std is over all draws before alignment (direct), over all aligned draws "
         "(compact), or over aligned noise (null floor). Inputs are counted from 1 in the order of "
         f"the data. {shown}",
         _READ,

@@ -14,13 +14,13 @@ from onebasin.plots.exhibit import Exhibit
 from onebasin.plots.numbers import fixed
 from onebasin.plots.theme import Theme, count_bar, new_figure
 from onebasin.report.findings import Findings, flat
-from onebasin.run.representations import COMPACT, COMPACT_ENSEMBLE, METHODS, VI, Representation
+from onebasin.run.representations import COMPACT, COMPACT_ENSEMBLE, VI, Representation, method_names
 
 _CELLS = 42
 
 
 class Pair(NamedTuple):
-    """One quantity (mean or std) of every weight, by HMC and by another method."""
+    """One quantity (mean or std) of every weight, by the sampler and by another method."""
 
     quantity: str
     other: Representation
@@ -37,15 +37,16 @@ class Pair(NamedTuple):
 
 
 def weights(findings: Findings) -> Exhibit:
-    """Means against means and stds against stds, HMC against VI and the ensemble."""
+    """Means against means and stds against stds, the sampler against VI and the ensemble."""
+    sampler = findings.sampler
     return Exhibit(
         "weights",
         "Weight by weight, method by method",
-        "Density plots of the mean and the std of every weight, HMC against variational "
+        f"Density plots of the mean and the std of every weight, {sampler} against variational "
         "inference and against the ensemble, before and after alignment.",
-        "Every weight is one point. The horizontal axis is its value by HMC, the vertical axis its "
-        "value by the other method. In the left column the units have the order in which each "
-        "method left them. In the right column all methods are aligned to HMC's reference. Each "
+        f"Every weight is one point. The horizontal axis is its value by {sampler}, the vertical "
+        "axis its value by the other method. In the left column the units have the order in which "
+        f"each method left them. In the right column all are aligned to one reference. Each "
         "title has Spearman's rank correlation.",
         "Darker cells (on a dark background, brighter cells) hold more weights. On the line both "
         "methods give the same value. " + _change_in_words(findings),
@@ -71,20 +72,27 @@ def pairs(findings: Findings) -> list[Pair]:
 
 
 def _change_in_words(findings: Findings) -> str:
-    found = pairs(findings)
+    found, names = pairs(findings), _names(findings)
     changes = [
-        f"{before.quantity} against {METHODS[before.other.key]} "
+        f"{before.quantity} against {names[before.other.key]} "
         f"{fixed(before.correlation, 2)} before and {fixed(after.correlation, 2)} after"
         for before, after in zip(found[::2], found[1::2], strict=True)
     ]
     return f"Here: {'; '.join(changes)}."
 
 
+def _names(findings: Findings) -> dict[str, str]:
+    return method_names(findings.setup.config.method.kind)
+
+
 def _draw(findings: Findings, theme: Theme) -> Figure:
     figure = new_figure(11.8, holds_squares=True)
     panels = figure.subplots(4, 2)
     found = pairs(findings)
-    shown = [_draw_pair(axes, pair, theme) for axes, pair in zip(panels.flat, found, strict=True)]
+    shown = [
+        _draw_pair(axes, pair, theme, _names(findings))
+        for axes, pair in zip(panels.flat, found, strict=True)
+    ]
     most = max(float(cells.get_array().max()) for cells in shown)
     for cells in shown:
         cells.set_norm(LogNorm(1, max(most, 2.0)))
@@ -94,7 +102,7 @@ def _draw(findings: Findings, theme: Theme) -> Figure:
     return figure
 
 
-def _draw_pair(axes: Axes, pair: Pair, theme: Theme) -> Any:
+def _draw_pair(axes: Axes, pair: Pair, theme: Theme, names: dict[str, str]) -> Any:
     values = np.concatenate([pair.ours, pair.theirs])
     low, high = float(values.min()), float(values.max())
     room = 0.04 * (high - low) or 0.5
@@ -108,8 +116,8 @@ def _draw_pair(axes: Axes, pair: Pair, theme: Theme) -> Any:
     axes.set_xticks(ticks)
     axes.set_yticks(ticks)
     axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
-    axes.set_xlabel(f"{pair.quantity}, HMC")
-    axes.set_ylabel(f"{pair.quantity}, {METHODS[pair.other.key]}")
+    axes.set_xlabel(f"{pair.quantity}, {names[COMPACT.key]}")
+    axes.set_ylabel(f"{pair.quantity}, {names[pair.other.key]}")
     when = "aligned" if pair.is_aligned else "not aligned"
     axes.set_title(f"{when}: Spearman {fixed(pair.correlation, 2)}", fontweight="normal")
     return cells

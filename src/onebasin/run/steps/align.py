@@ -24,13 +24,13 @@ from onebasin.types import Params
 
 
 def align_samples(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> AlignResults:
-    """Align HMC's draws to their reference, and then the ensemble and VI to the same reference."""
-    like = setup.template
-    samples = load_samples(run.samples("hmc"), like)
+    """Align the sampler's draws to their reference, and the ensemble and VI to the same one."""
+    like, kind = setup.template, setup.config.method.kind
+    samples = load_samples(run.samples(kind), like)
     ensemble = load_samples(run.samples("ensemble"), like)
     mean = load_gaussian(run.compact("vi-unaligned"), like)[0].mean
     found = _align(setup, samples, setup.reference, on_progress)
-    found.save(run.alignment("hmc"))
+    found.save(run.alignment(kind))
     changes = [_function_change(setup, found, samples)]
     for name, others in {"ensemble": ensemble, "vi": one_draw(mean)}.items():
         brought = _align(setup, others, to(found.reference), on_progress)

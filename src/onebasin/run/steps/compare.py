@@ -1,4 +1,4 @@
-"""The step that compares representations with HMC, Gaussians by weight, and ensemble members."""
+"""The step that compares representations with all draws, Gaussians by weight, and members."""
 
 from collections.abc import Iterator
 from itertools import permutations
@@ -15,6 +15,7 @@ from onebasin.gaussians.compare import (
 from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian, load_gaussian
 from onebasin.run import representations as known
 from onebasin.run.judge import Judge
+from onebasin.run.kinds import title_of
 from onebasin.run.results import CompareResults, Comparison, Distances, Evaluated
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import ProgressCallback, Setup
@@ -27,10 +28,10 @@ def compare_methods(
     run: RunDirectory, setup: Setup, on_progress: ProgressCallback
 ) -> CompareResults:
     """Evaluate every representation, and compare Gaussians weight by weight."""
-    on_progress("predicting", 0.0, "HMC")
-    samples = load_samples(run.samples("hmc"), setup.template)
-    hmc = setup.predict(samples.flatten())
-    judge = Judge(setup, hmc)
+    kind = setup.config.method.kind
+    on_progress("predicting", 0.0, title_of(kind))
+    samples = load_samples(run.samples(kind), setup.template)
+    judge = Judge(setup, setup.predict(samples.flatten()))
     evaluated = (
         *_of_draws(judge, samples),
         *_of_gaussians(run, judge, on_progress),
@@ -48,12 +49,12 @@ def compare_methods(
 
 def _of_draws(judge: Judge, samples: Samples) -> Iterator[Evaluated]:
     """All draws, one chain if there are several, and kept draws."""
-    total = judge.reference.num_draws
+    kind, total = judge.setup.config.method.kind, judge.reference.num_draws
     scores = judge(judge.reference)
-    yield Evaluated(representation=known.all_draws(total), scores=scores)
+    yield Evaluated(representation=known.all_draws(kind, total), scores=scores)
     if samples.num_chains > 1:
         scores = judge.held_out_chain(samples.num_chains, samples.num_draws)
-        yield Evaluated(representation=known.one_chain(samples.num_draws), scores=scores)
+        yield Evaluated(representation=known.one_chain(kind, samples.num_draws), scores=scores)
     for count in judge.setup.config.evaluation.kept:
         if count < total:
             scores = judge.kept(_thinnings(judge.setup, total, count))

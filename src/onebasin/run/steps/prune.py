@@ -1,4 +1,4 @@
-"""The step that prunes the HMC mean and ensemble members, in several orders and with a control."""
+"""The step that prunes the mean network and members, in several orders and with a control."""
 
 import jax
 import numpy as np
@@ -20,8 +20,8 @@ from onebasin.types import Params
 def prune_networks(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> PruneResults:
     """Pruning curves: the score and its 95 % interval by the share of weights kept.
 
-    A curve of members is the mean over members, with Student's interval. A curve of the HMC mean
-    has the bootstrap interval over test examples.
+    A curve of members is the mean over members, with Student's interval. A curve of the mean
+    network has the bootstrap interval over test examples.
     """
     compact, _ = load_gaussian(run.compact("compact"), setup.template)
     assert isinstance(compact, DiagonalGaussian)
@@ -29,10 +29,10 @@ def prune_networks(run: RunDirectory, setup: Setup, on_progress: ProgressCallbac
     aligned = load_alignment(run, setup, "ensemble").apply(members)
     curves: list[PruningCurve] = []
     for order, scores in _scores(setup, compact.mean, compact, 0).items():
-        on_progress("pruning", 0.2, f"HMC mean by {order}")
+        on_progress("pruning", 0.2, f"mean network by {order}")
         points, errors = _curve(setup, compact.mean, scores)
         bounds = _as_score(setup, *bootstrap_interval(errors))
-        curves.append(_pruning_curve("hmc-mean", order, points, *bounds))
+        curves.append(_pruning_curve("compact-mean", order, points, *bounds))
     for order, points in _member_curves(setup, compact, members, aligned, on_progress).items():
         bounds = t_interval(points[:, :, 1])
         curves.append(_pruning_curve("member", order, points.mean(axis=0), *bounds))
@@ -59,7 +59,7 @@ def _member_curves(
     aligned: Samples,
     on_progress: ProgressCallback,
 ) -> dict[str, np.ndarray]:
-    """Curves of every member: aligned to HMC, and not aligned (the misaligned control)."""
+    """Curves of every member: aligned to the draws, and not aligned (the misaligned control)."""
     found: dict[str, list[np.ndarray]] = {}
     for member in range(members.num_chains):
         on_progress("pruning", 0.2 + 0.8 * member / members.num_chains, f"member {member + 1}")

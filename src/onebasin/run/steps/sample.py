@@ -1,4 +1,4 @@
-"""The step that draws samples: HMC, the ensemble and variational inference."""
+"""The step that draws samples: by the sampler, the ensemble and variational inference."""
 
 import jax
 import numpy as np
@@ -6,7 +6,8 @@ import numpy as np
 from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.methods.method import Method, inits
 from onebasin.methods.sample import sample
-from onebasin.run.methods import ensemble_of, final_gaussian, hmc_of, sampling_progress, vi_of
+from onebasin.run.kinds import KINDS, MethodName, title_of
+from onebasin.run.methods import ensemble_of, final_gaussian, method_of, sampling_progress, vi_of
 from onebasin.run.results import DataSizes, SampleResults
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import ProgressCallback, Setup
@@ -19,10 +20,8 @@ from onebasin.types import Params
 
 def draw_samples(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> SampleResults:
     """Draw samples by every method. Complete results of an interrupted step are kept."""
-    draw_hmc(run, setup, on_progress)
-    if not is_whole(run.samples("ensemble")):
-        members = _ensemble(setup, "ensemble", on_progress)
-        save_samples(run.samples("ensemble"), members, dims_of(setup.posterior.symmetry))
+    draw_by_sampler(run, setup, on_progress)
+    _draw_ensemble(run, setup, on_progress)
     if not run.compact("vi-unaligned").exists():
         _fit_vi(setup, on_progress).save(run.compact("vi-unaligned"), seed=setup.config.seed)
     data = setup.dataset
@@ -37,56 +36,95 @@ def draw_samples(run: RunDirectory, setup: Setup, on_progress: ProgressCallback)
     )
 
 
-def draw_hmc(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> None:
-    """Draw samples by HMC, after those that an interrupted step has stored."""
-    store = run.samples("hmc")
+def draw_by_sampler(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> None:
+    """Draw samples by the sampler of the config, after those that an interrupted step has stored.
+
+    Raises: ValueError if the chains diverge or do not move.
+    """
+    chosen = setup.config.method
+    store = run.samples(chosen.kind)
     if is_whole(store):
-        _check_moved(load_samples(store))
+        check_draws(load_samples(store), chosen.kind)
         return
-    chosen = setup.config.hmc
+    what = f"{title_of(chosen.kind)}, {chosen.num_chains} chains"
     drawn = sample(
-        hmc_of(setup),
+        method_of(setup),
         _starts(run, setup, on_progress),
         chosen.num_draws,
-        thin=chosen.thin,
-        progress=sampling_progress(on_progress, f"HMC, {chosen.num_chains} chains"),
+        thin=chosen.thin or 1,
+        progress=sampling_progress(on_progress, what),
         transform=lambda drawn: with_statistics(setup.posterior, drawn),
         store=store,
         dims=dims_of(setup.posterior.symmetry),
-        key=setup.key("hmc"),
+        key=setup.key(chosen.kind),
     )
-    _check_moved(drawn)
+    check_draws(drawn, chosen.kind)
 
 
-def _check_moved(drawn: Samples) -> None:
-    """Check that some chain moved.
+def check_draws(drawn: Samples, kind: MethodName) -> None:
+    """Check that all draws are finite and that some chain moved.
 
-    Raises: ValueError if every draw is equal to the first draw of its chain.
+    Raises: ValueError if a draw is not finite, or if every draw is equal to the first draw of its
+    chain.
     """
+    title, leaves = title_of(kind), jax.tree.leaves(drawn.params)
+    if not all(np.isfinite(leaf).all() for leaf in leaves):
+        raise ValueError(f"The draws of {title} must be finite. Got NaN or infinity. {_mend(kind)}")
     ends = lambda leaf: bool((leaf[:, -1] == leaf[:, 0]).all())
     stays = lambda leaf: ends(leaf) and bool((np.asarray(leaf) == leaf[:, :1]).all())
-    if drawn.num_draws > 1 and all(map(stays, jax.tree.leaves(drawn.params))):
-        stats = drawn.stats
+    if drawn.num_draws > 1 and all(map(stays, leaves)):
         raise ValueError(
-            "At least one chain of HMC must move. No chain has left its start, with an "
-            f"acceptance rate of {np.mean(stats['acceptance_rate']):.2g} at a step size of "
-            f"{np.mean(stats['step_size']):.2g}. "
-            "Lower hmc.step_size, or raise hmc.num_warmup."
+            f"At least one chain of {title} must move. No chain has left its start"
+            f"{_rates(drawn)}. {_mend(kind)}"
         )
+
+
+def _rates(drawn: Samples) -> str:
+    """The mean acceptance rate and step size in words, if the sampler has these statistics."""
+    names = {"acceptance_rate": "an acceptance rate", "step_size": "a step size"}
+    stats = {words: drawn.stats[name] for name, words in names.items() if name in drawn.stats}
+    found = [f"{words} of {np.mean(values):.2g}" for words, values in stats.items()]
+    return f", with {' and '.join(found)}" if found else ""
+
+
+def _mend(kind: MethodName) -> str:
+    """What to change if a sampler diverges or stays where it began."""
+    keys = KINDS[kind].keys
+    if "step_size" in keys:
+        return "Lower method.step_size, or raise method.num_warmup."
+    if "learning_rate" in keys:
+        return "Change method.learning_rate."
+    return "Raise ensemble.num_steps, so that training comes nearer to a mode."
 
 
 def _starts(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> Params:
     """Where the chains begin. Starts that are trained are stored, so that they stay the same."""
-    chosen = setup.config.hmc
+    chosen = setup.config.method
+    purpose = f"{chosen.kind}-starts"
+    if chosen.start == "ensemble":
+        _draw_ensemble(run, setup, on_progress)
+        return _networks(run, setup, "ensemble", chosen.num_chains)
     if chosen.start == "map":
-        store = run.samples("hmc-starts")
+        store = run.samples(purpose)
         if not is_whole(store):
-            starts = _ensemble(setup, "hmc-starts", on_progress, chosen.num_chains)
+            starts = _ensemble(setup, purpose, on_progress, chosen.num_chains)
             save_samples(store, starts, dims_of(setup.posterior.symmetry))
-        members = load_samples(store, setup.template)
-        return jax.tree.map(lambda leaf: leaf[:, 0], members.params)
+        return _networks(run, setup, purpose, chosen.num_chains)
     begin = setup.posterior.init if chosen.start == "init" else setup.posterior.init_from_prior
-    return inits(begin, chosen.num_chains, key=setup.key("hmc-starts"))
+    return inits(begin, chosen.num_chains, key=setup.key(purpose))
+
+
+def _networks(run: RunDirectory, setup: Setup, name: str, count: int) -> Params:
+    """The first networks of a store that holds one draw of each chain."""
+    members = load_samples(run.samples(name), setup.template)
+    return jax.tree.map(lambda leaf: leaf[:count, 0], members.params)
+
+
+def _draw_ensemble(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> None:
+    """Train the ensemble if it is not stored."""
+    if not is_whole(run.samples("ensemble")):
+        members = _ensemble(setup, "ensemble", on_progress)
+        save_samples(run.samples("ensemble"), members, dims_of(setup.posterior.symmetry))
 
 
 def _ensemble(

@@ -18,7 +18,14 @@ from onebasin.run.representations import low_rank
 from onebasin.run.results import LowRank, SummarizeResults
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import ProgressCallback, Setup
-from onebasin.run.trust import ArrayFloor, Convergence, Diagnostics, NullFloor, SamplerHealth
+from onebasin.run.trust import (
+    ArrayFloor,
+    Convergence,
+    Diagnostics,
+    NullFloor,
+    SamplerHealth,
+    warning_of,
+)
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
 from onebasin.types import Params
@@ -30,9 +37,9 @@ def summarize_samples(
     run: RunDirectory, setup: Setup, on_progress: ProgressCallback
 ) -> SummarizeResults:
     """Save every Gaussian. Returns the null floor, the residuals of low ranks, and convergence."""
-    like = setup.template
-    samples = load_samples(run.samples("hmc"), like)
-    aligned = load_alignment(run, setup, "hmc").apply(samples)
+    like, kind = setup.template, setup.config.method.kind
+    samples = load_samples(run.samples(kind), like)
+    aligned = load_alignment(run, setup, kind).apply(samples)
     direct, compact = summarize(samples), summarize(aligned)
     direct.save(run.compact("direct"))
     compact.save(run.compact("compact"))
@@ -48,12 +55,22 @@ def summarize_samples(
             *map(without_statistics, (compact.std, null.std, direct.std, std_ess(aligned)))
         ),
         low_rank=low_ranks,
-        diagnostics=Diagnostics(
-            sampler=SamplerHealth.model_validate(sampler_health(samples)),
-            weights_unaligned=Convergence.model_validate(weight_convergence(samples)),
-            weights_aligned=Convergence.model_validate(weight_convergence(aligned)),
-            predictions=_prediction_convergence(setup, samples),
-        ),
+        diagnostics=_diagnostics(setup, samples, aligned),
+    )
+
+
+def _diagnostics(setup: Setup, samples: Samples, aligned: Samples) -> Diagnostics:
+    predictions = _prediction_convergence(setup, samples)
+    means = {
+        name: float(np.mean(samples.stats[name])) if name in samples.stats else None
+        for name in ("tree_depth", "energy_variance")
+    }
+    return Diagnostics(
+        warning=warning_of(setup.config.method.kind, predictions),
+        sampler=SamplerHealth.model_validate(sampler_health(samples) | means),
+        predictions=predictions,
+        weights_unaligned=Convergence.model_validate(weight_convergence(samples)),
+        weights_aligned=Convergence.model_validate(weight_convergence(aligned)),
     )
 
 

@@ -39,7 +39,7 @@ _LINES = (
     _line(known.VI),
     _line(known.members(0)),
     *(_line(known.kept_draws(count)) for count in (1, 2, 4)),
-    _line(known.one_chain(0)),
+    _line(known.one_chain("hmc", 0)),
 )
 
 

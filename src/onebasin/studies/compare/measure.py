@@ -20,7 +20,7 @@ from onebasin.gaussians.compare import (
     rank_correlation,
 )
 from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
-from onebasin.run.representations import COMPARED, METHODS
+from onebasin.run.representations import COMPARED, method_names
 from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.run.steps.summarize import load_alignment
 from onebasin.studies.claims import Claim, Findings, claim_over_seeds
@@ -51,6 +51,7 @@ def compare(
 
 def _correlations(run: FinishedRun) -> list[Row]:
     rows: list[Row] = []
+    names = method_names(run.setup.config.method.kind)
     masks = {"all": None, "live": live_weights(run.setup)}
     for first, second in combinations(COMPARED, 2):
         ours, theirs = _load(run, first.key), _load(run, second.key)
@@ -68,7 +69,7 @@ def _correlations(run: FinishedRun) -> list[Row]:
                         {
                             "data": run.data,
                             "seed": run.seed,
-                            "methods": f"{METHODS[first.key]}, {METHODS[second.key]}",
+                            "methods": f"{names[first.key]}, {names[second.key]}",
                             "quantity": quantity,
                             "weights": weights,
                             "when": when,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from onebasin.run.config import RunConfig, load_config
+from onebasin.run.config import ConfigError, RunConfig, load_config
 from onebasin.studies.names import Scale
 
 
@@ -28,7 +28,8 @@ PROTOCOLS: dict[Scale, Protocol] = {
 """The protocol of each scale, unless the user asks for other numbers."""
 
 _SMOKE = (
-    "hmc.num_chains=2", "hmc.num_draws=8", "hmc.num_warmup=4", "hmc.num_steps=4", "hmc.thin=1",
+    "method.num_chains=2", "method.num_draws=8", "method.num_warmup=4", "method.num_steps=4",
+    "method.thin=1",
     "evaluation.num_gaussian_draws=8", "evaluation.num_thinnings=2",
 )  # fmt: skip
 _SMOKE_NETWORKS = {
@@ -45,9 +46,14 @@ def frontier_config(name_or_path: str, scale: Scale, changes: Sequence[str] = ()
 
     `changes` apply at every scale.
 
-    Raises: ConfigError as in `load_config`.
+    Raises: ConfigError as in `load_config`, or if the sampler is not HMC.
     """
     config = load_config(name_or_path, changes)
+    if config.method.kind != "hmc":
+        raise ConfigError(
+            'method.kind must be "hmc" for the frontier, whose rows are named after it. '
+            f"Got {config.method.kind!r}."
+        )
     if scale != "smoke":
         return config
     smaller = (*_SMOKE, *_SMOKE_NETWORKS[config.network.kind])

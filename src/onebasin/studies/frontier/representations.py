@@ -120,7 +120,7 @@ def from_samples(setup: Setup) -> dict[str, Builder]:
     `unit-blocks` does not apply if groups of units are nested. Factors or networks apply if there
     are enough draws for them. All this is known without samples.
     """
-    num_draws = setup.config.hmc.num_chains * setup.config.hmc.num_draws
+    num_draws = setup.config.method.num_chains * setup.config.method.num_draws
     found = {way: compact(way) for way in ways_that_apply(setup)}
     if WITHOUT_SIGNS in found:
         found["compact-mean-without-signs"] = mean_network(WITHOUT_SIGNS)

@@ -12,7 +12,7 @@ from onebasin.run.cache import cached, key_of
 from onebasin.run.config import RunConfig
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import ProgressCallback, Setup, set_up
-from onebasin.run.steps.sample import draw_hmc
+from onebasin.run.steps.sample import draw_by_sampler
 from onebasin.store.draws import load_samples
 from onebasin.store.errors import StoreError
 from onebasin.store.files import write_text
@@ -79,7 +79,7 @@ def _evaluate(
     run: RunDirectory, setup: Setup, protocol: Protocol, on_progress: ProgressCallback
 ) -> Found:
     builders = from_samples(setup)  # before sampling, so that an error here comes early
-    draw_hmc(run, setup, on_progress)
+    draw_by_sampler(run, setup, on_progress)
     samples = load_samples(run.samples("hmc"), setup.template)
     return evaluate_seed(setup, samples, builders, protocol, on_progress)
 

@@ -15,7 +15,7 @@ from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
 from onebasin.methods.method import Method, inits
 from onebasin.methods.sample import sample
 from onebasin.run.config import RunConfig, check_config
-from onebasin.run.methods import ensemble_of, final_gaussian, hmc_of, vi_of
+from onebasin.run.methods import ensemble_of, final_gaussian, method_of, vi_of
 from onebasin.run.setup import Setup, set_up
 from onebasin.samples import Samples
 from onebasin.types import Params
@@ -63,7 +63,7 @@ class Cell(NamedTuple):
                     "num_test": self.num_test,
                 },
                 "network": {"hidden": (self.width,)},
-                "hmc": chains | {"num_warmup": self.num_warmup, "num_steps": self.num_steps},
+                "method": chains | {"num_warmup": self.num_warmup, "num_steps": self.num_steps},
                 "ensemble": {
                     "num_members": NUM_CHAINS + NUM_PRUNED,
                     "num_steps": self.num_training_steps,
@@ -111,7 +111,7 @@ def _train(setup: Setup) -> Samples:
 
 
 def _draw(setup: Setup, starts: Params) -> Samples:
-    return _run(setup, hmc_of(setup), "hmc", starts, setup.config.hmc.num_draws)
+    return _run(setup, method_of(setup), "hmc", starts, setup.config.method.num_draws)
 
 
 def _fit_vi(setup: Setup, starts: Params) -> DiagonalGaussian:
