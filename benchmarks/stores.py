@@ -92,7 +92,7 @@ def measure(num_draws: int, is_stored: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "draws.zarr" if is_stored else None
         ob.sample(method, positions, num_draws, progress=listen, store=store, key=jax.random.key(1))
-    print(json.dumps(_largest_megabytes() - known[0]))
+    print(json.dumps(_largest_megabytes() - known[1]))  # known[0] is before compiling
 
 
 def _largest_megabytes() -> float:

@@ -6,30 +6,42 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
 
 from onebasin.samples import Samples, concatenate_draws
-from onebasin.store.draws import load_samples
+from onebasin.store.draws import load_committed, load_samples
 from onebasin.store.errors import StoreError
 from onebasin.store.lock import locked
 from onebasin.store.writer import SampleWriter, is_free
 
+_RECORD = "record"
 
+
+@runtime_checkable
 class Keeper(Protocol):
     """What takes the draws of each chunk, and gives all of them at the end."""
 
     chunk_length: int
     """Chunks of a multiple of so many draws are kept best."""
 
+    @property
+    def record(self) -> str | None:
+        """The record that was kept last. None if there is none."""
+        ...
+
+    def stored(self, carry: Any) -> Samples:
+        """The draws that were kept before, if there are any, for a carry of that structure."""
+        ...
+
     def resumed(self, carry: Any) -> Any:
         """The carry that was kept last, of the structure of `carry`; without one, `carry`."""
         ...
 
-    def keep(self, samples: Samples | None, carry: Any) -> None:
-        """Take the draws of a chunk, if it has any, and the carry after it."""
+    def keep(self, samples: Samples | None, carry: Any, record: str) -> None:
+        """Take the draws of a chunk, if it has any, the carry after it and a record."""
         ...
 
     def all_draws(self, carry: Any) -> Samples:
@@ -43,12 +55,17 @@ class InMemory:
 
     parts: list[Samples] = field(default_factory=list)
     chunk_length: int = 1
+    record: None = None
+
+    def stored(self, carry: Any) -> Samples:
+        """No draws were kept before."""
+        raise AssertionError("memory keeps no draws of earlier calls")
 
     def resumed(self, carry: Any) -> Any:
         """The same carry: nothing was kept before."""
         return carry
 
-    def keep(self, samples: Samples | None, carry: Any) -> None:
+    def keep(self, samples: Samples | None, carry: Any, record: str) -> None:
         """Take the draws of a chunk, if it has any."""
         if samples is not None:
             self.parts.append(samples)
@@ -65,6 +82,15 @@ class InStore:
         self._writer, self._interrupt = writer, interrupt
         self.chunk_length = writer.chunk_length or 1
 
+    @property
+    def record(self) -> str | None:
+        """The record of the last commit."""
+        return self._writer.sampling.get(_RECORD)
+
+    def stored(self, carry: Any) -> Samples:
+        """The draws of the last commit."""
+        return load_committed(self._writer.path, _template(carry))
+
     def resumed(self, carry: Any) -> Any:
         """The carry of the last commit, on the host; without a commit, `carry`."""
         state = self._writer.state()
@@ -73,13 +99,14 @@ class InStore:
         leaves, structure = jax.tree.flatten(carry)
         return jax.tree.unflatten(structure, [state[str(n)] for n in range(len(leaves))])
 
-    def keep(self, samples: Samples | None, carry: Any) -> None:
-        """Commit the draws of a chunk, if it has any, and the carry after it.
+    def keep(self, samples: Samples | None, carry: Any, record: str) -> None:
+        """Commit the draws of a chunk, if it has any, the carry after it and the record.
 
         Raises: KeyboardInterrupt if it came since the last commit.
         """
         leaves = enumerate(jax.tree.leaves(carry))
-        self._writer.commit(samples, {str(n): np.asarray(leaf) for n, leaf in leaves})
+        state = {str(n): np.asarray(leaf) for n, leaf in leaves}
+        self._writer.commit(samples, state, {**self._writer.sampling, _RECORD: record})
         if self._interrupt.is_set():
             raise KeyboardInterrupt(
                 f"Sampling was interrupted. {self._writer.num_draws} draws of each chain are in "
@@ -90,9 +117,14 @@ class InStore:
         """All draws, read from the store, which is whole then."""
         if not self._writer.is_complete:
             self._writer.finish()
-        one = lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
-        samples = load_samples(self._writer.path, jax.tree.map(one, carry.state.position))
+        samples = load_samples(self._writer.path, _template(carry))
         return Samples(samples.params, samples.stats, carry.state)
+
+
+def _template(carry: Any) -> Any:
+    """The shapes of the params of one chain."""
+    one = lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
+    return jax.tree.map(one, carry.state.position)
 
 
 @contextmanager

@@ -59,7 +59,18 @@ def load_samples(path: Path | str, like: Params | None = None) -> Samples:
         (2, 10, 10)
     """
     path = Path(path)
-    commit = _whole(path)
+    return _load(path, _whole(path), like)
+
+
+def load_committed(path: Path, like: Params) -> Samples:
+    """The samples of the last commit of a store, finished or not.
+
+    Raises: StoreError, as `load_samples` does.
+    """
+    return _load(path, read_commit(path) or Commit(), like)
+
+
+def _load(path: Path, commit: Commit, like: Params | None) -> Samples:
     for name in commit.sha256:
         read_file(path, name, commit)
     leaves = _read_group(path, DRAWS, commit)
