@@ -149,3 +149,19 @@ def test_draws_have_converged_or_it_is_said_why_not(rhat, ess, words: str | None
 def test_a_bound_that_no_draws_could_meet_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=rf"^{next(iter(wrong))} must .* Got "):
         Converged(**wrong)
+
+
+def test_a_quantity_that_varies_from_chain_to_chain_alone_is_no_convergence() -> None:
+    values = independent()
+    values[..., 3] = np.array([0.0, 0.0, 1.0, 1.0])[:, None]
+    found = convergence(values)
+    assert found["rhat_max"] is None
+    assert found["rhat_median"] == pytest.approx(1, abs=0.01)
+    assert Converged(rhat=1e9, ess=1.0).problem(found) is not None
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_no_convergence(bad: float) -> None:
+    values = independent()
+    values[1, 50:, 3] = bad
+    assert Converged(rhat=1e9, ess=1.0).problem(convergence(values)) is not None

@@ -46,7 +46,7 @@ def draw(method: Method, positions: Params, num_draws: int, *, thin: int = 1, ke
     num_chains = samples.num_chains
     warmup = sum(p.stats["n_steps"] for _, p in told if p.phase == "warmup")
     draws = float(np.mean(np.sum(samples.stats["n_steps"], axis=1)))
-    # The first chunk of all compiles, and the last one may be shorter.
+    # Chunks are timed from the end of the first on. The last one may be shorter.
     times, chunks = zip(*[(t, p) for t, p in told if p.phase == "draws"][:-1], strict=True)
     timed = sum(p.stats["n_steps"] for p in chunks[1:]) * -(-num_draws // _NUM_CHUNKS)
     seconds = times[-1] - times[0]

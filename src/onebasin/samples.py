@@ -36,6 +36,8 @@ class Samples(eqx.Module):
             `energy`, `step_size`), shaped (chain, draw). Default: none.
         last_state: The sampler's state after the last draw, by which it can go on. Default: None,
             if it is not known.
+        convergence: What `sample(..., until=...)` found of these draws when it checked them last,
+            as `ob.diagnostics.convergence` says it. Default: None, if they were not checked.
 
     Raises:
         ValueError: If leading axes differ between leaves, there is no draw, or a leaf is complex.
@@ -51,6 +53,7 @@ class Samples(eqx.Module):
     params: Params
     stats: Mapping[str, Shaped[Array | StoredArray, "chain draw"]] = eqx.field(default_factory=dict)
     last_state: Any = None
+    convergence: Mapping[str, float | None] | None = None
 
     def __check_init__(self):
         check_arrays("Samples", (self.params, dict(self.stats)))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from arviz_stats.base.array import array_stats
 
-from onebasin.alignment.effective_size import mean_ess, std_ess
+from onebasin.alignment.effective_size import std_ess
+from onebasin.diagnostics.effective_size import mean_ess
 from onebasin.samples import Samples
 
 

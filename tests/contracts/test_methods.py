@@ -198,7 +198,7 @@ def starts(num_chains: int = NUM_CHAINS):
 
 
 class Run(NamedTuple):
-    """One call of `sample`, with all that it told on the way."""
+    """One call of `sample`, with all that it told after each chunk."""
 
     samples: Samples
     chunks: list[Samples]
@@ -216,8 +216,9 @@ def run(contract: Contract, *, key=KEY, positions=None, num_draws=NUM_DRAWS, **o
         return contract.logdensity(*arguments)
 
     def listen(progress):
-        told.append(progress)
-        num_traces.append(count)
+        if progress.phase != "compiling":
+            told.append(progress)
+            num_traces.append(count)
 
     samples = sample(
         contract.build(counted),
@@ -330,7 +331,8 @@ def test_draws_go_on_from_a_store_bit_for_bit_after_every_chunk(
         pass
 
     def stop(progress):
-        raise Stopped
+        if progress.phase != "compiling":
+            raise Stopped
 
     method = contract.build()
     options = {"num_chunks": 3, "progress": stop, "store": tmp_path / "s.zarr", "key": KEY}

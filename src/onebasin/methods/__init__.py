@@ -2,13 +2,15 @@
 
 from onebasin.methods.adjusted_mclmc import AdjustedMCLMCState, adjusted_mclmc
 from onebasin.methods.ensemble import EnsembleState, deep_ensemble
+from onebasin.methods.estimate import Estimate, estimate
 from onebasin.methods.hmc import hmc
 from onebasin.methods.laplace import LaplaceState, laplace, last_layer_laplace
 from onebasin.methods.mclmc import MCLMCState, mclmc
 from onebasin.methods.method import Init, Method, State, Step, StochasticLogDensity, inits
 from onebasin.methods.nuts import nuts
+from onebasin.methods.progress import Progress
 from onebasin.methods.reductions import Reduction, Reductions
-from onebasin.methods.sample import Progress, sample, set_cpu_devices
+from onebasin.methods.sample import sample, set_cpu_devices
 from onebasin.methods.sghmc import sghmc
 from onebasin.methods.sgld import StochasticGradientState, sgld
 from onebasin.methods.step_sizes import (
@@ -25,6 +27,7 @@ __all__ = [
     "AdjustedMCLMCState",
     "DrawsObjective",
     "EnsembleState",
+    "Estimate",
     "HMCState",
     "Init",
     "LaplaceState",
@@ -44,6 +47,7 @@ __all__ = [
     "cyclical_step_size",
     "cyclical_temperature",
     "deep_ensemble",
+    "estimate",
     "hmc",
     "inits",
     "laplace",

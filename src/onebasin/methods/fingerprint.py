@@ -13,32 +13,38 @@ from onebasin.methods.method import Method
 from onebasin.types import Key, Params
 
 
-def fingerprint(method: Method, positions: Params, thin: int, key: Key) -> dict[str, str]:
+def fingerprint(
+    method: Method, positions: Params, thin: int, key: Key, first_step: jax.stages.Lowered
+) -> dict[str, str]:
     """What the draws of `sample` depend on: each part by its name, as a hash or a number.
 
     The method is compared by the program of its first step as JAX lowers it, which has all settings
     and all constants in it, and by the arrays that it holds.
     """
     arrays, _ = eqx.partition(method, eqx.is_array)
-    program = _program(method, jax.tree.map(lambda leaf: leaf[0], positions), key)
+    reductions = str(sorted(method.reduce_stats.items()))
     return {
         "starts": _hash(positions),
         "key": _hash(_key_data(key), str(key.dtype)),
         "thin": str(thin),
         "num_warmup": str(method.num_warmup),
-        "method": _hash(arrays, program, str(sorted(method.reduce_stats.items()))),
+        "method": _hash(arrays, first_step.as_text(), reductions),
     }
 
 
-def _program(method: Method, position: Params, key: Key) -> str:
-    """The program of the first step. Arrays that the method holds are arguments of it."""
+def lower_first_step(method: Method, positions: Params, key: Key) -> jax.stages.Lowered:
+    """The program of the first step of a chain. Arrays that the method holds are arguments of it.
+
+    Its `out_info` has the shapes of the state and the statistics.
+    """
     arrays, static = eqx.partition(method, eqx.is_array)
 
     def first_step(arrays: Method, position: Params, key: Key) -> Any:
         whole: Method = eqx.combine(arrays, static)
         return whole.step(whole.init(position, key=key), key=key)
 
-    return jax.jit(first_step).lower(arrays, position, key).as_text()
+    position = jax.tree.map(lambda leaf: leaf[0], positions)
+    return jax.jit(first_step).lower(arrays, position, key)
 
 
 def _key_data(key: Key) -> Any:

@@ -1,43 +1,49 @@
 """Where the draws of `sample` go: into memory, or into a store from which a sampling goes on."""
 
 import signal
-import sys
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
 
-from onebasin import _trees
 from onebasin.samples import Samples, concatenate_draws
-from onebasin.store.arrays import most_draws
 from onebasin.store.commits import check_folder
-from onebasin.store.draws import load_samples
+from onebasin.store.draws import load_committed, load_samples
 from onebasin.store.errors import StoreError
 from onebasin.store.lock import locked
 from onebasin.store.variables import Dims
 from onebasin.store.writer import SampleWriter, is_free
-from onebasin.types import Params
+
+_RECORD = "record"
 
 
+@runtime_checkable
 class Keeper(Protocol):
     """What takes the draws of each chunk, and gives all of them at the end."""
 
     chunk_length: int
     """Chunks of a multiple of so many draws are kept best."""
-    most_draws: int
-    """Chunks of more draws take too much memory. It is a multiple of `chunk_length`."""
+
+    @property
+    def record(self) -> str | None:
+        """The record that was kept last. None if there is none."""
+        ...
+
+    def stored(self, carry: Any) -> Samples:
+        """The draws that were kept before, if there are any, for a carry of that structure."""
+        ...
 
     def resumed(self, carry: Any) -> Any:
         """The carry that was kept last, of the structure of `carry`; without one, `carry`."""
         ...
 
-    def keep(self, samples: Samples | None, carry: Any) -> None:
-        """Take the draws of a chunk, if it has any, and the carry after it."""
+    def keep(self, samples: Samples | None, carry: Any, record: str) -> None:
+        """Take the draws of a chunk, if it has any, the carry after it and a record."""
         ...
 
     def all_draws(self, carry: Any) -> Samples:
@@ -51,13 +57,17 @@ class InMemory:
 
     parts: list[Samples] = field(default_factory=list)
     chunk_length: int = 1
-    most_draws: int = sys.maxsize
+    record: None = None
+
+    def stored(self, carry: Any) -> Samples:
+        """No draws were kept before."""
+        raise AssertionError("memory keeps no draws of earlier calls")
 
     def resumed(self, carry: Any) -> Any:
         """The same carry: nothing was kept before."""
         return carry
 
-    def keep(self, samples: Samples | None, carry: Any) -> None:
+    def keep(self, samples: Samples | None, carry: Any, record: str) -> None:
         """Take the draws of a chunk, if it has any."""
         if samples is not None:
             self.parts.append(samples)
@@ -70,11 +80,18 @@ class InMemory:
 class InStore:
     """Keeps draws in a store, and the carry with them: each chunk in one commit."""
 
-    def __init__(self, writer: SampleWriter, interrupt: threading.Event, draw_bytes: int):
+    def __init__(self, writer: SampleWriter, interrupt: threading.Event):
         self._writer, self._interrupt = writer, interrupt
         self.chunk_length = writer.chunk_length or 1
-        num_chunks = max(1, most_draws(draw_bytes) // self.chunk_length)
-        self.most_draws = num_chunks * self.chunk_length
+
+    @property
+    def record(self) -> str | None:
+        """The record of the last commit."""
+        return self._writer.sampling.get(_RECORD)
+
+    def stored(self, carry: Any) -> Samples:
+        """The draws of the last commit."""
+        return load_committed(self._writer.path, _template(carry))
 
     def resumed(self, carry: Any) -> Any:
         """The carry of the last commit, on the host; without a commit, `carry`."""
@@ -84,13 +101,14 @@ class InStore:
         leaves, structure = jax.tree.flatten(carry)
         return jax.tree.unflatten(structure, [state[str(n)] for n in range(len(leaves))])
 
-    def keep(self, samples: Samples | None, carry: Any) -> None:
-        """Commit the draws of a chunk, if it has any, and the carry after it.
+    def keep(self, samples: Samples | None, carry: Any, record: str) -> None:
+        """Commit the draws of a chunk, if it has any, the carry after it and the record.
 
         Raises: KeyboardInterrupt if it came since the last commit.
         """
         leaves = enumerate(jax.tree.leaves(carry))
-        self._writer.commit(samples, {str(n): np.asarray(leaf) for n, leaf in leaves})
+        state = {str(n): np.asarray(leaf) for n, leaf in leaves}
+        self._writer.commit(samples, state, {**self._writer.sampling, _RECORD: record})
         if self._interrupt.is_set():
             raise KeyboardInterrupt(
                 f"Sampling was interrupted. {self._writer.num_draws} draws of each chain are in "
@@ -101,16 +119,20 @@ class InStore:
         """All draws, to be read from the store, which is whole then."""
         if not self._writer.is_complete:
             self._writer.finish()
-        one = lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
-        samples = load_samples(self._writer.path, jax.tree.map(one, carry.state.position))
+        samples = load_samples(self._writer.path, _template(carry))
         return Samples(samples.params, samples.stats, carry.state)
+
+
+def _template(carry: Any) -> Any:
+    """The shapes of the params of one chain."""
+    one = lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
+    return jax.tree.map(one, carry.state.position)
 
 
 @contextmanager
 def keeper(
     store: Path | str | None,
     dims: Dims | None,
-    positions: Params,
     sampling: Mapping[str, str],
     num_draws: int,
 ) -> Generator[Keeper]:
@@ -119,7 +141,6 @@ def keeper(
     Args:
         store: The path of the store. None: memory.
         dims: Names of axes in the store.
-        positions: Where the chains start, with a leading chain axis.
         sampling: The fingerprint of the sampling.
         num_draws: How many draws of each chain are wanted.
 
@@ -131,7 +152,6 @@ def keeper(
         return
     path = Path(store)
     check_folder(path)
-    draw_bytes = sum(x.size * x.dtype.itemsize for x in _trees.named_leaves(positions).values())
     with locked(path):
         begin = SampleWriter if is_free(path) else SampleWriter.resume
         writer = begin(path, dims)
@@ -139,7 +159,7 @@ def keeper(
         if not writer.sampling:
             writer.commit(sampling=sampling)
         with _postponed_interrupt() as interrupt:
-            yield InStore(writer, interrupt, draw_bytes)
+            yield InStore(writer, interrupt)
 
 
 def _check_same(writer: SampleWriter, sampling: Mapping[str, str], num_draws: int) -> None:

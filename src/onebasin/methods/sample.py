@@ -1,83 +1,28 @@
-"""sample: the one driver of every method, compiled in chunks and sharded over devices."""
+"""sample: the one driver of every method, which ends by number, by convergence or by time."""
 
-import math
+import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Int
 
-from onebasin import _trees
-from onebasin._arguments import check_count, check_is, check_key
-from onebasin.methods.fingerprint import fingerprint
-from onebasin.methods.keeping import keeper
-from onebasin.methods.method import Method, State
-from onebasin.methods.reductions import (
-    Stats,
-    after_steps,
-    before_steps,
-    check_names,
-    with_step,
-)
+from onebasin.diagnostics import Converged
+from onebasin.methods.checks import check_checkable, check_moved, check_sampling
+from onebasin.methods.chunks import Carry, Plan, Program, start
+from onebasin.methods.ending import Ending
+from onebasin.methods.fingerprint import fingerprint, lower_first_step
+from onebasin.methods.keeping import Keeper, keeper
+from onebasin.methods.method import Method
+from onebasin.methods.progress import Progress
+from onebasin.methods.sizes import Sizes, check_room
 from onebasin.samples import Samples
 from onebasin.store.variables import check_storable
-from onebasin.types import Array, Key, Params
+from onebasin.types import Key, Params
 
-
-class Progress(NamedTuple):
-    """How far sampling has come after a chunk of steps.
-
-    `phase` is "warmup" or "draws". `num_steps` of `total_steps` steps of each chain are done,
-    those of the warm-up and thinned-away draws among them, in `seconds`. `stats` are the
-    statistics of the last chunk by name, reduced as the method says and averaged over its chains
-    and draws. `resumed_steps` of the steps were done by earlier calls, whose store this one goes on
-    with.
-
-    Examples:
-        >>> def listen(progress):
-        ...     print(progress.phase, progress.num_steps, "of", progress.total_steps)
-        >>> positions = ob.methods.inits(posterior.init, 2, key=key)
-        >>> drawn = ob.sample(method, positions, 10, num_chunks=2, progress=listen, key=key)
-        warmup 5 of 20
-        warmup 10 of 20
-        draws 15 of 20
-        draws 20 of 20
-    """
-
-    phase: str
-    num_steps: int
-    total_steps: int
-    seconds: float
-    stats: dict[str, float]
-    resumed_steps: int = 0
-
-    @property
-    def steps_per_second(self) -> float:
-        """Steps of each chain in a second, compilation included."""
-        num_steps = self.num_steps - self.resumed_steps
-        return num_steps / self.seconds if self.seconds > 0 else 0.0
-
-    @property
-    def seconds_left(self) -> float:
-        """The time left at the present rate, in seconds."""
-        rate = self.steps_per_second
-        return (self.total_steps - self.num_steps) / rate if rate > 0 else math.inf
-
-
-_CPU_BATCH = 2
-_CHAIN = PartitionSpec("chain")
-
-
-class _Carry(NamedTuple):
-    state: State
-    num_steps: Int[Array, ""]
+__all__ = ["Progress", "sample", "set_cpu_devices"]
 
 
 def set_cpu_devices(num_devices: int) -> None:
@@ -109,6 +54,8 @@ def sample(
     transform: Callable[[Samples], Samples] | None = None,
     store: Path | str | None = None,
     dims: Mapping[str, tuple[str | None, ...]] | None = None,
+    until: Converged | None = None,
+    budget: float | None = None,
 ) -> Samples:
     """Draws of a method, by one chain from each starting position, with their statistics.
 
@@ -120,6 +67,12 @@ def sample(
     next chunk begins. After a crash, the same call goes on from there, and its draws are those of a
     call that was never cut off, bit for bit on the same machine. Ctrl-C ends the current chunk
     first; a second one does not wait. A larger `num_draws` goes on with a finished store.
+
+    With `until`, `num_draws` is the most draws. Draws are checked at `until.least_draws` of each
+    chain, at twice as many and so on, and at `num_draws`. Sampling ends at the first check that is
+    passed; the draws are those of a call without `until`, up to there. `samples.convergence` is
+    what the last check found: `until.problem(samples.convergence)` is None if the draws have
+    converged. A store keeps what the check found, so the same call ends at the same draw.
 
     Args:
         method: The method that draws, such as `hmc(logdensity)`.
@@ -139,23 +92,33 @@ def sample(
             instance with statistics of BatchNorm that belong to the weights. It must return as many
             draws of the same leaves and shapes. Default: draws are kept as they are.
         store: The path of a store, for draws that must survive a crash. It is new, or an earlier
-            call with the same arguments began it. A part of the work then has at most 4 MiB of
-            draws, and memory does not grow with `num_draws`. Default: draws are kept in memory.
+            call with the same arguments began it. Memory does not grow with `num_draws` then.
+            Default: draws are kept in memory.
         dims: Names for the axes of leaves in the store, as `SampleWriter` takes them.
             `ob.store.dims_of(symmetry)` names those of hidden units. Default: paths and numbers.
+        until: When draws have converged, such as `ob.diagnostics.Converged(quantities=...)`.
+            Default: `num_draws` are drawn, and not checked.
+        budget: The most seconds of wall clock, those of the compilation among them, positive.
+            Sampling ends after the chunk in which they are spent, converged or not; with `until`,
+            the draws are checked then. The calls that fill a store have one budget together: the
+            same call with a larger one goes on, bit for bit. Default: no limit.
 
     Returns:
         The draws on the host, in the order in which they came, the statistics that `method` names,
-        and the last state of every chain. Draws in a store stay there and are read when they are
-        used, as from `load_samples`.
+        the last state of every chain, and with `until` what the last check found. Draws in a store
+        stay there and are read when they are used, as from `load_samples`.
 
     Raises:
         TypeError: If the method or the key is something else.
-        ValueError: If a count is below 1, positions are not finite or disagree in their chains, the
-            method reduces a statistic that it does not give, or `dims` do not fit the positions.
+        ValueError: If a count is below 1, positions are not finite or disagree in their chains, or
+            the method reduces a statistic that it does not give; if `dims` do not fit the
+            positions; if `until` has nothing to check;
+            or if no chain has moved in the warm-up, or in the first 50 steps of all chains together
+            if they are more.
         StoreError: If the store holds draws of other arguments, or more than `num_draws`, or is
             damaged, or cannot hold the dtype of a leaf; if another process draws into it; or if
-            the disk takes no more.
+            the disk has no room for all draws.
+        TimeoutError: If the budget is spent before the first draw.
         KeyboardInterrupt: After Ctrl-C, once the current chunk is in the store.
 
     Examples:
@@ -168,193 +131,98 @@ def sample(
         >>> bool((longer.stats["lp"] == samples.stats["lp"]).all())
         True
     """
-    check_is("method", method, Method, "Call hmc(logdensity) or another builder of one.")
-    check_key(key)
-    _check_counts(num_draws=num_draws, thin=thin, num_chunks=num_chunks, batch_size=batch_size)
-    _check_positions(positions)
+    begin = time.perf_counter()
+    counts = {"num_draws": num_draws, "thin": thin, "num_chunks": num_chunks}
+    check_sampling(method, positions, key, until, budget, **counts, batch_size=batch_size)
     if store is not None:
         check_storable(positions, dims or {})
-    sampling = {} if store is None else fingerprint(method, positions, thin, key)
-    with keeper(store, dims, positions, sampling, num_draws) as kept:
-        sizes = kept.chunk_length, kept.most_draws
-        plan = _Plan(method.num_warmup, num_draws, thin, num_chunks, *sizes)
-        chains, carry, keys = _start(method, key, positions, batch_size)
-        carry = chains.place(kept.resumed(carry))
-        resumed = done = int(carry.num_steps[0])
-        begin = time.perf_counter()
-        for phase, lengths in plan.chunks(done):
-            carry, *drawn = _run_chunk(chains, method, carry, keys, jnp.asarray(lengths))
+    is_simple = store is None and until is None
+    first_step = None if is_simple else lower_first_step(method, positions, key)
+    if until is not None and first_step is not None:
+        check_checkable(until, first_step.out_info[1])
+    sampling: dict[str, str] = {}
+    if store is not None and first_step is not None:
+        sampling = fingerprint(method, positions, thin, key, first_step)
+    with keeper(store, dims, sampling, num_draws) as kept:
+        plan = Plan.of(method, positions, num_draws, thin, num_chunks, until, kept.chunk_length)
+        ending = Ending(until, budget, plan.lengths, begin)
+        program, starts = start(method, key, positions, batch_size)
+        run = _Run(program, plan, ending, kept, starts, progress, on_chunk, transform)
+        carry = run.resumed()
+        if store is not None and first_step is not None and not ending.is_reached:
+            sizes = Sizes.of(method, first_step, program.chains.num_chains)
+            length = kept.chunk_length if ending.num_draws else plan.first_length
+            check_room(Path(store), sizes, num_draws - ending.num_draws, length)
+        carry = carry if ending.is_reached else run.to_the_end(carry)
+        return run.samples(carry)
+
+
+@dataclass
+class _Run:
+    """One call of `sample`: what it runs, where its draws go, and who listens."""
+
+    program: Program
+    plan: Plan
+    ending: Ending
+    kept: Keeper
+    starts: Carry
+    progress: Callable[[Progress], None] | None
+    on_chunk: Callable[[Samples], None] | None
+    transform: Callable[[Samples], Samples] | None
+    begin: float = 0.0
+    resumed_steps: int = 0
+
+    def resumed(self) -> Carry:
+        """The carry from which the run goes on, whose draws count for its end."""
+        carry, ending = self.kept.resumed(self.starts), self.ending
+        self.resumed_steps = int(carry.num_steps[0])
+        ending.resume(self.kept.record, self.plan.num_draws_after(self.resumed_steps))
+        if ending.is_unchecked or (ending.num_draws and not ending.is_reached):
+            ending.see_stored(self.kept.stored(self.starts))
+        return carry
+
+    def to_the_end(self, carry: Carry) -> Carry:
+        """Compile, and run chunk after chunk until the sampling ends; the last carry."""
+        done, has_moved = self.resumed_steps, False
+        self._tell("compiling", done, {})
+        on_devices = self.program.chains.place(carry)
+        self.program.compile(on_devices, self.plan.num_slots)
+        self.begin = time.perf_counter()
+        for phase, lengths in self.plan.chunks(done):
+            on_devices, params, stats = self.program.run(on_devices, lengths)
+            carry, samples = self.program.chains.on_host(on_devices), None
             done += int(np.sum(lengths))
-            params, stats = chains.on_host(drawn, int(np.count_nonzero(lengths)))
-            on_host, samples = chains.on_host(carry), None
+            if not has_moved and done >= self.plan.num_warmup:
+                first, now = self.starts.state.position, carry.state.position
+                has_moved = check_moved(first, now, done, stats)
             if phase == "draws":
-                samples = (transform or _as_drawn)(Samples(params, stats, on_host.state))
-            kept.keep(samples, on_host)
-            if on_chunk is not None and samples is not None:
-                on_chunk(samples)
-            if progress is not None:
-                means = {name: float(np.mean(values)) for name, values in stats.items()}
-                seconds = time.perf_counter() - begin
-                progress(Progress(phase, done, plan.total, seconds, means, resumed))
-        return kept.all_draws(chains.on_host(carry))
+                samples = Samples(params, stats, carry.state)
+                samples = samples if self.transform is None else self.transform(samples)
+            self.ending.see(samples)
+            self.kept.keep(samples, carry, self.ending.record)
+            if self.on_chunk is not None and samples is not None:
+                self.on_chunk(samples)
+            means = {name: float(np.mean(values)) for name, values in stats.items()}
+            self._tell(phase, done, means)
+            if self.ending.found is not None:
+                self._tell("check", done, self.ending.found)
+            if self.ending.is_reached:
+                break
+        return carry
 
+    def samples(self, carry: Carry) -> Samples:
+        """All draws, `carry` being the last."""
+        if self.ending.num_draws == 0:
+            raise TimeoutError(
+                "The budget must suffice for the warm-up and a chunk of draws. It was spent after "
+                f"{int(carry.num_steps[0])} of {self.plan.num_warmup} steps of the warm-up. Raise "
+                "budget; with a store, the sampling goes on."
+            )
+        return dataclasses.replace(self.kept.all_draws(carry), convergence=self.ending.found)
 
-def _as_drawn(samples: Samples) -> Samples:
-    return samples
-
-
-def _check_counts(**counts: int | None) -> None:
-    for name, count in counts.items():
-        if count is not None:
-            check_count(name, count)
-
-
-def _check_positions(positions: Params) -> None:
-    leaves = _trees.named_leaves(positions)
-    chains = {name: np.shape(leaf)[:1] for name, leaf in leaves.items()}
-    if len(set(chains.values())) != 1 or () in chains.values():
-        raise ValueError(
-            f"Every leaf of positions must lead with the same chain axis. Got {chains}. "
-            "Stack one position for each chain."
-        )
-    for name, leaf in leaves.items():
-        if not np.isfinite(np.asarray(leaf)).all():
-            raise ValueError(f"positions must be finite. Got NaN or infinity in {name}.")
-
-
-class _Plan(NamedTuple):
-    """How the work is done in chunks.
-
-    A chunk of draws is a multiple of `chunk_length` draws, and has at most `most_draws`.
-    """
-
-    num_warmup: int
-    num_draws: int
-    thin: int
-    num_chunks: int
-    chunk_length: int
-    most_draws: int
-
-    @property
-    def total(self) -> int:
-        """The number of steps of each chain."""
-        return self.num_warmup + self.num_draws * self.thin
-
-    def chunks(self, done: int) -> Iterator[tuple[str, Int[np.ndarray, " slots"]]]:
-        """How many steps each slot of each chunk takes, once `done` steps are done.
-
-        A draw is kept at the end of a slot.
-        """
-        num_slots = -(-self.num_draws // self.num_chunks)
-        num_slots = -(-num_slots // self.chunk_length) * self.chunk_length
-        num_slots = min(num_slots, self.most_draws)
-        per_chunk = max(1, -(-self.num_warmup // self.num_chunks))
-        for first in range(done, self.num_warmup, per_chunk):
-            lengths = np.zeros(num_slots, np.int32)
-            lengths[0] = min(per_chunk, self.num_warmup - first)
-            yield "warmup", lengths
-        first = max(0, done - self.num_warmup) // self.thin
-        while first < self.num_draws:
-            end = min(first + num_slots - first % num_slots, self.num_draws)
-            lengths = np.zeros(num_slots, np.int32)
-            lengths[: end - first] = self.thin
-            yield "draws", lengths
-            first = end
-
-
-class _Chains(NamedTuple):
-    """Which devices chains are sharded over, and how many are vectorized inside each.
-
-    There may be more rows than chains, so that every device is full. Padding repeats chains: idle
-    devices would wait for the busy ones all the same.
-    """
-
-    mesh: Mesh
-    batch_size: int
-    num_chains: int
-
-    @property
-    def rows(self) -> Int[np.ndarray, " rows"]:
-        """The number of the chain in each row."""
-        num_devices = self.mesh.size
-        return np.arange(-(-self.num_chains // num_devices) * num_devices) % self.num_chains
-
-    def place(self, tree: Any) -> Any:
-        """Chains as rows on their devices.
-
-        A chunk returns this placement. With another one the second chunk is recompiled.
-        """
-        rows = jax.tree.map(lambda leaf: leaf[self.rows], tree)
-        return jax.device_put(rows, NamedSharding(self.mesh, _CHAIN))
-
-    def on_host(self, tree: Any, num_draws: int | None = None) -> Any:
-        """Rows as chains on the host; the first draws of each if their number is given."""
-        kept = (slice(self.num_chains),) + (() if num_draws is None else (slice(num_draws),))
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[kept], tree)
-
-
-def _start(
-    method: Method, key: Key, positions: Params, batch_size: int | None
-) -> tuple[_Chains, _Carry, Array]:
-    """The layout of the chains, their first carry on the host, and the keys of their rows."""
-    num_chains = int(np.shape(jax.tree.leaves(positions)[0])[0])
-    devices = jax.devices()[:num_chains]
-    if batch_size is None:
-        local = -(-num_chains // len(devices))
-        batch_size = min(local, _CPU_BATCH) if devices[0].platform == "cpu" else local
-    chains = _Chains(Mesh(np.array(devices), ("chain",)), batch_size, num_chains)
-    key_init, key_steps = jax.random.split(key)
-    positions = jax.tree.map(jnp.asarray, positions)
-    carry = _first_carry(method, positions, jax.random.split(key_init, num_chains))
-    keys = chains.place(jax.random.split(key_steps, num_chains))
-    return chains, chains.on_host(carry), keys
-
-
-@eqx.filter_jit
-def _run_chunk(
-    chains: _Chains, method: Method, carry: _Carry, keys: Array, lengths: Int[Array, " slots"]
-) -> tuple[_Carry, Params, Stats]:
-    arrays, static = eqx.partition(method, eqx.is_array)
-
-    def local_chains(arrays: Method, carry: _Carry, keys: Array, lengths: Array):
-        run_chain = partial(_run_chain, eqx.combine(arrays, static), lengths)
-        if chains.batch_size == 1:
-            return jax.lax.map(lambda x: run_chain(*x), (carry, keys))
-        return jax.lax.map(lambda x: run_chain(*x), (carry, keys), batch_size=chains.batch_size)
-
-    everywhere = PartitionSpec()
-    specs = (everywhere, _CHAIN, _CHAIN, everywhere)
-    sharded = jax.shard_map(
-        local_chains, mesh=chains.mesh, in_specs=specs, out_specs=_CHAIN, check_vma=False
-    )
-    return sharded(arrays, carry, keys, lengths)
-
-
-@eqx.filter_jit
-def _first_carry(method: Method, positions: Params, keys: Array) -> _Carry:
-    states = jax.lax.map(lambda x: method.init(x[0], key=x[1]), (positions, keys))
-    # The states have the types that a chunk returns, not weak ones, for the same reason.
-    states = jax.tree.map(lambda leaf: leaf.astype(leaf.dtype), states)
-    return _Carry(states, jnp.zeros(len(keys), jnp.int32))
-
-
-def _run_chain(
-    method: Method, lengths: Int[Array, " slots"], carry: _Carry, key: Key
-) -> tuple[_Carry, Params, Stats]:
-    shapes = jax.eval_shape(method.step, carry.state, key=key)[1]
-    check_names(method.reduce_stats, shapes)
-    nothing = before_steps(method.reduce_stats, shapes)
-
-    def take_step(number: Array, inner: tuple[_Carry, Stats]) -> tuple[_Carry, Stats]:
-        carry, reduced = inner
-        state, stats = method.step(carry.state, key=jax.random.fold_in(key, carry.num_steps))
-        reduced = with_step(method.reduce_stats, reduced, stats, number == 0)
-        return _Carry(state, carry.num_steps + 1), reduced
-
-    def fill_slot(carry: _Carry, length: Array) -> tuple[_Carry, tuple[Params, Stats]]:
-        carry, reduced = jax.lax.fori_loop(0, length, take_step, (carry, nothing))
-        stats = after_steps(method.reduce_stats, reduced, length)
-        return carry, (carry.state.position, stats)
-
-    carry, (positions, stats) = jax.lax.scan(fill_slot, carry, lengths)
-    return carry, positions, stats
+    def _tell(self, phase: str, done: int, stats: Mapping[str, float | None]) -> None:
+        if self.progress is not None:
+            known = {name: value for name, value in stats.items() if value is not None}
+            seconds = 0.0 if phase == "compiling" else time.perf_counter() - self.begin
+            total, resumed = self.plan.total, self.resumed_steps
+            self.progress(Progress(phase, done, total, seconds, known, resumed))

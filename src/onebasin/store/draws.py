@@ -66,7 +66,18 @@ def load_samples(path: Path | str, like: Params | None = None) -> Samples:
         (10,)
     """
     path = Path(path)
-    commit = whole_commit(path)
+    return _load(path, whole_commit(path), like)
+
+
+def load_committed(path: Path, like: Params) -> Samples:
+    """The samples of the last commit of a store, finished or not, without reading draws.
+
+    Raises: StoreError, as `load_samples` does.
+    """
+    return _load(path, read_commit(path) or Commit(), like)
+
+
+def _load(path: Path, commit: Commit, like: Params | None) -> Samples:
     _check_files(path, commit)
     leaves = _open_group(path, DRAWS, commit)
     if like is not None:

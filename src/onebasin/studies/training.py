@@ -83,11 +83,14 @@ def train(
         raise ValueError(f"batch_size must be at most {num_images}. Got {batch_size}.")
 
     def on_chunk(progress: Progress) -> None:
-        rate = f"{progress.steps_per_second:.2g} epochs/s, loss {progress.stats['loss']:.3g}"
+        details = progress.phase
+        if progress.stats:
+            loss = progress.stats["loss"]
+            details = f"{progress.steps_per_second:.2g} epochs/s, loss {loss:.3g}"
         on_progress(
             f"training {len(learning_rates)} networks",
             progress.num_steps / progress.total_steps,
-            rate,
+            details,
         )
 
     positions = {"learning_rate": jnp.asarray(learning_rates, jnp.float32), "network": starts}
