@@ -3,7 +3,7 @@
 import signal
 import sys
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from onebasin.store.commits import check_folder
 from onebasin.store.draws import load_samples
 from onebasin.store.errors import StoreError
 from onebasin.store.lock import locked
-from onebasin.store.variables import Dims
+from onebasin.store.variables import Dims, check_storable
 from onebasin.store.writer import SampleWriter, is_free
 from onebasin.types import Params
 
@@ -111,7 +111,7 @@ def keeper(
     store: Path | str | None,
     dims: Dims | None,
     positions: Params,
-    sampling: Mapping[str, str],
+    fingerprint: Callable[[], Mapping[str, str]],
     num_draws: int,
 ) -> Generator[Keeper]:
     """What keeps the draws of a sampling: a store that is new or holds draws of it, or memory.
@@ -120,17 +120,19 @@ def keeper(
         store: The path of the store. None: memory.
         dims: Names of axes in the store.
         positions: Where the chains start, with a leading chain axis.
-        sampling: The fingerprint of the sampling.
+        fingerprint: Says which sampling it is, by name.
         num_draws: How many draws of each chain are wanted.
 
-    Raises: StoreError if the store holds draws of another sampling, or more than are wanted, or
-    another process draws into it.
+    Raises: ValueError if `dims` do not fit; StoreError if a store cannot hold a leaf, or the store
+    holds draws of another sampling, or more than are wanted, or another process draws into it.
     """
     if store is None:
         yield InMemory()
         return
     path = Path(store)
     check_folder(path)
+    check_storable(positions, dims or {})
+    sampling = fingerprint()
     draw_bytes = sum(x.size * x.dtype.itemsize for x in _trees.named_leaves(positions).values())
     with locked(path):
         begin = SampleWriter if is_free(path) else SampleWriter.resume

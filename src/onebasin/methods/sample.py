@@ -17,7 +17,7 @@ from jaxtyping import Int
 from onebasin import _trees
 from onebasin._arguments import check_count, check_is, check_key
 from onebasin.methods.fingerprint import fingerprint
-from onebasin.methods.keeping import keeper
+from onebasin.methods.keeping import Keeper, keeper
 from onebasin.methods.method import Method, State
 from onebasin.methods.reductions import (
     Stats,
@@ -27,7 +27,6 @@ from onebasin.methods.reductions import (
     with_step,
 )
 from onebasin.samples import Samples
-from onebasin.store.variables import check_storable
 from onebasin.types import Array, Key, Params
 
 
@@ -169,15 +168,11 @@ def sample(
         True
     """
     check_is("method", method, Method, "Call hmc(logdensity) or another builder of one.")
-    check_key(key)
     _check_counts(num_draws=num_draws, thin=thin, num_chunks=num_chunks, batch_size=batch_size)
-    _check_positions(positions)
-    if store is not None:
-        check_storable(positions, dims or {})
-    sampling = {} if store is None else fingerprint(method, positions, thin, key)
+    _check_start(positions, key)
+    sampling = partial(fingerprint, method, positions, thin, key)
     with keeper(store, dims, positions, sampling, num_draws) as kept:
-        sizes = kept.chunk_length, kept.most_draws
-        plan = _Plan(method.num_warmup, num_draws, thin, num_chunks, *sizes)
+        plan = _Plan(method.num_warmup, num_draws, thin, num_chunks, kept)
         chains, carry, keys = _start(method, key, positions, batch_size)
         carry = chains.place(kept.resumed(carry))
         resumed = done = int(carry.num_steps[0])
@@ -209,7 +204,8 @@ def _check_counts(**counts: int | None) -> None:
             check_count(name, count)
 
 
-def _check_positions(positions: Params) -> None:
+def _check_start(positions: Params, key: Key) -> None:
+    check_key(key)
     leaves = _trees.named_leaves(positions)
     chains = {name: np.shape(leaf)[:1] for name, leaf in leaves.items()}
     if len(set(chains.values())) != 1 or () in chains.values():
@@ -223,17 +219,13 @@ def _check_positions(positions: Params) -> None:
 
 
 class _Plan(NamedTuple):
-    """How the work is done in chunks.
-
-    A chunk of draws is a multiple of `chunk_length` draws, and has at most `most_draws`.
-    """
+    """How the work is done in chunks, which have as many draws as what keeps them can take."""
 
     num_warmup: int
     num_draws: int
     thin: int
     num_chunks: int
-    chunk_length: int
-    most_draws: int
+    kept: Keeper
 
     @property
     def total(self) -> int:
@@ -246,8 +238,8 @@ class _Plan(NamedTuple):
         A draw is kept at the end of a slot.
         """
         num_slots = -(-self.num_draws // self.num_chunks)
-        num_slots = -(-num_slots // self.chunk_length) * self.chunk_length
-        num_slots = min(num_slots, self.most_draws)
+        num_slots = -(-num_slots // self.kept.chunk_length) * self.kept.chunk_length
+        num_slots = min(num_slots, self.kept.most_draws)
         per_chunk = max(1, -(-self.num_warmup // self.num_chunks))
         for first in range(done, self.num_warmup, per_chunk):
             lengths = np.zeros(num_slots, np.int32)
