@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+import xarray as xr
 from changed_results import with_changes
 from tiny_runs import results_of, take_all_steps, tiny_config
 
@@ -222,6 +223,10 @@ def test_samples_and_gaussians_lie_in_the_run_directory(
     like = open_setup(run).template
     samples = load_samples(run.samples("hmc"), like)
     assert (samples.num_chains, samples.num_draws) == (config.method.num_chains, NUM_DRAWS)
+    with xr.open_datatree(run.samples("hmc"), engine="zarr", consolidated=False) as tree:
+        sizes = tree["posterior"].sizes
+    groups = open_setup(run).posterior.symmetry.sizes
+    assert {group: sizes[group] for group in groups} == groups
     stats = {"lp", "energy", "acceptance_rate", "diverging", "step_size", "n_steps"}
     assert stats == set(samples.stats)
     members = load_samples(run.samples("ensemble"), like)
