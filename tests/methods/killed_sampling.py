@@ -33,7 +33,8 @@ def sample(store=None, progress=None) -> ob.Samples:
 
 
 def tell(progress: ob.methods.Progress) -> None:
-    print(max(0, progress.num_steps - NUM_WARMUP), flush=True)
+    if progress.phase != "compiling":
+        print(max(0, progress.num_steps - NUM_WARMUP), flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from known_chains import autoregressive, starts
 import onebasin as ob
 from onebasin.methods import Method, estimate
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(0)
 
 

@@ -15,6 +15,8 @@ from onebasin.samples import Samples
 from onebasin.store import StoreError
 from onebasin.store.draws import is_whole, num_committed
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(0)
 METHOD = autoregressive()
 MOST = 1700
