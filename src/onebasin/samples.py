@@ -100,7 +100,8 @@ class Samples(eqx.Module):
             >>> type(in_memory.stats["lp"])
             <class 'numpy.ndarray'>
         """
-        return Samples(_trees.loaded(self.params), _trees.loaded(self.stats), self.last_state)
+        params, stats = _trees.loaded(self.params), _trees.loaded(self.stats)
+        return Samples(params, stats, self.last_state, self.convergence)
 
     def flatten(self) -> Params:
         """All draws of all chains along one leading axis, chain after chain.

@@ -34,6 +34,8 @@ USES: dict[str, Callable[[ob.Samples, ob.Symmetry], Any]] = {
         s, symmetry, WEIGHTS
     ),
     "sampler_health": lambda s, symmetry: ob.diagnostics.sampler_health(s),
+    "Converged": lambda s, symmetry: ob.diagnostics.Converged(least_draws=10).values(s),
+    "draws_needed": lambda s, symmetry: ob.diagnostics.draws_needed(s),
     "weight_convergence": lambda s, symmetry: ob.diagnostics.weight_convergence(s),
     "summarize": lambda s, symmetry: [ob.summarize(s, rank) for rank in (0, 2)],
     "factor_analysis": lambda s, symmetry: ob.gaussians.factor_analysis(s, 2, 3),

@@ -239,9 +239,13 @@ def test_quantities_of_another_shape_are_refused(shape: tuple[int, ...]) -> None
         draw(until, num_draws=20)
 
 
-def test_a_least_number_that_blocks_do_not_divide_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"least_draws must be a multiple of 10\. Got 25"):
-        Converged(least_draws=25)
+def test_checks_come_after_whole_blocks_of_draws() -> None:
+    for least_draws in (1, 4, 7, 10, 25, 250):
+        until = Converged(least_draws=least_draws)
+        assert all(length % until.block == 0 for length in until.lengths(1000)[:-1])
+
+
+def test_a_least_number_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="least_draws must be an int in the range"):
         Converged(least_draws=0)
 

@@ -3,6 +3,7 @@
 arviz-stats computes them. It takes seconds to import, so functions import it when they run.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,9 +19,7 @@ from onebasin.samples import Samples
 from onebasin.types import Array
 
 _MAX_QUANTITIES = 200
-BLOCK = 10
-"""`quantities` is called with so many draws of each chain, from their multiples on. So its values
-do not depend on the chunks in which draws come, not even by rounding."""
+_MOST_IN_BLOCK = 10
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,7 @@ class Converged:
         rhat: The largest rank-normalized R-hat that is allowed, above 1. Default: 1.02.
         ess: The smallest bulk effective sample size that is allowed, of all chains together and in
             draws, positive. Default: 400.
-        least_draws: For `sample`: how many draws of each chain the first check needs, a multiple of
-            10. Default: 100.
+        least_draws: For `sample`: how many draws of each chain the first check needs. Default: 100.
         quantities: For `sample`: what is checked, as numbers that it computes of a few draws, such
             as predictions at some inputs. It must compute those of a draw from that draw alone. Of
             more than 199, 199 that are evenly spaced are checked. The log density `lp` of the draws
@@ -80,8 +78,15 @@ class Converged:
             raise ValueError(f"rhat must lie in (1, inf). Got {self.rhat}.")
         check_positive("ess", self.ess)
         check_count("least_draws", self.least_draws)
-        if self.least_draws % BLOCK:
-            raise ValueError(f"least_draws must be a multiple of {BLOCK}. Got {self.least_draws}.")
+
+    @property
+    def block(self) -> int:
+        """How many draws of each chain `quantities` is called with, from their multiples on.
+
+        Checks come after whole blocks. So its values do not depend on the chunks in which draws
+        come, not even by rounding.
+        """
+        return math.gcd(self.least_draws, _MOST_IN_BLOCK)
 
     def problem(self, found: Mapping[str, float | None] | None) -> str | None:
         """What is wrong with draws, in words. None if they have converged.
@@ -126,7 +131,7 @@ class Converged:
             ValueError: If `quantities` gives an array of another shape than (chain, draw,
                 quantity).
         """
-        ends = range(BLOCK - first_draw % BLOCK, samples.num_draws, BLOCK)
+        ends = range(self.block - first_draw % self.block, samples.num_draws, self.block)
         cuts = [0, *ends, samples.num_draws]
         blocks = [_between(samples, first, end) for first, end in pairwise(cuts)]
         return [self._values(block) for block in blocks]

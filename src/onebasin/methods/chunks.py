@@ -15,7 +15,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Int
 
-from onebasin.diagnostics.converged import BLOCK, Converged
+from onebasin.diagnostics.converged import Converged
 from onebasin.methods.method import Method, State
 from onebasin.methods.reductions import (
     Stats,
@@ -76,7 +76,7 @@ class Plan(NamedTuple):
         if until is None:
             lengths, multiple = (num_draws,), 1
         else:
-            lengths, multiple = until.lengths(num_draws), BLOCK
+            lengths, multiple = until.lengths(num_draws), until.block
         multiple = chunk_length if chunk_length > 1 else multiple
         leaves = jax.tree.leaves(positions)
         most = most_draws(sum(leaf.size * leaf.dtype.itemsize for leaf in leaves))

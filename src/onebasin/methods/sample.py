@@ -134,14 +134,13 @@ def sample(
     begin = time.perf_counter()
     counts = {"num_draws": num_draws, "thin": thin, "num_chunks": num_chunks}
     check_sampling(method, positions, key, until, budget, **counts, batch_size=batch_size)
-    if store is not None:
-        check_storable(positions, dims or {})
     is_simple = store is None and until is None
     first_step = None if is_simple else lower_first_step(method, positions, key)
     if until is not None and first_step is not None:
         check_checkable(until, first_step.out_info[1])
     sampling: dict[str, str] = {}
     if store is not None and first_step is not None:
+        check_storable(positions, dims or {})
         sampling = fingerprint(method, positions, thin, key, first_step)
     with keeper(store, dims, sampling, num_draws) as kept:
         plan = Plan.of(method, positions, num_draws, thin, num_chunks, until, kept.chunk_length)
