@@ -15,7 +15,7 @@ from onebasin.run.config import (
     check_config,
     load_config,
 )
-from onebasin.run.kinds import COMMON_KEYS, KINDS
+from onebasin.run.kinds import KINDS, keys_of
 from onebasin.run.networks import KEYS
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.sections import NetworkConfig
@@ -180,7 +180,7 @@ def kind_that_reads(key: str) -> list[str]:
     if section == "network":
         return [f"network.kind={READ_BY.get(name, 'mlp')}"]
     if section == "method":
-        readers = [kind for kind in KINDS if name in (*COMMON_KEYS, *KINDS[kind].keys)]
+        readers = [kind for kind in KINDS if name in keys_of(kind)]
         return [f"method.kind={readers[0]}"]
     return []
 

@@ -18,8 +18,8 @@ from onebasin.report.findings import Findings
 from onebasin.report.summary import summary
 from onebasin.run.begin import open_run
 from onebasin.run.config import ConfigError, RunConfig, check_config, load_config
-from onebasin.run.kinds import COMMON_KEYS, KINDS, MethodName
-from onebasin.run.methods import method_of, settings_of
+from onebasin.run.kinds import KINDS, MethodName, keys_of
+from onebasin.run.methods import method_of, with_defaults
 from onebasin.run.representations import all_draws, method_names, one_chain
 from onebasin.run.run import take_steps
 from onebasin.run.run_directory import RunDirectory
@@ -54,7 +54,7 @@ FEW: dict[str, dict[str, Any]] = {
 def test_a_sampler_reads_its_own_keys_and_no_others(kind: MethodName) -> None:
     for key in KEYS:
         changes = [f"method.kind={kind}", f"method.{key}={VALUES.get(key, 7)}"]
-        if key in (*COMMON_KEYS, *KINDS[kind].keys):
+        if key in keys_of(kind):
             read = getattr(load_config("digits", changes).method, key)
             assert read != getattr(MethodConfig(kind=kind), key)
         else:
@@ -65,17 +65,18 @@ def test_a_sampler_reads_its_own_keys_and_no_others(kind: MethodName) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_key_that_is_left_out_has_the_default_of_the_run_or_of_the_builder(kind) -> None:
-    found = settings_of(MethodConfig(kind=kind))
+    found = with_defaults(MethodConfig(kind=kind))
     arguments = inspect.signature(getattr(onebasin.methods, kind)).parameters
     for key in KINDS[kind].keys:
         if key in KINDS[kind].defaults:
-            assert found[key] == KINDS[kind].defaults[key]
+            assert getattr(found, key) == KINDS[kind].defaults[key]
         elif key != "least_precision":  # it comes from the prior
-            assert found[key] == arguments[key].default
+            assert getattr(found, key) == arguments[key].default
 
 
 def test_the_defaults_of_hmc_are_those_that_were_measured() -> None:
-    assert settings_of(RunConfig().method) == {
+    found = with_defaults(RunConfig().method)
+    assert {key: getattr(found, key) for key in keys_of("hmc")} == {
         "kind": "hmc", "num_chains": 4, "num_draws": 250, "start": "init", "thin": 2,
         "num_warmup": 150, "num_steps": 60, "step_size": 1e-3, "target_acceptance": 0.65,
         "adapt_mass": True, "jitter": 0.0,

@@ -8,7 +8,7 @@ from onebasin.report.findings import Findings
 from onebasin.report.representations import WithBaseline, in_order, with_baselines
 from onebasin.report.tables import health
 from onebasin.run import representations as known
-from onebasin.run.methods import settings_of
+from onebasin.run.methods import with_defaults
 from onebasin.run.results import Scores
 from onebasin.run.trust import cautions
 
@@ -55,15 +55,14 @@ def summary(findings: Findings) -> list[Remark]:
 
 def _run(findings: Findings) -> str:
     config, data = findings.setup.config, findings.sample.data
-    chosen = config.method
-    settings = settings_of(chosen)
-    details = [_START[settings["start"]]]
-    if "num_warmup" in settings:
-        details.append(counted(settings["num_warmup"], "warmup draw"))
-    if "num_steps" in settings:
-        details.append(f"{counted(settings['num_steps'], 'step')} a draw")
-    if settings.get("thin", 1) > 1:
-        details.append(f"one of {settings['thin']} draws kept")
+    chosen = with_defaults(config.method)
+    details = [_START[chosen.start or "init"]]
+    if chosen.num_warmup is not None:
+        details.append(counted(chosen.num_warmup, "warmup draw"))
+    if chosen.num_steps is not None:
+        details.append(f"{counted(chosen.num_steps, 'step')} a draw")
+    if chosen.thin is not None and chosen.thin > 1:
+        details.append(f"one of {chosen.thin} draws kept")
     return (
         f"{findings.sampler} drew {counted(chosen.num_chains, 'chain')} of "
         f"{counted(chosen.num_draws, 'draw')} of the {findings.num_weights:,} weights of a "

@@ -7,7 +7,8 @@ from onebasin.plots.numbers import DASH, counted, fixed, percent, significant, w
 from onebasin.report.figures.pruning import ORDERS
 from onebasin.report.findings import Findings
 from onebasin.report.representations import in_order, kept_draws, representation_rows
-from onebasin.run.methods import settings_of
+from onebasin.run.kinds import keys_of
+from onebasin.run.methods import with_defaults
 from onebasin.run.nested import flat
 from onebasin.run.representations import method_names
 from onebasin.run.results import Barrier, LowRank, PrunedNetwork, PruningPoint
@@ -247,7 +248,8 @@ def version_table(findings: Findings) -> Table:
 def config_table(findings: Findings) -> Table:
     """Every choice of the run."""
     config = findings.results.config
-    values = config.model_dump(mode="json") | {"method": settings_of(config.method)}
+    method = with_defaults(config.method).model_dump(include=set(keys_of(config.method.kind)))
+    values = config.model_dump(mode="json") | {"method": method}
     rows = [(name, _written(value)) for name, value in flat(values).items()]
     note = "Every number of this page depends only on these, the versions and the machine."
     return Table("Config", ("Key", "Value"), rows, note)

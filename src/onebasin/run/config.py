@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from onebasin._words import did_you_mean
-from onebasin.run.kinds import COMMON_KEYS, KINDS
+from onebasin.run.kinds import keys_of
 from onebasin.run.nested import Section
 from onebasin.run.networks import KEYS, unread_keys
 from onebasin.run.sections import (
@@ -141,7 +141,7 @@ def _check_network(config: RunConfig) -> None:
 
 def _check_method(config: RunConfig) -> None:
     chosen = config.method
-    keys = (*COMMON_KEYS, *KINDS[chosen.kind].keys)
+    keys = keys_of(chosen.kind)
     unread = [name for name, value in chosen if value is not None and name not in keys]
     if unread:
         raise ConfigError(

@@ -20,8 +20,8 @@ from pydantic.fields import FieldInfo
 
 from onebasin.run import representations as known
 from onebasin.run.config import RunConfig
-from onebasin.run.kinds import KINDS, MethodName
-from onebasin.run.methods import settings_of
+from onebasin.run.kinds import KINDS, MethodName, keys_of
+from onebasin.run.methods import with_defaults
 from onebasin.run.nested import Section
 from onebasin.run.results import STEPS, Results
 from onebasin.run.sections import MethodConfig
@@ -138,10 +138,9 @@ def methods_table() -> str:
 
 
 def _settings(kind: MethodName) -> str:
-    found = settings_of(MethodConfig(kind=kind))
-    named = {key: value for key, value in found.items() if key not in ("kind", "num_chains")}
-    del named["num_draws"]
-    return ", ".join(f"`{key}` {_default(value)}".strip() for key, value in named.items())
+    found = with_defaults(MethodConfig(kind=kind))
+    named = [key for key in keys_of(kind) if key not in ("kind", "num_chains", "num_draws")]
+    return ", ".join(f"`{key}` {_default(getattr(found, key))}".strip() for key in named)
 
 
 _TABLES = {

@@ -16,9 +16,7 @@ MethodName: TypeAlias = Literal[
 ]
 """The value of `method.kind`, which is also the name of the builder in `onebasin.methods`."""
 
-COMMON_KEYS = ("kind", "num_chains", "num_draws", "start")
-"""The keys of the section `method` that every kind reads."""
-
+_COMMON = ("kind", "num_chains", "num_draws", "start")
 _CHAIN = ("thin", "num_warmup")
 _HAMILTONIAN = (*_CHAIN, "step_size", "target_acceptance", "adapt_mass")
 _STOCHASTIC = (*_CHAIN, "step_size", "schedule", "batch_size")
@@ -29,10 +27,10 @@ _OF_MODES = {"start": "map"}
 class MethodKind(NamedTuple):
     """A sampler of a run.
 
-    `keys` are those that it reads besides the common ones. `defaults` are values of a run that the
-    config leaves out. A key without a default there has the default of the builder. `is_exact` is
-    False for a sampler whose draws have a bias that does not vanish with their number. `is_fit` is
-    True if each chain draws independently from a Gaussian that was fitted before.
+    `keys` are those that not every kind reads. `defaults` are values of a run that the config
+    leaves out. A key without a default there has the default of the builder. `is_exact` is False
+    for a sampler whose draws have a bias that does not vanish with their number. `is_fit` is True
+    if each chain draws independently from a Gaussian that was fitted before.
     """
 
     title: str
@@ -87,6 +85,11 @@ KINDS: dict[MethodName, MethodKind] = {
 """Every sampler of a run."""
 
 METHOD_NAMES: tuple[MethodName, ...] = get_args(MethodName)
+
+
+def keys_of(kind: MethodName) -> tuple[str, ...]:
+    """The keys of the section `method` that a sampler reads."""
+    return *_COMMON, *KINDS[kind].keys
 
 
 def title_of(kind: MethodName) -> str:

@@ -29,7 +29,7 @@ from onebasin.methods.step_sizes import (
 )
 from onebasin.methods.swag import swag
 from onebasin.methods.vi import mean_field_vi
-from onebasin.run.kinds import COMMON_KEYS, KINDS, MethodName
+from onebasin.run.kinds import KINDS, MethodName
 from onebasin.run.sections import MethodConfig
 from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.samples import Samples
@@ -45,24 +45,17 @@ def method_of(setup: Setup) -> Method:
     return make(builder, setup, **given)
 
 
-def settings_of(config: MethodConfig) -> dict[str, Any]:
-    """The keys that the sampler of a config reads, with the defaults of its builder.
+def with_defaults(config: MethodConfig) -> MethodConfig:
+    """The section of the sampler, with the defaults of its builder in place of None.
 
-    None stands for a default that depends on the posterior.
+    What stays None is not read, or depends on the posterior.
     """
     builder, _ = _BUILDERS[config.kind]
+    missing = {key for key in KINDS[config.kind].keys if getattr(config, key) is None}
     arguments = inspect.signature(builder).parameters
-    found: dict[str, Any] = {}
-    for key in (*COMMON_KEYS, *KINDS[config.kind].keys):
-        value = getattr(config, key)
-        if (
-            value is None
-            and key in arguments
-            and arguments[key].default is not inspect.Parameter.empty
-        ):
-            value = arguments[key].default
-        found[key] = value
-    return found
+    found = {key: arguments[key].default for key in missing if key in arguments}
+    known = {key: value for key, value in found.items() if value is not inspect.Parameter.empty}
+    return config.model_copy(update=known)
 
 
 def _exact_density(builder: Callable[..., Method], setup: Setup, **settings: Any) -> Method:

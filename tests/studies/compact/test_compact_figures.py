@@ -48,5 +48,5 @@ def test_controls_and_draws_of_hmc_have_colors_of_their_own(figure: Figure) -> N
 
 def test_representations_are_called_what_the_report_calls_them(figure: Figure) -> None:
     texts = {text.get_text() for text in figure.axes[0].texts}
-    assert {COMPACT.label, kept_draws(2).label, one_chain(1).label} <= texts
+    assert {COMPACT.label, kept_draws(2).label, one_chain("hmc", 1).label} <= texts
     assert len(texts) == len(NAMES)
