@@ -18,6 +18,7 @@ ONEBASIN = Path(sys.executable).with_name("onebasin")
 TINY = (
     "network.hidden=[12]",
     "method.num_draws=8",
+    "method.most_draws=8",
     "method.num_warmup=4",
     "method.num_steps=5",
     "ensemble.num_members=2",

@@ -33,6 +33,11 @@ def first(samples: Samples, num_draws: int) -> Samples:
     return Samples(jax.tree.map(take, samples.params), jax.tree.map(take, samples.stats))
 
 
+def found_by_hand(samples: Samples) -> dict[str, float | None]:
+    lp = convergence(np.asarray(samples.stats["lp"])[..., None])
+    return convergence(np.asarray(samples.params)) | {"rhat_lp": lp["rhat_max"]}
+
+
 def assert_same(found: Samples, wanted: Samples) -> None:
     np.testing.assert_array_equal(found.params, wanted.params)
     jax.tree.map(np.testing.assert_array_equal, found.stats, wanted.stats)
@@ -65,10 +70,7 @@ def test_it_ends_at_the_first_of_the_doubling_lengths_at_which_draws_have_conver
     unchecked_draws: Samples, until_converged: Samples
 ) -> None:
     def problem(num_draws: int) -> str | None:
-        stats = unchecked_draws.stats["lp"][:, :num_draws, None]
-        return UNTIL.problem(
-            convergence(np.append(unchecked_draws.params[:, :num_draws], stats, 2))
-        )
+        return UNTIL.problem(found_by_hand(first(unchecked_draws, num_draws)))
 
     lengths = [50, 100, 200, 400, 800, 1600, MOST]
     assert until_converged.num_draws == next(n for n in lengths if problem(n) is None)
@@ -97,8 +99,7 @@ def test_where_it_ends_does_not_depend_on_the_number_of_chunks(
 def test_samples_say_what_the_last_check_found(
     unchecked_draws: Samples, until_converged: Samples
 ) -> None:
-    values = np.append(until_converged.params, until_converged.stats["lp"][..., None], axis=2)
-    assert until_converged.convergence == convergence(values)
+    assert until_converged.convergence == found_by_hand(until_converged)
     assert UNTIL.problem(until_converged.convergence) is None
     assert unchecked_draws.convergence is None
     strict = Converged(ess=1e6, least_draws=50)
@@ -144,11 +145,21 @@ def test_quantities_are_computed_once_of_each_draw_in_the_same_few_draws_each_ti
 
 def test_of_many_quantities_some_are_checked_and_lp_always() -> None:
     many = lambda samples: np.repeat(samples.params[..., :1], 1000, axis=2)
-    values = Converged(quantities=many).values(
-        Samples(np.ones((2, 25, 1)), {"lp": np.zeros((2, 25))})
-    )
-    assert [block.shape for block in values] == [(2, 10, 200), (2, 10, 200), (2, 5, 200)]
-    assert all((block[..., -1] == 0).all() and (block[..., :-1] == 1).all() for block in values)
+    samples = Samples(np.ones((2, 25, 1)), {"lp": np.zeros((2, 25))})
+    values = Converged(quantities=many).values(samples)
+    shapes = [block.quantities.shape for block in values]
+    assert shapes == [(2, 10, 200), (2, 10, 200), (2, 5, 200)]
+    assert all((block.lp == 0).all() and (block.quantities == 1).all() for block in values)
+
+
+def test_a_log_density_that_differs_between_chains_is_no_convergence() -> None:
+    rng = np.random.default_rng(0)
+    lp = rng.standard_normal((4, 400))
+    agreeing = Samples(rng.standard_normal((4, 400, 3)), {"lp": lp})
+    apart = Samples(agreeing.params, {"lp": lp + np.arange(4)[:, None]})
+    until = Converged(quantities=itself)
+    assert until.problem(until.found(until.values(agreeing))) is None
+    assert "R-hat of the log density" in until.problem(until.found(until.values(apart)))
 
 
 def test_a_sampling_that_is_cut_off_after_every_chunk_ends_at_the_same_draw(

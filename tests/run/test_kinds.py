@@ -70,6 +70,8 @@ def test_a_key_that_is_left_out_has_the_default_of_the_run_or_of_the_builder(kin
     for key in KINDS[kind].keys:
         if key in KINDS[kind].defaults:
             assert getattr(found, key) == KINDS[kind].defaults[key]
+        elif key == "most_draws":
+            assert found.most_draws == 4 * found.num_draws
         elif key != "least_precision":  # it comes from the prior
             assert getattr(found, key) == arguments[key].default
 
@@ -79,7 +81,7 @@ def test_the_defaults_of_hmc_are_those_that_were_measured() -> None:
     assert {key: getattr(found, key) for key in keys_of("hmc")} == {
         "kind": "hmc", "num_chains": 4, "num_draws": 250, "start": "init", "thin": 2,
         "num_warmup": 150, "num_steps": 60, "step_size": 1e-3, "target_acceptance": 0.65,
-        "adapt_mass": True, "jitter": 0.0,
+        "adapt_mass": True, "jitter": 0.0, "most_draws": 1000,
     }  # fmt: skip
 
 
@@ -209,9 +211,11 @@ def run_with(finished: Path, out: Path, *changes: str) -> RunDirectory:
 
 def load_config_of(config: RunConfig, *changes: str) -> RunConfig:
     """A config with another sampler."""
-    method = dict(change.split("=") for change in changes)
-    counts = {"num_chains": 2, "num_draws": 8}
-    return check_config(config.model_dump(mode="json") | {"method": counts | method})
+    method: dict[str, Any] = {"num_chains": 2, "num_draws": 8}
+    method |= dict(change.split("=") for change in changes)
+    if "most_draws" in KINDS[method["kind"]].keys:
+        method["most_draws"] = 8
+    return check_config(config.model_dump(mode="json") | {"method": method})
 
 
 @pytest.mark.slow

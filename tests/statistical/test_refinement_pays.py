@@ -31,6 +31,7 @@ CHANGES = [
     "network.hidden=[12]",
     "method.num_chains=2",
     "method.num_draws=100",
+    "method.most_draws=100",
     "method.num_warmup=60",
     "method.num_steps=20",
     "evaluation.num_gaussian_draws=200",

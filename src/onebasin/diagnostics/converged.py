@@ -4,9 +4,10 @@ arviz-stats computes them. It takes seconds to import, so functions import it wh
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -41,9 +42,10 @@ class Converged:
         least_draws: For `sample`: how many draws of each chain the first check needs. Default: 100.
         quantities: For `sample`: what is checked, as numbers that it computes of a few draws, such
             as predictions at some inputs. It must compute those of a draw from that draw alone. Of
-            more than 199, 199 that are evenly spaced are checked. The log density `lp` of the draws
-            is always checked too, if the method gives it. Default: `lp` alone. It does not show
-            that chains stay in different modes of equal density, so give predictions.
+            more than 200, 200 that are evenly spaced are checked. If the method gives the log
+            density `lp` of the draws, its R-hat is checked too. Default: `lp` alone, with its
+            effective sample size. It does not show that chains stay in different modes of equal
+            density, so give predictions.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -91,13 +93,14 @@ class Converged:
     def problem(self, found: Mapping[str, float | None] | None) -> str | None:
         """What is wrong with draws, in words. None if they have converged.
 
-        `found` holds what `convergence` found, as `samples.convergence` does. Draws of which a
-        number is missing have not converged, nor have those that were not checked.
+        `found` holds what `convergence` found, as `samples.convergence` does, and perhaps
+        "rhat_lp", the R-hat of the log density. Draws of which a number is missing have not
+        converged, nor have those that were not checked.
         """
         if found is None:
             return "the draws were not checked"
-        rhat, ess = found["rhat_max"], found["ess_min"]
-        if rhat is None or ess is None:
+        rhat, ess, rhat_lp = found["rhat_max"], found["ess_min"], found.get("rhat_lp", 1.0)
+        if rhat is None or ess is None or rhat_lp is None:
             return "R-hat or the effective sample size could not be computed"
         problems = []
         if rhat > self.rhat:
@@ -105,6 +108,10 @@ class Converged:
         if ess < self.ess:
             problems.append(
                 f"the smallest effective sample size is {ess:.0f} (at least {self.ess:g} is asked)"
+            )
+        if rhat_lp > self.rhat:
+            problems.append(
+                f"the R-hat of the log density is {rhat_lp:.3f} (at most {self.rhat:g} is asked)"
             )
         return " and ".join(problems) or None
 
@@ -122,9 +129,15 @@ class Converged:
             length *= 2
         return (*found, num_draws)
 
-    def values(
-        self, samples: Samples, first_draw: int = 0
-    ) -> list[Float[np.ndarray, "chain draw quantity"]]:
+    def found(self, blocks: Sequence["Checked"]) -> dict[str, float | None]:
+        """What a check of blocks of draws finds, for `problem`."""
+        found = convergence(np.concatenate([block.quantities for block in blocks], axis=1))
+        lps = [block.lp for block in blocks if block.lp is not None]
+        if lps:
+            found["rhat_lp"] = convergence(np.concatenate(lps, axis=1))["rhat_max"]
+        return found
+
+    def values(self, samples: Samples, first_draw: int = 0) -> "list[Checked]":
         """What is checked of draws of which the first is draw `first_draw`, in blocks of draws.
 
         Raises:
@@ -136,20 +149,26 @@ class Converged:
         blocks = [_between(samples, first, end) for first, end in pairwise(cuts)]
         return [self._values(block) for block in blocks]
 
-    def _values(self, block: Samples) -> Float[np.ndarray, "chain draw quantity"]:
-        columns: list[np.ndarray] = []
-        if self.quantities is not None:
-            values = np.asarray(self.quantities(block))
-            shape = (block.num_chains, block.num_draws)
-            if values.ndim != 3 or values.shape[:2] != shape:
-                raise ValueError(
-                    f"quantities must give an array (chain, draw, quantity), here {shape} and one "
-                    f"more axis. Got {values.shape}. Reshape what it returns."
-                )
-            columns.append(_evenly_spaced(values, _MAX_QUANTITIES - 1))
-        if "lp" in block.stats:
-            columns.append(np.asarray(block.stats["lp"])[..., None])
-        return np.concatenate(columns, axis=-1, dtype=np.float64)
+    def _values(self, block: Samples) -> "Checked":
+        lp = np.asarray(block.stats["lp"], np.float64)[..., None] if "lp" in block.stats else None
+        if self.quantities is None:
+            assert lp is not None  # `sample` has refused to check nothing
+            return Checked(lp)
+        values = np.asarray(self.quantities(block))
+        shape = (block.num_chains, block.num_draws)
+        if values.ndim != 3 or values.shape[:2] != shape:
+            raise ValueError(
+                f"quantities must give an array (chain, draw, quantity), here {shape} and one "
+                f"more axis. Got {values.shape}. Reshape what it returns."
+            )
+        return Checked(np.asarray(_evenly_spaced(values, _MAX_QUANTITIES), np.float64), lp)
+
+
+class Checked(NamedTuple):
+    """What is checked of some draws. `lp` is their log density, if it comes beside quantities."""
+
+    quantities: Float[np.ndarray, "chain draw quantity"]
+    lp: Float[np.ndarray, "chain draw 1"] | None = None
 
 
 def _between(samples: Samples, first: int, end: int) -> Samples:

@@ -3,9 +3,7 @@
 import json
 import time
 
-import numpy as np
-
-from onebasin.diagnostics import Converged, convergence
+from onebasin.diagnostics.converged import Checked, Converged
 from onebasin.samples import Samples
 
 
@@ -36,7 +34,7 @@ class Ending:
         self.found: dict[str, float | None] | None = None
         """What the check of all draws so far found. None if they were not checked."""
         self._seconds = self._seconds_before = 0.0
-        self._values: list[np.ndarray] = []
+        self._values: list[Checked] = []
 
     def resume(self, record: str | None, num_draws: int) -> None:
         """Go on after so many draws, with the record that was committed with them."""
@@ -90,4 +88,4 @@ class Ending:
             return
         self._values += self._until.values(samples, first_draw)
         if self.is_unchecked:
-            self.found = convergence(np.concatenate(self._values, axis=1))
+            self.found = self._until.found(self._values)

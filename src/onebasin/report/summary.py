@@ -65,8 +65,8 @@ def _run(findings: Findings) -> str:
         details.append(f"one of {chosen.thin} draws kept")
     return (
         f"{findings.sampler} drew {counted(chosen.num_chains, 'chain')} of "
-        f"{counted(chosen.num_draws, 'draw')} of the {findings.num_weights:,} weights of a "
-        f"{findings.network_name} network ({', '.join(details)}), given {data.train:,} "
+        f"{counted(findings.sample.num_draws, 'draw')} of the {findings.num_weights:,} weights "
+        f"of a {findings.network_name} network ({', '.join(details)}), given {data.train:,} "
         f"training examples of {findings.data_name}. For comparison, "
         f"{counted(config.ensemble.num_members, 'maximum a posteriori network')} (the ensemble) "
         "were trained, and mean-field variational inference (VI) was fitted. All scores are over "
@@ -94,12 +94,12 @@ def _convergence(findings: Findings) -> str:
     found = findings.summarize.diagnostics
     predictions = found.predictions
     before, after = found.weights_unaligned, found.weights_aligned
-    method = findings.setup.config.method
+    num_draws = findings.setup.config.method.num_chains * findings.sample.num_draws
     return (
         f"The R-hat of predictions is {fixed(predictions.rhat_median, 2)} (median) and "
         f"{fixed(predictions.rhat_max, 2)} (worst). Their effective sample size is "
         f"{whole(predictions.ess_median)} (median) and {whole(predictions.ess_min)} (smallest) of "
-        f"{method.num_chains * method.num_draws:,} draws. The median R-hat of single weights is "
+        f"{num_draws:,} draws. The median R-hat of single weights is "
         f"{fixed(before.rhat_median, 2)} before alignment and {fixed(after.rhat_median, 2)} "
         f"after; their median effective sample size is {whole(before.ess_median)} before and "
         f"{whole(after.ess_median)} after."

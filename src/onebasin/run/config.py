@@ -69,6 +69,7 @@ BUILT_IN: dict[str, dict[str, Any]] = {
         "method": {
             "num_chains": 2,
             "num_draws": 4,
+            "most_draws": 4,
             "num_warmup": 6,
             "num_steps": 3,
             "thin": 1,
@@ -147,6 +148,11 @@ def _check_method(config: RunConfig) -> None:
         raise ConfigError(
             f"A method of kind {chosen.kind!r} reads {', '.join(f'method.{n}' for n in keys)}. "
             f"Got also {', '.join(f'method.{name}' for name in unread)}. Leave it out."
+        )
+    if chosen.limit < chosen.num_draws:
+        raise ConfigError(
+            f"method.most_draws must be at least {chosen.num_draws} (method.num_draws). "
+            f"Got {chosen.most_draws}."
         )
     if chosen.kind in ("laplace", "last_layer_laplace") and chosen.start in ("prior", "init"):
         raise ConfigError(

@@ -139,7 +139,9 @@ def methods_table() -> str:
 
 def _settings(kind: MethodName) -> str:
     found = with_defaults(MethodConfig(kind=kind))
-    named = [key for key in keys_of(kind) if key not in ("kind", "num_chains", "num_draws")]
+    named = [
+        key for key in keys_of(kind) if key not in ("kind", "num_chains", "num_draws", "most_draws")
+    ]
     return ", ".join(f"`{key}` {_default(getattr(found, key))}".strip() for key in named)
 
 

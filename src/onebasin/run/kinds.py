@@ -18,7 +18,8 @@ MethodName: TypeAlias = Literal[
 
 _COMMON = ("kind", "num_chains", "num_draws", "start")
 _CHAIN = ("thin", "num_warmup")
-_HAMILTONIAN = (*_CHAIN, "step_size", "target_acceptance", "adapt_mass")
+_UNTIL_CONVERGED = (*_CHAIN, "most_draws")
+_HAMILTONIAN = (*_UNTIL_CONVERGED, "step_size", "target_acceptance", "adapt_mass")
 _STOCHASTIC = (*_CHAIN, "step_size", "schedule", "batch_size")
 _OF_BATCHES = {"start": "init", "schedule": "constant", "batch_size": 128}
 _OF_MODES = {"start": "map"}
@@ -52,12 +53,24 @@ KINDS: dict[MethodName, MethodKind] = {
     ),
     "mclmc": MethodKind(
         "MCLMC",
-        (*_CHAIN, "num_steps", "step_size", "energy_variance", "momentum_decoherence_length"),
+        (
+            *_UNTIL_CONVERGED,
+            "num_steps",
+            "step_size",
+            "energy_variance",
+            "momentum_decoherence_length",
+        ),
         {"start": "init", "thin": 1},
     ),
     "adjusted_mclmc": MethodKind(
         "adjusted MCLMC",
-        (*_CHAIN, "max_steps", "step_size", "target_acceptance", "momentum_decoherence_length"),
+        (
+            *_UNTIL_CONVERGED,
+            "max_steps",
+            "step_size",
+            "target_acceptance",
+            "momentum_decoherence_length",
+        ),
         {"start": "init", "thin": 1},
         is_exact=True,
     ),

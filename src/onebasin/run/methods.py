@@ -11,9 +11,11 @@ import optax
 from onebasin import _trees
 from onebasin._collections import without_statistics
 from onebasin._frozen_partial import FrozenPartial
+from onebasin.diagnostics import Converged
 from onebasin.gaussians.gaussian import DiagonalGaussian
 from onebasin.methods.adjusted_mclmc import adjusted_mclmc
 from onebasin.methods.ensemble import deep_ensemble
+from onebasin.methods.estimate import Estimate
 from onebasin.methods.hmc import hmc
 from onebasin.methods.laplace import laplace, last_layer_laplace
 from onebasin.methods.mclmc import mclmc
@@ -39,10 +41,22 @@ def method_of(setup: Setup) -> Method:
     """The sampler of the config. What the config leaves out has the default of the builder."""
     chosen = setup.config.method
     builder, make = _BUILDERS[chosen.kind]
-    keys = [key for key in KINDS[chosen.kind].keys if key != "thin"]  # `sample` thins
+    keys = [key for key in KINDS[chosen.kind].keys if key not in _OF_SAMPLE]
     values = {key: getattr(chosen, key) for key in keys}
     given = {key: value for key, value in values.items() if value is not None}
     return make(builder, setup, **given)
+
+
+_OF_SAMPLE = ("thin", "most_draws")
+"""Keys that `sample` reads, not the builder."""
+
+
+def until_of(setup: Setup) -> Converged | None:
+    """When the draws of the sampler have converged. None if as many are drawn in any case."""
+    chosen = setup.config.method
+    if chosen.limit == chosen.num_draws:
+        return None
+    return Converged(least_draws=chosen.num_draws, quantities=setup.test_predictions)
 
 
 def with_defaults(config: MethodConfig) -> MethodConfig:
@@ -55,6 +69,8 @@ def with_defaults(config: MethodConfig) -> MethodConfig:
     arguments = inspect.signature(builder).parameters
     found = {key: arguments[key].default for key in missing if key in arguments}
     known = {key: value for key, value in found.items() if value is not inspect.Parameter.empty}
+    if "most_draws" in missing:
+        known["most_draws"] = config.limit
     return config.model_copy(update=known)
 
 
@@ -200,24 +216,47 @@ def final_gaussian(method: Method, samples: Samples) -> DiagonalGaussian:
     return method.gaussian(jax.tree.map(lambda leaf: np.asarray(leaf)[0, ...], samples.last_state))
 
 
+def estimate_in_words(found: Estimate, config: MethodConfig, num_warmup: int) -> str:
+    """What a sampling will take, until the first check of its draws and at most."""
+    thin = config.thin or 1
+    share = (num_warmup + config.num_draws * thin) / (num_warmup + config.limit * thin)
+    seconds = duration(share * found.seconds)
+    if config.limit > config.num_draws:
+        seconds += f" to {duration(found.seconds)}"
+    return f"about {seconds}, {found.disk_bytes / 1e6:.3g} MB on disk"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: in seconds, minutes or hours."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.2g} s"
+
+
 def sampling_progress(on_progress: ProgressCallback, stage: str) -> Callable[[Progress], None]:
     """A callback for `sample` that reports the progress of a stage of the run."""
 
     def on_chunk(progress: Progress) -> None:
         names = {
+            "rhat_max": "worst R-hat",
+            "rhat_lp": "R-hat of the log density",
+            "ess_min": "least ESS",
             "acceptance_rate": "acceptance",
             "diverging": "divergent",
             "lp": "log density",
             "elbo": "ELBO",
         }
-        shown = [f"{names[n]} {v:.3g}" for n, v in progress.stats.items() if n in names]
-        rate = f"{progress.steps_per_second:.3g} steps/s"
+        digits = 4 if progress.phase == "check" else 3
+        shown = [f"{names[n]} {v:.{digits}g}" for n, v in progress.stats.items() if n in names]
+        if progress.phase in ("warmup", "draws"):
+            shown.insert(0, f"{progress.steps_per_second:.3g} steps/s")
         if progress.resumed_steps:
             shown.append(f"resumed at step {progress.resumed_steps}")
         on_progress(
             f"{stage} ({progress.phase})",
             progress.num_steps / progress.total_steps,
-            ", ".join([rate, *shown]),
+            ", ".join(shown),
         )
 
     return on_chunk

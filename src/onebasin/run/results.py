@@ -39,6 +39,8 @@ class DataSizes(Section):
 class SampleResults(Section):
     """What the step `sample` found."""
 
+    num_draws: int
+    """The number of draws that each chain of the sampler kept."""
     data: DataSizes
     seconds: float = 0.0
     """How long the step took, in seconds."""

@@ -95,7 +95,11 @@ class MethodConfig(Section):
     num_chains: Count = 4
     """The number of chains."""
     num_draws: Annotated[int, Field(ge=4)] = 250
-    """The number of draws that each chain keeps."""
+    """The number of draws that each chain keeps, at least."""
+    most_draws: Count | None = None
+    """The largest number of draws that each chain keeps. If the draws have not converged when there
+    are `num_draws` of each chain, sampling goes on. They are checked again whenever their number
+    has doubled, and at `most_draws`. Default: four times `num_draws`."""
     start: Literal["prior", "init", "map", "ensemble"] | None = None
     """Where each chain begins: at a draw from the prior (`prior`), at randomly initialized weights
     (`init`), at a network that was trained to the maximum of the posterior (`map`), or at a member
@@ -145,6 +149,13 @@ class MethodConfig(Section):
     least_precision: Positive | None = None
     """The smallest precision of a weight, in inverse squares of the units of the weights. Default:
     that of the prior, the smallest over all weights."""
+
+    @property
+    def limit(self) -> int:
+        """The number of draws of each chain at which sampling ends in any case."""
+        if "most_draws" not in KINDS[self.kind].keys:
+            return self.num_draws
+        return 4 * self.num_draws if self.most_draws is None else self.most_draws
 
     @model_validator(mode="before")
     @classmethod

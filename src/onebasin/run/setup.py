@@ -6,7 +6,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.tree_util import Partial
+from jaxtyping import Float
 
 from onebasin.alignment.activation_matching import activation_matching
 from onebasin.alignment.align import Alignment, align
@@ -101,6 +103,14 @@ class Setup(NamedTuple):
         data, inputs = self.dataset, getattr(self.dataset, part).inputs
         scale = data.target_mean, data.target_std
         return predict(self.posterior, draws, inputs, *scale, recalibrates=recalibrates)
+
+    def test_predictions(self, samples: Samples) -> Float[np.ndarray, "chain draw input"]:
+        """What each draw predicts of the test set: the probability of the true class, or a mean.
+
+        Their convergence is that of a run.
+        """
+        values = self.predict(samples.flatten()).draw_predictions(self.test_targets)
+        return np.asarray(values).reshape(samples.num_chains, samples.num_draws, -1)
 
     @property
     def test_targets(self) -> Any:

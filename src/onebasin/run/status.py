@@ -41,4 +41,5 @@ def _state(run: RunDirectory, done: Mapping[str, float], step: Step) -> str:
     if num_draws is None:
         return "not done"
     title = title_of(method.kind)
-    return f"not done, {num_draws} of {method.num_draws} draws of each chain of {title} are stored"
+    most = f"{'at most ' if method.limit > method.num_draws else ''}{method.limit}"
+    return f"not done, {num_draws} of {most} draws of each chain of {title} are stored"

@@ -81,6 +81,9 @@ class Diagnostics(Section):
     predictions: Convergence
     """The convergence of predictions on the test set. These numbers show whether the sampler has
     converged."""
+    log_density: Convergence | None
+    """The convergence of the log density of the draws. Its R-hat counts too. `null` if the sampler
+    does not record the log density."""
     weights_unaligned: Convergence
     """The convergence of weights before alignment. It is misleading: chains may sample the same
     functions, but with their units in different orders."""
@@ -88,9 +91,14 @@ class Diagnostics(Section):
     """The convergence of weights after alignment."""
 
 
-def warning_of(kind: MethodName, predictions: Convergence) -> str | None:
+def warning_of(
+    kind: MethodName, predictions: Convergence, log_density: Convergence | None
+) -> str | None:
     """That a sampler has not converged, and why, in words. None if it has converged."""
-    problem = Converged().problem(predictions.model_dump())
+    found = predictions.model_dump()
+    if log_density is not None:
+        found["rhat_lp"] = log_density.rhat_max
+    problem = Converged().problem(found)
     if problem is None:
         return None
     title = title_of(kind)
@@ -122,7 +130,8 @@ def _advice(kind: MethodName) -> str:
             "Each chain draws from the Gaussian of its own trained network, so more draws do not "
             "bring chains together. Raise method.num_chains to average over more networks."
         )
+    more = "most_draws" if "most_draws" in KINDS[kind].keys else "num_draws"
     return (
-        "Draw more samples (raise method.num_draws, method.thin or method.num_warmup). Until then, "
+        f"Draw more samples (raise method.{more}, method.thin or method.num_warmup). Until then, "
         f"numbers that compare with {title} compare with these draws, not with the posterior."
     )

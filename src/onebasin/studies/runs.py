@@ -24,23 +24,24 @@ _COMMON = (
     "method.target_acceptance=0.8", "method.adapt_mass=false", "method.thin=1",
 )  # fmt: skip
 _DIGITS = (
-    "method.num_draws=60", "method.thin=2", "method.num_warmup=100",
+    "method.num_draws=60", "method.most_draws=60", "method.thin=2", "method.num_warmup=100",
     "ensemble.num_members=6", "ensemble.num_steps=800", "vi.num_steps=2000",
 )  # fmt: skip
 _MNIST = (
-    "data.num_train=3000", "method.num_draws=60", "method.thin=1", "method.num_warmup=80",
-    "method.num_steps=40", "ensemble.num_members=6", "ensemble.num_steps=1000", "vi.num_steps=2000",
+    "data.num_train=3000", "method.num_draws=60", "method.most_draws=60", "method.thin=1",
+    "method.num_warmup=80", "method.num_steps=40", "ensemble.num_members=6", "ensemble.num_steps=1000", "vi.num_steps=2000",
 )  # fmt: skip
 _SMOKE = (
-    "network.hidden=[8]", "method.num_chains=2", "method.num_draws=6", "method.num_warmup=4",
-    "method.num_steps=4", "ensemble.num_members=2", "ensemble.num_steps=20", "vi.num_steps=20",
+    "network.hidden=[8]", "method.num_chains=2", "method.num_draws=6", "method.most_draws=6",
+    "method.num_warmup=4", "method.num_steps=4", "ensemble.num_members=2", "ensemble.num_steps=20", "vi.num_steps=20",
     "refinement.num_steps=20",
     "evaluation.num_gaussian_draws=8", "evaluation.num_thinnings=2",
 )  # fmt: skip
 # The paper has one chain with a fixed step size of 1e-3. Here four chains adapt their step sizes.
 _FULL = (
     "data.num_train=59968", "data.num_test=10000", "data.pool=1", "network.hidden=[512]",
-    "method.num_steps=500", "method.num_draws=250", "method.thin=10", "method.num_warmup=100",
+    "method.num_steps=500", "method.num_draws=250", "method.most_draws=250", "method.thin=10",
+    "method.num_warmup=100",
     "ensemble.num_members=5", "ensemble.num_steps=30000", "ensemble.batch_size=100",
     "ensemble.learning_rate=1e-3", "vi.num_steps=30000", "vi.batch_size=100",
     "vi.learning_rate=1e-3",

@@ -36,7 +36,7 @@ def test_the_frontier_scores_every_row_that_applies(name: str, tmp_path: Path) -
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_is_asked_for_holds_at_every_scale(name: str) -> None:
-    changes = [*NETWORKS[name], "method.num_draws=12"]
+    changes = [*NETWORKS[name], "method.num_draws=12", "method.most_draws=12"]
     for scale in PROTOCOLS:
         assert frontier_config("digits", scale, changes).method.num_draws == 12
     smoke, small = (frontier_config("digits", scale, changes) for scale in ("smoke", "small"))

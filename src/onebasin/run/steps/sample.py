@@ -1,19 +1,30 @@
 """The step that draws samples: by the sampler, the ensemble and variational inference."""
 
+from typing import Any
+
 import jax
 import numpy as np
 
 from onebasin.gaussians.gaussian import DiagonalGaussian
+from onebasin.methods.estimate import estimate
 from onebasin.methods.method import Method, inits
 from onebasin.methods.sample import sample
 from onebasin.run.kinds import KINDS, MethodName, title_of
-from onebasin.run.methods import ensemble_of, final_gaussian, method_of, sampling_progress, vi_of
+from onebasin.run.methods import (
+    ensemble_of,
+    estimate_in_words,
+    final_gaussian,
+    method_of,
+    sampling_progress,
+    until_of,
+    vi_of,
+)
 from onebasin.run.results import DataSizes, SampleResults
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.run.statistics import fitted_with_statistics, with_statistics
 from onebasin.samples import Samples
-from onebasin.store.draws import is_whole, load_samples, save_samples
+from onebasin.store.draws import is_whole, load_samples, num_committed, save_samples
 from onebasin.store.variables import dims_of
 from onebasin.types import Params
 
@@ -25,14 +36,16 @@ def draw_samples(run: RunDirectory, setup: Setup, on_progress: ProgressCallback)
     if not run.compact("vi-unaligned").exists():
         _fit_vi(setup, on_progress).save(run.compact("vi-unaligned"), seed=setup.config.seed)
     data = setup.dataset
+    drawn = load_samples(run.samples(setup.config.method.kind))
     return SampleResults(
+        num_draws=drawn.num_draws,
         data=DataSizes(
             task=data.task,
             num_features=data.num_features,
             train=len(data.train),
             validation=len(data.validation),
             test=len(data.test),
-        )
+        ),
     )
 
 
@@ -47,16 +60,25 @@ def draw_by_sampler(run: RunDirectory, setup: Setup, on_progress: ProgressCallba
         check_draws(load_samples(store), chosen.kind)
         return
     what = f"{title_of(chosen.kind)}, {chosen.num_chains} chains"
+    method, starts = method_of(setup), _starts(run, setup, on_progress)
+    choices: dict[str, Any] = {
+        "num_draws": chosen.limit,
+        "thin": chosen.thin or 1,
+        "until": until_of(setup),
+        "key": setup.key(chosen.kind),
+    }
+    if num_committed(store) is None:
+        on_progress(f"{what} (compiling)", 0.0, "")
+        found = estimate(method, starts, **choices)
+        on_progress(f"{what} (estimate)", 0.0, estimate_in_words(found, chosen, method.num_warmup))
     drawn = sample(
-        method_of(setup),
-        _starts(run, setup, on_progress),
-        chosen.num_draws,
-        thin=chosen.thin or 1,
+        method,
+        starts,
         progress=sampling_progress(on_progress, what),
         transform=lambda drawn: with_statistics(setup.posterior, drawn),
         store=store,
         dims=dims_of(setup.posterior.symmetry),
-        key=setup.key(chosen.kind),
+        **choices,
     )
     check_draws(drawn, chosen.kind)
 

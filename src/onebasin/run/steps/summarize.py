@@ -60,15 +60,20 @@ def summarize_samples(
 
 
 def _diagnostics(setup: Setup, samples: Samples, aligned: Samples) -> Diagnostics:
-    predictions = _prediction_convergence(setup, samples)
+    predictions = Convergence.model_validate(convergence(setup.test_predictions(samples)))
+    log_density = None
+    if "lp" in samples.stats:
+        found = convergence(np.asarray(samples.stats["lp"])[..., None])
+        log_density = Convergence.model_validate(found)
     means = {
         name: float(np.mean(samples.stats[name])) if name in samples.stats else None
         for name in ("tree_depth", "energy_variance")
     }
     return Diagnostics(
-        warning=warning_of(setup.config.method.kind, predictions),
+        warning=warning_of(setup.config.method.kind, predictions, log_density),
         sampler=SamplerHealth.model_validate(sampler_health(samples) | means),
         predictions=predictions,
+        log_density=log_density,
         weights_unaligned=Convergence.model_validate(weight_convergence(samples)),
         weights_aligned=Convergence.model_validate(weight_convergence(aligned)),
     )
@@ -166,10 +171,3 @@ def _floor(compact: Params, null: Params, direct: Params, ess: Params) -> NullFl
             for name, std in _trees.named_leaves(compact).items()
         },
     )
-
-
-def _prediction_convergence(setup: Setup, samples: Samples) -> Convergence:
-    """R-hat and ESS of the predictions of draws: probabilities of the true class, or means."""
-    values = setup.predict(samples.flatten()).draw_predictions(setup.test_targets)
-    shape = (samples.num_chains, samples.num_draws, -1)
-    return Convergence.model_validate(convergence(values.reshape(shape)))

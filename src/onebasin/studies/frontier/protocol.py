@@ -28,8 +28,8 @@ PROTOCOLS: dict[Scale, Protocol] = {
 """The protocol of each scale, unless the user asks for other numbers."""
 
 _SMOKE = (
-    "method.num_chains=2", "method.num_draws=8", "method.num_warmup=4", "method.num_steps=4",
-    "method.thin=1",
+    "method.num_chains=2", "method.num_draws=8", "method.most_draws=8", "method.num_warmup=4",
+    "method.num_steps=4", "method.thin=1",
     "evaluation.num_gaussian_draws=8", "evaluation.num_thinnings=2",
 )  # fmt: skip
 _SMOKE_NETWORKS = {
