@@ -134,7 +134,7 @@ def methods_table() -> str:
         (f"`{kind}`", about.title, "yes" if about.is_exact else "no", _settings(kind))
         for kind, about in KINDS.items()
     ]
-    return _table(("`method.kind`", "sampler", "exact", "keys that only some kinds read"), rows)
+    return _table(("`method.kind`", "sampler", "exact", "further keys and their defaults"), rows)
 
 
 def _settings(kind: MethodName) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from onebasin.run.config import ConfigError
 from onebasin.run.setup import set_up
 from onebasin.studies.frontier.protocol import PROTOCOLS, frontier_config
 from onebasin.studies.frontier.representations import from_samples
@@ -41,6 +42,11 @@ def test_what_is_asked_for_holds_at_every_scale(name: str) -> None:
         assert frontier_config("digits", scale, changes).method.num_draws == 12
     smoke, small = (frontier_config("digits", scale, changes) for scale in ("smoke", "small"))
     assert smoke.method.num_warmup < small.method.num_warmup
+
+
+def test_the_frontier_is_of_hmc_alone() -> None:
+    with pytest.raises(ConfigError, match=r'must be "hmc" for the frontier, .* Got \'nuts\'\.'):
+        frontier_config("digits", "small", ["method.kind=nuts"])
 
 
 def test_seeds_and_steps_grow_with_the_scale() -> None:
