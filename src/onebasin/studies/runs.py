@@ -29,11 +29,13 @@ _DIGITS = (
 )  # fmt: skip
 _MNIST = (
     "data.num_train=3000", "method.num_draws=60", "method.most_draws=60", "method.thin=1",
-    "method.num_warmup=80", "method.num_steps=40", "ensemble.num_members=6", "ensemble.num_steps=1000", "vi.num_steps=2000",
+    "method.num_warmup=80", "method.num_steps=40",
+    "ensemble.num_members=6", "ensemble.num_steps=1000", "vi.num_steps=2000",
 )  # fmt: skip
 _SMOKE = (
     "network.hidden=[8]", "method.num_chains=2", "method.num_draws=6", "method.most_draws=6",
-    "method.num_warmup=4", "method.num_steps=4", "ensemble.num_members=2", "ensemble.num_steps=20", "vi.num_steps=20",
+    "method.num_warmup=4", "method.num_steps=4",
+    "ensemble.num_members=2", "ensemble.num_steps=20", "vi.num_steps=20",
     "refinement.num_steps=20",
     "evaluation.num_gaussian_draws=8", "evaluation.num_thinnings=2",
 )  # fmt: skip
