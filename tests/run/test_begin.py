@@ -26,7 +26,7 @@ def nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def sample(run: RunDirectory, setup: Setup, on_progress: ProgressCallback) -> SampleResults:
         (run.path / "drawn").write_text(str(setup.dataset.train.inputs.sum()))
-        return SampleResults(data=SIZES)
+        return SampleResults(num_draws=4, data=SIZES)
 
     monkeypatch.setitem(module.TAKE, "sample", sample)
 

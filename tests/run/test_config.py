@@ -153,7 +153,10 @@ LEAST |= {"method.jitter": 0, "method.friction": 0, "method.num_burn_in": 0}
 LEAST |= {"method.num_collected": 2}
 READ_BY = {"width": "lstm", "depth": "convnet", "norm": "resnet20", "heads": "vit", "patch": "vit"}
 """A kind of network that reads a key which the others do not."""
-FREE = ["data.name", "data.target", "data.standardize", "method.adapt_mass", "alignment.signs"]
+FREE = [
+    "data.name", "data.target", "data.standardize", "method.adapt_mass", "alignment.signs",
+    "method.most_draws",
+]  # fmt: skip
 
 
 def all_keys() -> set[str]:
@@ -162,6 +165,14 @@ def all_keys() -> set[str]:
         is_section = isinstance(value, pydantic.BaseModel)
         keys |= {f"{name}.{key}" for key, _ in value} if is_section else {name}
     return keys
+
+
+def test_the_most_draws_are_at_least_as_many_as_the_least() -> None:
+    few = ["method.num_draws=50"]
+    assert load_config("digits", [*few, "method.most_draws=50"]).method.limit == 50
+    assert load_config("digits", few).method.limit == 200
+    with pytest.raises(ConfigError, match=r"most_draws must be at least 50 .*\. Got 49\."):
+        load_config("digits", [*few, "method.most_draws=49"])
 
 
 def test_the_range_of_every_key_is_tested_below() -> None:

@@ -31,7 +31,7 @@ from onebasin.store import load_samples
 
 KEYS = MethodConfig.model_fields.keys() - {"kind"}
 VALUES = {"start": "ensemble", "schedule": "polynomial", "adapt_mass": "false", "jitter": "0.5"}
-VALUES |= {"target_acceptance": "0.3"}
+VALUES |= {"target_acceptance": "0.3", "most_draws": "900"}
 """A value of each key that is not its default; 7 of the others."""
 
 EXACT = ["hmc", "nuts", "adjusted_mclmc"]
@@ -153,8 +153,18 @@ def test_the_warning_comes_first_and_says_what_to_do(kind: MethodName) -> None:
     assert "the worst R-hat is 1.300 (at most 1.02 is asked)." in found.warning
     assert first.startswith(found.warning)
     # More draws do not bring together chains that each draw from a Gaussian of its own.
-    assert ("Raise method.num_chains" if KINDS[kind].is_fit else "method.num_draws") in first
+    more = "most_draws" if "most_draws" in KINDS[kind].keys else "num_draws"
+    assert ("Raise method.num_chains" if KINDS[kind].is_fit else f"method.{more}") in first
     assert len(others) == (kind not in EXACT)
+
+
+def test_chains_whose_log_densities_differ_have_not_converged() -> None:
+    good, bad = (
+        Convergence(rhat_median=rhat, rhat_max=rhat, ess_median=900.0, ess_min=800.0)
+        for rhat in (1.0, 1.5)
+    )
+    assert warning_of("hmc", good, good) is None
+    assert "the R-hat of the log density is 1.500" in (warning_of("hmc", good, bad) or "")
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,9 @@ CONFIG = {
 
 
 SAMPLE = SampleResults(
-    data=DataSizes(task="regression", num_features=2, train=3, validation=2, test=1), seconds=1.0
+    num_draws=4,
+    data=DataSizes(task="regression", num_features=2, train=3, validation=2, test=1),
+    seconds=1.0,
 )
 SAMPLED = Results(config=load_config("digits"), versions={"jax": "0"}, sample=SAMPLE)
 

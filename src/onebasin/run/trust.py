@@ -81,7 +81,7 @@ class Diagnostics(Section):
     predictions: Convergence
     """The convergence of predictions on the test set. These numbers show whether the sampler has
     converged."""
-    log_density: Convergence | None
+    log_density: Convergence | None = None
     """The convergence of the log density of the draws. Its R-hat counts too. `null` if the sampler
     does not record the log density."""
     weights_unaligned: Convergence
@@ -92,7 +92,7 @@ class Diagnostics(Section):
 
 
 def warning_of(
-    kind: MethodName, predictions: Convergence, log_density: Convergence | None
+    kind: MethodName, predictions: Convergence, log_density: Convergence | None = None
 ) -> str | None:
     """That a sampler has not converged, and why, in words. None if it has converged."""
     found = predictions.model_dump()

@@ -32,10 +32,11 @@ def permute(params: Params, symmetry: Symmetry, permutation: Permutation) -> Par
     """
     check_arrays("params", params)
     check_is("permutation", permutation, Permutation, 'Try Permutation({"hidden": [1, 0, 2]}).')
-    params = _trees.loaded(symmetry.arranged(params))
+    params = symmetry.arranged(params)
     permutation = symmetry.checked(permutation)
     if not (permutation.units or permutation.signs):
         return params
+    params = _trees.loaded(params)
     num_batch_axes = len(permutation.batch)
     _check_batch(params, permutation.batch)
     symmetry.check(params, num_batch_axes)

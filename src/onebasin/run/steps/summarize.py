@@ -60,13 +60,14 @@ def summarize_samples(
 
 
 def _diagnostics(setup: Setup, samples: Samples, aligned: Samples) -> Diagnostics:
+    stats = samples.stats
     predictions = Convergence.model_validate(convergence(setup.test_predictions(samples)))
     log_density = None
-    if "lp" in samples.stats:
-        found = convergence(np.asarray(samples.stats["lp"])[..., None])
+    if "lp" in stats:
+        found = convergence(np.asarray(stats["lp"])[..., None])
         log_density = Convergence.model_validate(found)
     means = {
-        name: float(np.mean(samples.stats[name])) if name in samples.stats else None
+        name: float(np.mean(stats[name])) if name in stats else None
         for name in ("tree_depth", "energy_variance")
     }
     return Diagnostics(
