@@ -144,7 +144,7 @@ def _begin(
 ) -> tuple["RunDirectory", "Setup"]:
     """The run directory and the setup. The data are checked before anything is written."""
     use_all_cores()
-    from onebasin.run.begin import open_run, restore
+    from onebasin.run.begin import check_run, open_run, restore
     from onebasin.run.config import load_config
     from onebasin.run.run_directory import RunDirectory
     from onebasin.run.setup import set_up
@@ -156,7 +156,7 @@ def _begin(
     setup = set_up(resolved)
     if resume:
         restore(path, setup)
-        RunDirectory(path)  # --resume raises an error if there is no run to resume
+        check_run(path, setup)  # raises an error if there is no run to resume
     return open_run(path, setup), setup
 
 

@@ -26,7 +26,8 @@ def open_run(path: Path, setup: Setup, *, again: bool = False) -> RunDirectory:
         if again and (path / CONFIG).exists():
             _empty(path)
         if (path / CONFIG).exists():
-            check_run(path, setup)
+            RunDirectory(path).check_intact(BEGIN)
+            check_key(path, _key(setup))
             return RunDirectory.resume(path, values)
         write_key(path, _key(setup))  # before the config, which makes the folder a run
         return RunDirectory.create(path, values)

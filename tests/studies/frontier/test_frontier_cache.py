@@ -130,8 +130,9 @@ def test_another_version_is_refused(frontier: Frontier, monkeypatch: pytest.Monk
 
 
 def test_a_folder_of_an_earlier_version_is_refused(frontier: Frontier) -> None:
-    for key in frontier.out.rglob("key.json"):
-        key.unlink()
+    for name in ("key.json", "manifest.json"):
+        for file in frontier.out.rglob(name):
+            file.unlink()
     frontier.assert_refused("--steps=5", words="an earlier version wrote it")
 
 
