@@ -34,7 +34,6 @@ USES: dict[str, Callable[[ob.Samples, ob.Symmetry], Any]] = {
         s, symmetry, WEIGHTS
     ),
     "sampler_health": lambda s, symmetry: ob.diagnostics.sampler_health(s),
-    "Converged": lambda s, symmetry: ob.diagnostics.Converged(least_draws=10).values(s),
     "draws_needed": lambda s, symmetry: ob.diagnostics.draws_needed(s),
     "weight_convergence": lambda s, symmetry: ob.diagnostics.weight_convergence(s),
     "summarize": lambda s, symmetry: [ob.summarize(s, rank) for rank in (0, 2)],
@@ -44,7 +43,7 @@ USES: dict[str, Callable[[ob.Samples, ob.Symmetry], Any]] = {
         s.params, symmetry, symmetry.identity(2, 12)
     ),
 }
-ELSEWHERE = {"sample", "SampleWriter", "save_samples", "Reference"}
+ELSEWHERE = {"sample", "SampleWriter", "save_samples", "Reference", "Converged"}
 """They give samples, or tests of the store cover them; a protocol."""
 
 

@@ -11,6 +11,7 @@ from known_chains import EFFECTIVE, autoregressive, itself, starts, two_modes
 
 import onebasin as ob
 from onebasin.diagnostics import Converged, convergence
+from onebasin.methods.ending import checked, found_in
 from onebasin.samples import Samples
 from onebasin.store import StoreError
 from onebasin.store.draws import is_whole, num_committed
@@ -146,7 +147,7 @@ def test_quantities_are_computed_once_of_each_draw_in_the_same_few_draws_each_ti
 def test_of_many_quantities_some_are_checked_and_lp_always() -> None:
     many = lambda samples: np.repeat(samples.params[..., :1], 1000, axis=2)
     samples = Samples(np.ones((2, 25, 1)), {"lp": np.zeros((2, 25))})
-    values = Converged(quantities=many).values(samples)
+    values = checked(Converged(quantities=many), samples)
     shapes = [block.quantities.shape for block in values]
     assert shapes == [(2, 10, 200), (2, 10, 200), (2, 5, 200)]
     assert all((block.lp == 0).all() and (block.quantities == 1).all() for block in values)
@@ -158,8 +159,8 @@ def test_a_log_density_that_differs_between_chains_is_no_convergence() -> None:
     agreeing = Samples(rng.standard_normal((4, 400, 3)), {"lp": lp})
     apart = Samples(agreeing.params, {"lp": lp + np.arange(4)[:, None]})
     until = Converged(quantities=itself)
-    assert until.problem(until.found(until.values(agreeing))) is None
-    assert "R-hat of the log density" in until.problem(until.found(until.values(apart)))
+    assert until.problem(found_in(checked(until, agreeing))) is None
+    assert "R-hat of the log density" in until.problem(found_in(checked(until, apart)))
 
 
 def test_a_sampling_that_is_cut_off_after_every_chunk_ends_at_the_same_draw(

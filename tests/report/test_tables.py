@@ -170,7 +170,7 @@ def test_that_hmc_has_not_converged_is_the_first_thing_that_is_said(digits) -> N
     first = summary(digits.findings)[0]
     assert first.topic == "Warning"
     assert first.text.startswith("HMC has not converged: of the predictions, the worst R-hat is ")
-    assert "method.num_draws" in first.text
+    assert "method.most_draws" in first.text
 
 
 def test_that_hmc_has_not_converged_is_said_under_every_table_of_comparisons(digits) -> None:

@@ -4,12 +4,9 @@ arviz-stats computes them. It takes seconds to import, so functions import it wh
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -19,7 +16,7 @@ from onebasin._collections import without_statistics
 from onebasin.samples import Samples
 from onebasin.types import Array
 
-_MAX_QUANTITIES = 200
+MAX_QUANTITIES = 200
 _MOST_IN_BLOCK = 10
 
 
@@ -129,54 +126,8 @@ class Converged:
             length *= 2
         return (*found, num_draws)
 
-    def found(self, blocks: Sequence["Checked"]) -> dict[str, float | None]:
-        """What a check of blocks of draws finds, for `problem`."""
-        found = convergence(np.concatenate([block.quantities for block in blocks], axis=1))
-        lps = [block.lp for block in blocks if block.lp is not None]
-        if lps:
-            found["rhat_lp"] = convergence(np.concatenate(lps, axis=1))["rhat_max"]
-        return found
 
-    def values(self, samples: Samples, first_draw: int = 0) -> "list[Checked]":
-        """What is checked of draws of which the first is draw `first_draw`, in blocks of draws.
-
-        Raises:
-            ValueError: If `quantities` gives an array of another shape than (chain, draw,
-                quantity).
-        """
-        ends = range(self.block - first_draw % self.block, samples.num_draws, self.block)
-        cuts = [0, *ends, samples.num_draws]
-        blocks = [_between(samples, first, end) for first, end in pairwise(cuts)]
-        return [self._values(block) for block in blocks]
-
-    def _values(self, block: Samples) -> "Checked":
-        lp = np.asarray(block.stats["lp"], np.float64)[..., None] if "lp" in block.stats else None
-        if self.quantities is None:
-            assert lp is not None  # `sample` has refused to check nothing
-            return Checked(lp)
-        values = np.asarray(self.quantities(block))
-        shape = (block.num_chains, block.num_draws)
-        if values.ndim != 3 or values.shape[:2] != shape:
-            raise ValueError(
-                f"quantities must give an array (chain, draw, quantity), here {shape} and one "
-                f"more axis. Got {values.shape}. Reshape what it returns."
-            )
-        return Checked(np.asarray(_evenly_spaced(values, _MAX_QUANTITIES), np.float64), lp)
-
-
-class Checked(NamedTuple):
-    """What is checked of some draws. `lp` is their log density, if it comes beside quantities."""
-
-    quantities: Float[np.ndarray, "chain draw quantity"]
-    lp: Float[np.ndarray, "chain draw 1"] | None = None
-
-
-def _between(samples: Samples, first: int, end: int) -> Samples:
-    take = lambda leaf: leaf[:, first:end]
-    return Samples(jax.tree.map(take, samples.params), jax.tree.map(take, samples.stats))
-
-
-def _evenly_spaced(values: np.ndarray, most: int) -> np.ndarray:
+def evenly_spaced(values: np.ndarray, most: int) -> np.ndarray:
     """At most so many of the quantities along the last axis."""
     count = values.shape[-1]
     return values[..., np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))]
@@ -201,7 +152,7 @@ def convergence(values: Float[np.ndarray, "chain draw quantities"]) -> dict[str,
 
     Source: Vehtari et al. (2021), arXiv 1903.08008, sections 3 and 4.
     """
-    values = np.asarray(_evenly_spaced(values, _MAX_QUANTITIES), np.float64)
+    values = np.asarray(evenly_spaced(values, MAX_QUANTITIES), np.float64)
     values = values[..., (values != values[:1, :1]).any(axis=(0, 1))]
     has_rhat = (values != values[:, :1]).any(axis=(0, 1)) & np.isfinite(values).all(axis=(0, 1))
     if len(values) == 1:

@@ -8,6 +8,7 @@ from onebasin._arguments import check_count, check_is, check_key, check_positive
 from onebasin.diagnostics import Converged
 from onebasin.methods.method import Method
 from onebasin.methods.reductions import Stats
+from onebasin.store.variables import Dims, check_storable
 from onebasin.types import Key, Params
 
 _LEAST_STEPS = 50
@@ -21,11 +22,14 @@ def check_sampling(
     key: Key,
     until: Converged | None,
     budget: float | None = None,
+    dims: Dims | None = None,
     **counts: int | None,
 ) -> None:
     """Refuse arguments of `sample` that are something else, out of range, or not finite.
 
-    Raises: TypeError and ValueError.
+    With `dims`, draws go to a store, which must be able to hold them.
+
+    Raises: TypeError and ValueError; StoreError for what a store cannot hold.
     """
     check_is("method", method, Method, "Make one, for instance by hmc(logdensity).")
     check_key(key)
@@ -37,6 +41,8 @@ def check_sampling(
         if count is not None:
             check_count(name, count)
     _check_positions(positions)
+    if dims is not None:
+        check_storable(positions, dims)
 
 
 def _check_positions(positions: Params) -> None:

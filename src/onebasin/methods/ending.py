@@ -2,8 +2,20 @@
 
 import json
 import time
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
-from onebasin.diagnostics.converged import Checked, Converged
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from onebasin.diagnostics.converged import (
+    MAX_QUANTITIES,
+    Converged,
+    convergence,
+    evenly_spaced,
+)
 from onebasin.samples import Samples
 
 
@@ -86,6 +98,52 @@ class Ending:
     def _see(self, samples: Samples, first_draw: int) -> None:
         if self._until is None:
             return
-        self._values += self._until.values(samples, first_draw)
+        self._values += checked(self._until, samples, first_draw)
         if self.is_unchecked:
-            self.found = self._until.found(self._values)
+            self.found = found_in(self._values)
+
+
+class Checked(NamedTuple):
+    """What is checked of some draws. `lp` is their log density, if it comes beside quantities."""
+
+    quantities: Float[np.ndarray, "chain draw quantity"]
+    lp: Float[np.ndarray, "chain draw 1"] | None = None
+
+
+def checked(until: Converged, samples: Samples, first_draw: int = 0) -> list[Checked]:
+    """What is checked of draws of which the first is draw `first_draw`, in blocks of draws.
+
+    Raises: ValueError if `quantities` gives an array of another shape than (chain, draw, quantity).
+    """
+    ends = range(until.block - first_draw % until.block, samples.num_draws, until.block)
+    cuts = [0, *ends, samples.num_draws]
+    return [_of_block(until, _between(samples, first, end)) for first, end in pairwise(cuts)]
+
+
+def _of_block(until: Converged, block: Samples) -> Checked:
+    lp = np.asarray(block.stats["lp"], np.float64)[..., None] if "lp" in block.stats else None
+    if until.quantities is None:
+        assert lp is not None  # `sample` has refused to check nothing
+        return Checked(lp)
+    values = np.asarray(until.quantities(block))
+    shape = (block.num_chains, block.num_draws)
+    if values.ndim != 3 or values.shape[:2] != shape:
+        raise ValueError(
+            f"quantities must give an array (chain, draw, quantity), here {shape} and one more "
+            f"axis. Got {values.shape}. Reshape what it returns."
+        )
+    return Checked(np.asarray(evenly_spaced(values, MAX_QUANTITIES), np.float64), lp)
+
+
+def _between(samples: Samples, first: int, end: int) -> Samples:
+    take = lambda leaf: leaf[:, first:end]
+    return Samples(jax.tree.map(take, samples.params), jax.tree.map(take, samples.stats))
+
+
+def found_in(blocks: Sequence[Checked]) -> dict[str, float | None]:
+    """What a check of blocks of draws finds, for `Converged.problem`."""
+    found = convergence(np.concatenate([block.quantities for block in blocks], axis=1))
+    lps = [block.lp for block in blocks if block.lp is not None]
+    if lps:
+        found["rhat_lp"] = convergence(np.concatenate(lps, axis=1))["rhat_max"]
+    return found

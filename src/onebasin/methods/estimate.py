@@ -69,7 +69,7 @@ def estimate(
         4.9 MB
     """
     counts = {"num_draws": num_draws, "thin": thin, "num_chunks": num_chunks}
-    check_sampling(method, positions, key, until, **counts, batch_size=batch_size)
+    check_sampling(method, positions, key, until, None, None, **counts, batch_size=batch_size)
     plan = Plan.of(method, positions, num_draws, thin, num_chunks, until)
     program, carry = start(method, key, positions, batch_size)
     carry = program.chains.place(carry)

@@ -19,7 +19,6 @@ from onebasin.methods.method import Method
 from onebasin.methods.progress import Progress
 from onebasin.methods.sizes import Sizes, check_room
 from onebasin.samples import Samples
-from onebasin.store.variables import check_storable
 from onebasin.types import Key, Params
 
 __all__ = ["Progress", "sample", "set_cpu_devices"]
@@ -133,14 +132,14 @@ def sample(
     """
     begin = time.perf_counter()
     counts = {"num_draws": num_draws, "thin": thin, "num_chunks": num_chunks}
-    check_sampling(method, positions, key, until, budget, **counts, batch_size=batch_size)
+    stored = None if store is None else dims or {}
+    check_sampling(method, positions, key, until, budget, stored, **counts, batch_size=batch_size)
     is_simple = store is None and until is None
     first_step = None if is_simple else lower_first_step(method, positions, key)
     if until is not None and first_step is not None:
         check_checkable(until, first_step.out_info[1])
     sampling: dict[str, str] = {}
     if store is not None and first_step is not None:
-        check_storable(positions, dims or {})
         sampling = fingerprint(method, positions, thin, key, first_step)
     with keeper(store, dims, sampling, num_draws) as kept:
         plan = Plan.of(method, positions, num_draws, thin, num_chunks, until, kept.chunk_length)
