@@ -166,9 +166,11 @@ def test_the_command_is_refused_while_another_writes_to_the_run(
         while not log.stat().st_size:
             time.sleep(0.01)
         first.send_signal(signal.SIGSTOP)  # in the middle of a step after sampling
-        for arguments in (["resume"], ["step", "sample", "--again"], ["step", "report"]):
-            assert "One process at a time" in refused(*arguments, copy.path)
-        first.send_signal(signal.SIGCONT)
+        try:
+            for arguments in (["resume"], ["step", "sample", "--again"], ["step", "summarize"]):
+                assert "One process at a time" in refused(*arguments, copy.path)
+        finally:
+            first.send_signal(signal.SIGCONT)
         assert first.wait() == 0
 
 
