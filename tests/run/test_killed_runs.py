@@ -167,7 +167,7 @@ def test_the_command_is_refused_while_another_writes_to_the_run(
             time.sleep(0.01)
         first.send_signal(signal.SIGSTOP)  # in the middle of a step after sampling
         try:
-            for arguments in (["resume"], ["step", "sample", "--again"]):
+            for arguments in (["resume"], ["step", "sample", "--again"], ["step", "summarize"]):
                 assert "One process at a time" in refused(*arguments, copy.path)
         finally:
             first.send_signal(signal.SIGCONT)
