@@ -36,9 +36,10 @@ def draw_samples(run: RunDirectory, setup: Setup, on_progress: ProgressCallback)
     if not run.compact("vi-unaligned").exists():
         _fit_vi(setup, on_progress).save(run.compact("vi-unaligned"), seed=setup.config.seed)
     data = setup.dataset
-    drawn = load_samples(run.samples(setup.config.method.kind))
+    num_draws = num_committed(run.samples(setup.config.method.kind))
+    assert num_draws is not None
     return SampleResults(
-        num_draws=drawn.num_draws,
+        num_draws=num_draws,
         data=DataSizes(
             task=data.task,
             num_features=data.num_features,
