@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 DEMO ?= demo-run
 N ?= 1000
 SEED ?= 0
@@ -12,10 +13,14 @@ SEED ?= 0
 $(VENV)/.ready: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "onebasin needs Python 3.11 or later. Got " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	# The lock names every package, so nothing is left to resolve; all cores compile them to bytecode.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	# The lock names every package, so nothing is left to resolve.
+	$(UV_INSTALL) --no-deps --requirements requirements.txt --editable .
+	touch $@
+
+# Tests start many processes. Bytecode saves each of them seconds where Python may not write it.
+$(VENV)/.compiled: $(VENV)/.ready
 	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
 demo: $(VENV)/.ready  ## From embedded data to a report on every weight (two to three minutes).
@@ -25,23 +30,23 @@ demo: $(VENV)/.ready  ## From embedded data to a report on every weight (two to 
 FILE ?=
 PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile
 
-test: $(VENV)/.ready  ## All tests but those that take minutes each.
+test: $(VENV)/.compiled  ## All tests but those that take minutes each.
 	$(PYTEST) -m "not long" $(FILE)
 
-test-fast: $(VENV)/.ready  ## Tests that take little: all of them within two minutes.
+test-fast: $(VENV)/.compiled  ## Tests that take little: all of them within two minutes.
 	$(PYTEST) -m "not slow and not long" $(FILE)
 
-test-long: $(VENV)/.ready  ## Tests that take minutes each, before a release.
+test-long: $(VENV)/.compiled  ## Tests that take minutes each, before a release.
 	$(PYTEST) -m long $(FILE)
 
-coverage: $(VENV)/.ready  ## The fast tests, and how many lines of the library they reach.
+coverage: $(VENV)/.compiled  ## The fast tests, and how many lines of the library they reach.
 	COVERAGE_CORE=sysmon $(PYTEST) -m "not slow and not long" --cov $(FILE)
 
-fuzz: $(VENV)/.ready  ## find_symmetry tried on N random programs, on others with another SEED.
+fuzz: $(VENV)/.compiled  ## find_symmetry tried on N random programs, on others with another SEED.
 	FUZZ_PROGRAMS=$(N) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -n 2 -v tests/fuzz
 
 # Whatever these libraries would like, the locked versions stay.
-$(VENV)/.adapters: $(VENV)/.ready
+$(VENV)/.adapters: $(VENV)/.compiled
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt \
 		--editable '.[torch,flax,haiku]'
 	touch $@
@@ -67,7 +72,6 @@ docs: docs-tables  ## The documentation as pages, in site/.
 	$(BIN)/zensical build --clean --strict
 
 lock: $(VENV)/.ready  ## Compile requirements.txt anew from pyproject.toml.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate \
 		--extra test --extra check pyproject.toml --output-file requirements.txt
 
