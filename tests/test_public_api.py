@@ -23,7 +23,7 @@ SOURCE = Path(ob.__file__).parent
 REFERENCE = (Path(__file__).parents[1] / "docs" / "reference.md").read_text("utf-8")
 APPLICATION = {"pydantic", "typer", "rich", "jinja2", "tomli_w"}
 OUTER_RINGS = ("cli", "report", "run", "studies")
-MOST_AT_THE_TOP = 30
+MOST_AT_THE_TOP = 33
 LEAST_SHARE_OF_DOCSTRINGS = 0.24
 """Of the lines of the library that are not blank."""
 

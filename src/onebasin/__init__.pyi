@@ -7,6 +7,7 @@ from . import (
     diagnostics as diagnostics,
     fisher as fisher,
     gaussians as gaussians,
+    knowledge as knowledge,
     methods as methods,
     networks as networks,
     prediction as prediction,
@@ -35,6 +36,10 @@ from .data import load_dataset as load_dataset
 from .gaussians import (
     DiagonalGaussian as DiagonalGaussian,
     summarize as summarize,
+)
+from .knowledge import (
+    describe as describe,
+    weight_table as weight_table,
 )
 from .methods import (
     hmc as hmc,

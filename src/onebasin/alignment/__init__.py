@@ -21,7 +21,12 @@ from onebasin.alignment.reference import (
     to_first,
     to_mean,
 )
-from onebasin.alignment.significance import Significance, significant_share, std_significance
+from onebasin.alignment.significance import (
+    Significance,
+    aligned_nulls,
+    significant_share,
+    std_significance,
+)
 from onebasin.alignment.transpositions import transpositions_between_chains, transpositions_by_lag
 from onebasin.alignment.weight_matching import WeightMatching, weight_matching
 
@@ -48,6 +53,7 @@ __all__ = [
     "WeightMatching",
     "activation_matching",
     "align",
+    "aligned_nulls",
     "bring_to",
     "gaussian_matching",
     "mixed_matching",

@@ -133,14 +133,50 @@ def std_significance(
     symmetry = alignment.symmetry  # without what a trial has dropped
     number = num_null_draws(samples, symmetry, level) if num_nulls is None else num_nulls
 
-    def nulls() -> Iterator[Samples]:
-        for done, one in enumerate(jax.random.split(key, number), 1):
-            noise = null_draws(samples, symmetry, key=one)
-            yield align(noise, symmetry, matching, reference).apply(noise)
-            if progress is not None:
-                progress(done, number)
+    nulls = aligned_nulls(
+        samples, symmetry, matching, reference, key=key, num_nulls=number, progress=progress
+    )
+    return compare_with_nulls(alignment.apply(samples), nulls, symmetry, level)
 
-    return compare_with_nulls(alignment.apply(samples), nulls(), symmetry, level)
+
+def aligned_nulls(
+    samples: Samples,
+    symmetry: Symmetry,
+    matching: Matching | None = None,
+    reference: Reference | None = None,
+    *,
+    key: Key,
+    num_nulls: int | None = None,
+    level: float = 0.05,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Samples]:
+    """`null_draws` of some samples, each aligned as the samples are: what alignment makes of noise.
+
+    One is in memory at a time.
+
+    Args:
+        samples: Draws that are not aligned yet, of chains in their own order, not shuffled.
+        symmetry: As in `align`, like the next two. They must be those of the samples' alignment.
+        matching: As in `align`.
+        reference: As in `align`.
+        key: Fixes the noise.
+        num_nulls: How often noise is aligned. Default: as in `std_significance`.
+        level: As in `std_significance`.
+        progress: Called with the number of alignments of noise that are done, and their total.
+
+    Raises: ValueError as `align` and `null_draws` do.
+
+    Examples:
+        >>> nulls = ob.alignment.aligned_nulls(samples, symmetry, key=key, num_nulls=3)
+        >>> [round(ob.alignment.rms(noise.std()), 1) for noise in nulls]
+        [..., ..., ...]
+    """
+    number = num_null_draws(samples, symmetry, level) if num_nulls is None else num_nulls
+    for done, one in enumerate(jax.random.split(key, number), 1):
+        noise = null_draws(samples, symmetry, key=one)
+        yield align(noise, symmetry, matching, reference).apply(noise)
+        if progress is not None:
+            progress(done, number)
 
 
 def num_null_draws(
@@ -178,18 +214,47 @@ def compare_with_nulls(
             f"std_significance needs at least {_LEAST_NULLS} alignments of noise. "
             f"Got {len(null_stds)}. Leave num_nulls out to take as many as the level needs."
         )
-    scores = _all_scores(std, ess, null_ess, null_stds, symmetry)
+    found = against_nulls(std, null_stds, ess, null_ess, symmetry)
+    _check_pool(found.num_nulls, len(null_stds), level)
+    return Significance(
+        found.p_values, found.tested, ess, std, found.null_mean, found.num_nulls
+    )
+
+
+class AgainstNulls(NamedTuple):
+    """Where a statistic of each weight stands among those of aligned noise.
+
+    Args:
+        p_values: The share of null statistics that are as small, once standardized by position. It
+            is NaN for weights that are not tested or whose effective sample size is below 50.
+        tested: Whether a unit that may move has the weight.
+        null_mean: The mean of the null statistics of each weight's position.
+        num_nulls: How many null statistics a p-value is a rank among.
+    """
+
+    p_values: Params
+    tested: Params
+    null_mean: Params
+    num_nulls: int
+
+
+def against_nulls(
+    statistic: Params, nulls: Sequence[Params], ess: Params, null_ess: Params, symmetry: Symmetry
+) -> AgainstNulls:
+    """How probable so small a statistic of each weight is for noise, as in `std_significance`.
+
+    Pass negatives to ask how probable so large a statistic is.
+    """
+    scores = _all_scores(statistic, ess, null_ess, nulls, symmetry)
     pool = np.sort(np.concatenate([score.null for score in scores.values()]))
-    _check_pool(len(pool), len(null_stds), level)
+    pieces = symmetry.unfold(statistic)
     whole = lambda leaves: symmetry.fold(
-        _trees.rebuild({n: leaves(score) for n, score in scores.items()}, symmetry.unfold(std)), std
+        _trees.rebuild({name: leaves(score) for name, score in scores.items()}, pieces), statistic
     )
     p_values = whole(lambda score: _p_values(score.observed, pool))
-    return Significance(
+    return AgainstNulls(
         jax.tree.map(lambda p, size: np.where(size < LEAST_ESS, np.nan, p), p_values, ess),
         whole(lambda score: ~np.isnan(score.observed)),
-        ess,
-        std,
         whole(lambda score: score.floor),
         len(pool),
     )

@@ -126,7 +126,7 @@ def _axis_names(shapes: Mapping[str, tuple[int, ...]], dims: Dims) -> dict[str, 
     unknown = sorted(dims.keys() - shapes.keys())
     if unknown:
         raise ValueError(f"dims must name leaves of the params. Got {unknown[0]!r}.")
-    names = {path: _own_names(path, len(shape), dims.get(path)) for path, shape in shapes.items()}
+    names = {path: own_names(path, len(shape), dims.get(path)) for path, shape in shapes.items()}
     sizes: dict[str, int] = {}
     for path, shape in shapes.items():
         for name, size in zip(names[path], shape, strict=True):
@@ -147,7 +147,7 @@ def _coordinates(shapes: Mapping[str, tuple[int, ...]], dims: Dims) -> dict[str,
     return {name: size for name, size in pairs if name is not None}
 
 
-def _own_names(path: str, num_axes: int, given: tuple[str | None, ...] | None) -> tuple[str, ...]:
+def own_names(path: str, num_axes: int, given: tuple[str | None, ...] | None) -> tuple[str, ...]:
     """Names of the axes of a leaf behind (chain, draw)."""
     given = (None,) * num_axes if given is None else tuple(given)
     names = tuple(f"{variable(path)}_dim_{n}" if x is None else x for n, x in enumerate(given))

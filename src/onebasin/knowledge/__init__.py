@@ -1,0 +1,8 @@
+"""What the posterior knows about every single weight, and how well."""
+
+from onebasin.knowledge.arrays import array_of
+from onebasin.knowledge.describe import describe
+from onebasin.knowledge.identity import UnitIdentity, unit_identity
+from onebasin.knowledge.weight_table import weight_table
+
+__all__ = ["UnitIdentity", "array_of", "describe", "unit_identity", "weight_table"]

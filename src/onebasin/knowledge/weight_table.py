@@ -1,0 +1,196 @@
+"""weight_table: what the posterior knows about every single weight, and how well."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from onebasin import _trees
+from onebasin._collections import without_statistics
+from onebasin.alignment import Alignment
+from onebasin.alignment.effective_size import std_ess
+from onebasin.alignment.significance import against_nulls
+from onebasin.knowledge.blocks import Statistics, statistics_of
+from onebasin.knowledge.identity import of_weights, unit_identity
+from onebasin.knowledge.reliability import split_half
+from onebasin.samples import Samples
+from onebasin.store import dims_of
+from onebasin.store.variables import own_names
+from onebasin.symmetry import Symmetry
+from onebasin.types import Params
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def weight_table(
+    alignment: Alignment,
+    samples: Samples,
+    *,
+    prior_std: Params | float | None = None,
+    nulls: Iterable[Samples] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> "xarray.Dataset":
+    r"""What the posterior knows about every weight, and how well: an Xarray Dataset.
+
+    Its dimension `weight` lists all weights of all arrays. The coordinates `array` and `position`
+    say which weight it is: the path of its array and its place there, as in `array.reshape(-1)`.
+    `array_of` gives the table of one array, in the array's own shape, and `describe` tells one
+    weight in words. Running statistics are left out. Draws are aligned.
+
+    | variable | what it is |
+    |---|---|
+    | `mean`, `std` | mean and std (ddof = 1) over all draws, in the weight's unit |
+    | `mcse_mean`, `mcse_std` | their Monte Carlo standard errors |
+    | `ess_bulk`, `ess_tail` | effective sample sizes, in draws of all chains together |
+    | `r_hat` | rank-normalized R-hat |
+    | `kurtosis`, `kurtosis_z` | excess kurtosis, and as a multiple of its standard error |
+    | `contraction`, `mcse_contraction` | $1 - s^2 / s_0^2$ with std $s$ and prior std $s_0$, and its
+      error $2 s\, \mathrm{MCSE}(s) / s_0^2$; if `prior_std` is given |
+    | `margin`, `share` | `unit_identity` of the weight's unit; of several, the smaller |
+    | `floor_mean`, `floor_std`, `floor_signal_to_noise` | what $\lvert\mu\rvert$, $s$ and
+      $\lvert\mu\rvert / s$ are for aligned noise, at the weight's position; if `nulls` are given |
+    | `p_mean`, `p_std`, `p_signal_to_noise` | how probable so large a mean, so small a std, so
+      large a ratio is for noise, as `std_significance` says it for stds |
+
+    The dimension `array` lists all arrays, and "all arrays" together. `reliability_mean`,
+    `reliability_std` and `reliability_std_between_units` are `split_half` correlations, and
+    `null_reliability_mean` and so on are those of aligned noise.
+
+    Samples from a store are read by blocks of weights, in a few passes. Noise is in memory, as
+    large as the samples.
+
+    Args:
+        alignment: The alignment of the samples.
+        samples: The samples, as they were aligned: at least 8 draws of each chain.
+        prior_std: The std of each weight's prior, as `posterior.prior_std` has it, or one number.
+            If it is not known in closed form, give that of draws: `Samples.std`. Default: no
+            contraction.
+        nulls: Aligned noise, as `aligned_nulls(samples, symmetry, key=key)` gives it with the
+            matching and the reference of the alignment. Default: no floors.
+        progress: Called with the number of blocks of weights that are done, and their total.
+
+    Raises:
+        ValueError: If the alignment is of other samples, or a prior std is not positive.
+
+    Examples:
+        >>> nulls = ob.alignment.aligned_nulls(samples, symmetry, key=key, num_nulls=5)
+        >>> table = ob.weight_table(alignment, samples, prior_std=1.0, nulls=nulls)
+        >>> print(ob.knowledge.describe(table, "hidden_0/kernel", 3, 2))
+        hidden_0/kernel[3, 2] ...
+
+    Source: Vehtari et al. (2021), arXiv 1903.08008, for errors, effective sample sizes and R-hat;
+    Schad, Betancourt and Vasishth (2021), arXiv 1904.12765, equation 2, for the contraction.
+    """
+    aligned = alignment.apply(samples)
+    weights = Samples(without_statistics(aligned.params), aligned.stats)
+    symmetry = alignment.symmetry.of_weights
+    found = statistics_of(weights, progress)
+    columns = dict(found.by_name)
+    if prior_std is not None:
+        columns |= _contraction(columns["std"], columns["mcse_std"], prior_std)
+    like = columns["mean"]
+    identity = unit_identity(alignment, samples, aligned)
+    columns["margin"] = of_weights(identity.margin, symmetry, like)
+    columns["share"] = of_weights(identity.share, symmetry, like)
+    floors, null_halves = _floors(found, weights, nulls, symmetry)
+    columns |= floors
+    by_array = {"": split_half(found.first_half, found.second_half, symmetry)}
+    if null_halves is not None:
+        halves = null_halves.first_half, null_halves.second_half
+        by_array["null_"] = split_half(*halves, symmetry)
+    return _dataset(columns, by_array, symmetry, (samples.num_chains, samples.num_draws))
+
+
+def _contraction(std: Params, mcse_std: Params, prior_std: Params | float) -> dict[str, Params]:
+    if isinstance(prior_std, (int, float)):
+        number = float(prior_std)
+        prior_std = jax.tree.map(lambda leaf: np.full(leaf.shape, number), std)
+    prior = _trees.named_leaves(without_statistics(prior_std))
+    missing = _trees.difference(prior, _trees.named_leaves(std))
+    if missing:
+        raise ValueError(f"prior_std must have the arrays of the weights. {missing}")
+    for name, leaf in prior.items():
+        if not (np.asarray(leaf) > 0).all():
+            raise ValueError(f"prior_std must be positive. Got {np.min(leaf)} in {name}.")
+    squares = jax.tree.map(
+        lambda s, p: np.broadcast_to(np.asarray(p, np.float64) ** 2, s.shape), std,
+        _trees.rebuild(prior, std),
+    )  # fmt: skip
+    return {
+        "contraction": jax.tree.map(lambda s, p: 1 - s**2 / p, std, squares),
+        "mcse_contraction": jax.tree.map(lambda s, e, p: 2 * s * e / p, std, mcse_std, squares),
+    }
+
+
+def _floors(
+    found: Statistics, aligned: Samples, nulls: Iterable[Samples], symmetry: Symmetry
+) -> tuple[dict[str, Params], Statistics | None]:
+    """Columns of floors and p-values, and the statistics of the first null draws."""
+    ess, first, null_ess = None, None, None
+    stats: dict[str, list[Params]] = {"mean": [], "std": [], "signal_to_noise": []}
+    for noise in nulls:
+        noise = Samples(without_statistics(noise.params), noise.stats)
+        symmetry.check(noise.params, 2)
+        if first is None:
+            first, null_ess, ess = statistics_of(noise), std_ess(noise), std_ess(aligned)
+        for kind, value in _kinds(noise.mean(), noise.std()).items():
+            stats[kind].append(value)
+    if first is None:
+        return {}, None
+    columns = {}
+    for kind, observed in _kinds(found.by_name["mean"], found.by_name["std"]).items():
+        # The p-value is of a large mean and ratio, but of a small std.
+        sign = 1 if kind == "std" else -1
+        signed = lambda tree, sign=sign: jax.tree.map(lambda leaf: sign * leaf, tree)
+        noise_stats = [signed(tree) for tree in stats[kind]]
+        against = against_nulls(signed(observed), noise_stats, ess, null_ess, symmetry)
+        columns[f"floor_{kind}"] = signed(against.null_mean)
+        columns[f"p_{kind}"] = against.p_values
+    return columns, first
+
+
+def _kinds(mean: Params, std: Params) -> dict[str, Params]:
+    ratio = lambda m, s: np.divide(abs(m), s, out=np.full(np.shape(s), np.inf), where=s > 0)
+    size = jax.tree.map(lambda leaf: abs(np.asarray(leaf, np.float64)), mean)
+    return {"mean": size, "std": std, "signal_to_noise": jax.tree.map(ratio, size, std)}
+
+
+def _dataset(
+    columns: Mapping[str, Params],
+    by_array: Mapping[str, Mapping[str, Mapping[str, float]]],
+    symmetry: Symmetry,
+    num_draws: tuple[int, int],
+) -> "xarray.Dataset":
+    import xarray
+
+    leaves = _trees.named_leaves(columns["mean"])
+    sizes = {name: int(np.size(leaf)) for name, leaf in leaves.items()}
+    variables: dict[str, Any] = {
+        name: ("weight", _trees.ravel_batch(tree, 0)) for name, tree in columns.items()
+    }
+    for prefix, correlations in by_array.items():
+        for kind in ("mean", "std", "std_between_units"):
+            values = [one[kind] for one in correlations.values()]
+            variables[f"{prefix}reliability_{kind}"] = ("array_name", values)
+    coordinates = {
+        "array": ("weight", np.repeat([*sizes], [*sizes.values()])),
+        "position": ("weight", np.concatenate([np.arange(size) for size in sizes.values()])),
+        "array_name": [*by_array[""]],
+    }
+    dims = dims_of(symmetry)
+    arrays = {
+        name: {
+            "shape": np.shape(leaf),
+            "dims": own_names(name, np.ndim(leaf), dims.get(name)),
+        }
+        for name, leaf in leaves.items()
+    }
+    attributes = {
+        "arrays": json.dumps(arrays),
+        "num_chains": num_draws[0],
+        "num_draws": num_draws[1],
+    }
+    return xarray.Dataset(variables, coordinates, attributes)
