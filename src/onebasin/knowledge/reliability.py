@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from onebasin import _trees
 from onebasin.alignment.null import exchanged_axes
-from onebasin.gaussians import rank_correlation
+from onebasin.gaussians.compare import rank_correlation
 from onebasin.symmetry import Symmetry
 from onebasin.types import Params
 
