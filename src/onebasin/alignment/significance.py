@@ -216,9 +216,7 @@ def compare_with_nulls(
         )
     found = against_nulls(std, null_stds, ess, null_ess, symmetry)
     _check_pool(found.num_nulls, len(null_stds), level)
-    return Significance(
-        found.p_values, found.tested, ess, std, found.null_mean, found.num_nulls
-    )
+    return Significance(found.p_values, found.tested, ess, std, found.null_mean, found.num_nulls)
 
 
 class AgainstNulls(NamedTuple):

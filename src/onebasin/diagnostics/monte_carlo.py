@@ -109,8 +109,8 @@ def mcse_intervals(
     if not 0 < level < 1:
         raise ValueError(f"level must lie in (0, 1). Got {level}. For 90 per cent pass 0.9.")
     with np.errstate(divide="ignore", invalid="ignore"):
-        reach = lambda error, share: error * scipy.stats.t.ppf(
-            (1 + level) / 2, share * (std / error) ** 2
+        reach = lambda error, share: (
+            error * scipy.stats.t.ppf((1 + level) / 2, share * (std / error) ** 2)
         )
         of_mean, of_std = reach(mcse_mean, 1 / 4), reach(mcse_std, 1 / 16)
         ends = np.array([-1.0, 1.0])[:, None]

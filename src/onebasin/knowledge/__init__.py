@@ -1,8 +1,16 @@
 """What the posterior knows about every single weight, and how well."""
 
-from onebasin.knowledge.arrays import array_of
+from onebasin.knowledge.arrays import array_of, load_table, save_table
 from onebasin.knowledge.describe import describe
 from onebasin.knowledge.identity import UnitIdentity, unit_identity
 from onebasin.knowledge.weight_table import weight_table
 
-__all__ = ["UnitIdentity", "array_of", "describe", "unit_identity", "weight_table"]
+__all__ = [
+    "UnitIdentity",
+    "array_of",
+    "describe",
+    "load_table",
+    "save_table",
+    "unit_identity",
+    "weight_table",
+]

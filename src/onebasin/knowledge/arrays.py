@@ -1,12 +1,74 @@
-"""One array of a table of weights, in its own shape."""
+"""A table of weights as an Xarray Dataset: its layout, its parts by array, and its file."""
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from onebasin.knowledge.reliability import ALL
+from onebasin.store.tensors import load_tensors, save_tensors
+from onebasin.store.variables import own_names
+
 if TYPE_CHECKING:
     import xarray
+
+
+class Layout(NamedTuple):
+    """The arrays of a table in their order, with shapes and names of axes, and how many draws."""
+
+    shapes: dict[str, tuple[int, ...]]
+    dims: dict[str, tuple[str, ...]]
+    num_chains: int
+    num_draws: int
+
+    @classmethod
+    def of(
+        cls,
+        shapes: Mapping[str, tuple[int, ...]],
+        dims: Mapping[str, tuple[str | None, ...]],
+        num_draws: tuple[int, int],
+    ) -> "Layout":
+        """The layout of arrays whose axes have the names that a store gives them."""
+        names = {
+            name: own_names(name, len(shape), dims.get(name)) for name, shape in shapes.items()
+        }
+        return cls(dict(shapes), names, *num_draws)
+
+    @classmethod
+    def from_attributes(cls, attributes: Mapping[str, Any]) -> "Layout":
+        """The layout that a table's attributes hold."""
+        arrays = json.loads(attributes["arrays"])
+        return cls(
+            {name: tuple(one["shape"]) for name, one in arrays.items()},
+            {name: tuple(one["dims"]) for name, one in arrays.items()},
+            int(attributes["num_chains"]),
+            int(attributes["num_draws"]),
+        )
+
+    def as_attributes(self) -> dict[str, Any]:
+        """The layout as attributes that a file of any format can hold."""
+        arrays = {n: {"shape": shape, "dims": self.dims[n]} for n, shape in self.shapes.items()}
+        counts = {"num_chains": self.num_chains, "num_draws": self.num_draws}
+        return {"arrays": json.dumps(arrays), **counts}
+
+
+def assembled(
+    columns: Mapping[str, np.ndarray], correlations: Mapping[str, np.ndarray], layout: Layout
+) -> "xarray.Dataset":
+    """A table of columns over all weights, and correlations over arrays and "all arrays"."""
+    import xarray
+
+    sizes = [int(np.prod(shape)) for shape in layout.shapes.values()]
+    coordinates = {
+        "array": ("weight", np.repeat([*layout.shapes], sizes)),
+        "position": ("weight", np.concatenate([np.arange(size) for size in sizes])),
+        "array_name": [*layout.shapes, ALL],
+    }
+    variables = {name: ("weight", column) for name, column in columns.items()}
+    variables |= {name: ("array_name", values) for name, values in correlations.items()}
+    return xarray.Dataset(variables, coordinates, layout.as_attributes())
 
 
 def array_of(table: "xarray.Dataset", name: str) -> "xarray.Dataset":
@@ -26,15 +88,14 @@ def array_of(table: "xarray.Dataset", name: str) -> "xarray.Dataset":
     """
     import xarray
 
-    layout = shape_and_dims(table, name)
+    shape, dims = shape_and_dims(table, name)
     rows = np.flatnonzero(table["array"].values == name)
     columns = {
-        column: (layout[1], variable.values[rows].reshape(layout[0]))
+        column: (dims, variable.values[rows].reshape(shape))
         for column, variable in table.data_vars.items()
         if variable.dims == ("weight",)
     }
-    sizes = dict(zip(layout[1], layout[0], strict=True))
-    return xarray.Dataset(columns, {dim: np.arange(size) for dim, size in sizes.items()})
+    return xarray.Dataset(columns, {d: np.arange(n) for d, n in zip(dims, shape, strict=True)})
 
 
 def shape_and_dims(table: "xarray.Dataset", name: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -42,7 +103,46 @@ def shape_and_dims(table: "xarray.Dataset", name: str) -> tuple[tuple[int, ...],
 
     Raises: ValueError if the table has no such array.
     """
-    arrays = json.loads(table.attrs["arrays"])
-    if name not in arrays:
-        raise ValueError(f"The table must have the array. Got {name!r}; it has {sorted(arrays)}.")
-    return tuple(arrays[name]["shape"]), tuple(arrays[name]["dims"])
+    layout = Layout.from_attributes(table.attrs)
+    if name not in layout.shapes:
+        raise ValueError(
+            f"The table must have the array. Got {name!r}; it has {sorted(layout.shapes)}."
+        )
+    return layout.shapes[name], layout.dims[name]
+
+
+def save_table(path: Path | str, table: "xarray.Dataset") -> None:
+    """Write a table of weights to one safetensors file. `load_table` reads it.
+
+    An existing file is replaced, whole or not at all. `table.to_zarr` and `table.to_netcdf` write
+    it in formats that other tools read.
+
+    Examples:
+        >>> table = ob.weight_table(alignment, samples)
+        >>> ob.knowledge.save_table("weights.safetensors", table)
+        >>> ob.knowledge.load_table("weights.safetensors").equals(table)
+        True
+    """
+    columns = {str(name): variable.values for name, variable in table.data_vars.items()}
+    save_tensors(path, columns, dict(table.attrs))
+
+
+def load_table(path: Path | str) -> "xarray.Dataset":
+    """The table of weights that `save_table` wrote.
+
+    Raises:
+        StoreError: If the file is missing or damaged.
+        ValueError: If the file holds something else.
+
+    Examples:
+        >>> ob.knowledge.save_table("weights.safetensors", ob.weight_table(alignment, samples))
+        >>> ob.knowledge.load_table("weights.safetensors").sizes["weight"]
+        610
+    """
+    tensors, attributes = load_tensors(path)
+    if "arrays" not in attributes:
+        raise ValueError(f"A table of weights was expected. Got {path}. Save one with save_table.")
+    layout = Layout.from_attributes(attributes)
+    correlations = {name: one for name, one in tensors.items() if "reliability_" in name}
+    columns = {name: one for name, one in tensors.items() if name not in correlations}
+    return assembled(columns, correlations, layout)

@@ -41,7 +41,7 @@ def describe(table: "xarray.Dataset", array: str, *index: int) -> str:
     first = int(np.flatnonzero(table["array"].values == array)[0])
     row = first + int(np.ravel_multi_index(index, shape)) if shape else first
     number = {
-        name: float(variable.values[row])
+        str(name): float(variable.values[row])
         for name, variable in table.data_vars.items()
         if variable.dims == ("weight",)
     }
@@ -86,19 +86,16 @@ def _of_prior(number: dict[str, float]) -> list[str]:
 def _of_noise(number: dict[str, float]) -> list[str]:
     if "p_std" not in number:
         return []
-    words = {
-        "mean": ("mean", f"so large a mean (aligned noise has {number['floor_mean']:.2f})"),
-        "std": ("std", f"so small a std (aligned noise has {number['floor_std']:.2f})"),
-    }
-    sentences = []
-    for kind, (_, what) in words.items():
-        p = number[f"p_{kind}"]
+    words = {"mean": "so large a mean", "std": "so small a std"}
+    sentences: list[str] = []
+    for kind, what in words.items():
+        p, floor = number[f"p_{kind}"], f"(aligned noise has {number[f'floor_{kind}']:.2f})"
         if math.isnan(p):
-            sentences.append(f"Nothing can be said of {what}: too few effective draws.")
-        elif p <= _SMALL_P:
-            sentences.append(f"Alignment of noise rarely gives {what}: p = {_p(p)}.")
+            continue  # no unit that may move has it, or it has too few effective draws
+        if p <= _SMALL_P:
+            sentences.append(f"Alignment of noise rarely gives {what} {floor}: p = {_p(p)}.")
         else:
-            sentences.append(f"Alignment of noise gives {what} too: p = {_p(p)}.")
+            sentences.append(f"Alignment of noise gives {what} too {floor}: p = {_p(p)}.")
     return sentences
 
 

@@ -114,7 +114,7 @@ def _margins(symmetry: Symmetry, reference: Params, aligned: Samples) -> dict[st
 
     parts = list(map_in_threads(one, range(0, num_draws, length)))
     total = num_chains * num_draws
-    return {group: sum(part[group] for part in parts) / total for group in symmetry.sizes}
+    return {group: np.sum([p[group] for p in parts], axis=0) / total for group in symmetry.sizes}
 
 
 def _rows(

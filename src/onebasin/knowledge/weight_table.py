@@ -1,8 +1,7 @@
 """weight_table: what the posterior knows about every single weight, and how well."""
 
-import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
@@ -12,12 +11,12 @@ from onebasin._collections import without_statistics
 from onebasin.alignment import Alignment
 from onebasin.alignment.effective_size import std_ess
 from onebasin.alignment.significance import against_nulls
+from onebasin.knowledge.arrays import Layout, assembled
 from onebasin.knowledge.blocks import Statistics, statistics_of
 from onebasin.knowledge.identity import of_weights, unit_identity
 from onebasin.knowledge.reliability import split_half
 from onebasin.samples import Samples
 from onebasin.store import dims_of
-from onebasin.store.variables import own_names
 from onebasin.symmetry import Symmetry
 from onebasin.types import Params
 
@@ -40,22 +39,20 @@ def weight_table(
     `array_of` gives the table of one array, in the array's own shape, and `describe` tells one
     weight in words. Running statistics are left out. Draws are aligned.
 
-    | variable | what it is |
-    |---|---|
-    | `mean`, `std` | mean and std (ddof = 1) over all draws, in the weight's unit |
-    | `mcse_mean`, `mcse_std` | their Monte Carlo standard errors |
-    | `ess_bulk`, `ess_tail` | effective sample sizes, in draws of all chains together |
-    | `r_hat` | rank-normalized R-hat |
-    | `kurtosis`, `kurtosis_z` | excess kurtosis, and as a multiple of its standard error |
-    | `contraction`, `mcse_contraction` | $1 - s^2 / s_0^2$ with std $s$ and prior std $s_0$, and its
-      error $2 s\, \mathrm{MCSE}(s) / s_0^2$; if `prior_std` is given |
-    | `margin`, `share` | `unit_identity` of the weight's unit; of several, the smaller |
-    | `floor_mean`, `floor_std`, `floor_signal_to_noise` | what $\lvert\mu\rvert$, $s$ and
-      $\lvert\mu\rvert / s$ are for aligned noise, at the weight's position; if `nulls` are given |
-    | `p_mean`, `p_std`, `p_signal_to_noise` | how probable so large a mean, so small a std, so
-      large a ratio is for noise, as `std_significance` says it for stds |
+    - `mean`, `std`: mean and std (ddof = 1) over all draws, in the weight's unit, with their Monte
+      Carlo standard errors `mcse_mean` and `mcse_std`.
+    - `ess_bulk`, `ess_tail`: effective sample sizes, in draws of all chains together. `r_hat`: the
+      rank-normalized R-hat.
+    - `kurtosis`, `kurtosis_z`: the excess kurtosis, and as a multiple of its standard error.
+    - `contraction`, with its error `mcse_contraction`: $1 - s^2 / s_0^2$ with the std $s$ and the
+      prior std $s_0$, and $2 s\, \mathrm{MCSE}(s) / s_0^2$. If `prior_std` is given.
+    - `margin`, `share`: `unit_identity` of the weight's unit; of several units, the smaller.
+    - `floor_mean`, `floor_std`, `floor_signal_to_noise`: what $|\mu|$, $s$ and $|\mu| / s$ are for
+      aligned noise at the weight's position. `p_mean`, `p_std`, `p_signal_to_noise`: how probable
+      so large a mean, so small a std and so large a ratio are for noise, as `std_significance` says
+      it for stds. If `nulls` are given.
 
-    The dimension `array` lists all arrays, and "all arrays" together. `reliability_mean`,
+    The dimension `array_name` lists all arrays, and "all arrays" together. `reliability_mean`,
     `reliability_std` and `reliability_std_between_units` are `split_half` correlations, and
     `null_reliability_mean` and so on are those of aligned noise.
 
@@ -101,7 +98,15 @@ def weight_table(
     if null_halves is not None:
         halves = null_halves.first_half, null_halves.second_half
         by_array["null_"] = split_half(*halves, symmetry)
-    return _dataset(columns, by_array, symmetry, (samples.num_chains, samples.num_draws))
+    correlations = {
+        f"{prefix}reliability_{kind}": np.array([one[kind] for one in found.values()])
+        for prefix, found in by_array.items()
+        for kind in ("mean", "std", "std_between_units")
+    }
+    flat = {name: _trees.ravel_batch(tree, 0) for name, tree in columns.items()}
+    shapes = {name: np.shape(leaf) for name, leaf in _trees.named_leaves(like).items()}
+    num_draws = samples.num_chains, samples.num_draws
+    return assembled(flat, correlations, Layout.of(shapes, dims_of(symmetry), num_draws))
 
 
 def _contraction(std: Params, mcse_std: Params, prior_std: Params | float) -> dict[str, Params]:
@@ -156,41 +161,3 @@ def _kinds(mean: Params, std: Params) -> dict[str, Params]:
     ratio = lambda m, s: np.divide(abs(m), s, out=np.full(np.shape(s), np.inf), where=s > 0)
     size = jax.tree.map(lambda leaf: abs(np.asarray(leaf, np.float64)), mean)
     return {"mean": size, "std": std, "signal_to_noise": jax.tree.map(ratio, size, std)}
-
-
-def _dataset(
-    columns: Mapping[str, Params],
-    by_array: Mapping[str, Mapping[str, Mapping[str, float]]],
-    symmetry: Symmetry,
-    num_draws: tuple[int, int],
-) -> "xarray.Dataset":
-    import xarray
-
-    leaves = _trees.named_leaves(columns["mean"])
-    sizes = {name: int(np.size(leaf)) for name, leaf in leaves.items()}
-    variables: dict[str, Any] = {
-        name: ("weight", _trees.ravel_batch(tree, 0)) for name, tree in columns.items()
-    }
-    for prefix, correlations in by_array.items():
-        for kind in ("mean", "std", "std_between_units"):
-            values = [one[kind] for one in correlations.values()]
-            variables[f"{prefix}reliability_{kind}"] = ("array_name", values)
-    coordinates = {
-        "array": ("weight", np.repeat([*sizes], [*sizes.values()])),
-        "position": ("weight", np.concatenate([np.arange(size) for size in sizes.values()])),
-        "array_name": [*by_array[""]],
-    }
-    dims = dims_of(symmetry)
-    arrays = {
-        name: {
-            "shape": np.shape(leaf),
-            "dims": own_names(name, np.ndim(leaf), dims.get(name)),
-        }
-        for name, leaf in leaves.items()
-    }
-    attributes = {
-        "arrays": json.dumps(arrays),
-        "num_chains": num_draws[0],
-        "num_draws": num_draws[1],
-    }
-    return xarray.Dataset(variables, coordinates, attributes)
