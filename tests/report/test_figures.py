@@ -28,7 +28,7 @@ def names(report) -> set[str]:
 
 
 def test_images_get_every_figure_and_maps_of_single_units(digits) -> None:
-    assert names(digits) == COMMON | {"unit-maps"}
+    assert names(digits) == COMMON | {"unit-maps", "knowledge-maps"}
 
 
 def test_tables_get_every_figure_but_maps_of_single_units(diabetes) -> None:
@@ -64,7 +64,8 @@ def test_nothing_is_clipped_at_the_edges_of_a_figure(report) -> None:
 
 def test_every_panel_with_data_names_its_axes(report) -> None:
     for exhibit in exhibits_of(report.findings):
-        if exhibit.name == "unit-maps" or (exhibit.name == "std-maps" and "pixel" in exhibit.title):
+        is_map = exhibit.name in ("unit-maps", "knowledge-maps")
+        if is_map or (exhibit.name == "std-maps" and "pixel" in exhibit.title):
             continue  # pixels have no unit
         with drawn_on(LIGHT):
             panels = exhibit.draw(LIGHT).axes

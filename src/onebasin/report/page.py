@@ -79,6 +79,7 @@ def _parts(findings: Findings, drawn: Sequence[Drawn]) -> list[Part]:
 
     return [
         Part("Summary", remarks=summary(findings)),
+        Part("Single weights", tables=sheets(tables.knowledge_table)),
         Part("Scores", tables=sheets(tables.representation_table, tables.meaning_table)),
         Part("Figures", figures=drawn),
         Part("Weights", tables=sheets(tables.comparison_table, tables.floor_table)),

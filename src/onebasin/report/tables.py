@@ -13,6 +13,7 @@ from onebasin.run.nested import flat
 from onebasin.run.representations import method_names
 from onebasin.run.results import Barrier, LowRank, PrunedNetwork, PruningPoint
 from onebasin.run.trust import ArrayFloor, SamplerHealth
+from onebasin.run.weights import ArrayKnowledge
 
 _NETWORKS: dict[PrunedNetwork, str] = {"compact-mean": "mean network", "member": "members"}
 _SHARES = (1.0, 0.5, 0.2, 0.1)
@@ -84,6 +85,46 @@ def comparison_table(findings: Findings) -> Table:
     header = ("Methods", "KL, not aligned", "KL, aligned", "W2, not aligned", "W2, aligned")
     table = Table("Methods compared weight by weight", header, rows, note)
     return _with_warning(findings, table)
+
+
+def knowledge_table(findings: Findings) -> Table:
+    """What the draws say of the weights of each array, and how well."""
+    found = findings.summarize.weights
+    rows = [("all weights", *_knowledge_cells(found))]
+    for name, one in found.by_array.items():
+        rows.append((findings.array_names[name], *_knowledge_cells(one)))
+    header = (
+        "Array", "Weights", "Contraction", "Moved", "Small p", "Significant", "Error of std",
+        "Reliability of std", "of aligned noise", "Same unit", "R-hat, worst", "ESS",
+    )  # fmt: skip
+    note = (
+        "Contraction: 1 - std² / (prior std)², mean over weights. Moved: weights whose variance is "
+        "smaller than that of the prior by more than two Monte Carlo standard errors. Small p: "
+        "weights with so small a std that aligned noise has it with a probability of at most .05; "
+        "significant: the same at a false discovery rate of .05. Error of std: the median of its "
+        "Monte Carlo standard error, relative to the std. Reliability of std: Spearman's rank "
+        "correlation, over weights, of the stds in two halves of the chains; beside it that of "
+        "aligned noise. Same unit: draws whose unit is the one that the mean of their chain has "
+        "at this place. ESS: median over weights."
+    )
+    table = Table("What the posterior knows about its weights", header, rows, note)
+    return _with_warning(findings, table)
+
+
+def _knowledge_cells(found: ArrayKnowledge) -> tuple[str, ...]:
+    return (
+        f"{found.num_weights:,}",
+        fixed(found.contraction),
+        percent(found.moved_share, 0),
+        percent(found.small_p_share, 0),
+        percent(found.significant_share, 0),
+        percent(found.relative_error),
+        fixed(found.reliability.std, 2),
+        fixed(found.null_reliability.std, 2),
+        percent(found.same_unit_share, 0),
+        fixed(found.rhat_max, 2),
+        whole(found.ess_median),
+    )
 
 
 def floor_table(findings: Findings) -> Table:

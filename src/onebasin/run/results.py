@@ -15,9 +15,10 @@ from onebasin.run.config import RunConfig
 from onebasin.run.nested import Interval, Known, Section
 from onebasin.run.representations import Representation
 from onebasin.run.trust import Diagnostics, NullFloor
+from onebasin.run.weights import WeightKnowledge
 from onebasin.store.errors import StoreError
 
-SCHEMA: Literal[3] = 3
+SCHEMA: Literal[4] = 4
 """The version of the format of results.json. It grows when a name changes its meaning."""
 
 
@@ -111,6 +112,7 @@ class LowRank(Section):
 class SummarizeResults(Section):
     """What the step `summarize` found."""
 
+    weights: WeightKnowledge
     null_floor: NullFloor
     low_rank: tuple[LowRank, ...]
     """How much of the variance each low-rank Gaussian leaves unexplained."""
@@ -312,7 +314,7 @@ class Results(Section):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    schema_version: Literal[3] = Field(default=SCHEMA, alias="schema")
+    schema_version: Literal[4] = Field(default=SCHEMA, alias="schema")
     """The version of the format of this file."""
     config: RunConfig
     """The config, with a value for every key."""
