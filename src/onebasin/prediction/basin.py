@@ -54,12 +54,15 @@ class BasinCheck(NamedTuple):
         matched: The barriers between the same draws, the second of each pair aligned to the first.
         within: The barriers between draws of one chain, half a chain apart, before alignment. None
             if chains have one draw.
+        within_aligned: The barriers between these draws of one chain, after alignment.
         tolerance: The largest mean barrier that counts as none.
 
     Examples:
-        >>> check = ob.prediction.basin_check(samples, alignment, loss)
-        >>> check.verdict  # two chains are too few
-        'cannot tell'
+        >>> before = ob.prediction.MeanBarrier(2.0, (1.0, 3.0), np.full(24, 2.0))
+        >>> after = ob.prediction.MeanBarrier(0.5, (0.4, 0.6), np.full(24, 0.5))
+        >>> check = ob.prediction.BasinCheck(0.3, before, after, after, None, None, 0.05)
+        >>> check.verdict, check.share_removed
+        ('not one basin', 0.75)
     """
 
     loss: float
@@ -67,6 +70,7 @@ class BasinCheck(NamedTuple):
     aligned: MeanBarrier
     matched: MeanBarrier
     within: MeanBarrier | None
+    within_aligned: MeanBarrier | None
     tolerance: float
 
     @property
@@ -94,7 +98,8 @@ class BasinCheck(NamedTuple):
     @property
     def words(self) -> str:
         """The share removed, the nats left, the verdict and the control, as sentences."""
-        return f"{self._effect}: {self._conclusion}. {self._control}".strip()
+        matched = f"Matched in pairs, the same draws have a barrier of {_nats(self.matched)}."
+        return f"{self._effect}: {self._conclusion}. {matched} {self._control}".strip()
 
     @property
     def _effect(self) -> str:
@@ -118,10 +123,13 @@ class BasinCheck(NamedTuple):
 
     @property
     def _control(self) -> str:
-        if self.within is None:
+        if self.within is None or self.within_aligned is None:
             return ""
-        words = f"The barrier between draws of one chain is {_nats(self.within)}"
-        if self.verdict == "not one basin" and _exceeds(self.within, self.tolerance):
+        words = (
+            f"Draws of one chain, half a chain apart, have a barrier of {_nats(self.within)} "
+            f"before alignment and {_nats(self.within_aligned)} after"
+        )
+        if self.verdict == "not one basin" and _exceeds(self.within_aligned, self.tolerance):
             return f"{words}: they do not share one basin either."
         return f"{words}."
 
@@ -141,6 +149,8 @@ def basin_check(
     is $L(\tfrac{a + b}{2}) - \tfrac12 [L(a) + L(b)]$. Evenly spaced draws of different chains are
     paired; no draw is in two pairs. Their barriers are measured unaligned, aligned, and with $b$
     matched to $a$ alone. As a control, draws of one chain are paired that are half a chain apart.
+    Their barrier before alignment is high if chains permute units. Their barrier after alignment
+    says what alignment leaves without a change of chain.
 
     Only the straight line and its middle are looked at: networks with a barrier can still be
     connected by a curve. A barrier can be below 0, because the mean of two draws is less noisy than
@@ -168,11 +178,11 @@ def basin_check(
     Examples:
         >>> def loss(networks):
         ...     predictive = ob.predict(posterior, networks, data.test.inputs)
-        ...     log_probs = predictive.log_probs[:, np.arange(len(data.test)), data.test.targets]
+        ...     log_probs = predictive.draw_log_probs[:, np.arange(50), data.test.targets]
         ...     return -log_probs.mean(axis=1)
         >>> check = ob.prediction.basin_check(samples, alignment, loss)
-        >>> check.unaligned.mean > 0
-        True
+        >>> check.verdict  # two chains are too few
+        'cannot tell'
 
     Source: Entezari et al. (2021), arXiv 2110.06296, equation 1, at 1/2; the control is ours.
     """
@@ -189,7 +199,7 @@ def basin_check(
 
     def barrier(one: Params, other: Params) -> MeanBarrier:
         values = _barriers(loss, one, other, ends)
-        return _mean_barrier(values, pair_interval(values, chains))
+        return mean_barrier(values, pair_interval(values, chains))
 
     return BasinCheck(
         loss=float(np.mean(ends)),
@@ -197,8 +207,15 @@ def basin_check(
         aligned=barrier(_at(aligned, first), _at(aligned, second)),
         matched=barrier(a, _matched(a, b, alignment.symmetry, matching)),
         within=_within(samples, loss, num_pairs),
+        within_aligned=_within(aligned, loss, num_pairs),
         tolerance=tolerance,
     )
+
+
+def mean_barrier(values: Float[np.ndarray, " pairs"], interval: tuple[float, float]) -> MeanBarrier:
+    """The mean of barriers and its interval, whose ends are NaN if there is none."""
+    is_known = bool(np.isfinite(interval).all())
+    return MeanBarrier(float(values.mean()), interval if is_known else None, values)
 
 
 def _exceeds(barrier: MeanBarrier, tolerance: float) -> bool | None:
@@ -211,9 +228,9 @@ def _exceeds(barrier: MeanBarrier, tolerance: float) -> bool | None:
 
 def _nats(barrier: MeanBarrier) -> str:
     if barrier.interval is None:
-        return f"{barrier.mean:.2f} nats"
+        return f"{barrier.mean:z.2f} nats"
     low, high = barrier.interval
-    return f"{barrier.mean:.2f} nats [{low:.2f}, {high:.2f}]"
+    return f"{barrier.mean:z.2f} nats [{low:z.2f}, {high:z.2f}]"
 
 
 def _between(samples: Samples, num_pairs: int) -> tuple[Places, Places]:
@@ -235,7 +252,7 @@ def _between(samples: Samples, num_pairs: int) -> tuple[Places, Places]:
 def _within(
     samples: Samples, loss: Callable[[Params], np.ndarray], num_pairs: int
 ) -> MeanBarrier | None:
-    """The barriers between draws of one chain, half a chain apart. None for a single draw."""
+    """The barriers between draws of one chain, half a chain apart. None if it has one draw."""
     half, num_chains = samples.num_draws // 2, samples.num_chains
     if half == 0:
         return None
@@ -245,7 +262,7 @@ def _within(
     a, b = (_at(samples, np.stack([chains, rows], 1)) for rows in (draws, draws + half))
     values = _barriers(loss, a, b, (_losses(loss, a), _losses(loss, b)))
     low, high = t_interval(values.reshape(num_chains, count).mean(axis=1))
-    return _mean_barrier(values, (float(low), float(high)))
+    return mean_barrier(values, (float(low), float(high)))
 
 
 def _at(samples: Samples, places: Places) -> Params:
@@ -290,10 +307,3 @@ def _losses(loss: Callable[[Params], np.ndarray], networks: Params) -> Float[np.
             f"{values.shape}. Average over examples alone."
         )
     return values
-
-
-def _mean_barrier(
-    values: Float[np.ndarray, " pairs"], interval: tuple[float, float]
-) -> MeanBarrier:
-    is_known = bool(np.isfinite(interval).all())
-    return MeanBarrier(float(values.mean()), interval if is_known else None, values)
