@@ -191,6 +191,7 @@ def basin_check(
         raise ValueError(
             "A barrier between chains needs at least 2 chains. Got 1. Sample more chains."
         )
+    samples = Samples(alignment.symmetry.arranged(samples.params), samples.stats)
     first, second = _between(samples, num_pairs)
     a, b = _at(samples, first), _at(samples, second)
     aligned = alignment.apply(samples)
@@ -297,7 +298,7 @@ def _barriers(
 def _losses(loss: Callable[[Params], np.ndarray], networks: Params) -> Float[np.ndarray, " pairs"]:
     """The loss of each network.
 
-    Raises: ValueError if there is not one finite number for each.
+    Raises: ValueError if there is not one number for each.
     """
     count = len(jax.tree.leaves(networks)[0])
     values = np.asarray(loss(networks), np.float64)
