@@ -8,11 +8,12 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+import scipy.special
 import xarray as xr
 from changed_results import with_changes
 from tiny_runs import results_of, take_all_steps, tiny_config
 
-from onebasin.alignment import null_draws, rms, to_mean
+from onebasin.alignment import Alignment, null_draws, rms, to_mean
 from onebasin.gaussians import load_gaussian
 from onebasin.run.begin import open_run
 from onebasin.run.config import RunConfig, check_config
@@ -145,6 +146,37 @@ def test_transpositions_stand_beside_their_baseline(run: RunDirectory, config: R
     assert all(0 <= at.count <= NUM_UNITS - 1 for at in found.by_lag)
     baseline = random_num_transpositions(open_setup(run).posterior.symmetry)
     assert (found.baseline_mean, found.baseline_std) == pytest.approx(baseline)
+
+
+def test_barriers_between_chains_are_those_of_draws_averaged_by_hand(
+    run: RunDirectory, config: RunConfig
+) -> None:
+    found, setup = results_of(run).compare.basin, open_setup(run)
+    if config.method.num_chains == 1:
+        assert found is None
+        return
+    samples = load_samples(run.samples("hmc"), setup.template).load()
+    alignment = Alignment.load(run.alignment("hmc"), setup.posterior.symmetry)
+    test = setup.dataset.test
+
+    def nll(network) -> float:
+        outputs = np.asarray(setup.posterior.network.apply(network, test.inputs), np.float64)
+        log_probs = scipy.special.log_softmax(outputs, axis=1)
+        return -log_probs[np.arange(len(test.targets)), test.targets].mean()
+
+    for draws, barrier in (
+        (samples, found.unaligned),
+        (alignment.apply(samples), found.aligned),
+    ):
+        pairs = [(draws.draw(0, n), draws.draw(1, n)) for n in range(NUM_DRAWS)]
+        middle = [nll(jax.tree.map(lambda x, y: (x + y) / 2, a, b)) for a, b in pairs]
+        ends = [(nll(a) + nll(b)) / 2 for a, b in pairs]
+        np.testing.assert_allclose(barrier.pairs, np.subtract(middle, ends), atol=1e-4)
+        assert found.loss == pytest.approx(np.mean(ends), rel=1e-4)
+    assert found.share_removed == pytest.approx(1 - found.aligned.mean / found.unaligned.mean)
+    assert f"{found.aligned.mean:.2f} nats" in found.words
+    assert len(found.within.pairs) == NUM_DRAWS
+    assert found.verdict == "cannot tell"  # of two chains
 
 
 def test_every_std_stands_beside_its_null_floor(run: RunDirectory, config: RunConfig) -> None:

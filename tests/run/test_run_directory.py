@@ -243,7 +243,7 @@ def test_results_are_readable_json_that_ends_in_a_newline(run: RunDirectory) -> 
     assert text.endswith("}\n")
     assert len(text.splitlines()) > 50
     found = json.loads(text)
-    assert (found["schema"], found["sample"]["data"]["train"], found["align"]) == (3, 3, None)
+    assert (found["schema"], found["sample"]["data"]["train"], found["align"]) == (4, 3, None)
 
 
 def test_texts_are_replaced_whole(tmp_path: Path) -> None:

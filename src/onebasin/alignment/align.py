@@ -33,7 +33,7 @@ _UNITS, _SIGNS = "permutation/units/", "permutation/signs/"
 
 
 class Alignment(eqx.Module):
-    """The permutation of every draw that brings it into the reference's basin.
+    """The permutation of every draw that matches it to the reference.
 
     Args:
         permutation: For each draw, what moves its units, with leading axes (chain, draw).
@@ -61,7 +61,7 @@ class Alignment(eqx.Module):
     matching: str = eqx.field(static=True, default="weights")
 
     def apply(self, samples: Samples) -> Samples:
-        """The same draws in the reference's basin. Each computes the function that it computed.
+        """The same draws with their units permuted. Each computes the function that it computed.
 
         Raises:
             ValueError: If there are not as many samples as were aligned.

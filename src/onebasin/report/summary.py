@@ -44,6 +44,7 @@ def summary(findings: Findings) -> list[Remark]:
         "Sampler": _sampler,
         "Convergence": _convergence,
         "Alignment": _alignment,
+        "One basin": _basin,
         "Transpositions": _transpositions,
         "Null floor": _null_floor,
         "Kept draws": _kept_draws,
@@ -170,6 +171,17 @@ def _change(largest: float) -> str:
         return "no output at all"
     size = "which is rounding" if largest < _ROUNDING else "which is more than rounding"
     return f"no output by more than {significant(largest)} of the largest output, {size}"
+
+
+def _basin(findings: Findings) -> str:
+    found = findings.compare.basin
+    if found is None:
+        return "There is one chain, so barriers between chains could not be measured."
+    return (
+        "The barrier of two draws is the rise of the test loss halfway between them. Between draws "
+        f"of different chains it is {fixed(found.unaligned.mean, 2)} nats before alignment. "
+        f"{found.words}"
+    )
 
 
 def _transpositions(findings: Findings) -> str:

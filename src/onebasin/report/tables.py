@@ -7,11 +7,12 @@ from onebasin.plots.numbers import DASH, counted, fixed, percent, significant, w
 from onebasin.report.figures.pruning import ORDERS
 from onebasin.report.findings import Findings
 from onebasin.report.representations import in_order, kept_draws, representation_rows
+from onebasin.run.barriers import Barrier
 from onebasin.run.kinds import keys_of
 from onebasin.run.methods import with_defaults
 from onebasin.run.nested import flat
 from onebasin.run.representations import method_names
-from onebasin.run.results import Barrier, LowRank, PrunedNetwork, PruningPoint
+from onebasin.run.results import LowRank, PrunedNetwork, PruningPoint
 from onebasin.run.trust import ArrayFloor, SamplerHealth
 from onebasin.run.weights import ArrayKnowledge
 
@@ -197,11 +198,37 @@ def connectivity_table(findings: Findings) -> Table:
         "The midpoint barrier (Entezari et al. 2021, Ainsworth et al. 2022): by how much the test "
         f"loss (nats) or the test error ({error}) of the network halfway between two members is "
         f"larger than their mean. The table has the mean over {pairs} of members and its 95 % "
-        "interval. The barrier is near 0 if both members lie in one basin, and below 0 if the "
-        f"network halfway is better.{recomputed}"
+        "interval. Without a barrier the members share one basin; below 0, the network halfway is "
+        f"better.{recomputed}"
     )
     header = ("Members", "Barrier of test loss", "Barrier of test error")
     return Table("Between ensemble members", header, rows, note)
+
+
+def basin_table(findings: Findings) -> Table:
+    """By how much the loss rises halfway between draws, in a run with several chains."""
+    found = findings.compare.basin
+    assert found is not None
+    barriers = {
+        "different chains, not aligned": found.unaligned,
+        "different chains, aligned": found.aligned,
+        "different chains, matched in pairs": found.matched,
+        "one chain, half a chain apart, not aligned": found.within,
+        "one chain, half a chain apart, aligned": found.within_aligned,
+    }
+    rows = [
+        (words, whole(len(some.pairs)), _with_interval(some)) for words, some in barriers.items()
+    ]
+    note = (
+        "By how much the test loss (nats) of the network halfway between two draws is larger than "
+        f"their mean. The mean test loss of the draws is {fixed(found.loss)}. Intervals (95 %, of "
+        "the mean over pairs) assume that chains are independent. For draws of different chains "
+        "they need at least three chains. In the third row, the second draw of each pair is "
+        "aligned to the first. The last two rows are the control: what a barrier is without a "
+        "change of chain."
+    )
+    header = ("Draws of", "Pairs", "Barrier of test loss")
+    return _with_warning(findings, Table("Between draws", header, rows, note))
 
 
 def _with_interval(barrier: Barrier) -> str:
