@@ -39,7 +39,7 @@ def summarize_samples(
     """Save every Gaussian. Returns the null floor, the residuals of low ranks, and convergence."""
     like, kind = setup.template, setup.config.method.kind
     samples = load_samples(run.samples(kind), like)
-    aligned = load_alignment(run, setup, kind).apply(samples)
+    aligned = load_alignment(run, setup, kind).apply(samples).load()  # it is used many times
     direct, compact = summarize(samples), summarize(aligned)
     direct.save(run.compact("direct"))
     compact.save(run.compact("compact"))
