@@ -7,6 +7,7 @@ from . import (
     diagnostics as diagnostics,
     fisher as fisher,
     gaussians as gaussians,
+    knowledge as knowledge,
     methods as methods,
     networks as networks,
     prediction as prediction,
@@ -36,6 +37,7 @@ from .gaussians import (
     DiagonalGaussian as DiagonalGaussian,
     summarize as summarize,
 )
+from .knowledge import to_datatree as to_datatree
 from .methods import (
     hmc as hmc,
     sample as sample,
