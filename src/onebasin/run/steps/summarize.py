@@ -42,7 +42,7 @@ def summarize_samples(
     like, kind = setup.template, setup.config.method.kind
     samples = load_samples(run.samples(kind), like)
     alignment = load_alignment(run, setup, kind)
-    aligned = alignment.apply(samples)
+    aligned = alignment.apply(samples).load()  # it is used many times
     direct, compact = summarize(samples), summarize(aligned)
     direct.save(run.compact("direct"))
     compact.save(run.compact("compact"))
@@ -54,7 +54,7 @@ def summarize_samples(
     null.save(run.compact("null"))
     on_progress("table of weights", 0.6, "errors and effective sample sizes of all weights")
     prior_std = setup.posterior.prior_std
-    table = weight_table(alignment, samples, prior_std=prior_std, nulls=nulls)
+    table = weight_table(alignment, samples.load(), prior_std=prior_std, nulls=nulls)
     save_table(run.weights, table)
     on_progress("diagnostics", 0.8, "R-hat and effective sample sizes of predictions")
     return SummarizeResults(
