@@ -169,6 +169,7 @@ def test_chains_that_begin_alike_still_draw_apart(base: Run) -> None:
     assert largest_difference(base.samples.select_chains(1), base.samples.select_chains(2)) > 1e-6
 
 
+@pytest.mark.long  # by another program; `thinned` is one chunk by the program of `base`
 def test_the_same_key_gives_the_same_draws_in_any_number_of_chunks(
     traced: Traced, base: Run
 ) -> None:
@@ -205,8 +206,10 @@ def test_draws_go_on_from_a_store_bit_for_bit_in_the_warm_up_and_between_draws(
     jax.tree.map(np.testing.assert_array_equal, found.last_state, base.samples.last_state)
 
 
-def test_draws_do_not_depend_on_how_many_chains_are_vectorized(traced: Traced, base: Run) -> None:
-    assert_same(run(traced, batch_size=1).samples, base.samples, rtol=1e-4)
+def test_draws_do_not_depend_on_how_many_chains_are_vectorized_nor_on_the_room_for_draws(
+    traced: Traced, base: Run
+) -> None:
+    assert_same(run(traced, batch_size=1, num_chunks=1).samples, base.samples, rtol=1e-4)
 
 
 def test_the_draws_of_a_chain_do_not_depend_on_the_chains_beside_it(base: Run, alone: Run) -> None:
@@ -214,7 +217,10 @@ def test_the_draws_of_a_chain_do_not_depend_on_the_chains_beside_it(base: Run, a
     assert_same(alone.samples, base.samples.select_chains(0), rtol=1e-4)
 
 
-def test_thinning_by_two_takes_every_second_draw_of_the_same_run(base: Run, thinned: Run) -> None:
+def test_thinning_by_two_takes_every_second_draw_of_the_same_run_in_any_number_of_chunks(
+    base: Run, thinned: Run
+) -> None:
+    assert (len(base.chunks), len(thinned.chunks)) == (3, 1)
     every_second = jax.tree.map(lambda leaf: leaf[:, [1, 3, 5]], base.samples.params)
     jax.tree.map(np.testing.assert_array_equal, thinned.samples.params, every_second)
 
