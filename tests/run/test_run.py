@@ -394,8 +394,7 @@ def test_draws_may_be_relabelled_by_likelihood_and_their_null_floor_with_them(
     # Draws so few hardly move, and neither does their noise: other steps might align it alike.
     setup = open_setup(other)
     samples = load_samples(other.samples("hmc"), setup.template)
-    key = jax.random.fold_in(setup.key("null"), 0)
-    noise = null_draws(samples, setup.posterior.symmetry, key=key)
+    noise = null_draws(samples, setup.posterior.symmetry, key=setup.key("null"))
     aligned = setup.align(noise, to_mean(by_chain=True)).apply(noise)
     null_std = results_of(other).summarize.null_floor.null_std
     assert null_std == pytest.approx(rms(aligned.std()))

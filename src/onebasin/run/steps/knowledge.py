@@ -13,7 +13,6 @@ from onebasin.run.weights import ArrayKnowledge, Reliability, WeightKnowledge
 if TYPE_CHECKING:
     import xarray
 
-NUM_NULLS = 3
 _ERRORS = 2.0
 _LEVEL = 0.05
 _LARGE_Z = 3.0

@@ -19,7 +19,7 @@ from onebasin.run.representations import low_rank
 from onebasin.run.results import LowRank, SummarizeResults
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import ProgressCallback, Setup
-from onebasin.run.steps.knowledge import NUM_NULLS, knowledge_of
+from onebasin.run.steps.knowledge import knowledge_of
 from onebasin.run.trust import (
     ArrayFloor,
     Convergence,
@@ -49,12 +49,13 @@ def summarize_samples(
     _refine(run, setup, samples, compact, on_progress)
     low_ranks = _summarize_low_ranks(run, setup, samples, aligned, on_progress)
     _summarize_others(run, setup)
-    nulls = _nulls(setup, samples, on_progress)
-    null = summarize(nulls[0])
+    on_progress("null floor", 0.3, "aligning noise")
+    noise = _aligned_noise(setup, samples)
+    null = summarize(noise)
     null.save(run.compact("null"))
     on_progress("table of weights", 0.6, "errors and effective sample sizes of all weights")
     prior_std = setup.posterior.prior_std
-    table = weight_table(alignment, samples.load(), prior_std=prior_std, nulls=nulls)
+    table = weight_table(alignment, samples.load(), prior_std=prior_std, nulls=[noise])
     save_table(run.weights, table)
     on_progress("diagnostics", 0.8, "R-hat and effective sample sizes of predictions")
     return SummarizeResults(
@@ -152,15 +153,10 @@ def _summarize_others(run: RunDirectory, setup: Setup) -> None:
     permute_gaussian(gaussian, setup.posterior.symmetry, found[0, 0]).save(run.compact("vi"))
 
 
-def _nulls(setup: Setup, samples: Samples, on_progress: ProgressCallback) -> list[Samples]:
-    """Noise with the autocorrelation of the draws, aligned in the same way, several times."""
-    nulls: list[Samples] = []
-    for number in range(NUM_NULLS):
-        on_progress("null floor", 0.3 + 0.1 * number, "aligning noise")
-        key = jax.random.fold_in(setup.key("null"), number)
-        noise = null_draws(samples, setup.posterior.symmetry, key=key)
-        nulls.append(setup.align(noise, setup.reference).apply(noise))
-    return nulls
+def _aligned_noise(setup: Setup, samples: Samples) -> Samples:
+    """Noise with the autocorrelation of the draws, aligned in the same way."""
+    noise = null_draws(samples, setup.posterior.symmetry, key=setup.key("null"))
+    return setup.align(noise, setup.reference).apply(noise)
 
 
 def _floor(compact: Params, null: Params, direct: Params, ess: Params) -> NullFloor:
