@@ -30,6 +30,7 @@ def describe(table: "xarray.Dataset", array: str, *index: int) -> str:
         IndexError: If the array has no such place.
 
     Examples:
+        >>> table = ob.weight_table(alignment, samples, prior_std=1.0)
         >>> print(ob.knowledge.describe(table, "hidden_0/kernel", 3, 2))
         hidden_0/kernel[3, 2] ...
     """
