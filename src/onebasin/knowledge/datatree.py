@@ -40,8 +40,8 @@ def to_datatree(
 
     Samples of a store are not read. What is selected, as by `isel` or `sel`, is read and aligned
     when its values are asked for, and again each time. `load()` of a selection keeps it in memory.
-    `tree.to_zarr(path)` reads one variable at a time. ArviZ's functions for xarray need the package
-    xarray-einstats (`pip install "arviz-stats[xarray]"`).
+    `tree.to_zarr(path)` reads one variable at a time. ArviZ's functions need more packages than
+    onebasin: `pip install "arviz-stats[xarray]" arviz-plots`.
 
     | Group | Variables |
     |---|---|
