@@ -37,6 +37,7 @@ def _checked_modules() -> list[str]:
 install_import_hook(_checked_modules(), "beartype.beartype")
 
 import gc  # noqa: E402
+import io  # noqa: E402
 from collections import Counter  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 
@@ -44,6 +45,7 @@ import jax  # noqa: E402
 import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
+from PIL import Image  # noqa: E402
 from tiny_runs import make_finished_runs  # noqa: E402
 
 jax.config.update("jax_num_cpu_devices", 2)
@@ -78,6 +80,17 @@ def finished_runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     folder = (own.parent if hasattr(request.config, "workerinput") else own) / "finished-runs"
     make_finished_runs(folder)
     return folder
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every figure is a single pixel, because drawing takes most of a report.
+
+    Titles and texts of figures are on the page as ever. The finished runs have their figures.
+    """
+    pixel = io.BytesIO()
+    Image.new("L", (1, 1)).save(pixel, "png")
+    monkeypatch.setattr("onebasin.plots.exhibit.Exhibit.png", lambda *_: pixel.getvalue())
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ OTHER_DICTS = {
     "report/figures/std_maps.py": {"stds"},  # of inputs, by what they are the stds of
     "run/config.py": {"loads", "one", "worst"},  # TOML, and errors of pydantic
     "run/results.py": {"first"},  # an error of pydantic
+    "run/steps/knowledge.py": {"table"},  # of weights, an Xarray Dataset
     "run/steps/summarize.py": {"stats"},  # of a sampler, in ArviZ's names
     "studies/dynamics/measure.py": {"after", "before", "pairs"},  # tables, as the next two
     "studies/frontier/path_figure.py": {"path"},

@@ -1,25 +1,19 @@
-"""The command line: what it prints, what it writes, and how it refuses bad input.
+"""The command line: what it prints, what it writes, and what it does with runs that are begun.
 
-Runs, help and one refusal are tried with the real command; most refusals in this process, where
-nothing has to be imported anew.
+Runs and help are tried with the real command, all else in this process.
 """
 
-import contextlib
 import dataclasses
 import importlib
-import io
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import pytest
-from tiny_runs import ONEBASIN, PRINTED, TINY, results_of, tiny_changes
+from commands import assert_refused, command, onebasin
+from tiny_runs import PRINTED, TINY, results_of, tiny_changes
 
-from onebasin.cli import main
 from onebasin.run.config import BUILT_IN
 from onebasin.run.results import STEPS, Step
 from onebasin.run.run_directory import RunDirectory
@@ -30,46 +24,6 @@ OPTIONS = [f"--set={change}" for change in TINY]
 DIGITS = [f"--set={change}" for change in tiny_changes("digits")]
 
 pytestmark = pytest.mark.slow
-
-
-def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """What the real command leaves and says."""
-    return subprocess.run([ONEBASIN, *map(str, arguments)], capture_output=True, text=True)
-
-
-def onebasin(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """The same, in this process, which forgets the modules of `cwd` afterwards."""
-    printed, said, code = io.StringIO(), io.StringIO(), 0
-    with (
-        contextlib.redirect_stdout(printed),
-        contextlib.redirect_stderr(said),
-        contextlib.chdir(cwd or Path.cwd()),
-        patch.object(sys, "argv", ["onebasin", *map(str, arguments)]),
-        patch.object(sys, "path", list(sys.path)),
-    ):
-        try:
-            main()
-        except SystemExit as left:
-            code = left.code or 0
-        finally:
-            _forget_modules_in(Path.cwd())
-    return subprocess.CompletedProcess(arguments, code, printed.getvalue(), said.getvalue())
-
-
-def _forget_modules_in(folder: Path) -> None:
-    places = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
-    for name in [name for name, place in places.items() if place and Path(place).parent == folder]:
-        del sys.modules[name]
-
-
-def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("onebasin: ")
-    for word in words:
-        assert word in lines[0], lines[0]
 
 
 @pytest.fixture(scope="session")
@@ -114,10 +68,6 @@ def test_help_names_every_config():
     shown = "".join(command("run", "--help").stdout.split())  # lines break at hyphens too
     for name in BUILT_IN:
         assert f"{name}," in shown
-
-
-def test_bad_input_is_one_line_and_an_exit_code():
-    assert_refused(command("run", "digitz"), "'digits'")
 
 
 def undo(out: Path, step: Step) -> None:
@@ -208,6 +158,7 @@ def test_a_finished_run_has_the_status_of_one(finished_run):
     assert lines[-1] == "report: written"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_goes_on_from_its_folder_alone(finished_run, tmp_path):
     out = tmp_path / "interrupted"
     shutil.copytree(finished_run, out)
@@ -366,60 +317,6 @@ def test_a_check_knows_the_config_the_data_and_the_version_of_a_run(finished_run
     assert "version 9.9.9 instead of" in said
 
 
-BAD_CONFIGS = {
-    "unknown name": (["digitz"], ["'digits'"]),
-    "old section": (["digits", "--set=hmc.num_draws=3"], ["no key 'hmc'", "called 'method'"]),
-    "unknown key": (["digits", "--set=method.num_drawz=3"], ["method.num_drawz", "Did you mean"]),
-    "wrong type": (["digits", "--set=method.num_draws=many"], ["method.num_draws", "many"]),
-    "out of range": (["digits", "--set=method.target_acceptance=2"], ["target_acceptance", "2"]),
-    "no value": (["digits", "--set=method.num_draws"], ["KEY=VALUE"]),
-    "missing file": (["nowhere.toml"], ["nowhere.toml"]),
-    "unknown prior": (["digits", "--set=posterior.prior_std={kernal=1.0}"], ["kernal"]),
-    "missing data": (["digits", "--set=data.name=nowhere.csv"], ["nowhere.csv"]),
-}
-
-
-@pytest.mark.parametrize("case", BAD_CONFIGS)
-def test_a_bad_config_is_one_line_and_writes_nothing(case, tmp_path):
-    arguments, words = BAD_CONFIGS[case]
-    out = tmp_path / "out"
-    assert_refused(onebasin("run", *arguments, "--out", out), *words)
-    assert not out.exists()
-
-
-def _table(tmp_path: Path, **arrays: np.ndarray) -> Path:
-    path = tmp_path / "data.npz"
-    np.savez(path, **arrays)
-    return path
-
-
-def _inputs(num_rows: int = 40) -> np.ndarray:
-    return np.random.default_rng(0).normal(size=(num_rows, 3)).astype(np.float32)
-
-
-def _bad_data(case: str, tmp_path: Path) -> tuple[Path, list[str]]:
-    inputs, labels = _inputs(), np.arange(40) % 2
-    if case == "NaN":
-        inputs[3, 1] = np.nan
-        return _table(tmp_path, inputs=inputs, targets=labels), ["finite"]
-    if case == "labels out of range":
-        return _table(tmp_path, inputs=inputs, targets=labels * 5), ["0..", "5"]
-    if case == "one class only":
-        return _table(tmp_path, inputs=inputs, targets=labels * 0), ["class"]
-    path = tmp_path / "data.npz"
-    path.write_text("this is no archive")
-    return path, ["data.npz"]
-
-
-@pytest.mark.parametrize("case", ["NaN", "labels out of range", "one class only", "not an npz"])
-def test_bad_data_is_one_line_and_writes_nothing(case, tmp_path):
-    path, words = _bad_data(case, tmp_path)
-    out = tmp_path / "out"
-    done = onebasin("run", "digits", "--out", out, f"--set=data.name={path}")
-    assert_refused(done, *words)
-    assert not out.exists()
-
-
 def test_a_run_directory_that_is_none_is_refused(tmp_path):
     assert_refused(onebasin("step", "align", tmp_path), "config.toml")
 
@@ -429,43 +326,3 @@ def test_a_damaged_results_file_is_refused(finished_run, tmp_path):
     shutil.copytree(finished_run, out)
     (out / "results.json").write_text('{"schema": 1, "sec')
     assert_refused(onebasin("step", "report", out), "results.json", "damaged", "onebasin resume")
-
-
-NETWORK = """
-import jax.numpy as jnp
-
-def perceptron():
-    apply = lambda params, x: jnp.tanh(x @ params["first"]) @ params["second"]
-    return apply, {"first": jnp.ones((3, 5)), "second": jnp.ones((5, 2))}, jnp.ones((4, 3))
-"""
-
-
-def test_the_symmetry_of_a_named_network_is_printed(tmp_path):
-    (tmp_path / "nets.py").write_text(NETWORK)
-    done = onebasin("symmetry", "nets:perceptron", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "first:1, second:0" in done.stdout
-    assert "Not permuted: second, axis 1 (reaches the output)." in done.stdout
-
-
-BAD_SYMMETRIES = {
-    "nothing": ([], ["Got neither"]),
-    "two networks": (["nets:net", "--torch=nets:Net", "--input=1,3"], ["--torch and --input"]),
-    "no input": (["--torch=nets:Net"], ["Got --torch."]),
-    "an input of no module": (["nets:net", "--input=1,3"], ["MODULE:FUNCTION and --input"]),
-    "no function": (["nets"], ["MODULE:FUNCTION", "'nets'"]),
-    "unknown function": (["nets:perceptrom"], ["Did you mean 'perceptron'?"]),
-    "no class": (["--torch=nets", "--input=1,3"], ["MODULE:CLASS", "'nets'"]),
-    "unknown module": (["--torch=nowhere:Net", "--input=1,3"], ["No module named 'nowhere'"]),
-    "unknown class": (["--torch=nets:Net", "--input=1,3"], ["must have a class 'Net'"]),
-    "not a shape": (["--torch=nets:Net", "--input=1x3"], ["1,3,32,32 or int:1,16", "Got '1x3'"]),
-    "no size": (["--torch=nets:Net", "--input=int:"], ["'int:'"]),
-    "not a module": (["--torch=nets:perceptron", "--input=1,3"], ["Got tuple"]),
-}
-
-
-@pytest.mark.parametrize("case", BAD_SYMMETRIES)
-def test_a_network_that_cannot_be_read_is_one_line(case, tmp_path):
-    (tmp_path / "nets.py").write_text(NETWORK)
-    arguments, words = BAD_SYMMETRIES[case]
-    assert_refused(onebasin("symmetry", *arguments, cwd=tmp_path), *words)

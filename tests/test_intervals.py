@@ -1,10 +1,12 @@
 """Intervals: their coverage, at a stated failure rate, and their closed forms."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.stats
 
-from onebasin.intervals import bootstrap_interval, t_interval
+from onebasin.intervals import bootstrap_interval, pair_interval, t_interval
 
 FAILURE_RATE = 1e-6
 
@@ -41,6 +43,40 @@ def test_equal_repeats_have_an_interval_of_no_width() -> None:
     low, high = t_interval(np.full((4, 2), 0.5))
     np.testing.assert_array_equal(low, 0.5)
     np.testing.assert_array_equal(high, 0.5)
+
+
+def intervals_of_pairs(num_members: int, own_std: float, trials: int) -> int:
+    """How many intervals cover 1, if a pair is the sum of two members and noise of its own."""
+    rng = np.random.default_rng(num_members)
+    members = np.array([*itertools.combinations(range(num_members), 2)])
+    of_members = rng.normal(0.5, 1.0, (trials, num_members))
+    values = of_members[:, members].sum(axis=2) + rng.normal(0, own_std, (trials, len(members)))
+    ends = np.array([pair_interval(row, members) for row in values])
+    return covered(*ends.T, truth=1.0)
+
+
+@pytest.mark.parametrize("num_members", [3, 6])
+def test_the_interval_of_pairs_covers_the_mean_as_often_as_it_says_if_members_vary(
+    num_members,
+) -> None:
+    hits = intervals_of_pairs(num_members, 0.0, 500)
+    assert scipy.stats.binomtest(hits, 500, 0.95).pvalue > FAILURE_RATE / 2
+
+
+def test_the_interval_of_pairs_covers_the_mean_at_least_as_often_if_pairs_vary_too() -> None:
+    hits = intervals_of_pairs(4, 1.0, 500)
+    assert scipy.stats.binom.cdf(hits, 500, 0.95) > FAILURE_RATE
+
+
+def test_the_interval_of_sums_of_two_members_is_students_of_the_members() -> None:
+    values = np.random.default_rng(7).standard_normal(5)
+    members = np.array([*itertools.combinations(range(5), 2)])
+    expected = 2 * np.array(t_interval(values))
+    np.testing.assert_allclose(pair_interval(values[members].sum(axis=1), members), expected)
+
+
+def test_pairs_of_two_members_have_no_interval() -> None:
+    assert np.isnan(pair_interval(np.array([1.0, 2.0]), np.array([[0, 1], [0, 1]]))).all()
 
 
 def test_the_bootstrap_covers_the_mean_about_as_often_as_it_says() -> None:

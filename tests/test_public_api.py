@@ -23,7 +23,7 @@ SOURCE = Path(ob.__file__).parent
 REFERENCE = (Path(__file__).parents[1] / "docs" / "reference.md").read_text("utf-8")
 APPLICATION = {"pydantic", "typer", "rich", "jinja2", "tomli_w"}
 OUTER_RINGS = ("cli", "report", "run", "studies")
-MOST_AT_THE_TOP = 33
+MOST_AT_THE_TOP = 45
 LEAST_SHARE_OF_DOCSTRINGS = 0.24
 """Of the lines of the library that are not blank."""
 
@@ -67,7 +67,7 @@ def _methods() -> dict[str, Any]:
 CALLABLES = FUNCTIONS | _methods()
 
 
-def test_at_most_thirty_names_are_at_the_top() -> None:
+def test_at_most_45_names_are_at_the_top() -> None:
     assert len(TOP) <= MOST_AT_THE_TOP
 
 

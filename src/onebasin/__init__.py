@@ -1,4 +1,4 @@
-"""One basin for the posterior samples of a Bayesian neural network.
+"""Aligns the posterior samples of a Bayesian neural network.
 
 The public names are listed in `__init__.pyi`, for type checkers and for the line below. Nothing is
 imported before a name is used, so commands that only print help need not wait for JAX.

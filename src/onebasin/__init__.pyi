@@ -39,6 +39,7 @@ from .gaussians import (
 )
 from .knowledge import (
     describe as describe,
+    to_datatree as to_datatree,
     weight_table as weight_table,
 )
 from .methods import (

@@ -12,7 +12,8 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 class StoredArray(NDArrayOperatorsMixin):
     """A read-only array on disk, as `load_samples` gives it. Nothing of it is kept in memory.
 
-    An index reads the chunks that it needs and gives an array of NumPy. Everything else that an
+    `Alignment.apply` of such samples gives stored arrays too, which permute what they read. An
+    index reads the chunks that it needs and gives an array of NumPy. Everything else that an
     array of NumPy has (arithmetic, `sum`, `reshape`, `numpy.asarray`) reads all chunks, each time.
     Functions of JAX take it only after `numpy.asarray`.
 

@@ -33,6 +33,10 @@ USES: dict[str, Callable[[ob.Samples, ob.Symmetry], Any]] = {
     "transpositions_by_lag": lambda s, symmetry: ob.alignment.transpositions_by_lag(
         s, symmetry, WEIGHTS
     ),
+    "to_datatree": lambda s, symmetry: {
+        group.path: {**group.variables}
+        for group in ob.to_datatree(ob.align(s, symmetry), s).subtree
+    },
     "sampler_health": lambda s, symmetry: ob.diagnostics.sampler_health(s),
     "draws_needed": lambda s, symmetry: ob.diagnostics.draws_needed(s),
     "weight_convergence": lambda s, symmetry: ob.diagnostics.weight_convergence(s),

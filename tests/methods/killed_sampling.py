@@ -1,4 +1,4 @@
-"""What `test_killed_sampling.py` kills: HMC into the store that is named, one line for each commit.
+"""What `test_killed_sampling.py` kills: HMC into each store that is named, a line for each commit.
 
 Chunks are short, so that most of the time goes into commits.
 """
@@ -38,4 +38,5 @@ def tell(progress: ob.methods.Progress) -> None:
 
 
 if __name__ == "__main__":
-    sample(sys.argv[1], tell)
+    for store in sys.argv[1:]:
+        sample(store, tell)

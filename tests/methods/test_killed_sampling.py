@@ -18,12 +18,12 @@ from onebasin.store.commits import read_commit
 pytestmark = pytest.mark.slow
 
 
-def sample_for(store: Path, num_commits: int | None, seconds: float = 0.0) -> int:
+def sample_for(*stores: Path, num_commits: int | None = None, seconds: float = 0.0) -> int:
     """Sample in a process of its own, which is killed some seconds after so many commits.
 
     None: it is not killed. Returns how many draws of each chain it said were committed.
     """
-    command = [sys.executable, killed_sampling.__file__, str(store)]
+    command = [sys.executable, killed_sampling.__file__, *map(str, stores)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         told = ""
@@ -46,14 +46,14 @@ def test_a_process_killed_at_random_instants_loses_no_committed_draw(
     known = 0
     for _ in range(num_kills):
         num_commits = rng.randint(most_commits // 2, most_commits)
-        told = sample_for(store, num_commits, rng.uniform(0, 0.05))
+        told = sample_for(store, num_commits=num_commits, seconds=rng.uniform(0, 0.05))
         commit = read_commit(store)
         assert commit is not None
         assert known <= told <= commit.num_draws
         known = commit.num_draws
     assert 0 < known < killed_sampling.NUM_DRAWS, "the last kill came too early or too late"
-    sample_for(store, None)
-    sample_for(tmp_path / "whole.zarr", None)  # this process compiles with other options
+    # The process of this test compiles with other options.
+    sample_for(store, tmp_path / "whole.zarr")
     assert_same(ob.load_samples(store), ob.load_samples(tmp_path / "whole.zarr"))
 
 

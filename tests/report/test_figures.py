@@ -10,6 +10,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 
+from onebasin.plots.exhibit import Exhibit
 from onebasin.plots.labels import Label, place_labels
 from onebasin.plots.theme import DARK, LIGHT, drawn_on, new_figure
 from onebasin.report.figures.std_maps import input_stds
@@ -28,7 +29,7 @@ def names(report) -> set[str]:
 
 
 def test_images_get_every_figure_and_maps_of_single_units(digits) -> None:
-    assert names(digits) == COMMON | {"unit-maps"}
+    assert names(digits) == COMMON | {"unit-maps", "knowledge-maps"}
 
 
 def test_tables_get_every_figure_but_maps_of_single_units(diabetes) -> None:
@@ -48,27 +49,35 @@ def test_no_partial_file_is_left(report) -> None:
     assert not list(report.run.path.rglob("*.partial"))
 
 
-def test_nothing_is_clipped_at_the_edges_of_a_figure(report) -> None:
-    for exhibit in exhibits_of(report.findings):
+@pytest.fixture(scope="module", params=["digits", "diabetes"])
+def drawn(request: pytest.FixtureRequest) -> list[tuple[Exhibit, FigureCanvasAgg]]:
+    """Every figure of a run, drawn once for the tests that look at its panels."""
+    found = []
+    for exhibit in exhibits_of(request.getfixturevalue(request.param).findings):
         with drawn_on(LIGHT):
-            figure = exhibit.draw(LIGHT)
-            canvas = FigureCanvasAgg(figure)
+            canvas = FigureCanvasAgg(exhibit.draw(LIGHT))
             canvas.draw()
-            found = figure.get_tightbbox(canvas.get_renderer())
-        width, height = figure.get_size_inches()
+        found.append((exhibit, canvas))
+    return found
+
+
+def test_nothing_is_clipped_at_the_edges_of_a_figure(drawn) -> None:
+    for exhibit, canvas in drawn:
+        with drawn_on(LIGHT):
+            found = canvas.figure.get_tightbbox(canvas.get_renderer())
+        width, height = canvas.figure.get_size_inches()
         assert found.x0 >= 0, exhibit.name
         assert found.y0 >= 0, exhibit.name
         assert found.x1 <= width, exhibit.name
         assert found.y1 <= height, exhibit.name
 
 
-def test_every_panel_with_data_names_its_axes(report) -> None:
-    for exhibit in exhibits_of(report.findings):
-        if exhibit.name == "unit-maps" or (exhibit.name == "std-maps" and "pixel" in exhibit.title):
+def test_every_panel_with_data_names_its_axes(drawn) -> None:
+    for exhibit, canvas in drawn:
+        is_map = exhibit.name in ("unit-maps", "knowledge-maps")
+        if is_map or (exhibit.name == "std-maps" and "pixel" in exhibit.title):
             continue  # pixels have no unit
-        with drawn_on(LIGHT):
-            panels = exhibit.draw(LIGHT).axes
-        labels = [axes.get_xlabel() + axes.get_ylabel() for axes in panels]
+        labels = [axes.get_xlabel() + axes.get_ylabel() for axes in canvas.figure.axes]
         assert all(labels), exhibit.name
 
 

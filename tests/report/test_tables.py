@@ -87,7 +87,9 @@ def test_a_sampler_shows_what_it_records(changed_digits) -> None:
 def test_every_table_has_rows_as_long_as_its_header(report) -> None:
     findings = report.findings
     makers = [maker for name, maker in vars(tables).items() if name.endswith("_table")]
-    assert len(makers) == 11
+    assert len(makers) == 13
+    if findings.compare.basin is None:
+        makers.remove(tables.basin_table)
     for maker in makers:
         table = maker(findings)
         assert table.rows, table.title
@@ -212,6 +214,18 @@ def test_a_change_of_the_function_is_said_openly(changed_digits, change: float, 
 def test_one_chain_is_not_said_to_differ_from_others(digits, diabetes) -> None:
     assert "different chains" in remark(digits.findings, "Transpositions")
     assert "different chains" not in remark(diabetes.findings, "Transpositions")
+
+
+def test_what_alignment_leaves_of_the_barrier_between_chains_is_said_openly(
+    digits, diabetes
+) -> None:
+    found = digits.findings.compare.basin
+    assert remark(digits.findings, "One basin").endswith(found.words)
+    rows = {row[0]: row[-1] for row in tables.basin_table(digits.findings).rows}
+    assert rows["different chains, aligned"] == fixed(found.aligned.mean)  # of two chains
+    assert "Between draws" in digits.html
+    assert "There is one chain" in remark(diabetes.findings, "One basin")
+    assert "Between draws" not in diabetes.html
 
 
 def test_numbers_are_written_one_way() -> None:

@@ -102,7 +102,7 @@ def test_a_folder_of_schema_2_is_refused(run: RunDirectory, config: RunConfig) -
         (run.path / name).unlink()
     (run.path / "results.json").write_text(json.dumps({"schema": 2, "seconds": {"sample": 1.0}}))
     assert_refused(run, set_up(config), "an earlier version wrote it")
-    with pytest.raises(StoreError, match="schema 3. Got schema 2"):
+    with pytest.raises(StoreError, match="schema 4. Got schema 2"):
         run.is_done("sample")
 
 

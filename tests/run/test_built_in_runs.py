@@ -143,8 +143,8 @@ def test_barriers_are_those_of_networks_averaged_by_hand(
         for barrier, values in zip((table.loss, table.error), np.transpose(barriers), strict=True):
             np.testing.assert_allclose(barrier.pairs, values, rtol=1e-3, atol=2e-4)
             assert barrier.mean == pytest.approx(np.mean(barrier.pairs))
-            # Student's interval of three pairs, with two degrees of freedom.
-            half = 4.302653 * np.std(barrier.pairs, ddof=1) / np.sqrt(3)
+            # Each pair leaves one of the three members out. Student's t has two degrees of freedom.
+            half = 4.302653 * np.sqrt(2 * np.var(barrier.pairs))
             ends = (barrier.mean - half, barrier.mean + half)
             assert barrier.interval == pytest.approx(ends, rel=1e-5)
 

@@ -245,6 +245,7 @@ def test_chains_begin_at_the_members_of_the_ensemble(finished_runs: Path, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     "changes",
     [

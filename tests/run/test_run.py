@@ -5,19 +5,22 @@ import math
 import shutil
 from pathlib import Path
 
+import arviz_base
+import arviz_stats
 import jax
 import numpy as np
 import pytest
+import scipy.special
 import xarray as xr
 from changed_results import with_changes
-from tiny_runs import results_of, take_all_steps, tiny_config
+from tiny_runs import results_of, tiny_config
 
-from onebasin.alignment import null_draws, rms, to_mean
+from onebasin.alignment import Alignment, null_draws, rms, to_mean
 from onebasin.gaussians import load_gaussian
 from onebasin.run.begin import open_run
 from onebasin.run.config import RunConfig, check_config
 from onebasin.run.representations import COMPACT_MEAN, all_draws, kept_draws
-from onebasin.run.results import SCHEMA, STEPS, Results
+from onebasin.run.results import SCHEMA, STEPS, Results, Step
 from onebasin.run.run import open_setup, take_step, take_steps
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import set_up
@@ -147,6 +150,37 @@ def test_transpositions_stand_beside_their_baseline(run: RunDirectory, config: R
     assert (found.baseline_mean, found.baseline_std) == pytest.approx(baseline)
 
 
+def test_barriers_between_chains_are_those_of_draws_averaged_by_hand(
+    run: RunDirectory, config: RunConfig
+) -> None:
+    found, setup = results_of(run).compare.basin, open_setup(run)
+    if config.method.num_chains == 1:
+        assert found is None
+        return
+    samples = load_samples(run.samples("hmc"), setup.template).load()
+    alignment = Alignment.load(run.alignment("hmc"), setup.posterior.symmetry)
+    test = setup.dataset.test
+
+    def nll(network) -> float:
+        outputs = np.asarray(setup.posterior.network.apply(network, test.inputs), np.float64)
+        log_probs = scipy.special.log_softmax(outputs, axis=1)
+        return -log_probs[np.arange(len(test.targets)), test.targets].mean()
+
+    for draws, barrier in (
+        (samples, found.unaligned),
+        (alignment.apply(samples), found.aligned),
+    ):
+        pairs = [(draws.draw(0, n), draws.draw(1, n)) for n in range(NUM_DRAWS)]
+        middle = [nll(jax.tree.map(lambda x, y: (x + y) / 2, a, b)) for a, b in pairs]
+        ends = [(nll(a) + nll(b)) / 2 for a, b in pairs]
+        np.testing.assert_allclose(barrier.pairs, np.subtract(middle, ends), atol=1e-4)
+        assert found.loss == pytest.approx(np.mean(ends), rel=1e-4)
+    assert found.share_removed == pytest.approx(1 - found.aligned.mean / found.unaligned.mean)
+    assert f"{found.aligned.mean:.2f} nats" in found.words
+    assert len(found.within.pairs) == NUM_DRAWS
+    assert found.verdict == "cannot tell"  # of two chains
+
+
 def test_every_std_stands_beside_its_null_floor(run: RunDirectory, config: RunConfig) -> None:
     found = results_of(run).summarize.null_floor
     assert found.std > 0
@@ -238,6 +272,21 @@ def test_samples_and_gaussians_lie_in_the_run_directory(
     assert not list(run.path.rglob("*.partial"))
 
 
+def test_arviz_opens_and_summarizes_the_draws_that_a_run_stored(
+    run: RunDirectory, config: RunConfig
+) -> None:
+    store = str(run.samples("hmc"))
+    tree = arviz_base.convert_to_datatree(store, engine="zarr", consolidated=False)
+    assert arviz_base.extract(tree).sizes["sample"] == num_draws(config)
+    assert arviz_stats.bfmi(tree)["energy"].dims == ("chain",)
+    (bias,) = [name for name in tree["posterior"].data_vars if str(name).endswith("out.bias")]
+    table = arviz_stats.summary(tree, var_names=[bias], round_to="none")
+    mean = load_gaussian(run.compact("direct"))[0].mean
+    wanted = mean.get("weights", mean)["out"]["bias"]
+    np.testing.assert_allclose(table["mean"], wanted, rtol=1e-5)
+    tree.close()
+
+
 def test_the_unaligned_gaussian_is_the_mean_and_std_of_the_draws(run: RunDirectory) -> None:
     like = open_setup(run).template
     samples = load_samples(run.samples("hmc"), like)
@@ -246,41 +295,17 @@ def test_the_unaligned_gaussian_is_the_mean_and_std_of_the_draws(run: RunDirecto
     jax.tree.map(np.testing.assert_array_equal, direct.std, samples.std())
 
 
-@one_run_is_enough
-def test_the_same_config_gives_the_same_results_again(
-    run: RunDirectory, config: RunConfig, tmp_path: Path
-) -> None:
-    again = take_all_steps(tmp_path / "again", config)
-    assert without_seconds(again) == without_seconds(run)
-
-
-def test_a_resumed_run_gives_the_results_of_one_that_was_never_interrupted(
-    run: RunDirectory, config: RunConfig, tmp_path: Path
-) -> None:
-    interrupted = copy_of(run, tmp_path / "interrupted")
-    # As if the power had gone while the ensemble was written: no step behind it is done.
-    half = load_samples(run.samples("ensemble"), open_setup(run).template).select_chains(0)
-    shutil.rmtree(interrupted.samples("ensemble"))
-    SampleWriter(interrupted.samples("ensemble")).append(half)
-    interrupted.alignment("hmc").with_name("hmc.safetensors.partial").write_bytes(b"half")
-    (interrupted.path / "results.json").unlink()
-    resumed = RunDirectory.resume(interrupted.path, config.model_dump(mode="json"))
-    take_steps(resumed, open_setup(resumed))
-    assert without_seconds(resumed) == without_seconds(run)
-    assert not list(resumed.path.rglob("*.partial"))
-
-
 class Interrupted(Exception):
     """Raised between two chunks of HMC, as if the process ended there."""
 
 
-def test_hmc_goes_on_with_its_draws_when_a_run_is_resumed(
+def test_a_run_that_is_interrupted_twice_gives_the_results_of_one_that_never_was(
     run: RunDirectory, config: RunConfig, tmp_path: Path
 ) -> None:
+    """So equal configs give equal results, in this process and by the real command."""
     told = []
 
     def stop(what, fraction, details):
-        told.append((what, details))
         if what.startswith("HMC") and fraction > 0.6:
             raise Interrupted
 
@@ -290,13 +315,20 @@ def test_hmc_goes_on_with_its_draws_when_a_run_is_resumed(
         draw_by_sampler(interrupted, setup, stop)
     assert not is_whole(interrupted.samples("hmc"))
     resumed = open_run(interrupted.path, setup)
-    told.clear()
     draw_by_sampler(resumed, setup, lambda what, fraction, details: told.append((what, details)))
     assert "(compiling)" in told[0][0]
     assert all("(draws)" in what for what, _ in told[1:]), "the warm-up or starts were done again"
     assert all("resumed at step" in details for _, details in told)
+    # As if the power had gone while the ensemble was written: no step behind it is done.
+    half = load_samples(run.samples("ensemble"), setup.template).select_chains(0)
+    SampleWriter(resumed.samples("ensemble")).append(half)
+    resumed.alignment("hmc").with_name("hmc.safetensors.partial").write_bytes(b"half")
+    resumed = RunDirectory.resume(resumed.path, config.model_dump(mode="json"))
+    take_steps(resumed, open_setup(resumed))
     found, wanted = (load_samples(one.samples("hmc")) for one in (resumed, run))
     jax.tree.map(np.testing.assert_array_equal, found, wanted)
+    assert without_seconds(resumed) == without_seconds(run)
+    assert not list(resumed.path.rglob("*.partial"))
 
 
 @one_run_is_enough
@@ -329,8 +361,8 @@ def test_a_step_needs_those_before_it(tmp_path: Path) -> None:
         take_step(run, "compare", setup)
 
 
-def on_the_same_draws(run: RunDirectory, path: Path, *changes: str) -> RunDirectory:
-    """A run with another config whose draws are there already, so that nothing is sampled."""
+def on_the_same_draws(run: RunDirectory, path: Path, last: Step, *changes: str) -> RunDirectory:
+    """A run with another config up to a step. Its draws are there already: nothing is sampled."""
     name = run.config["data"]["name"]
     config = tiny_config(name, *changes)
     setup = set_up(config)
@@ -340,7 +372,8 @@ def on_the_same_draws(run: RunDirectory, path: Path, *changes: str) -> RunDirect
         chains = load_samples(run.samples(method), like).select_chains(*range(count))
         save_samples(other.samples(method), chains)
     shutil.copy(run.compact("vi-unaligned"), other.compact("vi-unaligned"))
-    take_steps(other, setup)
+    for step in STEPS[: STEPS.index(last) + 1]:
+        take_step(other, step, setup)
     return other
 
 
@@ -349,7 +382,11 @@ def test_draws_may_be_relabelled_by_likelihood_and_their_null_floor_with_them(
     run: RunDirectory, tmp_path: Path
 ) -> None:
     other = on_the_same_draws(
-        run, tmp_path / "gaussian", "alignment.matching=gaussian", "alignment.reference=chains"
+        run,
+        tmp_path / "gaussian",
+        "summarize",  # later steps read what was aligned, whatever it was aligned by
+        "alignment.matching=gaussian",
+        "alignment.reference=chains",
     )
     found = results_of(other).align.alignment
     assert (found.matching, found.reference) == ("gaussian", "chains")
@@ -368,6 +405,7 @@ def test_draws_may_be_matched_by_activations(run: RunDirectory, tmp_path: Path) 
     other = on_the_same_draws(
         run,
         tmp_path / "activations",
+        "align",
         "alignment.matching=activations",
         "alignment.reference=densest",
         "alignment.num_inputs=50",

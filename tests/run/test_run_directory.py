@@ -198,7 +198,7 @@ def test_results_of_another_schema_are_refused_in_one_line_and_left_as_they_are(
     old = json.dumps({"schema": 2, "seconds": {"sample": 1.0}})
     (run.path / "results.json").write_text(old)
     for read in (run.load_results, lambda: run.is_done("sample")):
-        with pytest.raises(StoreError, match=r"must have schema 3\. Got schema 2.*--out") as error:
+        with pytest.raises(StoreError, match=r"must have schema 4\. Got schema 2.*--out") as error:
             read()
         assert len(str(error.value).splitlines()) == 1
     assert (run.path / "results.json").read_text() == old
@@ -209,8 +209,8 @@ def test_results_of_another_schema_are_refused_in_one_line_and_left_as_they_are(
     [
         ("config.toml", "seed = ", r"config\.toml, which is damaged, or changed.*--resume"),
         ("results.json", '{"nll": ', r"results\.json must be JSON\. Got: .*Delete the file"),
-        ("results.json", "[3]", r"results\.json must have schema 3\. Got schema None"),
-        ("results.json", '{"schema": 3}', r"results of a run\. Got 'config': .*Delete the file"),
+        ("results.json", "[4]", r"results\.json must have schema 4\. Got schema None"),
+        ("results.json", '{"schema": 4}', r"results of a run\. Got 'config': .*Delete the file"),
         (
             "results.json",
             SAMPLED.as_json().replace("num_features", "num_feature"),
@@ -243,7 +243,7 @@ def test_results_are_readable_json_that_ends_in_a_newline(run: RunDirectory) -> 
     assert text.endswith("}\n")
     assert len(text.splitlines()) > 50
     found = json.loads(text)
-    assert (found["schema"], found["sample"]["data"]["train"], found["align"]) == (3, 3, None)
+    assert (found["schema"], found["sample"]["data"]["train"], found["align"]) == (4, 3, None)
 
 
 def test_texts_are_replaced_whole(tmp_path: Path) -> None:

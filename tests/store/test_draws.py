@@ -3,10 +3,13 @@
 from itertools import pairwise
 from pathlib import Path
 
+import arviz_base
+import arviz_stats
 import jax
 import numpy as np
 import pytest
 import xarray as xr
+from arviz_stats.base.array import array_stats
 from hypothesis import given, settings, strategies as st
 
 from onebasin.samples import Samples
@@ -121,6 +124,22 @@ def test_xarray_opens_a_store_as_arvizs_schema_has_it(stored: Path) -> None:
         assert {name: var.dims for name, var in stats.data_vars.items()} == dict.fromkeys(
             ("lp", "diverging", "num_steps"), ("chain", "draw")
         )
+
+
+def test_arviz_opens_and_summarizes_a_store(tmp_path: Path) -> None:
+    samples = make_samples(num_draws=50)
+    save_samples(tmp_path / "hmc.zarr", samples)
+    store = str(tmp_path / "hmc.zarr")
+    tree = arviz_base.convert_to_datatree(store, engine="zarr", consolidated=False)
+    table = arviz_stats.summary(tree, round_to="none")
+    assert len(table) == 1 + 3 + 6  # a scalar, a bias and a kernel
+    kernel = samples.params["network"]["kernel"][:, :, 1, 2]
+    row = table.loc["network.kernel[1, 2]"]
+    assert row["mean"] == pytest.approx(kernel.mean())
+    assert row["sd"] == pytest.approx(kernel.std(), rel=0.01)  # versions differ in ddof
+    assert row["r_hat"] == pytest.approx(array_stats.rhat(kernel, chain_axis=0, draw_axis=1))
+    assert row["ess_bulk"] == pytest.approx(array_stats.ess(kernel, chain_axis=0, draw_axis=1))
+    tree.close()
 
 
 def test_an_existing_store_is_never_overwritten(stored: Path) -> None:

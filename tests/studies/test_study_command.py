@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import commands
 import numpy as np
 import pytest
 
@@ -159,10 +160,16 @@ def test_findings_of_another_scale_are_not_mixed(everything):
 
 
 @pytest.mark.slow
+def test_an_unknown_study_is_one_line_of_the_real_command(tmp_path):
+    done = onebasin("transposition", "--out", tmp_path / "out")
+    assert_refused(done, "'transposition'", "Did you mean 'transpositions'?")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["transposition"], ["'transposition'", "Did you mean 'transpositions'?"]),
         (["paper", "--scale", "tiny"], ["'tiny'", "smoke, small, full"]),
         (["prune"], ["'prune'", "pruning", "frontier, paper"]),
         (["dynamics", "--seeds", "3"], ["belong to the frontier", "--seeds", "dynamics"]),
@@ -172,5 +179,6 @@ def test_findings_of_another_scale_are_not_mixed(everything):
     ],
 )
 def test_unknown_names_are_one_line_and_write_nothing(arguments, words, tmp_path):
-    assert_refused(onebasin(*arguments, "--out", tmp_path / "out"), *words)
+    done = commands.onebasin("study", *arguments, "--out", tmp_path / "out")
+    assert_refused(done, *words)
     assert not (tmp_path / "out").exists()

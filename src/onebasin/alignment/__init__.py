@@ -1,4 +1,4 @@
-"""Samples are brought into one basin: matchings, references, the null floor of stds."""
+"""Draws are permuted to match one reference: matchings, references, the null floor of stds."""
 
 from onebasin.alignment.activation_matching import ActivationMatching, activation_matching
 from onebasin.alignment.align import Alignment, align

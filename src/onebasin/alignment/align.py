@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 
 from onebasin import _trees
 from onebasin._arguments import check_is
+from onebasin._stored_array import indexed_as_numpy
 from onebasin.alignment.declared import declared_of, tried
 from onebasin.alignment.matching import Matching
 from onebasin.alignment.problem import Problem, Round
@@ -25,7 +26,7 @@ from onebasin.store.tensors import load_tensors, save_tensors
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.axes_values import Part
 from onebasin.symmetry.permutation import Permutation
-from onebasin.symmetry.permute import permute
+from onebasin.symmetry.permute import permuted_view
 from onebasin.symmetry.verify import without
 from onebasin.types import Array, Params
 
@@ -33,7 +34,7 @@ _UNITS, _SIGNS = "permutation/units/", "permutation/signs/"
 
 
 class Alignment(eqx.Module):
-    """The permutation of every draw that brings it into the reference's basin.
+    """The permutation of every draw that matches it to the reference.
 
     Args:
         permutation: For each draw, what moves its units, with leading axes (chain, draw).
@@ -61,7 +62,12 @@ class Alignment(eqx.Module):
     matching: str = eqx.field(static=True, default="weights")
 
     def apply(self, samples: Samples) -> Samples:
-        """The same draws in the reference's basin. Each computes the function that it computed.
+        """The same draws with their units permuted. Each computes the function that it computed.
+
+        Draws of a store stay there, and of each only its permutation is kept in memory: leaves are
+        stored arrays again, which permute the draws that an index reads. The values are those that
+        samples in memory get. `save_samples` writes them; `load` reads all, which saves time if
+        they are used often.
 
         Raises:
             ValueError: If there are not as many samples as were aligned.
@@ -72,8 +78,8 @@ class Alignment(eqx.Module):
                 "An alignment must be applied to the samples it was made from, of (chain, draw) "
                 f"{tuple(self.converged.shape)}. Got {shape}. Align these samples themselves."
             )
-        params = permute(_trees.to_host(samples.params), self.symmetry, self.permutation)
-        return Samples(params, samples.stats)
+        params = jax.tree.map(indexed_as_numpy, samples.params)
+        return Samples(permuted_view(params, self.symmetry, self.permutation), samples.stats)
 
     def save(self, path: Path | str) -> None:
         """Write permutations, objective, convergence and reference to one safetensors file."""

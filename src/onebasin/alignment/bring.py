@@ -1,4 +1,4 @@
-"""Gaussians in another order of their units: permuted, or brought into another's basin."""
+"""Gaussians in another order of their units: permuted, or matched to another's."""
 
 import jax
 import numpy as np

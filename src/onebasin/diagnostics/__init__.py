@@ -10,9 +10,9 @@ from onebasin.diagnostics.monte_carlo import (
     mcse_mean,
     mcse_std,
 )
-from onebasin.diagnostics.per_weight import WeightStatistics, per_weight
 from onebasin.diagnostics.precision import DrawsNeeded, draws_needed
 from onebasin.diagnostics.rhat import r_hat
+from onebasin.diagnostics.weight_statistics import WeightStatistics, per_weight
 
 __all__ = [
     "Converged",

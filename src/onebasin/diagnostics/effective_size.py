@@ -4,11 +4,11 @@ arviz-stats takes a second for 600 weights, and networks have 100,000. Tests hol
 """
 
 import numpy as np
-import scipy.fft
 from jaxtyping import Bool, Float
+from scipy.fft import next_fast_len
 
 from onebasin.diagnostics.ranks import normal_scores
-from onebasin.diagnostics.rows import centered, finite_rows, halves, moves
+from onebasin.diagnostics.rows import centered, finite_rows, flat, halves, moves
 
 TAILS = (0.05, 0.95)
 """The quantiles whose effective sample sizes `tail_ess` takes."""
@@ -102,10 +102,10 @@ def _known(
 
 def ess_of_tails(rows: Float[np.ndarray, "weight chain draw"]) -> Float[np.ndarray, " weight"]:
     """The smaller effective sample size of the two tails."""
-    flat = rows.reshape(len(rows), -1)
+    draws = flat(rows)
     # w <= quantile if and only if w <= the order statistic at or below the quantile.
-    places = [int((flat.shape[1] - 1) * tail) for tail in TAILS]
-    low, high = np.partition(flat, places, axis=1)[:, places].T[:, :, None, None]
+    places = [int((draws.shape[1] - 1) * tail) for tail in TAILS]
+    low, high = np.partition(draws, places, axis=1)[:, places].T[:, :, None, None]
     below = [halves(rows <= quantile).astype(np.float64) for quantile in (low, high)]
     return np.minimum(*map(ess, below))
 
@@ -135,10 +135,12 @@ def _autocovariances(
 ) -> Float[np.ndarray, "weight lag"]:
     """The mean over halves of their autocovariances, each about its own mean."""
     num_halves, length = split.shape[1:]
-    padded = scipy.fft.next_fast_len(2 * length - 1, real=True)
-    parts = scipy.fft.rfft(centered(split, axis=2), padded, axis=2).view(np.float64)
+    num_lags: int = next_fast_len(2 * length - 1, real=True)  # pyright: ignore
+    padded = np.zeros((*split.shape[:2], num_lags))
+    np.subtract(split, split.mean(axis=2, keepdims=True), out=padded[..., :length])
+    parts = np.fft.rfft(padded, axis=2).view(np.float64)
     power = np.einsum("whf,whf->wf", parts, parts)
-    sums = scipy.fft.irfft(power[:, ::2] + power[:, 1::2], padded, axis=1)[:, :length]
+    sums = np.fft.irfft(power[:, ::2] + power[:, 1::2], num_lags, axis=1)[:, :length]
     return sums / (num_halves * length)
 
 

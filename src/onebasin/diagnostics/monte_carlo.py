@@ -17,7 +17,7 @@ class MonteCarloIntervals(NamedTuple):
         >>> errors = np.array([0.05]), np.array([0.04])
         >>> found = ob.diagnostics.mcse_intervals(np.zeros(1), np.ones(1), *errors)
         >>> found.std.round(2).tolist()
-        [[0.93], [1.07]]
+        [[0.94], [1.07]]
     """
 
     mean: Float[np.ndarray, "2 weight"]
@@ -73,17 +73,21 @@ def mcse_intervals(
 ) -> MonteCarloIntervals:
     r"""Intervals that hold the true mean and std of each weight with the probability `level`.
 
-    $\bar w \pm t\, e$ for the mean, and $s \exp(\pm t\, e / s)$ for the std, with the Monte Carlo
-    standard error $e$ and quantiles $t$ of Student's distribution. Its degrees of freedom are two
-    divided by the relative variance of $e^2$ (Satterthwaite). Of Gaussian chains, that is about
-    $8 / S$ for the mean and $16 / S$ for the std, if $S$ is the effective sample size, because
-    $S$ itself is an estimate with a relative variance of 7 to 10 divided by $S$. So the degrees of
-    freedom are $(s / e)^2 / 4$ for the mean and $(s / e)^2 / 16$ for the std.
+    $\bar w \pm t\, e$ for the mean and $\tilde s \exp(\pm t\, e / s)$ for the std $s$, each with
+    its own Monte Carlo standard error $e$. Both differ from the plain $\pm 1.645\, e$ (for 90 %),
+    which holds the std in only 85 to 88 % of cases at an effective sample size $S$ of 100:
 
-    With Gaussian autoregressive chains, 90 % intervals hold the truth in 88 to 92 % of cases if
-    $S$ is at least 100 and each chain has at least 50 draws. In shorter chains, effective sample
-    sizes are too large, as halves of chains show too few lags. With the quantile of the
-    Gaussian, 1.645, intervals of the std would hold it in only 85 to 88 % at $S = 100$.
+    - $t$ is a quantile of Student's distribution, because $e$ is estimated too. Its degrees of
+      freedom are 2 divided by the relative variance of $e^2$. For Gaussian chains that is about
+      $8 / S$ for the mean and $16 / S$ for the std: the relative variance of $S$ itself is 7 to 10
+      divided by $S$, and the variance and the fourth moment add the rest. By $e$, these are
+      $(s / e)^2 / 4$ and $(s / e)^2 / 16$ degrees of freedom.
+    - $s$ and $e$ of the std are large together, but $\log s$ and $e / s$ are nearly independent.
+    - $s^2$ is too small by the variance of the mean: $\tilde s = s / \sqrt{1 - 1 / S}$.
+
+    With Gaussian autoregressive chains, intervals of 90 % hold the truth in 88 to 92 % of cases if
+    $S$ is at least 100 and each chain has at least 50 draws. Halves of shorter chains show too few
+    lags, so that their $S$ is too large.
 
     Args:
         mean: The mean of each weight.
@@ -103,18 +107,20 @@ def mcse_intervals(
         >>> bool(((low < 1) & (1 < high)).all())
         True
 
-    Source: Satterthwaite (1946), Biometrics Bulletin 2, pages 110 to 114, for the degrees of
-    freedom; the relative variances were measured.
+    Source: Satterthwaite (1946), Biometrics Bulletin 2, pages 110 to 114, for degrees of freedom
+    from a relative variance. The relative variance of $S$ was measured.
     """
     if not 0 < level < 1:
         raise ValueError(f"level must lie in (0, 1). Got {level}. For 90 per cent pass 0.9.")
+    quantile = lambda freedom: scipy.stats.t.ppf((1 + level) / 2, freedom)
+    ends = np.array([-1.0, 1.0])[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        reach = lambda error, share: (
-            error * scipy.stats.t.ppf((1 + level) / 2, share * (std / error) ** 2)
+        of_mean, of_std = mcse_mean / std, mcse_std / std
+        centre = std / np.sqrt(1 - of_mean**2)
+        return MonteCarloIntervals(
+            mean + ends * quantile(of_mean**-2 / 4) * mcse_mean,
+            centre * np.exp(ends * quantile(of_std**-2 / 16) * of_std),
         )
-        of_mean, of_std = reach(mcse_mean, 1 / 4), reach(mcse_std, 1 / 16)
-        ends = np.array([-1.0, 1.0])[:, None]
-        return MonteCarloIntervals(mean + ends * of_mean, std * np.exp(ends * of_std / std))
 
 
 def error_of_mean(
@@ -129,7 +135,8 @@ def error_of_std(
 ) -> Float[np.ndarray, " weight"]:
     """The standard error of the std from squared distances from the mean, and the ESS of these."""
     second = squares.mean(axis=(1, 2))
-    fourth = np.einsum("wcd,wcd->w", squares, squares) / squares[0].size
+    fourth = np.einsum("wcd,wcd->w", squares, squares) / (squares.shape[1] * squares.shape[2])
     # Of a weight with two values the difference is 0, but for rounding.
     of_variance = np.maximum(fourth - second**2, 0)
-    return np.sqrt(of_variance / np.where(ess > 0, 4 * second * ess, np.nan))
+    scale = 4 * second * ess
+    return np.sqrt(of_variance / np.where(scale > 0, scale, np.nan))

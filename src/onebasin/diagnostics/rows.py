@@ -9,7 +9,7 @@ def finite_rows(
 ) -> tuple[Float[np.ndarray, "weight chain draw"], Bool[np.ndarray, " weight"]]:
     """Rows in float64, and which of them are finite. The others become 0, so that nothing warns."""
     rows = np.ascontiguousarray(values.transpose(2, 0, 1), np.float64)
-    is_finite = np.isfinite(rows).all(axis=(1, 2))
+    is_finite = np.asarray(np.isfinite(rows).all(axis=(1, 2)))
     if not is_finite.all():
         rows = np.where(is_finite[:, None, None], rows, 0.0)
     return rows, is_finite
@@ -17,14 +17,14 @@ def finite_rows(
 
 def moves(rows: Float[np.ndarray, "weight chain draw"]) -> Bool[np.ndarray, " weight"]:
     """Whether the draws of a weight are not all equal."""
-    return (rows != rows[:, :1, :1]).any(axis=(1, 2))
+    return np.asarray((rows != rows[:, :1, :1]).any(axis=(1, 2)))
 
 
 def centered(
-    rows: Float[np.ndarray, "weight chain draw"], axis: int | tuple[int, ...] = (1, 2)
+    rows: Float[np.ndarray, "weight chain draw"],
 ) -> Float[np.ndarray, "weight chain draw"]:
-    """Rows less their mean over these axes. By default, it is that of all draws of a weight."""
-    return rows - rows.mean(axis=axis, keepdims=True)
+    """Draws less the mean of their weight."""
+    return rows - rows.mean(axis=(1, 2), keepdims=True)
 
 
 def halves(
@@ -36,6 +36,12 @@ def halves(
     if num_draws % 2:
         rows = np.concatenate([rows[..., :half], rows[..., num_draws - half :]], axis=2)
     return rows.reshape(num_weights, 2 * num_chains, half)
+
+
+def flat(rows: Shaped[np.ndarray, "weight chain draw"]) -> Shaped[np.ndarray, "weight draws"]:
+    """All draws of a weight in one row."""
+    num_weights, num_chains, num_draws = rows.shape
+    return rows.reshape(num_weights, num_chains * num_draws)
 
 
 def variance(squares: Float[np.ndarray, "weight chain draw"]) -> Float[np.ndarray, " weight"]:

@@ -22,8 +22,8 @@ def kl_divergence(p: DiagonalGaussian, q: DiagonalGaussian) -> Params:
     infinite if only one of them is a point mass or they are two different ones. Running statistics
     are left out.
 
-    Both Gaussians must share a basin (`bring_to`): otherwise the divergence of a weight is one
-    between two different weights.
+    Both Gaussians must be aligned with each other (`bring_to`): otherwise the divergence of a
+    weight is one between two different weights.
 
     Examples:
         >>> p = ob.DiagonalGaussian({"w": jnp.array([0.0, 0.0])}, {"w": jnp.ones(2)})
@@ -51,7 +51,7 @@ def wasserstein2(p: DiagonalGaussian, q: DiagonalGaussian) -> Params:
     $\sqrt{(\mu_p - \mu_q)^2 + (\sigma_p - \sigma_q)^2}$ with the means $\mu$ and stds $\sigma$ of
     `p` and `q`. It is finite for point masses too. Running statistics are left out.
 
-    Both Gaussians must share a basin (`bring_to`), as for `kl_divergence`.
+    Both Gaussians must be aligned with each other (`bring_to`), as for `kl_divergence`.
 
     Examples:
         >>> p = ob.DiagonalGaussian({"w": jnp.array([0.0])}, {"w": jnp.array([1.0])})

@@ -25,7 +25,7 @@ def factor_analysis(
     without a warning, and the fit may then be far less likely than the best.
 
     Args:
-        samples: Draws of the weights, all in one basin.
+        samples: Aligned draws of the weights.
         rank: The number of columns of the factor, in [1, draws - 1].
         max_iterations: The largest number of steps of EM.
         seed: The seed of the randomized singular value decomposition within EM.

@@ -234,7 +234,7 @@ def summarize(samples: Samples, rank: int = 0) -> DiagonalGaussian | LowRankGaus
     $B$ holds the `rank` largest principal components of the centred draws, scaled by their stds,
     and the residual std is what keeps the variance of each weight as it is in the draws.
 
-    A std means something only if the samples share one basin: align them first. Alignment itself
+    A std means something only if the samples are aligned: align them first. Alignment itself
     makes stds smaller, even between draws that share nothing. `null_floor` says by how much.
 
     Running statistics are a point mass at their mean: they follow from the weights, and draws of

@@ -2,6 +2,7 @@
 
 from onebasin.knowledge.arrays import array_of, load_table, save_table
 from onebasin.knowledge.compare import compare_tables, gaussian_table
+from onebasin.knowledge.datatree import to_datatree
 from onebasin.knowledge.describe import describe
 from onebasin.knowledge.describe_comparison import describe_comparison
 from onebasin.knowledge.identity import UnitIdentity, unit_identity
@@ -20,6 +21,7 @@ __all__ = [
     "gaussian_table",
     "load_table",
     "save_table",
+    "to_datatree",
     "unit_identity",
     "unit_shares",
     "weight_table",

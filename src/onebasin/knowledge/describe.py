@@ -30,6 +30,7 @@ def describe(table: "xarray.Dataset", array: str, *index: int) -> str:
         IndexError: If the array has no such place.
 
     Examples:
+        >>> table = ob.weight_table(alignment, samples, prior_std=1.0)
         >>> print(ob.knowledge.describe(table, "hidden_0/kernel", 3, 2))
         hidden_0/kernel[3, 2] ...
     """
@@ -80,7 +81,8 @@ def _of_prior(number: dict[str, float]) -> list[str]:
             f"Its variance is that of the prior within its error (contraction {value:.2f} ± "
             f"{error:.2f}): the data do not narrow it."
         ]
-    return [f"The data remove {value:.0%} (± {error:.0%}) of the prior variance."]
+    digits = max(0, -1 - math.floor(math.log10(max(error, 1e-6))))
+    return [f"The data remove {value:.{digits}%} (± {error:.{digits}%}) of the prior variance."]
 
 
 def _of_noise(number: dict[str, float]) -> list[str]:

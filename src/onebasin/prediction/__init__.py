@@ -1,5 +1,6 @@
 """What draws and Gaussians predict, how good it is, and how far apart predictions are."""
 
+from onebasin.prediction.basin import BasinCheck, MeanBarrier, basin_check
 from onebasin.prediction.categorical import CategoricalPredictive
 from onebasin.prediction.connectivity import barrier, line, midpoint_barrier, weight_distance
 from onebasin.prediction.evaluate import evaluate
@@ -11,11 +12,14 @@ from onebasin.prediction.regression import MixturePredictive
 from onebasin.prediction.tempering import Gaussian, fit_temperature, fit_temperatures, temper
 
 __all__ = [
+    "BasinCheck",
     "CategoricalPredictive",
     "Gaussian",
+    "MeanBarrier",
     "MixturePredictive",
     "Predictive",
     "barrier",
+    "basin_check",
     "chosen_draws",
     "evaluate",
     "fit_temperature",

@@ -26,8 +26,8 @@ def prune(params: Params, scores: Params, keep: float) -> Params:
     and an inferred noise are not weights: they are neither set to zero nor counted, whether or not
     they have scores.
 
-    A std or a signal-to-noise ratio says something about a weight of `params` only if both share
-    a basin: score aligned draws by the summary of aligned draws.
+    A std or a signal-to-noise ratio says something about a weight of `params` only if both have
+    their units in one order: score aligned draws by the summary of aligned draws.
 
     Args:
         params: The weights to prune, a tree of arrays.
@@ -130,7 +130,7 @@ def pruning_scores(
     Running statistics and an inferred noise get no scores.
 
     Args:
-        params: The weights $w$ to prune. They must share a basin with `gaussian`.
+        params: The weights $w$ to prune. They must be aligned with `gaussian`.
         gaussian: Its std is $\sigma$. Its mean is not used.
         curvatures: Diagonals $F$ of the curvature, by name, each shaped like `params`: for
             instance of `fisher_diagonal`.

@@ -37,7 +37,7 @@ def staged_scores(
         posterior: Whose likelihood and training inputs the Fisher diagonal is of.
         params: The weights to prune.
         draws: Where the Fisher diagonal is measured, the draw on the leading axis of every leaf:
-            `params` alone for one network, or aligned draws that share a basin with `params`.
+            `params` alone for one network, or draws that are aligned with `params`.
         key: The random key of the probes.
         num_probes: How many random gradients are averaged for each draw, at least 1.
         ratio: The share of its weights that a stage keeps, in (0, 1).

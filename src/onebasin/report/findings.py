@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import jax
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from onebasin import _trees
 from onebasin._collections import own_names, without_statistics
 from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
+from onebasin.knowledge import array_of, load_table
 from onebasin.run.kinds import title_of
 from onebasin.run.networks import network_name
 from onebasin.run.results import (
@@ -27,6 +28,9 @@ from onebasin.run.setup import Setup
 from onebasin.store.errors import StoreError
 from onebasin.symmetry.axes import Axes
 from onebasin.types import Params
+
+if TYPE_CHECKING:
+    import xarray
 
 _S = TypeVar("_S")
 
@@ -65,6 +69,11 @@ class Findings:
     def summarize(self) -> SummarizeResults:
         """The null floor, the residuals of low ranks, and convergence."""
         return _taken(self.results.summarize)
+
+    @cached_property
+    def weights(self) -> "xarray.Dataset":
+        """The table of weights."""
+        return load_table(self.run.weights)
 
     @cached_property
     def compare(self) -> CompareResults:
@@ -137,6 +146,12 @@ class Findings:
         name, axis = self.first_kernel
         kernel = np.asarray(_trees.named_leaves(params)[name], np.float64)
         return np.moveaxis(kernel, axis, 0)
+
+    def first_layer_column(self, column: str) -> Float[np.ndarray, "inputs units"]:
+        """A column of the table of weights at `first_kernel`, which must be there."""
+        assert self.first_kernel is not None  # otherwise no figure calls this
+        name, axis = self.first_kernel
+        return np.moveaxis(array_of(self.weights, name)[column].values, axis, 0)
 
     def is_permuted(self, array: str) -> bool:
         """Whether alignment moves any axis of an array, named by its path."""

@@ -77,12 +77,16 @@ def _parts(findings: Findings, drawn: Sequence[Drawn]) -> list[Part]:
     def sheets(*makers: tables.Maker) -> list[Sheet]:
         return [_sheet(make(findings)) for make in makers]
 
+    barriers = [tables.connectivity_table]
+    if findings.compare.basin is not None:
+        barriers.insert(0, tables.basin_table)
     return [
         Part("Summary", remarks=summary(findings)),
+        Part("Single weights", tables=sheets(tables.knowledge_table)),
         Part("Scores", tables=sheets(tables.representation_table, tables.meaning_table)),
         Part("Figures", figures=drawn),
         Part("Weights", tables=sheets(tables.comparison_table, tables.floor_table)),
-        Part("Connectivity", tables=sheets(tables.connectivity_table)),
+        Part("Connectivity", tables=sheets(*barriers)),
         Part("Pruned networks", tables=sheets(tables.pruning_table)),
         Part("Diagnostics", tables=sheets(tables.convergence_table, tables.sampler_table)),
         Part(

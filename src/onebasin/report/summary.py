@@ -40,9 +40,11 @@ def summary(findings: Findings) -> list[Remark]:
     """The run in words: what was done, how far it can be trusted, and what was found."""
     topics = {
         "Run": _run,
+        "Weights": _weights,
         "Sampler": _sampler,
         "Convergence": _convergence,
         "Alignment": _alignment,
+        "One basin": _basin,
         "Transpositions": _transpositions,
         "Null floor": _null_floor,
         "Kept draws": _kept_draws,
@@ -72,6 +74,46 @@ def _run(findings: Findings) -> str:
         "were trained, and mean-field variational inference (VI) was fitted. All scores are over "
         f"{data.test:,} test examples and one seed ({config.seed})."
     )
+
+
+def _weights(findings: Findings) -> str:
+    found = findings.summarize.weights
+    if found.moved_share is None:
+        return (
+            "These draws cannot say what the data know about a weight: no weight has an effective "
+            f"sample size of {LEAST_ESS}."
+        )
+    words = [
+        f"The data removed {percent(found.contraction)} of the prior variance of a weight, on "
+        f"average. For {percent(found.moved_share)} of the weights that is more than two Monte "
+        "Carlo standard errors."
+    ]
+    arrays = sorted(found.by_array.items(), key=lambda pair: -pair[1].contraction)
+    if len(arrays) > 1:
+        (most, first), (least, last) = arrays[0], arrays[-1]
+        names = findings.array_names
+        words.append(
+            f"They tell most about {names[most]} ({percent(first.contraction)}) and least about "
+            f"{names[least]} ({percent(last.contraction)})."
+        )
+    words.append(
+        f"The std of a weight is known to {percent(found.relative_error)} (median Monte Carlo "
+        f"error). Two halves of the chains order the stds alike with a rank correlation of "
+        f"{fixed(found.reliability.std, 2)}; aligned noise has "
+        f"{fixed(found.null_reliability.std, 2)}."
+    )
+    if found.reliability.std_between_units is not None:
+        words.append(
+            "Between units at the same position the correlation is "
+            f"{fixed(found.reliability.std_between_units, 2)}; aligned noise has "
+            f"{fixed(found.null_reliability.std_between_units, 2)}."
+        )
+    if found.same_unit_share is not None:
+        words.append(
+            f"In {percent(found.same_unit_share, 0)} of the draws a unit is the one that the mean "
+            "of its chain has in this place."
+        )
+    return " ".join(words)
 
 
 def _sampler(findings: Findings) -> str:
@@ -129,6 +171,17 @@ def _change(largest: float) -> str:
         return "no output at all"
     size = "which is rounding" if largest < _ROUNDING else "which is more than rounding"
     return f"no output by more than {significant(largest)} of the largest output, {size}"
+
+
+def _basin(findings: Findings) -> str:
+    found = findings.compare.basin
+    if found is None:
+        return "There is one chain, so barriers between chains could not be measured."
+    return (
+        "The barrier of two draws is the rise of the test loss halfway between them. Between draws "
+        f"of different chains it is {fixed(found.unaligned.mean, 2)} nats before alignment. "
+        f"{found.words}"
+    )
 
 
 def _transpositions(findings: Findings) -> str:

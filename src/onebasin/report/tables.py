@@ -7,12 +7,14 @@ from onebasin.plots.numbers import DASH, counted, fixed, percent, significant, w
 from onebasin.report.figures.pruning import ORDERS
 from onebasin.report.findings import Findings
 from onebasin.report.representations import in_order, kept_draws, representation_rows
+from onebasin.run.barriers import Barrier
 from onebasin.run.kinds import keys_of
 from onebasin.run.methods import with_defaults
 from onebasin.run.nested import flat
 from onebasin.run.representations import method_names
-from onebasin.run.results import Barrier, LowRank, PrunedNetwork, PruningPoint
+from onebasin.run.results import LowRank, PrunedNetwork, PruningPoint
 from onebasin.run.trust import ArrayFloor, SamplerHealth
+from onebasin.run.weights import ArrayKnowledge
 
 _NETWORKS: dict[PrunedNetwork, str] = {"compact-mean": "mean network", "member": "members"}
 _SHARES = (1.0, 0.5, 0.2, 0.1)
@@ -86,6 +88,46 @@ def comparison_table(findings: Findings) -> Table:
     return _with_warning(findings, table)
 
 
+def knowledge_table(findings: Findings) -> Table:
+    """What the draws say of the weights of each array, and how well."""
+    found = findings.summarize.weights
+    rows = [("all weights", *_knowledge_cells(found))]
+    for name, one in found.by_array.items():
+        rows.append((findings.array_names[name], *_knowledge_cells(one)))
+    header = (
+        "Array", "Weights", "Contraction", "Moved", "Small p", "Significant", "Error of std",
+        "Reliability of std", "of aligned noise", "Same unit", "R-hat, worst", "ESS",
+    )  # fmt: skip
+    note = (
+        "Contraction: 1 - std² / (prior std)², mean over weights. Moved: weights whose variance is "
+        "smaller than that of the prior by more than two Monte Carlo standard errors. Small p: "
+        "weights with so small a std that aligned noise has it with a probability of at most .05; "
+        "significant: the same at a false discovery rate of .05. Error of std: the median of its "
+        "Monte Carlo standard error, relative to the std. Reliability of std: Spearman's rank "
+        "correlation, over weights, of the stds in two halves of the chains; beside it that of "
+        "aligned noise. Same unit: draws whose unit is the one that the mean of their chain has "
+        "at this place. ESS: median over weights."
+    )
+    table = Table("What the posterior knows about its weights", header, rows, note)
+    return _with_warning(findings, table)
+
+
+def _knowledge_cells(found: ArrayKnowledge) -> tuple[str, ...]:
+    return (
+        f"{found.num_weights:,}",
+        fixed(found.contraction),
+        percent(found.moved_share, 0),
+        percent(found.small_p_share, 0),
+        percent(found.significant_share, 0),
+        percent(found.relative_error),
+        fixed(found.reliability.std, 2),
+        fixed(found.null_reliability.std, 2),
+        percent(found.same_unit_share, 0),
+        fixed(found.rhat_max, 2),
+        whole(found.ess_median),
+    )
+
+
 def floor_table(findings: Findings) -> Table:
     """The stds of each array and their null floors."""
     found = findings.summarize.null_floor
@@ -156,11 +198,37 @@ def connectivity_table(findings: Findings) -> Table:
         "The midpoint barrier (Entezari et al. 2021, Ainsworth et al. 2022): by how much the test "
         f"loss (nats) or the test error ({error}) of the network halfway between two members is "
         f"larger than their mean. The table has the mean over {pairs} of members and its 95 % "
-        "interval. The barrier is near 0 if both members lie in one basin, and below 0 if the "
-        f"network halfway is better.{recomputed}"
+        "interval. Without a barrier the members share one basin; below 0, the network halfway is "
+        f"better.{recomputed}"
     )
     header = ("Members", "Barrier of test loss", "Barrier of test error")
     return Table("Between ensemble members", header, rows, note)
+
+
+def basin_table(findings: Findings) -> Table:
+    """By how much the loss rises halfway between draws, in a run with several chains."""
+    found = findings.compare.basin
+    assert found is not None
+    barriers = {
+        "different chains, not aligned": found.unaligned,
+        "different chains, aligned": found.aligned,
+        "different chains, matched in pairs": found.matched,
+        "one chain, half a chain apart, not aligned": found.within,
+        "one chain, half a chain apart, aligned": found.within_aligned,
+    }
+    rows = [
+        (words, whole(len(some.pairs)), _with_interval(some)) for words, some in barriers.items()
+    ]
+    note = (
+        "By how much the test loss (nats) of the network halfway between two draws is larger than "
+        f"their mean. The mean test loss of the draws is {fixed(found.loss)}. Intervals (95 %, of "
+        "the mean over pairs) assume that chains are independent. For draws of different chains "
+        "they need at least three chains. In the third row, the second draw of each pair is "
+        "aligned to the first. The last two rows are the control: what a barrier is without a "
+        "change of chain."
+    )
+    header = ("Draws of", "Pairs", "Barrier of test loss")
+    return _with_warning(findings, Table("Between draws", header, rows, note))
 
 
 def _with_interval(barrier: Barrier) -> str:

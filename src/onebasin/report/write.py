@@ -5,6 +5,7 @@ from pathlib import Path
 
 from onebasin.plots.exhibit import Exhibit
 from onebasin.plots.theme import DARK, LIGHT
+from onebasin.report.figures.knowledge_maps import knowledge_maps
 from onebasin.report.figures.null_floor import null_floor
 from onebasin.report.figures.pruning import pruning
 from onebasin.report.figures.representations import representations
@@ -38,9 +39,9 @@ def write_report(run: RunDirectory, setup: Setup, on_progress: ProgressCallback 
 
 def exhibits_of(findings: Findings) -> Iterator[Exhibit]:
     """The figures in the order of the page. Figures of the first layer need its kernel."""
-    yield representations(findings)
     if findings.first_kernel is not None:
         yield from _first_layer(findings)
+    yield representations(findings)
     yield null_floor(findings)
     yield weights(findings)
     yield transpositions(findings)
@@ -51,5 +52,6 @@ def _first_layer(findings: Findings) -> Iterator[Exhibit]:
     if findings.setup.dataset.image_shape is None:
         yield feature_stds(findings)
     else:
+        yield knowledge_maps(findings)
         yield std_maps(findings)
         yield unit_maps(findings)

@@ -11,14 +11,17 @@ from typing import Literal, TypeAlias, get_args
 from pydantic import ConfigDict, Field, ValidationError
 
 from onebasin.data.dataset import Task
+from onebasin.run.barriers import Basin, Connectivity
 from onebasin.run.config import RunConfig
-from onebasin.run.nested import Interval, Known, Section
+from onebasin.run.nested import Known, Section
 from onebasin.run.representations import Representation
 from onebasin.run.trust import Diagnostics, NullFloor
+from onebasin.run.weights import WeightKnowledge
 from onebasin.store.errors import StoreError
 
-SCHEMA: Literal[3] = 3
-"""The version of the format of results.json. It grows when a name changes its meaning."""
+SCHEMA: Literal[4] = 4
+"""The version of the format of results.json. It grows when a name changes its meaning, and when the
+report needs a number that earlier files do not have."""
 
 
 class DataSizes(Section):
@@ -111,6 +114,7 @@ class LowRank(Section):
 class SummarizeResults(Section):
     """What the step `summarize` found."""
 
+    weights: WeightKnowledge
     null_floor: NullFloor
     low_rank: tuple[LowRank, ...]
     """How much of the variance each low-rank Gaussian leaves unexplained."""
@@ -192,43 +196,6 @@ class Comparison(Section):
     """The distances before alignment."""
 
 
-class Barrier(Section):
-    """The loss (or error) of the halfway network of two members, minus the mean of the losses (or
-    errors) of these two members. The halfway network has the mean of their weights.
-    """
-
-    mean: float
-    """The mean barrier over all pairs of members."""
-    interval: Interval | None
-    """The 95 % interval of the mean. `null` if there is only one pair."""
-    pairs: tuple[float, ...]
-    """The barrier of each pair."""
-
-
-class Barriers(Section):
-    """The barriers of two quantities on the test set."""
-
-    loss: Barrier
-    """The barrier of the loss (negative log likelihood), in nats."""
-    error: Barrier
-    """The barrier of the error: the share of wrong classes, or the RMSE in regression."""
-
-
-class Connectivity(Section):
-    """Barriers between ensemble members."""
-
-    before: Barriers
-    """Barriers between members before alignment."""
-    after: Barriers
-    """Barriers between members after alignment."""
-    before_recomputed: Barriers | None = None
-    """With BatchNorm: the same as `before`, but with running statistics that are computed again for
-    each halfway network."""
-    after_recomputed: Barriers | None = None
-    """With BatchNorm: the same as `after`, but with running statistics that are computed again for
-    each halfway network."""
-
-
 class CompareResults(Section):
     """What the step `compare` found."""
 
@@ -237,6 +204,7 @@ class CompareResults(Section):
     comparisons: tuple[Comparison, ...]
     """Gaussians of two methods, compared weight by weight."""
     connectivity: Connectivity
+    basin: Basin | None
     seconds: float = 0.0
     """How long the step took, in seconds."""
 
@@ -312,7 +280,7 @@ class Results(Section):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    schema_version: Literal[3] = Field(default=SCHEMA, alias="schema")
+    schema_version: Literal[4] = Field(default=SCHEMA, alias="schema")
     """The version of the format of this file."""
     config: RunConfig
     """The config, with a value for every key."""

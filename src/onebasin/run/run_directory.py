@@ -37,7 +37,7 @@ _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPE
 _BEFORE_CONFIG = {LOCK, KEY, f"{KEY}.partial", f"{CONFIG}.partial"}
 _WRITTEN = (
     "samples/*.zarr/zarr.json", "alignment/*.safetensors", "compact/*.safetensors",
-    "figures/*.png", "report.html",
+    "weights.safetensors", "figures/*.png", "report.html",
 )  # fmt: skip
 
 
@@ -234,6 +234,11 @@ class RunDirectory:
     def figure(self, name: str) -> Path:
         """The path of a figure."""
         return self._folder("figures") / f"{name}.png"
+
+    @property
+    def weights(self) -> Path:
+        """The path of the table of weights."""
+        return self.path / "weights.safetensors"
 
     @property
     def report(self) -> Path:

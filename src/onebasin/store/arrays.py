@@ -25,6 +25,7 @@ HEADER = "zarr.json"
 
 Header: TypeAlias = dict[str, Any]
 
+_LEAD = ("chain", "draw")
 _BLOCK_BYTES = 4 * 2**20
 _CHUNK_BYTES = 2**20
 _CHECKSUM_BYTES = 4
@@ -47,7 +48,7 @@ def chunk_shape(
     needs less is one file for them.
     """
     sizes = [chunk_length if dim == "draw" else size for dim, size in zip(dims, shape, strict=True)]
-    lead = [size for dim, size in zip(dims, sizes, strict=True) if dim in ("chain", "draw")]
+    lead = [size for dim, size in zip(dims, sizes, strict=True) if dim in _LEAD]
     room = max(1, _CHUNK_BYTES // (itemsize * max(1, math.prod(lead))))
     for axis in reversed(range(len(lead), len(sizes))):
         num_parts = max(1, math.ceil(sizes[axis] / room))
@@ -104,18 +105,28 @@ def chunk_length(header: Header) -> int | None:
 def encoded(
     header: Header, values: np.ndarray | StoredArray, first_chunk: int
 ) -> Iterator[tuple[str, tuple[memoryview, bytes]]]:
-    """The name of every chunk of values that begin at a chunk, and its content in two parts."""
+    """The name of every chunk of values that begin at a chunk, and its content in two parts.
+
+    Values are read once, as many draws at a time as a chunk holds.
+    """
     shape, dims = _chunk_shape(header), header["dimension_names"]
-    for places in _places(values.shape, shape):
-        at = zip(places, shape, strict=True)
-        chunk = values[tuple(slice(place * size, (place + 1) * size) for place, size in at)]
-        if chunk.shape != shape:
-            missing = [(0, size - own) for size, own in zip(shape, chunk.shape, strict=True)]
-            chunk = np.pad(chunk, missing)
-        content = np.ascontiguousarray(chunk, _dtype(header)).reshape(-1).view(np.uint8)
-        names = zip(places, dims, strict=True)
-        name = _chunk_name([n + first_chunk if dim == "draw" else n for n, dim in names])
-        yield name, (content.data, _checksum(content))
+    num_lead = sum(dim in _LEAD for dim in dims)
+    for lead in _places(values.shape[:num_lead], shape[:num_lead]):
+        block = values[_slices(lead, shape[:num_lead])]
+        for rest in _places(values.shape[num_lead:], shape[num_lead:]):
+            chunk = block[(..., *_slices(rest, shape[num_lead:]))]
+            if chunk.shape != shape:
+                missing = [(0, size - own) for size, own in zip(shape, chunk.shape, strict=True)]
+                chunk = np.pad(chunk, missing)
+            content = np.ascontiguousarray(chunk, _dtype(header)).reshape(-1).view(np.uint8)
+            names = zip((*lead, *rest), dims, strict=True)
+            name = _chunk_name([n + first_chunk if dim == "draw" else n for n, dim in names])
+            yield name, (content.data, _checksum(content))
+
+
+def _slices(places: Sequence[int], chunk: Sequence[int]) -> tuple[slice, ...]:
+    """The entries of a chunk along some axes, from its places along them."""
+    return tuple(slice(n * size, (n + 1) * size) for n, size in zip(places, chunk, strict=True))
 
 
 def open_array(folder: Path, header: Header) -> StoredArray:

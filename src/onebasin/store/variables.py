@@ -50,11 +50,8 @@ def dims_of(symmetry: Symmetry) -> Dims:
         >>> ob.store.dims_of(symmetry)["hidden_0/kernel"]  # (features, units)
         (None, 'hidden_0')
     """
-    taken = {*_LEAD, *map(variable, symmetry.named)}
-    words: dict[str, str] = {}
-    for group in {**symmetry.sizes, **symmetry.fixed}:
-        words[group] = _free(group.replace("/", "."), taken)
-        taken.add(words[group])
+    words = group_dims(symmetry)
+    taken = {*_LEAD, *map(variable, symmetry.named), *words.values()}
     dims: dict[str, tuple[str | None, ...]] = {}
     for path, axes in symmetry.named.items():
         if isinstance(axes, Axes):
@@ -66,6 +63,16 @@ def dims_of(symmetry: Symmetry) -> Dims:
                 own.append(word)
             dims[path] = tuple(own)
     return dims
+
+
+def group_dims(symmetry: Symmetry) -> dict[str, str]:
+    """The name of the axes that list the units of each group, as `dims_of` says it."""
+    taken = {*_LEAD, *map(variable, symmetry.named)}
+    words: dict[str, str] = {}
+    for group in {**symmetry.sizes, **symmetry.fixed}:
+        words[group] = _free(group.replace("/", "."), taken)
+        taken.add(words[group])
+    return words
 
 
 def _free(word: str, taken: Collection[str]) -> str:

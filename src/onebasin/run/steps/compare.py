@@ -1,4 +1,4 @@
-"""The step that compares representations with all draws, Gaussians by weight, and members."""
+"""The step that compares representations with all draws, Gaussians by weight, and networks."""
 
 from collections.abc import Iterator
 from itertools import permutations
@@ -19,7 +19,7 @@ from onebasin.run.kinds import title_of
 from onebasin.run.results import CompareResults, Comparison, Distances, Evaluated
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import ProgressCallback, Setup
-from onebasin.run.steps.connectivity import connectivity
+from onebasin.run.steps.connectivity import basin, connectivity
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
 
@@ -39,11 +39,12 @@ def compare_methods(
     )
     on_progress("comparing weights", 1.0, "")
     comparisons = tuple(_comparisons(run, setup))
-    on_progress("barriers between members", 1.0, "")
+    on_progress("barriers between networks", 1.0, "")
     return CompareResults(
         representations=evaluated,
         comparisons=comparisons,
         connectivity=connectivity(run, setup),
+        basin=basin(run, setup),
     )
 
 

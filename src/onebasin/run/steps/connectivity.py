@@ -1,4 +1,4 @@
-"""Barriers between ensemble members: the rise of loss and error halfway between two members."""
+"""Barriers between ensemble members and between draws: by how much loss rises halfway."""
 
 from itertools import combinations
 
@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
-from onebasin.intervals import t_interval
+from onebasin.intervals import pair_interval
+from onebasin.prediction.basin import MeanBarrier, basin_check, mean_barrier
 from onebasin.prediction.connectivity import line, midpoint_barrier
+from onebasin.run.barriers import Barrier, Barriers, Basin, Connectivity
 from onebasin.run.judge import scores_of
-from onebasin.run.results import Barrier, Barriers, Connectivity
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Setup
 from onebasin.run.steps.summarize import load_alignment
@@ -42,6 +43,38 @@ def connectivity(run: RunDirectory, setup: Setup) -> Connectivity:
     )
 
 
+def basin(run: RunDirectory, setup: Setup) -> Basin | None:
+    """Barriers of the test loss between draws of the sampler. None if there is one chain.
+
+    Draws of a network with BatchNorm predict with recomputed statistics, as everywhere in a run.
+    """
+    kind = setup.config.method.kind
+    samples = load_samples(run.samples(kind), setup.template)
+    if samples.num_chains < 2:
+        return None
+    check = basin_check(
+        samples,
+        load_alignment(run, setup, kind),
+        lambda networks: _losses_and_errors(setup, networks, recalibrates=True)[0],
+        matching=setup.matching,
+    )
+    # Every chain of a run has several draws.
+    assert check.within is not None
+    assert check.within_aligned is not None
+    return Basin(
+        loss=check.loss,
+        unaligned=_barrier(check.unaligned),
+        aligned=_barrier(check.aligned),
+        matched=_barrier(check.matched),
+        within=_barrier(check.within),
+        within_aligned=_barrier(check.within_aligned),
+        share_removed=check.share_removed,
+        tolerance=check.tolerance,
+        verdict=check.verdict,
+        words=check.words,
+    )
+
+
 def _barriers(setup: Setup, networks: Params, recalibrates: bool) -> Barriers:
     count = jax.tree.leaves(networks)[0].shape[0]
     pairs = list(combinations(range(count), 2))
@@ -54,7 +87,8 @@ def _barriers(setup: Setup, networks: Params, recalibrates: bool) -> Barriers:
         strict=True,
     ):
         along = [[own[a], middle[n], own[b]] for n, (a, b) in enumerate(pairs)]
-        found.append(_barrier(midpoint_barrier(np.array(along), _FRACTIONS)))
+        values = midpoint_barrier(np.array(along), _FRACTIONS)
+        found.append(_barrier(mean_barrier(values, pair_interval(values, np.array(pairs)))))
     return Barriers(loss=found[0], error=found[1])
 
 
@@ -74,11 +108,5 @@ def _losses_and_errors(
     return np.array([scores.nll for scores in found]), errors
 
 
-def _barrier(barriers: Float[np.ndarray, " pairs"]) -> Barrier:
-    """The mean over pairs and its 95 % interval. A single pair has no interval."""
-    low, high = t_interval(barriers)
-    return Barrier(
-        mean=float(barriers.mean()),
-        interval=(float(low), float(high)) if len(barriers) > 1 else None,
-        pairs=tuple(barriers.tolist()),
-    )
+def _barrier(found: MeanBarrier) -> Barrier:
+    return Barrier(mean=found.mean, interval=found.interval, pairs=tuple(found.pairs.tolist()))

@@ -11,6 +11,7 @@ from onebasin.alignment.effective_size import LEAST_ESS, std_ess
 from onebasin.alignment.null import null_draws, rms
 from onebasin.diagnostics import convergence, sampler_health, weight_convergence
 from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian, load_gaussian, summarize
+from onebasin.knowledge import save_table, weight_table
 from onebasin.prediction.tempering import fit_temperature, temper
 from onebasin.run.methods import sampling_progress
 from onebasin.run.refinement import Refinement, fit_inputs, refined
@@ -18,6 +19,7 @@ from onebasin.run.representations import low_rank
 from onebasin.run.results import LowRank, SummarizeResults
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import ProgressCallback, Setup
+from onebasin.run.steps.knowledge import knowledge_of
 from onebasin.run.trust import (
     ArrayFloor,
     Convergence,
@@ -36,10 +38,11 @@ _MOST_TEMPERING_DRAWS = 100
 def summarize_samples(
     run: RunDirectory, setup: Setup, on_progress: ProgressCallback
 ) -> SummarizeResults:
-    """Save every Gaussian. Returns the null floor, the residuals of low ranks, and convergence."""
+    """Save every Gaussian and the table of weights. Returns what they say in numbers."""
     like, kind = setup.template, setup.config.method.kind
     samples = load_samples(run.samples(kind), like)
-    aligned = load_alignment(run, setup, kind).apply(samples)
+    alignment = load_alignment(run, setup, kind)
+    aligned = alignment.apply(samples).load()  # it is used many times
     direct, compact = summarize(samples), summarize(aligned)
     direct.save(run.compact("direct"))
     compact.save(run.compact("compact"))
@@ -47,10 +50,16 @@ def summarize_samples(
     low_ranks = _summarize_low_ranks(run, setup, samples, aligned, on_progress)
     _summarize_others(run, setup)
     on_progress("null floor", 0.3, "aligning noise")
-    null = _null(setup, samples)
+    noise = _aligned_noise(setup, samples)
+    null = summarize(noise)
     null.save(run.compact("null"))
-    on_progress("diagnostics", 0.7, "R-hat and effective sample sizes")
+    on_progress("table of weights", 0.6, "errors and effective sample sizes of all weights")
+    prior_std = setup.posterior.prior_std
+    table = weight_table(alignment, samples.load(), prior_std=prior_std, nulls=[noise])
+    save_table(run.weights, table)
+    on_progress("diagnostics", 0.8, "R-hat and effective sample sizes of predictions")
     return SummarizeResults(
+        weights=knowledge_of(table),
         null_floor=_floor(
             *map(without_statistics, (compact.std, null.std, direct.std, std_ess(aligned)))
         ),
@@ -144,10 +153,10 @@ def _summarize_others(run: RunDirectory, setup: Setup) -> None:
     permute_gaussian(gaussian, setup.posterior.symmetry, found[0, 0]).save(run.compact("vi"))
 
 
-def _null(setup: Setup, samples: Samples) -> DiagonalGaussian:
-    """The null floor: noise with the autocorrelation of the draws, aligned in the same way."""
+def _aligned_noise(setup: Setup, samples: Samples) -> Samples:
+    """Noise with the autocorrelation of the draws, aligned in the same way."""
     noise = null_draws(samples, setup.posterior.symmetry, key=setup.key("null"))
-    return summarize(setup.align(noise, setup.reference).apply(noise))
+    return setup.align(noise, setup.reference).apply(noise)
 
 
 def _floor(compact: Params, null: Params, direct: Params, ess: Params) -> NullFloor:

@@ -59,7 +59,7 @@ def make_basin(setup: Setup, samples: Samples, num_sweeps: int) -> Basin:
         setup,
         samples,
         chosen,
-        {name: way.align(way.samples).apply(way.samples) for name, way in chosen.items()},
+        {name: way.align(way.samples).apply(way.samples).load() for name, way in chosen.items()},
         [relabelled(chain, symmetry)[1].apply(chain) for chain in alone],
         fit,
         fit.reference.at(slice(0, _FIT_INPUTS[setup.dataset.task])),

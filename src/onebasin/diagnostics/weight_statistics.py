@@ -59,7 +59,8 @@ def per_weight(values: Float[np.ndarray, "chain draw weight"]) -> WeightStatisti
     """
     num_chains, num_draws, num_weights = values.shape
     size = max(1, _BLOCK_VALUES // (num_chains * num_draws))
-    parts = [_of_block(values[..., first : first + size]) for first in range(0, num_weights, size)]
+    blocks = [values[..., first : first + size] for first in range(0, max(1, num_weights), size)]
+    parts = map(_of_block, blocks)
     return WeightStatistics(*map(np.concatenate, zip(*parts, strict=True)))
 
 
