@@ -147,7 +147,7 @@ def _summarize_others(run: RunDirectory, setup: Setup) -> None:
 def _null(setup: Setup, samples: Samples) -> DiagonalGaussian:
     """The null floor: noise with the autocorrelation of the draws, aligned in the same way."""
     noise = null_draws(samples, setup.posterior.symmetry, key=setup.key("null"))
-    return summarize(setup.align(noise, setup.reference).apply(noise))
+    return summarize(setup.align(noise, setup.reference).apply(noise), mcse=False)
 
 
 def _floor(compact: Params, null: Params, direct: Params, ess: Params) -> NullFloor:
