@@ -17,6 +17,16 @@ pytestmark = pytest.mark.slow
 KEY = jax.random.key(0)
 WEIGHTS = ob.weight_matching()
 
+
+def _identity(samples: ob.Samples, alignment: ob.Alignment) -> Any:
+    return ob.knowledge.unit_identity(alignment, samples, alignment.apply(samples))
+
+
+def _loss(params: Any) -> np.ndarray:
+    """A loss of each network that units may trade places in."""
+    return sum(np.square(leaf).reshape(len(leaf), -1).sum(axis=1) for leaf in params.values())
+
+
 USES: dict[str, Callable[[ob.Samples, ob.Symmetry], Any]] = {
     "align": lambda samples, symmetry: ob.align(samples, symmetry),
     "ToDensest": lambda s, symmetry: ob.align(s, symmetry, reference=ob.alignment.to_densest()),
@@ -33,6 +43,17 @@ USES: dict[str, Callable[[ob.Samples, ob.Symmetry], Any]] = {
     "transpositions_by_lag": lambda s, symmetry: ob.alignment.transpositions_by_lag(
         s, symmetry, WEIGHTS
     ),
+    "aligned_nulls": lambda s, symmetry: [
+        *ob.alignment.aligned_nulls(s, symmetry, key=KEY, num_nulls=1)
+    ],
+    "weight_table": lambda s, symmetry: {**ob.weight_table(ob.align(s, symmetry), s).variables},
+    "unit_identity": lambda s, symmetry: _identity(s, ob.align(s, symmetry)),
+    "compare_posteriors": lambda s, symmetry: {
+        **ob.knowledge.compare_posteriors(s, s, symmetry).comparison.variables
+    },
+    "basin_check": lambda s, symmetry: ob.prediction.basin_check(
+        s, ob.align(s, symmetry), _loss, num_pairs=4
+    ),
     "to_datatree": lambda s, symmetry: {
         group.path: {**group.variables}
         for group in ob.to_datatree(ob.align(s, symmetry), s).subtree
@@ -44,7 +65,7 @@ USES: dict[str, Callable[[ob.Samples, ob.Symmetry], Any]] = {
     "factor_analysis": lambda s, symmetry: ob.gaussians.factor_analysis(s, 2, 3),
     "balance": lambda s, symmetry: ob.symmetry.balance(symmetry, s.params, num_batch_axes=2),
     "permute": lambda s, symmetry: ob.symmetry.permute(
-        s.params, symmetry, symmetry.identity(2, 12)
+        s.params, symmetry, symmetry.identity(2, 16)
     ),
 }
 ELSEWHERE = {"sample", "SampleWriter", "save_samples", "Reference", "Converged"}
@@ -86,7 +107,7 @@ def both(request, tmp_path_factory) -> tuple[ob.Samples, ob.Samples, ob.Symmetry
     """The same samples in memory and in a store, with their symmetry."""
     shapes, axes, roles = request.param
     rng = np.random.default_rng(0)
-    draw = lambda shape: rng.standard_normal((2, 12, *shape), np.float32)
+    draw = lambda shape: rng.standard_normal((2, 16, *shape), np.float32)
     params = jax.tree.map(draw, shapes, is_leaf=lambda node: isinstance(node, tuple))
     names = ("lp", "energy", "acceptance_rate", "step_size")
     stats = {name: draw(()) for name in names} | {"diverging": draw(()) > 1}

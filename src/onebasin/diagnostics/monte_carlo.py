@@ -158,7 +158,9 @@ def monte_carlo_errors(samples: Samples) -> tuple[Params, Params]:
     Stored samples are read a number of weights at a time, each with all of its draws.
     """
     leaves, structure = jax.tree.flatten(samples.params)
-    of_means, of_stds = zip(*map(_errors_of_leaf, leaves), strict=True)
+    errors = [_errors_of_leaf(leaf) for leaf in leaves]
+    # The entry of a scalar weight would be a number without the ellipsis.
+    of_means, of_stds = ([np.asarray(error[kind, ...]) for error in errors] for kind in (0, 1))
     return jax.tree.unflatten(structure, of_means), jax.tree.unflatten(structure, of_stds)
 
 
