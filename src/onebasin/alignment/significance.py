@@ -131,10 +131,15 @@ def std_significance(
     """
     alignment = align(samples, symmetry, matching, reference)
     symmetry = alignment.symmetry  # without what a trial has dropped
-    number = num_null_draws(samples, symmetry, level) if num_nulls is None else num_nulls
-
     nulls = aligned_nulls(
-        samples, symmetry, matching, reference, key=key, num_nulls=number, progress=progress
+        samples,
+        symmetry,
+        matching,
+        reference,
+        key=key,
+        num_nulls=num_nulls,
+        level=level,
+        progress=progress,
     )
     return compare_with_nulls(alignment.apply(samples), nulls, symmetry, level)
 

@@ -11,6 +11,7 @@ from onebasin._arguments import check_is, check_positive
 from onebasin._collections import without_statistics
 from onebasin.gaussians import DiagonalGaussian
 from onebasin.knowledge.arrays import Layout, assembled
+from onebasin.knowledge.reliability import ALL
 from onebasin.store import dims_of
 from onebasin.symmetry import Symmetry
 
@@ -118,7 +119,7 @@ def compare_tables(
     table = assembled(columns, {}, Layout.from_attributes(first.attrs))
     table.attrs |= {"false_discovery_rate": false_discovery_rate, "margin": margin}
     rows = {str(name): table["array"].values == name for name in table["array_name"].values[:-1]}
-    rows |= {"all arrays": np.full(table.sizes["weight"], True)}
+    rows |= {ALL: np.full(table.sizes["weight"], True)}
     return table.assign(
         {
             name: ("array_name", shares)
