@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
@@ -59,13 +58,13 @@ def place_labels(
     """Write each label near its point, with a line that leads to it if it is far from it.
 
     Args:
-        figure: The figure. It is drawn, and its layout is fixed.
+        figure: The figure. Its layout is fixed.
         axes: The axes of the points. Their limits must not change afterwards.
         labels: The labels and their points.
         lines: Polylines in data coordinates that labels must not cover, each (points, 2).
     """
-    # The layout moves the axes when the figure is first drawn. Pixels are known only afterwards.
-    FigureCanvasAgg(figure).draw()
+    # The layout moves the axes when the figure is drawn. Pixels are known only afterwards.
+    figure.draw_without_rendering()
     figure.set_layout_engine("none")
     points = axes.transData.transform([(label.x, label.y) for label in labels])
     clear = np.concatenate([points, *(_dense(axes.transData.transform(line)) for line in lines)])
