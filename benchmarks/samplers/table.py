@@ -24,7 +24,7 @@ def load_cells(folder: Path) -> list[Cell]:
     """All cells below a folder that have a baseline beside them.
 
     The cells of one subfolder were measured on one machine, so seconds are compared within it. Of
-    cells that were measured twice, the last by name counts.
+    cells that were measured twice, one with seconds counts, and else the last by name.
     """
     cells = {path: json.loads(path.read_text("utf-8")) for path in sorted(folder.rglob("*.json"))}
     place = lambda path, cell: (path.parent, cell["data"], cell["seed"])
@@ -38,7 +38,8 @@ def load_cells(folder: Path) -> list[Cell]:
         baseline = baselines.get(place(path, cell))
         if baseline is not None:
             name = cell["data"], cell["seed"], cell["sampler"]
-            found[name] = cell | {"path": path, "baseline": baseline}
+            if name not in found or cell["seconds"] or not found[name]["seconds"]:
+                found[name] = cell | {"path": path, "baseline": baseline}
     return list(found.values())
 
 

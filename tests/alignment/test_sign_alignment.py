@@ -180,11 +180,16 @@ def test_a_gaussian_is_brought_to_a_network_by_the_signs_of_its_mean(key: jax.Ar
         lambda leaf: rng.uniform(0.1, 1.0, leaf.shape).astype(leaf.dtype), case.params
     )
     planted = random_permutation(symmetry, key=key)
+    # Each weight has its own error, which is positive whatever its sign.
+    errors = jax.tree.map(lambda leaf: leaf / 8, std), jax.tree.map(lambda leaf: leaf / 9, std)
+    unsigned = symmetry.with_signs([])
     away = DiagonalGaussian(
-        permute(case.params, symmetry, planted), permute(std, symmetry.with_signs([]), planted)
+        permute(case.params, symmetry, planted),
+        *(permute(tree, unsigned, planted) for tree in (std, *errors)),
     )
     back = bring_to(away, symmetry, weight_matching(), case.params)
-    jax.tree.map(np.testing.assert_array_equal, (back.mean, back.std), (case.params, std))
+    gaussian = DiagonalGaussian(case.params, std, *errors)
+    jax.tree.map(np.testing.assert_array_equal, back, gaussian)
 
 
 def test_an_alignment_with_signs_comes_back_from_its_file(key: jax.Array, tmp_path) -> None:

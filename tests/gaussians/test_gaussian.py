@@ -8,6 +8,7 @@ import scipy.stats
 from hypothesis import given, strategies as st
 
 from onebasin import _trees
+from onebasin.diagnostics import mcse_mean, mcse_std
 from onebasin.gaussians import DiagonalGaussian, LowRankGaussian, summarize
 from onebasin.samples import Samples
 
@@ -185,3 +186,37 @@ def test_a_rank_outside_the_draws_is_refused(rank: int) -> None:
 def test_a_single_draw_has_no_summary() -> None:
     with pytest.raises(ValueError, match="at least 2 draws"):
         summarize(samples_of(0, 1, 1))
+
+
+# ---- Monte Carlo errors
+
+
+def chains_of(seed: int) -> Samples:
+    """Autocorrelated chains, with a weight that never moves."""
+    params = jax.tree.map(lambda leaf: leaf.cumsum(axis=1), samples_of(seed, 3, 41).params)
+    params["layer"]["bias"][..., 1] = 0.1
+    return Samples(params)
+
+
+@pytest.mark.parametrize("part_values", [1, 300, 2**24])
+def test_the_errors_of_a_summary_are_those_of_its_weights(part_values, monkeypatch) -> None:
+    monkeypatch.setattr("onebasin.diagnostics.monte_carlo._PART_VALUES", part_values)
+    samples = chains_of(0)
+    values = _trees.ravel_batch(samples.params, 2)
+    compact = summarize(samples)
+    np.testing.assert_allclose(flat(compact.mcse_mean), mcse_mean(values), rtol=1e-12)
+    np.testing.assert_allclose(flat(compact.mcse_std), mcse_std(values), rtol=1e-12)
+    assert np.isnan(compact.mcse_mean["layer"]["bias"][1])
+
+
+def test_statistics_have_no_error_of_a_std_that_is_set_to_0() -> None:
+    draws = samples_of(0, 2, 20).params
+    found = summarize(Samples({"weights": draws["layer"], "statistics": draws["scale"]}))
+    assert found.mcse_mean["statistics"] > 0
+    assert found.mcse_std["statistics"] == 0
+
+
+def test_short_chains_and_those_who_ask_for_none_get_no_errors() -> None:
+    for found in (summarize(samples_of(0, 4, 7)), summarize(chains_of(0), mcse=False)):
+        assert found.mcse_mean is None
+        assert found.mcse_std is None

@@ -26,6 +26,11 @@ def diagonal(seed: int = 0) -> DiagonalGaussian:
     return DiagonalGaussian(random_tree(rng), random_tree(rng))
 
 
+def with_errors() -> DiagonalGaussian:
+    rng = np.random.default_rng(0)
+    return DiagonalGaussian(*(random_tree(rng) for _ in range(4)))
+
+
 def low_rank() -> LowRankGaussian:
     rng = np.random.default_rng(0)
     return LowRankGaussian(random_tree(rng), random_tree(rng, 3), random_tree(rng))
@@ -36,7 +41,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("as_jax", [False, True])
-@pytest.mark.parametrize("make", [diagonal, low_rank])
+@pytest.mark.parametrize("make", [diagonal, with_errors, low_rank])
 def test_a_saved_gaussian_loads_as_it_was_with_its_metadata(make, as_jax, tmp_path: Path) -> None:
     gaussian = make()
     if as_jax:

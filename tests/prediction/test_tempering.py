@@ -31,6 +31,12 @@ def test_a_factor_of_one_changes_nothing() -> None:
     np.testing.assert_array_equal(tempered.std["w"], STD["w"])
 
 
+def test_a_tempered_std_has_no_error_and_its_mean_keeps_it() -> None:
+    tempered = temper(DiagonalGaussian(MEAN, STD, mcse_mean=STD, mcse_std=STD), 0.5)
+    assert tempered.mcse_std is None
+    np.testing.assert_array_equal(tempered.mcse_mean["w"], STD["w"])
+
+
 def predict(draws) -> MixturePredictive:
     """One example for each weight, which is observed with a little noise."""
     means = np.asarray(draws["w"], np.float64)

@@ -18,7 +18,7 @@ from onebasin.types import Params
 def permute_gaussian(
     gaussian: DiagonalGaussian, symmetry: Symmetry, permutation: Permutation
 ) -> DiagonalGaussian:
-    """The same posterior with its units in another order: a std travels with its mean.
+    """The same posterior with its units in another order: stds and errors travel with their means.
 
     Raises:
         ValueError: If the permutation does not fit the symmetry.
@@ -28,9 +28,10 @@ def permute_gaussian(
         >>> moved = ob.alignment.permute_gaussian(compact, symmetry, permutation)
     """
     unsigned = symmetry.with_signs([])
-    return DiagonalGaussian(
-        permute(gaussian.mean, symmetry, permutation), permute(gaussian.std, unsigned, permutation)
-    )
+    mean = permute(gaussian.mean, symmetry, permutation)
+    positive = gaussian.std, gaussian.mcse_mean, gaussian.mcse_std
+    move = lambda tree: None if tree is None else permute(tree, unsigned, permutation)
+    return DiagonalGaussian(mean, *map(move, positive))
 
 
 def bring_to(
@@ -56,5 +57,4 @@ def bring_to(
     """
     alone = Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None, None], gaussian.mean))
     found = align(alone, symmetry, matching, to(reference)).permutation
-    host = DiagonalGaussian(_trees.to_host(gaussian.mean), _trees.to_host(gaussian.std))
-    return permute_gaussian(host, symmetry, found[0, 0])
+    return permute_gaussian(_trees.to_host(gaussian), symmetry, found[0, 0])

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from onebasin import _trees
-from onebasin.diagnostics.effective_size import mean_ess
+from onebasin.diagnostics.effective_size import mean_ess, square_ess
 from onebasin.samples import Samples
 from onebasin.types import Params
 
@@ -31,6 +31,5 @@ def std_ess(samples: Samples) -> Params:
 
 
 def _std_ess(values: Float[np.ndarray, "chain draw weight"]) -> Float[np.ndarray, " weight"]:
-    deviations = values - values.mean(axis=(0, 1), dtype=np.float64)
-    least = np.minimum(mean_ess(deviations), mean_ess(deviations**2))
+    least = np.minimum(mean_ess(values), square_ess(values))
     return np.minimum(least, values.shape[0] * values.shape[1])

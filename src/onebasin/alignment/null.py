@@ -85,7 +85,7 @@ def null_floor(
     """
     noise = null_draws(samples, symmetry, key=key)
     aligned = align(noise, symmetry, matching, reference).apply(noise)
-    return summarize(aligned)
+    return summarize(aligned, mcse=False)
 
 
 def exchanged_axes(symmetry: Symmetry, leaf: str) -> tuple[int, ...]:

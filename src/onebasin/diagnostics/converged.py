@@ -1,7 +1,4 @@
-"""Convergence of chains: R-hat and effective sample sizes, and when they are good enough.
-
-arviz-stats computes them. It takes seconds to import, so functions import it when they run.
-"""
+"""Convergence of chains: R-hat and effective sample sizes, and when they are good enough."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -13,6 +10,8 @@ from jaxtyping import Float
 from onebasin import _trees
 from onebasin._arguments import check_count, check_positive
 from onebasin._collections import without_statistics
+from onebasin.diagnostics.effective_size import bulk_ess
+from onebasin.diagnostics.rhat import r_hat
 from onebasin.samples import Samples
 from onebasin.types import Array
 
@@ -160,12 +159,7 @@ def convergence(values: Float[np.ndarray, "chain draw quantities"]) -> dict[str,
         values = values[0, : 2 * half].reshape(2, half, -1)
     if values.shape[1] < 4 or not has_rhat.any():
         return dict.fromkeys(("rhat_median", "rhat_max", "ess_median", "ess_min"))
-    from arviz_stats.base.array import array_stats
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rhat = array_stats.rhat(values, chain_axis=0, draw_axis=1, method="rank")
-        ess = array_stats.ess(values, chain_axis=0, draw_axis=1, method="bulk")
-    rhat = np.where(has_rhat, rhat, np.inf)  # arviz-stats divides by a variance of rounding errors
+    rhat, ess = np.where(has_rhat, r_hat(values), np.inf), bulk_ess(values)
     return {
         "rhat_median": finite(np.median(rhat)),
         "rhat_max": finite(np.max(rhat)),

@@ -1,13 +1,23 @@
 """Monte Carlo standard errors of the mean and the std of every weight, and what they promise."""
 
-from typing import NamedTuple
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import scipy.stats
 from jaxtyping import Float
 
-from onebasin.diagnostics.effective_size import mean_ess, square_ess
-from onebasin.diagnostics.rows import centered, finite_rows, variance
+from onebasin._stored_array import indexed_as_numpy
+from onebasin._threads import map_in_threads
+from onebasin.diagnostics.effective_size import ess, mean_ess, square_ess
+from onebasin.diagnostics.rows import blocks, centered, finite_rows, halves, moves, variance
+from onebasin.samples import Samples
+from onebasin.types import Params
+
+_PART_VALUES = 2**24
+"""How many draws are read from a store at once: 64 MiB in float32."""
 
 
 class MonteCarloIntervals(NamedTuple):
@@ -124,19 +134,65 @@ def mcse_intervals(
 
 
 def error_of_mean(
-    variance: Float[np.ndarray, " weight"], ess: Float[np.ndarray, " weight"]
+    variance: Float[np.ndarray, " weight"], size: Float[np.ndarray, " weight"]
 ) -> Float[np.ndarray, " weight"]:
     """The standard error of the mean from the variance and the effective sample size."""
-    return np.sqrt(variance / np.where(ess > 0, ess, np.nan))
+    return np.sqrt(variance / np.where(size > 0, size, np.nan))
 
 
 def error_of_std(
-    squares: Float[np.ndarray, "weight chain draw"], ess: Float[np.ndarray, " weight"]
+    squares: Float[np.ndarray, "weight chain draw"], size: Float[np.ndarray, " weight"]
 ) -> Float[np.ndarray, " weight"]:
     """The standard error of the std from squared distances from the mean, and the ESS of these."""
     second = squares.mean(axis=(1, 2))
     fourth = np.einsum("wcd,wcd->w", squares, squares) / (squares.shape[1] * squares.shape[2])
     # Of a weight with two values the difference is 0, but for rounding.
     of_variance = np.maximum(fourth - second**2, 0)
-    scale = 4 * second * ess
+    scale = 4 * second * size
     return np.sqrt(of_variance / np.where(scale > 0, scale, np.nan))
+
+
+def monte_carlo_errors(samples: Samples) -> tuple[Params, Params]:
+    """`mcse_mean` and `mcse_std` of every weight, as trees shaped like the mean of the samples.
+
+    Stored samples are read a number of weights at a time, each with all of its draws.
+    """
+    leaves, structure = jax.tree.flatten(samples.params)
+    of_means, of_stds = zip(*map(_errors_of_leaf, leaves), strict=True)
+    return jax.tree.unflatten(structure, of_means), jax.tree.unflatten(structure, of_stds)
+
+
+def _errors_of_leaf(leaf: Any) -> Float[np.ndarray, "2 *shape"]:
+    num_chains, num_draws, *shape = leaf.shape
+    dtype = np.result_type(leaf.dtype, np.float32)
+    errors = np.empty((2, *shape), dtype)
+    for part in _parts(shape, _PART_VALUES // (num_chains * num_draws)):
+        values = np.asarray(indexed_as_numpy(leaf)[slice(None), slice(None), *part])
+        flat = values.reshape(num_chains, num_draws, math.prod(values.shape[2:]))
+        found = list(map_in_threads(_errors_of_block, blocks(flat.astype(dtype, copy=False))))
+        errors[(slice(None), *part)] = np.concatenate(found, axis=1).reshape(2, *values.shape[2:])
+    return errors
+
+
+def _errors_of_block(
+    values: Float[np.ndarray, "chain draw weight"],
+) -> Float[np.ndarray, "2 weight"]:
+    rows, is_finite = finite_rows(values)
+    squares = centered(rows) ** 2
+    of_mean = error_of_mean(variance(squares), ess(halves(rows)))
+    of_std = error_of_std(squares, ess(halves(squares)))
+    return np.where(is_finite & moves(rows), np.stack([of_mean, of_std]), np.nan)
+
+
+def _parts(shape: Sequence[int], most: int) -> Iterator[tuple[slice, ...]]:
+    """Indices of the parts of an array that have at most so many entries, or one."""
+    if not shape:
+        yield ()
+        return
+    rows = most // max(1, math.prod(shape[1:]))
+    if rows > 0 or len(shape) == 1:
+        step = max(1, rows)
+        yield from ((slice(first, first + step),) for first in range(0, shape[0], step))
+        return
+    for row in range(shape[0]):
+        yield from ((slice(row, row + 1), *part) for part in _parts(shape[1:], most))

@@ -3,6 +3,18 @@
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
+_BLOCK_VALUES = 2**16
+"""How many draws are computed with at once: 512 KiB in float64, which the cache of a core holds."""
+
+
+def blocks(
+    values: Float[np.ndarray, "chain draw weight"],
+) -> list[Float[np.ndarray, "chain draw _"]]:
+    """The same values, a few weights at a time. There is one block at least."""
+    num_chains, num_draws, num_weights = values.shape
+    size = max(1, _BLOCK_VALUES // (num_chains * num_draws))
+    return [values[..., first : first + size] for first in range(0, max(1, num_weights), size)]
+
 
 def finite_rows(
     values: Float[np.ndarray, "chain draw weight"],

@@ -10,10 +10,7 @@ from onebasin.diagnostics.kurtosis import kurtosis_of_squares
 from onebasin.diagnostics.monte_carlo import error_of_mean, error_of_std
 from onebasin.diagnostics.ranks import folded_scores
 from onebasin.diagnostics.rhat import rhat_of_scores
-from onebasin.diagnostics.rows import centered, finite_rows, halves, moves, variance
-
-_BLOCK_VALUES = 2**16
-"""How many draws are computed with at once: 512 KiB in float64, which a cache of a core holds."""
+from onebasin.diagnostics.rows import blocks, centered, finite_rows, halves, moves, variance
 
 
 class WeightStatistics(NamedTuple):
@@ -57,10 +54,7 @@ def per_weight(values: Float[np.ndarray, "chain draw weight"]) -> WeightStatisti
         >>> found.std.round(1), found.r_hat.round(1)
         (array([1., 1., 1.]), array([1., 1., 1.]))
     """
-    num_chains, num_draws, num_weights = values.shape
-    size = max(1, _BLOCK_VALUES // (num_chains * num_draws))
-    blocks = [values[..., first : first + size] for first in range(0, max(1, num_weights), size)]
-    parts = map(_of_block, blocks)
+    parts = map(_of_block, blocks(values))
     return WeightStatistics(*map(np.concatenate, zip(*parts, strict=True)))
 
 

@@ -154,6 +154,7 @@ def refine(
         if not 0 <= weight < float("inf"):
             raise ValueError(f"{name} must be in the range [0, inf). Got {weight}.")
     settings = _check(num_steps, num_particles, optimizer)
+    anchor = DiagonalGaussian(anchor.mean, anchor.std)  # Monte Carlo errors may be NaN
     init_std = anchor.std if init_std is None else init_std
     weights = jnp.asarray(entropy, float), jnp.asarray(pull, float)
     return _method(settings, _Problem(objective, init_std, anchor, *weights))

@@ -1,9 +1,8 @@
 """Tempering: how much of a Gaussian's independent noise predictions can bear."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
-
-import equinox as eqx
 
 from onebasin import _trees
 from onebasin._collections import without_statistics
@@ -24,7 +23,7 @@ def temper(gaussian: G, scale: float | Mapping[str, float]) -> G:
 
     A mapping holds one factor for each array of weights by its path, such as `hidden_0/kernel`.
     Running statistics have no std to scale. The tempered std is one that predicts, no longer the
-    spread of the samples.
+    spread of the samples, so it has no Monte Carlo error.
 
     Raises:
         ValueError: If a factor is negative or not finite, or a mapping does not name the arrays.
@@ -39,7 +38,8 @@ def temper(gaussian: G, scale: float | Mapping[str, float]) -> G:
     _check_scales(scales, weights)
     scaled = {name: leaf * leaf.dtype.type(scales[name]) for name, leaf in weights.items()}
     std = {**leaves, **scaled}
-    return eqx.tree_at(lambda g: g.std, gaussian, _trees.rebuild(std, gaussian.std))
+    no_error = {"mcse_std": None} if isinstance(gaussian, DiagonalGaussian) else {}
+    return dataclasses.replace(gaussian, std=_trees.rebuild(std, gaussian.std), **no_error)
 
 
 def _check_scales(scales: Mapping[str, float], weights: Mapping[str, Any]) -> None:

@@ -31,7 +31,7 @@ def fitted_with_statistics(
     if posterior.network.recalibrate is None:
         return gaussian
     draws = recalibrated(posterior, gaussian.sample(num_draws, key=key))
-    found = summarize(Samples(jax.tree.map(lambda leaf: leaf[None], draws)))
+    found = summarize(Samples(jax.tree.map(lambda leaf: leaf[None], draws)), mcse=False)
     return DiagonalGaussian(
         with_statistics_of(found.mean, gaussian.mean), with_statistics_of(found.std, gaussian.std)
     )

@@ -51,7 +51,7 @@ def summarize_samples(
     _summarize_others(run, setup)
     on_progress("null floor", 0.3, "aligning noise")
     noise = _aligned_noise(setup, samples)
-    null = summarize(noise)
+    null = summarize(noise, mcse=False)
     null.save(run.compact("null"))
     on_progress("table of weights", 0.6, "errors and effective sample sizes of all weights")
     prior_std = setup.posterior.prior_std
