@@ -192,6 +192,15 @@ def test_a_gaussian_of_independent_draws_has_their_errors(num_draws: int) -> Non
         assert level / 4 < float((found["p_std"] < level).mean()) < level + 5 * error
 
 
+def test_a_summary_of_samples_has_the_errors_of_their_table() -> None:
+    samples = planted(0)
+    alignment = ob.align(samples, SYMMETRY)
+    table = weight_table(alignment, samples)
+    summary = gaussian_table(ob.summarize(alignment.apply(samples)), SYMMETRY)
+    for name in ("mean", "std", "mcse_mean", "mcse_std"):
+        np.testing.assert_allclose(summary[name], table[name], rtol=1e-4, atol=1e-6)
+
+
 def test_shares_by_array_are_those_of_its_weights():
     table = gaussian_table(ob.DiagonalGaussian(MEAN, STD), SYMMETRY)
     is_moved = (table["array"] == "out/kernel") & (table["position"] < 3)

@@ -88,7 +88,8 @@ def compare_tables(
         ValueError: If the tables list other weights, or an option is not in its range.
 
     Examples:
-        >>> first = ob.knowledge.gaussian_table(compact, symmetry)
+        >>> vi = ob.DiagonalGaussian(compact.mean, compact.std)
+        >>> first = ob.knowledge.gaussian_table(vi, symmetry)
         >>> second = first.assign(std=2 * first["std"])
         >>> comparison = ob.knowledge.compare_tables(first, second)
         >>> float(comparison["share_differs_std"].sel(array_name="all arrays"))
@@ -130,43 +131,44 @@ def compare_tables(
 def gaussian_table(
     gaussian: DiagonalGaussian, symmetry: Symmetry, num_draws: int | None = None
 ) -> "xarray.Dataset":
-    r"""A table of a Gaussian's means and stds, as `compare_tables` takes it.
+    r"""A table of a Gaussian's means and stds, with its Monte Carlo errors or none.
 
-    `compare_tables` compares it with the table of samples whose units are matched to its mean.
+    `compare_tables` compares it with the table of samples whose units are matched to its mean. The
+    errors are `gaussian.mcse_mean` and `gaussian.mcse_std`. If it has none, as from
+    `mean_field_vi`, they are 0.
 
     Args:
         gaussian: A Gaussian, as `mean_field_vi` fits it.
         symmetry: The symmetry of its network, which names the axes of hidden units.
         num_draws: If the Gaussian summarizes $n$ independent draws, such as members of an ensemble,
             their number. Errors are then those of Gaussian draws, $s / \sqrt n$ and
-            $s / \sqrt{2 (n - 1)}$. Default: it has no Monte Carlo error, as from `mean_field_vi`.
+            $s / \sqrt{2 (n - 1)}$, with $n - 1$ degrees of freedom, in the column `freedom`.
+            Default: the errors are those of the Gaussian.
 
     Raises:
         TypeError: If it is no `DiagonalGaussian`.
         ValueError: If `num_draws` is below 2.
 
     Examples:
-        >>> table = ob.knowledge.gaussian_table(compact, symmetry)
+        >>> vi = ob.DiagonalGaussian(compact.mean, compact.std)
+        >>> table = ob.knowledge.gaussian_table(vi, symmetry)
         >>> float(table["mcse_mean"].max())
         0.0
     """
     check_is("gaussian", gaussian, DiagonalGaussian, "mean_field_vi and summarize give one.")
-    mean, std = (without_statistics(tree) for tree in (gaussian.mean, gaussian.std))
-    shapes = {name: np.shape(leaf) for name, leaf in _trees.named_leaves(mean).items()}
-    means, stds = (_trees.ravel_batch(tree, 0).astype(np.float64) for tree in (mean, std))
-    error_of_mean, error_of_std, size = 0.0, 0.0, np.inf
+    flat = lambda tree: _trees.ravel_batch(without_statistics(tree), 0).astype(np.float64)
+    leaves = _trees.named_leaves(without_statistics(gaussian.mean))
+    shapes = {name: np.shape(leaf) for name, leaf in leaves.items()}
+    columns = {"mean": flat(gaussian.mean), "std": flat(gaussian.std)}
     if num_draws is not None:
         check_count("num_draws", num_draws, 2)
-        error_of_mean, error_of_std = num_draws**-0.5, (2 * (num_draws - 1)) ** -0.5
-        size = float(num_draws)
-    columns = {
-        "mean": means,
-        "std": stds,
-        "mcse_mean": error_of_mean * stds,
-        "mcse_std": error_of_std * stds,
-        "ess_bulk": np.full_like(stds, size),
-        "freedom": np.full_like(stds, size - 1),
-    }
+        columns["mcse_mean"] = columns["std"] / np.sqrt(num_draws)
+        columns["mcse_std"] = columns["std"] / np.sqrt(2 * (num_draws - 1))
+        columns["freedom"] = np.full_like(columns["std"], num_draws - 1)
+    else:
+        for name in ("mcse_mean", "mcse_std"):
+            errors = getattr(gaussian, name)
+            columns[name] = np.zeros_like(columns["std"]) if errors is None else flat(errors)
     return assembled(columns, {}, Layout.of(shapes, dims_of(symmetry), (num_draws or 0, 1)))
 
 
