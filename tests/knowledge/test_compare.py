@@ -170,6 +170,37 @@ def _four() -> dict[str, str]:
     return {"arrays": json.dumps({"w": {"shape": [4], "dims": ["w_dim_0"]}})}
 
 
+@pytest.mark.parametrize("num_draws", [5, 10, 40])
+def test_a_gaussian_of_independent_draws_has_their_errors(num_draws: int) -> None:
+    """Of 40,000 weights, shares of p-values below a level are within 5 standard errors of it.
+
+    Those of means are exact. Those of stds may be smaller, down to a fourth of the level.
+    """
+    network = mlp(199, (199,), 1)
+    like = jax.eval_shape(network.init, jax.random.key(0))
+    rng = np.random.default_rng(num_draws)
+    draws = jax.tree.map(lambda leaf: rng.standard_normal((num_draws, 1, *leaf.shape)), like)
+    fitted = gaussian_table(ob.summarize(Samples(draws)), network.symmetry, num_draws)
+    truth = ob.DiagonalGaussian(
+        jax.tree.map(lambda leaf: np.zeros(leaf.shape), like),
+        jax.tree.map(lambda leaf: np.ones(leaf.shape), like),
+    )
+    found = compare_tables(fitted, gaussian_table(truth, network.symmetry))
+    for level in (0.05, 0.01):
+        error = np.sqrt(level / found.sizes["weight"])
+        assert float((found["p_mean"] < level).mean()) == pytest.approx(level, abs=5 * error)
+        assert level / 4 < float((found["p_std"] < level).mean()) < level + 5 * error
+
+
+def test_a_summary_of_samples_has_the_errors_of_their_table() -> None:
+    samples = planted(0)
+    alignment = ob.align(samples, SYMMETRY)
+    table = weight_table(alignment, samples)
+    summary = gaussian_table(ob.summarize(alignment.apply(samples)), SYMMETRY)
+    for name in ("mean", "std", "mcse_mean", "mcse_std"):
+        np.testing.assert_allclose(summary[name], table[name], rtol=1e-4, atol=1e-6)
+
+
 def test_shares_by_array_are_those_of_its_weights():
     table = gaussian_table(ob.DiagonalGaussian(MEAN, STD), SYMMETRY)
     is_moved = (table["array"] == "out/kernel") & (table["position"] < 3)

@@ -211,6 +211,13 @@ def test_gaussians_are_compared_in_both_orders_aligned_and_not(run: RunDirectory
             assert ours.kl is None or ours.kl > 0
             assert ours.wasserstein2 == pytest.approx(theirs.wasserstein2)
         assert pair.aligned != pair.unaligned
+        assert pair.weights == mirrored.weights
+        for kind in ("mean", "std"):
+            differs, equivalent, undecided = (
+                getattr(pair.weights, f"{name}_{kind}")
+                for name in ("differs", "equivalent", "undecided")
+            )
+            assert max(differs, equivalent) <= 1 - undecided <= differs + equivalent + 1e-9
 
 
 def test_pruning_has_a_curve_and_an_interval_for_every_order(

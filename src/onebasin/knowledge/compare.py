@@ -7,7 +7,7 @@ import scipy.stats
 from jaxtyping import Bool, Float, Shaped
 
 from onebasin import _trees
-from onebasin._arguments import check_is, check_positive
+from onebasin._arguments import check_count, check_is, check_positive
 from onebasin._collections import without_statistics
 from onebasin.gaussians import DiagonalGaussian
 from onebasin.knowledge.arrays import Layout, assembled
@@ -80,7 +80,7 @@ def compare_tables(
 
     Args:
         first: A table as `weight_table` or `gaussian_table` makes it. Of its columns, `mean`,
-            `std`, `mcse_mean` and `mcse_std` are used.
+            `std`, `mcse_mean` and `mcse_std` are used, and `freedom` if it has one.
         second: The other table, of the same weights.
         false_discovery_rate: The false discovery rate, in (0, 1).
         margin: The largest difference that counts as equal, in stds and as a log ratio of stds.
@@ -89,7 +89,8 @@ def compare_tables(
         ValueError: If the tables list other weights, or an option is not in its range.
 
     Examples:
-        >>> first = ob.knowledge.gaussian_table(compact, symmetry)
+        >>> vi = ob.DiagonalGaussian(compact.mean, compact.std)
+        >>> first = ob.knowledge.gaussian_table(vi, symmetry)
         >>> second = first.assign(std=2 * first["std"])
         >>> comparison = ob.knowledge.compare_tables(first, second)
         >>> float(comparison["share_differs_std"].sel(array_name="all arrays"))
@@ -128,34 +129,48 @@ def compare_tables(
     )
 
 
-def gaussian_table(gaussian: DiagonalGaussian, symmetry: Symmetry) -> "xarray.Dataset":
-    """A table of a Gaussian's means and stds, which have no Monte Carlo error.
+def gaussian_table(
+    gaussian: DiagonalGaussian, symmetry: Symmetry, num_draws: int | None = None
+) -> "xarray.Dataset":
+    r"""A table of a Gaussian's means and stds, with its Monte Carlo errors or none.
 
-    `compare_tables` compares it with the table of samples whose units are matched to its mean.
+    `compare_tables` compares it with the table of samples whose units are matched to its mean. The
+    errors are `gaussian.mcse_mean` and `gaussian.mcse_std`. If it has none, as from
+    `mean_field_vi`, they are 0.
 
     Args:
         gaussian: A Gaussian, as `mean_field_vi` fits it.
         symmetry: The symmetry of its network, which names the axes of hidden units.
+        num_draws: If the Gaussian summarizes $n$ independent draws, such as members of an ensemble,
+            their number. Errors are then those of Gaussian draws, $s / \sqrt n$ and
+            $s / \sqrt{2 (n - 1)}$, with $n - 1$ degrees of freedom, in the column `freedom`.
+            Default: the errors are those of the Gaussian.
 
     Raises:
         TypeError: If it is no `DiagonalGaussian`.
+        ValueError: If `num_draws` is below 2.
 
     Examples:
-        >>> table = ob.knowledge.gaussian_table(compact, symmetry)
+        >>> vi = ob.DiagonalGaussian(compact.mean, compact.std)
+        >>> table = ob.knowledge.gaussian_table(vi, symmetry)
         >>> float(table["mcse_mean"].max())
         0.0
     """
     check_is("gaussian", gaussian, DiagonalGaussian, "mean_field_vi and summarize give one.")
-    mean, std = (without_statistics(tree) for tree in (gaussian.mean, gaussian.std))
-    shapes = {name: np.shape(leaf) for name, leaf in _trees.named_leaves(mean).items()}
-    columns = {
-        "mean": _trees.ravel_batch(mean, 0).astype(np.float64),
-        "std": _trees.ravel_batch(std, 0).astype(np.float64),
-    }
-    zeros = np.zeros_like(columns["mean"])
-    columns |= {"mcse_mean": zeros, "mcse_std": zeros}
-    columns |= {"ess_bulk": np.full_like(zeros, np.inf)}
-    return assembled(columns, {}, Layout.of(shapes, dims_of(symmetry), (0, 0)))
+    flat = lambda tree: _trees.ravel_batch(without_statistics(tree), 0).astype(np.float64)
+    leaves = _trees.named_leaves(without_statistics(gaussian.mean))
+    shapes = {name: np.shape(leaf) for name, leaf in leaves.items()}
+    columns = {"mean": flat(gaussian.mean), "std": flat(gaussian.std)}
+    if num_draws is not None:
+        check_count("num_draws", num_draws, 2)
+        columns["mcse_mean"] = columns["std"] / np.sqrt(num_draws)
+        columns["mcse_std"] = columns["std"] / np.sqrt(2 * (num_draws - 1))
+        columns["freedom"] = np.full_like(columns["std"], num_draws - 1)
+    else:
+        for name in ("mcse_mean", "mcse_std"):
+            errors = getattr(gaussian, name)
+            columns[name] = np.zeros_like(columns["std"]) if errors is None else flat(errors)
+    return assembled(columns, {}, Layout.of(shapes, dims_of(symmetry), (num_draws or 0, 1)))
 
 
 def shares_of(
@@ -193,16 +208,22 @@ def _check_same_weights(first: "xarray.Dataset", second: "xarray.Dataset") -> No
 
 def _of_means(first: "xarray.Dataset", second: "xarray.Dataset") -> _Difference:
     errors = [table["mcse_mean"].values for table in (first, second)]
-    relative = [table["mcse_mean"].values / table["std"].values for table in (first, second)]
-    freedoms = [_FREEDOM["mean"] / error**2 for error in relative]
+    freedoms = [_freedom(table, "mean") for table in (first, second)]
     return _joint(second["mean"].values - first["mean"].values, errors, freedoms)
 
 
 def _of_stds(first: "xarray.Dataset", second: "xarray.Dataset") -> _Difference:
     relative = [table["mcse_std"].values / table["std"].values for table in (first, second)]
-    freedoms = [_FREEDOM["std"] / error**2 for error in relative]
+    freedoms = [_freedom(table, "std") for table in (first, second)]
     logs = [np.log(table["std"].values) for table in (first, second)]
     return _joint(logs[1] - logs[0], relative, freedoms)
+
+
+def _freedom(table: "xarray.Dataset", kind: str) -> Float[np.ndarray, " weight"]:
+    """The degrees of freedom of errors: the table's own, or those of autocorrelated draws."""
+    if "freedom" in table:
+        return table["freedom"].values
+    return _FREEDOM[kind] * (table["std"].values / table[f"mcse_{kind}"].values) ** 2
 
 
 def _joint(

@@ -21,7 +21,8 @@ def describe_comparison(
         ValueError: If the comparison has no such array.
 
     Examples:
-        >>> table = ob.knowledge.gaussian_table(compact, symmetry)
+        >>> vi = ob.DiagonalGaussian(compact.mean, compact.std)
+        >>> table = ob.knowledge.gaussian_table(vi, symmetry)
         >>> print(ob.knowledge.describe_comparison(ob.knowledge.compare_tables(table, table)))
         Of 610 weights, 0% of means and 0% of stds differ (false discovery rate 5%). 100% of means
         and 100% of stds are equal within a margin of 0.2 (of means in stds, of stds in their log

@@ -34,7 +34,8 @@ def unit_shares(comparison: "xarray.Dataset", symmetry: Symmetry) -> "xarray.Dat
         ValueError: If the comparison is of another network.
 
     Examples:
-        >>> table = ob.knowledge.gaussian_table(compact, symmetry)
+        >>> vi = ob.DiagonalGaussian(compact.mean, compact.std)
+        >>> table = ob.knowledge.gaussian_table(vi, symmetry)
         >>> comparison = ob.knowledge.compare_tables(table, table)
         >>> ob.knowledge.unit_shares(comparison, symmetry).sizes["unit"]
         8

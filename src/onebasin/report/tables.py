@@ -69,21 +69,32 @@ def meaning_table(findings: Findings) -> Table:
 
 
 def comparison_table(findings: Findings) -> Table:
-    """The distances between Gaussians, computed for each weight."""
+    """Whose means and stds differ between two methods, and the distances between Gaussians."""
     rows: list[tuple[str, ...]] = []
     names = method_names(findings.setup.config.method.kind)
     for pair in findings.compare.comparisons:
         words = f"{names[pair.first]} to {names[pair.second]}"
+        found = pair.weights
+        shares = (
+            found.differs_mean, found.equivalent_mean, found.differs_std, found.equivalent_std,
+        )  # fmt: skip
         before, after = pair.unaligned, pair.aligned
         distances = (before.kl, after.kl, before.wasserstein2, after.wasserstein2)
-        rows.append((words, *map(fixed, distances)))
+        rows.append((words, *map(percent, shares), *map(fixed, distances)))
     note = (
+        "Differ: the share of the weights whose mean or std differs after alignment, given the "
+        "Monte Carlo errors of both methods, at a false discovery rate of .05 (half for means, "
+        "half for stds). Equal: the share whose means are within .2 stds, or whose stds are within "
+        ".2 in the log of their ratio, by two one-sided tests. The other weights are undecided. "
         "KL: the divergence from the Gaussian of the first method to the second, median over "
         "weights, in nats. Its mean would be dominated by the few weights whose second std is "
-        "nearly 0. W2: the 2-Wasserstein distance, mean over weights, in units of the weights. It "
-        "is symmetric."
+        "nearly 0. W2: the 2-Wasserstein distance, mean over weights, in units of the weights. "
+        "All but KL are symmetric."
     )
-    header = ("Methods", "KL, not aligned", "KL, aligned", "W2, not aligned", "W2, aligned")
+    header = (
+        "Methods", "Means differ", "Means equal", "Stds differ", "Stds equal", "KL, not aligned",
+        "KL, aligned", "W2, not aligned", "W2, aligned",
+    )  # fmt: skip
     table = Table("Methods compared weight by weight", header, rows, note)
     return _with_warning(findings, table)
 

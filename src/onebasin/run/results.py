@@ -16,7 +16,7 @@ from onebasin.run.config import RunConfig
 from onebasin.run.nested import Known, Section
 from onebasin.run.representations import Representation
 from onebasin.run.trust import Diagnostics, NullFloor
-from onebasin.run.weights import WeightKnowledge
+from onebasin.run.weights import WeightDifferences, WeightKnowledge
 from onebasin.store.errors import StoreError
 
 SCHEMA: Literal[4] = 4
@@ -190,6 +190,8 @@ class Comparison(Section):
     """The key of the first Gaussian."""
     second: str
     """The key of the second Gaussian."""
+    weights: WeightDifferences
+    """Which weights differ, after both Gaussians were aligned to the reference of the draws."""
     aligned: Distances
     """The distances after both Gaussians were aligned to the reference of the draws."""
     unaligned: Distances

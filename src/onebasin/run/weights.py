@@ -60,3 +60,22 @@ class WeightKnowledge(ArrayKnowledge):
 
     by_array: dict[str, ArrayKnowledge]
     """The same numbers for each array of weights, by its path."""
+
+
+class WeightDifferences(Section):
+    """How many weights differ between two methods, as shares of all weights."""
+
+    differs_mean: float
+    """The share of the weights whose means differ at a false discovery rate of .025 (Benjamini and
+    Hochberg), given the Monte Carlo errors of both methods."""
+    differs_std: float
+    """The same share for stds."""
+    equivalent_mean: float
+    """The share of the weights whose means are equal within .2 stds, by two one-sided tests at 5 %.
+    A weight can differ and be equal within the margin."""
+    equivalent_std: float
+    """The share of the weights whose stds are equal within .2 in the log of their ratio."""
+    undecided_mean: float
+    """The share of the weights whose means neither differ nor are equal within the margin."""
+    undecided_std: float
+    """The same share for stds."""

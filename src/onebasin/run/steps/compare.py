@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import permutations
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int
@@ -13,6 +14,8 @@ from onebasin.gaussians.compare import (
     wasserstein2,
 )
 from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian, load_gaussian
+from onebasin.knowledge import compare_tables, gaussian_table, load_table
+from onebasin.knowledge.reliability import ALL
 from onebasin.run import representations as known
 from onebasin.run.judge import Judge
 from onebasin.run.kinds import title_of
@@ -20,8 +23,14 @@ from onebasin.run.results import CompareResults, Comparison, Distances, Evaluate
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.run.steps.connectivity import basin, connectivity
+from onebasin.run.weights import WeightDifferences
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
+
+if TYPE_CHECKING:
+    import xarray
+
+_FALSE_DISCOVERY_RATE, _MARGIN = 0.05, 0.2
 
 
 def compare_methods(
@@ -100,13 +109,34 @@ def _load(run: RunDirectory, setup: Setup, key: str) -> DiagonalGaussian | LowRa
 
 
 def _comparisons(run: RunDirectory, setup: Setup) -> Iterator[Comparison]:
+    weight_tables = _weight_tables(run, setup)
     for first, second in permutations(known.COMPARED, 2):
+        found = compare_tables(
+            weight_tables[first.key],
+            weight_tables[second.key],
+            false_discovery_rate=_FALSE_DISCOVERY_RATE,
+            margin=_MARGIN,
+        ).sel(array_name=ALL)
+        shares = {name: float(found[f"share_{name}"]) for name in WeightDifferences.model_fields}
         yield Comparison(
             first=first.key,
             second=second.key,
+            weights=WeightDifferences(**shares),
             aligned=_distances(run, setup, first.key, second.key),
             unaligned=_distances(run, setup, first.key_unaligned, second.key_unaligned),
         )
+
+
+def _weight_tables(run: RunDirectory, setup: Setup) -> dict[str, "xarray.Dataset"]:
+    """The tables of weights of the compared Gaussians. Members of an ensemble are independent."""
+    ensemble = load_samples(run.samples("ensemble"), setup.template)
+    num_members = ensemble.num_chains * ensemble.num_draws
+    tables = {known.COMPACT.key: load_table(run.weights)}
+    for key, num_draws in ((known.COMPACT_ENSEMBLE.key, num_members), (known.VI.key, None)):
+        gaussian = _load(run, setup, key)
+        assert isinstance(gaussian, DiagonalGaussian)
+        tables[key] = gaussian_table(gaussian, setup.posterior.symmetry, num_draws)
+    return tables
 
 
 def _distances(run: RunDirectory, setup: Setup, first: str, second: str) -> Distances:
