@@ -103,7 +103,7 @@ def test_all_together_are_what_each_is_alone(dtype: type) -> None:
 def test_a_weight_that_never_moves_has_no_effective_draws_and_unknown_errors(shape) -> None:
     found = per_weight(np.full(shape, 0.1))
     np.testing.assert_allclose(found.mean, 0.1)
-    assert (np.stack([found.std, found.ess_bulk, found.ess_tail]) == 0).all()
+    assert (np.stack([found.std, found.ess_bulk, found.ess_tail, found.ess_std]) == 0).all()
     unknown = found.mcse_mean, found.mcse_std, found.r_hat, found.kurtosis, found.kurtosis_z
     assert np.isnan(np.stack(unknown)).all()
 
@@ -121,8 +121,8 @@ def test_chains_that_each_stay_at_another_value_have_an_infinite_r_hat() -> None
 def test_short_chains_count_as_one_draw_each(num_draws: int) -> None:
     values = chains(0.0, (60, num_draws, 4))
     found = per_weight(values)
-    for sizes in (found.ess_bulk, found.ess_tail, mean_ess(values), square_ess(values)):
-        assert (sizes == 60).all()
+    sizes = found.ess_bulk, found.ess_tail, found.ess_std, mean_ess(values), square_ess(values)
+    assert (np.stack(sizes) == 60).all()
     np.testing.assert_allclose(found.mcse_mean, found.std / np.sqrt(60))
     assert np.isnan(found.r_hat).all() == (num_draws < 4)
 

@@ -17,9 +17,9 @@ class WeightStatistics(NamedTuple):
     """Statistics of every weight, as `per_weight` computes them. Each is an array over weights.
 
     `mean`, `std` (ddof = 1) and their Monte Carlo standard errors `mcse_mean` and `mcse_std` are in
-    the unit of the weight. The bulk and tail effective sample sizes `ess_bulk` and `ess_tail` are
-    in draws of all chains. `r_hat`, the excess kurtosis `kurtosis` and its z-score `kurtosis_z`
-    have no unit.
+    the unit of the weight. The bulk and tail effective sample sizes `ess_bulk` and `ess_tail`, and
+    that for the std, `ess_std`, are in draws of all chains. `r_hat`, the excess kurtosis `kurtosis`
+    and its z-score `kurtosis_z` have no unit.
 
     Examples:
         >>> ob.diagnostics.WeightStatistics._fields[:4]
@@ -32,6 +32,7 @@ class WeightStatistics(NamedTuple):
     mcse_std: Float[np.ndarray, " weight"]
     ess_bulk: Float[np.ndarray, " weight"]
     ess_tail: Float[np.ndarray, " weight"]
+    ess_std: Float[np.ndarray, " weight"]
     r_hat: Float[np.ndarray, " weight"]
     kurtosis: Float[np.ndarray, " weight"]
     kurtosis_z: Float[np.ndarray, " weight"]
@@ -42,8 +43,8 @@ def per_weight(values: Float[np.ndarray, "chain draw weight"]) -> WeightStatisti
 
     They are those of `mcse_mean`, `mcse_std`, `bulk_ess`, `tail_ess`, `r_hat` and
     `excess_kurtosis`, which have the equations and the sources. Computed together they take less
-    time, because draws are sorted once. 1,000 draws of a weight take about a fifth of a
-    millisecond.
+    time, because draws are sorted once. `ess_std` is the smaller of `mean_ess` and `square_ess`,
+    and at most the number of draws. 1,000 draws of a weight take about a fifth of a millisecond.
 
     If a weight never moves, its std and its effective sample sizes are 0, and its errors, R-hat and
     kurtosis are NaN. If a draw of a weight is not finite, all its statistics are NaN.
@@ -65,18 +66,20 @@ def _of_block(values: Float[np.ndarray, "chain draw weight"]) -> WeightStatistic
     spread = variance(squares)
     scores, folded = folded_scores(halves(rows))
     kurtosis, kurtosis_z = kurtosis_of_squares(squares)
+    of_mean, of_squares = ess(halves(rows)), ess(halves(squares))
     found = WeightStatistics(
         mean=rows.mean(axis=(1, 2)),
         std=np.sqrt(spread),
-        mcse_mean=error_of_mean(spread, ess(halves(rows))),
-        mcse_std=error_of_std(squares, ess(halves(squares))),
+        mcse_mean=error_of_mean(spread, of_mean),
+        mcse_std=error_of_std(squares, of_squares),
         ess_bulk=ess(scores),
         ess_tail=ess_of_tails(rows),
+        ess_std=np.minimum(np.minimum(of_mean, of_squares), values.shape[0] * values.shape[1]),
         r_hat=rhat_of_scores(scores, folded),
         kurtosis=kurtosis,
         kurtosis_z=kurtosis_z,
     )
-    if_still = {"mean": found.mean, "std": 0.0, "ess_bulk": 0.0, "ess_tail": 0.0}
+    if_still = {"mean": found.mean, "std": 0.0, "ess_bulk": 0.0, "ess_tail": 0.0, "ess_std": 0.0}
     return WeightStatistics(
         *(
             np.where(is_finite, np.where(moved, x, if_still.get(name, np.nan)), np.nan)

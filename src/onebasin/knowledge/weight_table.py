@@ -9,7 +9,6 @@ import numpy as np
 from onebasin import _trees
 from onebasin._collections import without_statistics
 from onebasin.alignment import Alignment
-from onebasin.alignment.effective_size import std_ess
 from onebasin.alignment.significance import against_nulls
 from onebasin.knowledge.arrays import Layout, assembled
 from onebasin.knowledge.blocks import Statistics, statistics_of
@@ -41,8 +40,8 @@ def weight_table(
 
     - `mean`, `std`: mean and std (ddof = 1) over all draws, in the weight's unit, with their Monte
       Carlo standard errors `mcse_mean` and `mcse_std`.
-    - `ess_bulk`, `ess_tail`: effective sample sizes, in draws of all chains together. `r_hat`: the
-      rank-normalized R-hat.
+    - `ess_bulk`, `ess_tail`, `ess_std`: effective sample sizes, in draws of all chains together;
+      `per_weight` says which. `r_hat`: the rank-normalized R-hat.
     - `kurtosis`, `kurtosis_z`: the excess kurtosis, and as a multiple of its standard error.
     - `contraction`, with its error `mcse_contraction`: $1 - s^2 / s_0^2$ with the std $s$ and the
       prior std $s_0$, and $2 s\, \mathrm{MCSE}(s) / s_0^2$. If `prior_std` is given.
@@ -92,7 +91,7 @@ def weight_table(
     identity = unit_identity(alignment, samples, aligned)
     columns["margin"] = of_weights(identity.margin, symmetry, like)
     columns["share"] = of_weights(identity.share, symmetry, like)
-    floors, null_halves = _floors(found, weights, nulls, symmetry)
+    floors, null_halves = _floors(found, nulls, symmetry)
     columns |= floors
     by_array = {"": split_half(found.first_half, found.second_half, symmetry)}
     if null_halves is not None:
@@ -131,20 +130,21 @@ def _contraction(std: Params, mcse_std: Params, prior_std: Params | float) -> di
 
 
 def _floors(
-    found: Statistics, aligned: Samples, nulls: Iterable[Samples], symmetry: Symmetry
+    found: Statistics, nulls: Iterable[Samples], symmetry: Symmetry
 ) -> tuple[dict[str, Params], Statistics | None]:
     """Columns of floors and p-values, and the statistics of the first null draws."""
-    ess, first, null_ess = None, None, None
+    first = None
     stats: dict[str, list[Params]] = {"mean": [], "std": [], "signal_to_noise": []}
     for noise in nulls:
         noise = Samples(without_statistics(noise.params), noise.stats)
         symmetry.check(noise.params, 2)
         if first is None:
-            first, null_ess, ess = statistics_of(noise), std_ess(noise), std_ess(aligned)
+            first = statistics_of(noise)
         for kind, value in _kinds(noise.mean(), noise.std()).items():
             stats[kind].append(value)
     if first is None:
         return {}, None
+    ess, null_ess = found.by_name["ess_std"], first.by_name["ess_std"]
     columns = {}
     for kind, observed in _kinds(found.by_name["mean"], found.by_name["std"]).items():
         # The p-value is of a large mean and ratio, but of a small std.

@@ -105,6 +105,14 @@ def knowledge_table(findings: Findings) -> Table:
     rows = [("all weights", *_knowledge_cells(found))]
     for name, one in found.by_array.items():
         rows.append((findings.array_names[name], *_knowledge_cells(one)))
+    balanced, note_balanced = findings.summarize.balanced_weights, ""
+    if balanced is not None:
+        rows.append(("all weights, balanced", *_knowledge_cells(balanced)))
+        note_balanced = (
+            " Balanced: every unit is scaled so that its incoming and outgoing weights have the "
+            "same norm, in draws, noise and prior. This leaves the function as it is, and takes "
+            "the variance of the scale away."
+        )
     header = (
         "Array", "Weights", "Contraction", "Moved", "Small p", "Significant", "Error of std",
         "Reliability of std", "of aligned noise", "Same unit", "R-hat, worst", "ESS",
@@ -117,7 +125,7 @@ def knowledge_table(findings: Findings) -> Table:
         "Monte Carlo standard error, relative to the std. Reliability of std: Spearman's rank "
         "correlation, over weights, of the stds in two halves of the chains; beside it that of "
         "aligned noise. Same unit: draws whose unit is the one that the mean of their chain has "
-        "at this place. ESS: median over weights."
+        f"at this place. ESS: median over weights.{note_balanced}"
     )
     table = Table("What the posterior knows about its weights", header, rows, note)
     return _with_warning(findings, table)

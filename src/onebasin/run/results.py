@@ -115,6 +115,9 @@ class SummarizeResults(Section):
     """What the step `summarize` found."""
 
     weights: WeightKnowledge
+    balanced_weights: WeightKnowledge | None
+    """The same numbers of the weights in balanced coordinates, in which scaling a unit changes
+    nothing. `null` if units cannot be scaled, as after tanh."""
     null_floor: NullFloor
     low_rank: tuple[LowRank, ...]
     """How much of the variance each low-rank Gaussian leaves unexplained."""

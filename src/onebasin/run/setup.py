@@ -61,6 +61,15 @@ class Setup(NamedTuple):
         return jax.eval_shape(self.posterior.init, jax.random.key(0))
 
     @property
+    def has_scales(self) -> bool:
+        """Whether units may be scaled without a change of the function, so that `balance` applies.
+
+        A group with a single unit has no axis by which its scale could be found.
+        """
+        sizes = self.posterior.symmetry.sizes.values()
+        return self.posterior.network.is_homogeneous and min(sizes, default=0) > 1
+
+    @property
     def matching(self) -> Matching:
         """How a draw is matched to one network. For "gaussian" this is weight matching."""
         chosen = self.config.alignment

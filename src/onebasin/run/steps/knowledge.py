@@ -1,14 +1,19 @@
-"""The table of weights of a run, and what it says in numbers."""
+"""The tables of weights of a run, and what they say in numbers."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 
-from onebasin.alignment import significant_share
+from onebasin.alignment import Alignment, significant_share
 from onebasin.alignment.effective_size import LEAST_ESS
+from onebasin.knowledge import balanced, exchangeable_std, weight_table
 from onebasin.knowledge.reliability import ALL
+from onebasin.methods.method import inits
+from onebasin.run.setup import Setup
 from onebasin.run.weights import ArrayKnowledge, Reliability, WeightKnowledge
+from onebasin.samples import Samples
 
 if TYPE_CHECKING:
     import xarray
@@ -16,6 +21,23 @@ if TYPE_CHECKING:
 _ERRORS = 2.0
 _LEVEL = 0.05
 _LARGE_Z = 3.0
+_NUM_PRIOR_DRAWS = 1000
+
+
+def balanced_table(
+    setup: Setup, alignment: Alignment, samples: Samples, noise: Samples
+) -> "xarray.Dataset":
+    """The table of weights in balanced coordinates. Their prior std is that of prior draws."""
+    symmetry = setup.posterior.symmetry
+    key = setup.key("balanced-prior")
+    prior = inits(setup.posterior.init_from_prior, _NUM_PRIOR_DRAWS, key=key)
+    prior_draws = Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None], prior))
+    return weight_table(
+        alignment,
+        balanced(samples, symmetry),
+        prior_std=exchangeable_std(balanced(prior_draws, symmetry), symmetry),
+        nulls=[balanced(noise, symmetry)],
+    )
 
 
 def knowledge_of(table: "xarray.Dataset") -> WeightKnowledge:

@@ -7,7 +7,7 @@ from onebasin import _trees
 from onebasin._collections import without_statistics
 from onebasin.alignment.align import Alignment
 from onebasin.alignment.bring import permute_gaussian
-from onebasin.alignment.effective_size import LEAST_ESS, std_ess
+from onebasin.alignment.effective_size import LEAST_ESS
 from onebasin.alignment.null import null_draws, rms
 from onebasin.diagnostics import convergence, sampler_health, weight_convergence
 from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian, load_gaussian, summarize
@@ -19,7 +19,7 @@ from onebasin.run.representations import low_rank
 from onebasin.run.results import LowRank, SummarizeResults
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import ProgressCallback, Setup
-from onebasin.run.steps.knowledge import knowledge_of
+from onebasin.run.steps.knowledge import balanced_table, knowledge_of
 from onebasin.run.trust import (
     ArrayFloor,
     Convergence,
@@ -54,14 +54,19 @@ def summarize_samples(
     null = summarize(noise, mcse=False)
     null.save(run.compact("null"))
     on_progress("table of weights", 0.6, "errors and effective sample sizes of all weights")
-    prior_std = setup.posterior.prior_std
-    table = weight_table(alignment, samples.load(), prior_std=prior_std, nulls=[noise])
+    samples, prior_std = samples.load(), setup.posterior.prior_std
+    table, balanced = weight_table(alignment, samples, prior_std=prior_std, nulls=[noise]), None
     save_table(run.weights, table)
+    if setup.has_scales:
+        on_progress("table of weights", 0.7, "errors and effective sample sizes, balanced")
+        balanced = balanced_table(setup, alignment, samples, noise)
+        save_table(run.balanced_weights, balanced)
     on_progress("diagnostics", 0.8, "R-hat and effective sample sizes of predictions")
     return SummarizeResults(
         weights=knowledge_of(table),
+        balanced_weights=None if balanced is None else knowledge_of(balanced),
         null_floor=_floor(
-            *map(without_statistics, (compact.std, null.std, direct.std, std_ess(aligned)))
+            *map(without_statistics, (compact.std, null.std, direct.std)), ess=_ess_by_array(table)
         ),
         low_rank=low_ranks,
         diagnostics=_diagnostics(setup, samples, aligned),
@@ -159,11 +164,17 @@ def _aligned_noise(setup: Setup, samples: Samples) -> Samples:
     return setup.align(noise, setup.reference).apply(noise)
 
 
-def _floor(compact: Params, null: Params, direct: Params, ess: Params) -> NullFloor:
+def _ess_by_array(table: "xarray.Dataset") -> dict[str, np.ndarray]:
+    """The effective sample sizes of the stds of each array."""
+    sizes, names = table["ess_std"].values, table["array"].values
+    return {str(name): sizes[names == name] for name in np.unique(names)}
+
+
+def _floor(compact: Params, null: Params, direct: Params, ess: dict[str, np.ndarray]) -> NullFloor:
     """The aligned, null and unaligned stds compared, and effective sample sizes of aligned stds."""
-    floors, unaligned, sizes = (_trees.named_leaves(tree) for tree in (null, direct, ess))
+    floors, unaligned = (_trees.named_leaves(tree) for tree in (null, direct))
     below = jax.tree.map(lambda std, floor: std < floor, compact, null)
-    all_sizes = _trees.ravel_batch(ess, 0)
+    all_sizes = np.concatenate([*ess.values()])
     return NullFloor(
         std=rms(compact),
         null_std=rms(null),
@@ -176,7 +187,7 @@ def _floor(compact: Params, null: Params, direct: Params, ess: Params) -> NullFl
                 std=rms(std),
                 null_std=rms(floors[name]),
                 unaligned_std=rms(unaligned[name]),
-                ess_median=float(np.median(sizes[name])),
+                ess_median=float(np.median(ess[name])),
             )
             for name, std in _trees.named_leaves(compact).items()
         },

@@ -112,10 +112,8 @@ def _is_simple(setup: Setup) -> bool:
     return setup.posterior.symmetry.is_simple
 
 
-def _can_be_balanced(setup: Setup) -> bool:
-    # A group with a single unit has no axis by which its scale could be found.
-    posterior = setup.posterior
-    return posterior.network.is_homogeneous and min(posterior.symmetry.sizes.values()) > 1
+def _has_scales(setup: Setup) -> bool:
+    return setup.has_scales
 
 
 def _has_signs(setup: Setup) -> bool:
@@ -128,7 +126,7 @@ _ROWS = {
     "compact-by-activations": _Row(_has_activations, _by("activations")),
     "compact-by-mixed": _Row(_has_activations, _by("mixed")),
     "compact-by-fisher": _Row(_is_simple, _by_fisher),
-    "compact-balanced": _Row(_can_be_balanced, _balanced),
+    "compact-balanced": _Row(_has_scales, _balanced),
     WITHOUT_SIGNS: _Row(_has_signs, _without_signs),
 }
 
