@@ -1,33 +1,16 @@
 """The command line without a run: bad configs, data and networks are one line each."""
 
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import assert_refused, command, onebasin
 
-from onebasin._threads import num_cpus
-from onebasin.cli import main
-
 pytestmark = pytest.mark.slow
 
 
 def test_bad_input_is_one_line_and_an_exit_code():
     assert_refused(command("run", "digitz"), "'digits'")
-
-
-@pytest.mark.parametrize("chosen", [None, "7"])
-def test_each_cpu_is_a_device_unless_the_environment_says_otherwise(chosen, monkeypatch):
-    name, expected = "JAX_NUM_CPU_DEVICES", chosen or str(num_cpus())
-    monkeypatch.setenv(name, chosen or "")  # so that it is restored at the end
-    if chosen is None:
-        monkeypatch.delenv(name)
-    monkeypatch.setattr(sys, "argv", ["onebasin", "status", "nowhere"])
-    with pytest.raises(SystemExit):
-        main()
-    assert os.environ[name] == expected
 
 
 BAD_CONFIGS = {

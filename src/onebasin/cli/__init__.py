@@ -6,12 +6,10 @@ The commands import JAX and the numerical libraries themselves, so that help and
 at once.
 """
 
-import os
 import sys
 
 import typer
 
-from onebasin._threads import num_cpus
 from onebasin.cli import steps, studies, symmetry
 
 app = typer.Typer(
@@ -34,12 +32,7 @@ app.add_typer(steps.step, name="step")
 
 
 def main() -> None:
-    """Run the command line. Bad input gives one line on stderr and exit code 2.
-
-    Each CPU becomes a device of JAX, so that chains run side by side, unless the environment
-    variable JAX_NUM_CPU_DEVICES gives another number of devices.
-    """
-    os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(num_cpus()))  # JAX is not yet imported
+    """Run the command line. Bad input gives one line on stderr and exit code 2."""
     try:
         app()
     except (ValueError, OSError) as error:
