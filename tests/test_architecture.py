@@ -19,8 +19,10 @@ OTHER_DICTS = {
     "report/figures/std_maps.py": {"stds"},  # of inputs, by what they are the stds of
     "run/config.py": {"loads", "one", "worst"},  # TOML, and errors of pydantic
     "run/results.py": {"first"},  # an error of pydantic
+    "run/steps/compare.py": {"comparison"},  # of weights, an Xarray Dataset
     "run/steps/knowledge.py": {"table"},  # of weights, an Xarray Dataset
-    "run/steps/summarize.py": {"stats"},  # of a sampler, in ArviZ's names
+    "run/steps/summarize.py": {"stats", "table"},  # in ArviZ's names; an Xarray Dataset
+    "studies/knowledge/measure.py": {"mixed"},  # what becomes a row
     "studies/dynamics/measure.py": {"after", "before", "pairs"},  # tables, as the next two
     "studies/frontier/path_figure.py": {"path"},
     "studies/frontier/table.py": {"first", "scores"},
@@ -40,6 +42,7 @@ NAMES_TAKEN_APART = {
 READS_JSON = {
     "run/results.py",
     "studies/frontier/run.py",  # files of their own study, as those below
+    "studies/knowledge/measure.py",
     "studies/pruning/measure.py",
     "studies/write.py",
 }

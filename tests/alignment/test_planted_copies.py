@@ -85,7 +85,7 @@ def copies(symmetry, params: Params) -> Samples:
     return Samples(permute(jax.tree.map(repeat, params), symmetry, planted))
 
 
-@pytest.mark.parametrize("units", [32, 64])
+@pytest.mark.parametrize("units", [32, pytest.param(64, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", CELLS)
 def test_copies_of_a_recurrent_network_come_back_whatever_its_output_bias(name, units) -> None:
     apply, params = recurrent(name, units)

@@ -36,7 +36,9 @@ USES: dict[str, Callable[[ob.Samples, ob.Symmetry], Any]] = {
     "Alignment": lambda s, symmetry: ob.align(s, symmetry).apply(s),
     "null_draws": lambda s, symmetry: ob.alignment.null_draws(s, symmetry, key=KEY),
     "null_floor": lambda s, symmetry: ob.alignment.null_floor(s, symmetry, key=KEY),
-    "std_significance": lambda s, symmetry: ob.alignment.std_significance(s, symmetry, key=KEY),
+    "std_significance": lambda s, symmetry: ob.alignment.std_significance(
+        s, symmetry, key=KEY, num_nulls=3
+    ),
     "transpositions_between_chains": lambda s, symmetry: ob.alignment.transpositions_between_chains(
         s, symmetry, WEIGHTS
     ),
@@ -59,6 +61,8 @@ USES: dict[str, Callable[[ob.Samples, ob.Symmetry], Any]] = {
         for group in ob.to_datatree(ob.align(s, symmetry), s).subtree
     },
     "sampler_health": lambda s, symmetry: ob.diagnostics.sampler_health(s),
+    "balanced": lambda s, symmetry: ob.knowledge.balanced(s, symmetry),
+    "exchangeable_std": lambda s, symmetry: ob.knowledge.exchangeable_std(s, symmetry),
     "draws_needed": lambda s, symmetry: ob.diagnostics.draws_needed(s),
     "weight_convergence": lambda s, symmetry: ob.diagnostics.weight_convergence(s),
     "summarize": lambda s, symmetry: [ob.summarize(s, rank) for rank in (0, 2)],

@@ -47,7 +47,7 @@ def planted(seed: int = 0, shape: tuple[int, int] = SHAPE) -> Samples:
     return Samples(ob.permute(draws, SYMMETRY, moved))
 
 
-def prior_draws(seed: int = 0, shape: tuple[int, int] = (4, 250)) -> Samples:
+def prior_draws(seed: int = 0, shape: tuple[int, int] = (4, 120)) -> Samples:
     rng = np.random.default_rng(seed)
     return Samples(
         jax.tree.map(
@@ -132,7 +132,7 @@ def test_planted_stds_and_contractions_are_found_within_their_errors(made) -> No
 def test_draws_of_the_prior_contract_by_nothing_and_no_std_beats_the_floor() -> None:
     samples = prior_draws()
     alignment = ob.align(samples, SYMMETRY)
-    nulls = ob.alignment.aligned_nulls(samples, SYMMETRY, key=jax.random.key(1), num_nulls=8)
+    nulls = ob.alignment.aligned_nulls(samples, SYMMETRY, key=jax.random.key(1), num_nulls=4)
     table = weight_table(alignment, samples, prior_std=1.0, nulls=nulls)
     frozen = array_of(table, "out/bias")  # alignment moves no other weight so little
     assert (abs(frozen["contraction"].values) < 4 * frozen["mcse_contraction"].values).all()

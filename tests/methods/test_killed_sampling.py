@@ -36,7 +36,7 @@ def sample_for(*stores: Path, num_commits: int | None = None, seconds: float = 0
 
 
 @pytest.mark.parametrize(
-    ("num_kills", "most_commits"), [(2, 30), pytest.param(30, 3, marks=pytest.mark.long)]
+    ("num_kills", "most_commits"), [(1, 30), pytest.param(30, 3, marks=pytest.mark.long)]
 )
 def test_a_process_killed_at_random_instants_loses_no_committed_draw(
     tmp_path: Path, num_kills: int, most_commits: int

@@ -311,3 +311,18 @@ def test_permuting_units_leaves_the_posterior_density_as_it_is(key, task, noise_
     assert any((p != np.arange(len(p))).any() for p in permutation.units.values())
     moved = permute(params, found.symmetry, permutation)
     np.testing.assert_allclose(density(moved), density(params), rtol=1e-12)
+
+
+@pytest.mark.parametrize("task", ["categorical", "gaussian"])
+def test_the_temperature_divides_prior_and_likelihood(key, task: str) -> None:
+    warm, cold = make_posterior(task), make_posterior(task, temperature=0.25)
+    params = make_params(warm)
+    assert float(cold.logdensity(params)) == pytest.approx(4 * float(warm.logdensity(params)))
+    batches = [found.minibatch_logdensity(4)(params, key) for found in (warm, cold)]
+    assert float(batches[1]) == pytest.approx(4 * float(batches[0]))
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_temperature_that_is_not_positive_is_refused(temperature: float) -> None:
+    with pytest.raises(ValueError, match="temperature must be positive"):
+        make_posterior("categorical", temperature=temperature)

@@ -244,14 +244,10 @@ def test_chains_begin_at_the_members_of_the_ensemble(finished_runs: Path, tmp_pa
     jax.tree.map(close, draws.params, members.params)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
-    "changes",
-    [
-        ("kind=mclmc", "num_warmup=4", "num_steps=3"),
-        pytest.param(("kind=laplace", "start=ensemble"), marks=pytest.mark.long),
-    ],
+    "changes", [("kind=mclmc", "num_warmup=4", "num_steps=3"), ("kind=laplace", "start=ensemble")]
 )
 def test_a_run_by_a_sampler_that_is_not_exact_is_whole_and_says_so(
     finished_runs: Path, tmp_path: Path, changes: tuple[str, ...]

@@ -306,6 +306,7 @@ class Interrupted(Exception):
     """Raised between two chunks of HMC, as if the process ended there."""
 
 
+@pytest.mark.parametrize("config", ["diabetes"], indirect=True)
 def test_a_run_that_is_interrupted_twice_gives_the_results_of_one_that_never_was(
     run: RunDirectory, config: RunConfig, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""The command for studies of many runs: the claims of the paper, and the frontier."""
+"""The command for studies of many runs: those with claims, and the frontier."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from onebasin.cli.arguments import CONFIGS, SetOption, use_all_cores
 from onebasin.cli.console import progress, show_table
-from onebasin.studies.names import PAPER, STUDIES, check_choice, checked_scale
+from onebasin.studies.names import CLAIMING, PAPER, STUDIES, check_choice, checked_scale
 
 _ALL = "paper"
 _CONFIG = "digits"
@@ -16,17 +16,15 @@ _CONFIG = "digits"
 
 def study(
     name: Annotated[
-        str, typer.Argument(help=f"{', '.join(STUDIES)}; or {_ALL}: all but the frontier.")
+        str, typer.Argument(help=f"{', '.join(STUDIES)}; or {_ALL}: {', '.join(PAPER)}.")
     ],
     scale: Annotated[
         str,
-        typer.Option(
-            "--scale", help="smoke (a trial), small (minutes), or full (as in the paper)."
-        ),
+        typer.Option("--scale", help="smoke (a trial), small (minutes), full (as in the paper)."),
     ] = "small",
     out: Annotated[
         Path | None,
-        typer.Option("--out", help=f"Where findings go [default: {_ALL}, or CONFIG-frontier]."),
+        typer.Option("--out", help="Where findings go [default: by the study]."),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Repeat a study that is done.")] = False,
     config: Annotated[
@@ -43,12 +41,14 @@ def study(
 ) -> None:
     """Run a study: tables, figures and verdicts over several seeds, in one folder for each study.
 
+    Findings go to the folders `paper`, `studies` (knowledge) or `CONFIG-frontier`.
+
     --config, --seeds, --steps and --set belong to the frontier. It scores every representation of
     one config, and asks which predicts best for the numbers that it stores.
     """
     check_choice("A study", name, [*STUDIES, _ALL])
     checked_scale(scale)
-    if name not in PAPER and name != _ALL:
+    if name not in CLAIMING and name != _ALL:
         _frontier(config or _CONFIG, scale, out, again, seeds, steps, changes or ())
         return
     given = {"--config": config, "--seeds": seeds, "--steps": steps, "--set": changes}
@@ -58,7 +58,8 @@ def study(
             f"{', '.join(given)} belong to the frontier. Got {' and '.join(theirs)} with the study "
             f"{name}, which its scale fixes. Leave them out."
         )
-    _claims(name, scale, Path(_ALL) if out is None else out, again)
+    default = Path(_ALL if name != "knowledge" else "studies")
+    _claims(name, scale, default if out is None else out, again)
 
 
 def _claims(name: str, scale: str, out: Path, again: bool) -> None:

@@ -1,5 +1,6 @@
 """Standard normal noise shaped like a tree of params."""
 
+import math
 from functools import partial
 
 import jax
@@ -28,13 +29,16 @@ def _normal_arrays(
 ) -> list[Array]:
     """Standard normal arrays with a leading draw axis.
 
-    They are cut from one array: each call of the generator takes a second to compile.
+    Those of one dtype are cut from one array: each call of the generator takes a second to compile.
     """
-    ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
-    together = jnp.promote_types(jnp.float32, jnp.result_type(*dtypes))
-    noise = jax.random.normal(key, (num_draws, int(ends[-1])), together)
-    parts = jnp.split(noise, ends[:-1], axis=1)
-    return [
-        part.reshape(num_draws, *shape).astype(dtype)
-        for part, shape, dtype in zip(parts, shapes, dtypes, strict=True)
-    ]
+    kinds = sorted(set(dtypes), key=str)
+    found: list[Array] = [jnp.zeros(())] * len(shapes)
+    for kind, own in zip(kinds, jax.random.split(key, len(kinds)), strict=True):
+        places = [place for place, dtype in enumerate(dtypes) if dtype == kind]
+        sizes = [math.prod(shapes[place]) for place in places]
+        noise = jax.random.normal(own, (num_draws, sum(sizes)), kind)
+        for place, part in zip(
+            places, jnp.split(noise, np.cumsum(sizes)[:-1], axis=1), strict=True
+        ):
+            found[place] = part.reshape(num_draws, *shapes[place])
+    return found

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Float, Num
 
 from onebasin import _trees
-from onebasin._arguments import check_is
+from onebasin._arguments import check_is, check_positive
 from onebasin._collections import (
     LIKELIHOOD,
     WEIGHTS,
@@ -41,13 +41,14 @@ class _Config(NamedTuple):
     network: Network
     likelihood: Likelihood
     symmetry: Symmetry
+    temperature: float
 
 
 class Posterior(eqx.Module):
     r"""The log posterior density of a network's weights, up to a constant, in nats.
 
     $\log p(w \mid D) = \log \mathcal N(w; 0, \mathrm{diag}(s^2))
-    + \sum_n \log p(y_n \mid f_w(x_n))$.
+    + \sum_n \log p(y_n \mid f_w(x_n))$, divided by the temperature, which is 1 by Bayes' rule.
 
     `prior_std` is $s$, shaped like the params. Params are those of the network. If the noise is
     inferred, they are in collections, `{"weights": ..., "likelihood": {"log_noise_std": ...}}`, and
@@ -73,6 +74,11 @@ class Posterior(eqx.Module):
     def likelihood(self) -> Likelihood:
         """How targets depend on the network's outputs."""
         return self.config.likelihood
+
+    @property
+    def temperature(self) -> float:
+        """What the log density is divided by. Below 1 the posterior is cold: it is narrower."""
+        return self.config.temperature
 
     @property
     def _infers_noise(self) -> bool:
@@ -163,7 +169,7 @@ class Posterior(eqx.Module):
     def logdensity(self, params: Params) -> Float[Array, ""]:
         """The log posterior density on all training examples, up to a constant, in nats."""
         likelihood = self.log_likelihood(params, self.inputs, self.targets).sum()
-        return self.log_prior(params) + likelihood
+        return _tempered(self.log_prior(params) + likelihood, self.temperature)
 
     def minibatch_logdensity(self, batch_size: int) -> Callable[[Params, Key], Float[Array, ""]]:
         """An unbiased estimate of `logdensity` from a batch drawn with replacement by its key.
@@ -184,7 +190,12 @@ def _minibatch_logdensity(
     num_examples = posterior.inputs.shape[0]
     rows = jax.random.randint(key, slots.shape, 0, num_examples)
     batch = posterior.log_likelihood(params, posterior.inputs[rows], posterior.targets[rows])
-    return posterior.log_prior(params) + batch.mean() * num_examples
+    density = posterior.log_prior(params) + batch.mean() * num_examples
+    return _tempered(density, posterior.temperature)
+
+
+def _tempered(density: Float[Array, ""], temperature: float) -> Float[Array, ""]:
+    return density if temperature == 1 else density / temperature
 
 
 def posterior(
@@ -194,6 +205,7 @@ def posterior(
     likelihood: Literal["categorical", "gaussian"] = "categorical",
     prior_std: float | Mapping[str, float] = 1.0,
     noise_std: float | Literal["inferred"] = "inferred",
+    temperature: float = 1.0,
 ) -> Posterior:
     """The posterior of a network's weights on training data.
 
@@ -208,10 +220,13 @@ def posterior(
             none: their prior changes nothing. Default: 1.
         noise_std: The std of a target around its mean, in the targets' unit, or "inferred" to
             sample it together with the weights. Of the gaussian likelihood only. Default: inferred.
+        temperature: What the log density is divided by, prior and likelihood together, positive.
+            1 is Bayes' rule; a temperature below 1 makes a cold posterior (Wenzel et al. 2020,
+            arXiv 2002.02405, equation 1). Default: 1.
 
     Raises:
-        ValueError: If a std is not positive, a name matches no array or two names match one, or
-            outputs or targets do not suit the likelihood.
+        ValueError: If a std or the temperature is not positive, a name matches no array or two
+            names match one, or outputs or targets do not suit the likelihood.
         TypeError: If the data have no inputs and targets.
 
     Examples:
@@ -220,6 +235,7 @@ def posterior(
         True
     """
     kind = check_likelihood(likelihood, noise_std)
+    check_positive("temperature", temperature)
     template = jax.eval_shape(network.init, jax.random.key(0))
     stds = _prior_stds(prior_std, template)
     if kind.noise_std == "inferred":
@@ -237,7 +253,7 @@ def posterior(
     if kind.noise_std == "inferred":
         axes = with_likelihood(symmetry.axes, {"log_noise_std": Axes()})
         symmetry = claimed_inside(symmetry, axes, "" if has_statistics(symmetry.axes) else WEIGHTS)
-    return Posterior(inputs, targets, stds, _Config(network, kind, symmetry))
+    return Posterior(inputs, targets, stds, _Config(network, kind, symmetry, float(temperature)))
 
 
 def _check_targets_fit(inputs: tuple[int, ...], targets: tuple[int, ...]) -> None:

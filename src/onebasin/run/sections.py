@@ -81,6 +81,9 @@ class PosteriorConfig(Section):
     noise_std: Positive | Literal["inferred"] = "inferred"
     """Regression: the std of the noise, in units of the standardized targets. `inferred` samples it
     together with the weights."""
+    temperature: Positive = 1.0
+    """What the log density is divided by, prior and likelihood together. 1 is Bayes' rule. Below 1
+    the posterior is cold: narrower than Bayes' rule says."""
 
 
 class MethodConfig(Section):

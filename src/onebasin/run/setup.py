@@ -169,6 +169,7 @@ def set_up(config: RunConfig) -> Setup:
             likelihood="categorical" if dataset.task == "classification" else "gaussian",
             prior_std=config.posterior.prior_std,
             noise_std=config.posterior.noise_std,
+            temperature=config.posterior.temperature,
         ),
     )
 

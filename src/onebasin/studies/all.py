@@ -1,4 +1,4 @@
-"""The studies of the paper by name: how each is measured, and what its numbers depend on."""
+"""The studies with claims by name: how each is measured, and what its numbers depend on."""
 
 from collections.abc import Callable, Collection
 from functools import partial
@@ -11,6 +11,7 @@ from onebasin.studies.claims import Findings
 from onebasin.studies.compact import measure as compact
 from onebasin.studies.compare import measure as compare
 from onebasin.studies.dynamics import measure as dynamics
+from onebasin.studies.knowledge import measure as knowledge
 from onebasin.studies.names import Scale
 from onebasin.studies.pruning import measure as pruning
 from onebasin.studies.runs import runs_key
@@ -23,6 +24,7 @@ TABLES: dict[str, dict[str, Columns]] = {
     "compact": compact.TABLES,
     "compare": compare.TABLES,
     "pruning": pruning.TABLES,
+    "knowledge": knowledge.TABLES,
 }
 """The tables of each study with their columns."""
 
@@ -46,10 +48,14 @@ def studies_in(out: Path, again: Collection[str] = ()) -> dict[str, Study]:
         compare.compare, runs, again="compare" in again and "compact" not in again
     )
     of_cells = partial(pruning.pruning, cells, again="pruning" in again)
+    of_posteriors = partial(
+        knowledge.knowledge, out / "knowledge" / "cells", again="knowledge" in again
+    )
     return {
         "transpositions": Study(transpositions.transpositions_key, transpositions.transpositions),
         "dynamics": Study(dynamics.dynamics_key, dynamics.dynamics),
         "compact": Study(runs_key, of_runs),
         "compare": Study(runs_key, correlations),
         "pruning": Study(pruning.pruning_key, of_cells),
+        "knowledge": Study(knowledge.knowledge_key, of_posteriors),
     }

@@ -11,7 +11,10 @@ Scale: TypeAlias = Literal["smoke", "small", "full"]
 PAPER = ("transpositions", "dynamics", "compact", "compare", "pruning")
 """The studies that test the claims of the paper, in the order in which they are run."""
 
-STUDIES = (*PAPER, "frontier")
+CLAIMING = (*PAPER, "knowledge")
+"""The studies that end in claims. `knowledge` asks when the std of a weight says something."""
+
+STUDIES = (*CLAIMING, "frontier")
 """All studies. The frontier asks which representation predicts best for the numbers it stores."""
 
 

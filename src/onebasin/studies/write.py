@@ -1,4 +1,4 @@
-"""The paper's studies on disk: tables, figures and claims, each study in a folder."""
+"""Studies with claims on disk: tables, figures and claims, each study in a folder."""
 
 import json
 import math
@@ -22,7 +22,8 @@ from onebasin.studies.claims import Claim, Findings
 from onebasin.studies.compact import figures as compact
 from onebasin.studies.compare import figures as compare
 from onebasin.studies.dynamics import figures as dynamics
-from onebasin.studies.names import PAPER, Scale, check_choice, checked_scale
+from onebasin.studies.knowledge import figures as knowledge
+from onebasin.studies.names import CLAIMING, PAPER, Scale, check_choice, checked_scale
 from onebasin.studies.pruning import figures as pruning
 from onebasin.studies.tables import Tables, read_table, write_table
 from onebasin.studies.transpositions import figures as transpositions
@@ -36,6 +37,7 @@ FIGURES: dict[str, Callable[[Tables], Drawings]] = {
     "compact": compact.figures,
     "compare": compare.figures,
     "pruning": pruning.figures,
+    "knowledge": knowledge.figures,
 }
 """The figures of each study, drawn from its tables alone."""
 
@@ -45,7 +47,7 @@ _CLAIMS = "claims.json"
 def write_study(
     name: str, scale: str, out: Path, on_progress: ProgressCallback = silent, *, again: bool = False
 ) -> dict[str, list[Claim]]:
-    """Run one study of the paper, or all with the name "paper", and write its findings.
+    """Run one study, or all of the paper with the name "paper", and write its findings.
 
     A study that is done already is repeated only if `again` is true. `claims.json` in `out`
     collects the claims of all studies in `out`. Returns the claims of each study that was asked
@@ -54,7 +56,7 @@ def write_study(
     Raises: ValueError if the name or the scale is unknown. StoreError if a folder holds findings
     of another scale, of other data or of another version.
     """
-    check_choice("A study of the paper", name, [*PAPER, "paper"])
+    check_choice("A study with claims", name, [*CLAIMING, "paper"])
     chosen = checked_scale(scale)
     names = list(PAPER) if name == "paper" else [name]
     studies = studies_in(out, names if again else ())

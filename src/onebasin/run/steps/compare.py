@@ -111,13 +111,15 @@ def _load(run: RunDirectory, setup: Setup, key: str) -> DiagonalGaussian | LowRa
 def _comparisons(run: RunDirectory, setup: Setup) -> Iterator[Comparison]:
     weight_tables = _weight_tables(run, setup)
     for first, second in permutations(known.COMPARED, 2):
-        found = compare_tables(
+        comparison = compare_tables(
             weight_tables[first.key],
             weight_tables[second.key],
             false_discovery_rate=_FALSE_DISCOVERY_RATE,
             margin=_MARGIN,
         ).sel(array_name=ALL)
-        shares = {name: float(found[f"share_{name}"]) for name in WeightDifferences.model_fields}
+        shares = {
+            name: float(comparison[f"share_{name}"]) for name in WeightDifferences.model_fields
+        }
         yield Comparison(
             first=first.key,
             second=second.key,

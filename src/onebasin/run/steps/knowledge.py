@@ -8,6 +8,7 @@ import numpy as np
 
 from onebasin.alignment import Alignment, significant_share
 from onebasin.alignment.effective_size import LEAST_ESS
+from onebasin.alignment.null import null_draws
 from onebasin.knowledge import balanced, exchangeable_std, weight_table
 from onebasin.knowledge.reliability import ALL
 from onebasin.methods.method import inits
@@ -22,6 +23,12 @@ _ERRORS = 2.0
 _LEVEL = 0.05
 _LARGE_Z = 3.0
 _NUM_PRIOR_DRAWS = 1000
+
+
+def aligned_noise(setup: Setup, samples: Samples) -> Samples:
+    """Noise with the autocorrelation of the draws, aligned in the same way."""
+    noise = null_draws(samples, setup.posterior.symmetry, key=setup.key("null"))
+    return setup.align(noise, setup.reference).apply(noise)
 
 
 def balanced_table(

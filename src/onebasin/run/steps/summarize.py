@@ -1,5 +1,7 @@
 """The step that fits Gaussians to aligned and unaligned draws, and computes the null floor."""
 
+from typing import TYPE_CHECKING
+
 import jax
 import numpy as np
 
@@ -8,7 +10,7 @@ from onebasin._collections import without_statistics
 from onebasin.alignment.align import Alignment
 from onebasin.alignment.bring import permute_gaussian
 from onebasin.alignment.effective_size import LEAST_ESS
-from onebasin.alignment.null import null_draws, rms
+from onebasin.alignment.null import rms
 from onebasin.diagnostics import convergence, sampler_health, weight_convergence
 from onebasin.gaussians.gaussian import DiagonalGaussian, LowRankGaussian, load_gaussian, summarize
 from onebasin.knowledge import save_table, weight_table
@@ -19,7 +21,7 @@ from onebasin.run.representations import low_rank
 from onebasin.run.results import LowRank, SummarizeResults
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import ProgressCallback, Setup
-from onebasin.run.steps.knowledge import balanced_table, knowledge_of
+from onebasin.run.steps.knowledge import aligned_noise, balanced_table, knowledge_of
 from onebasin.run.trust import (
     ArrayFloor,
     Convergence,
@@ -31,6 +33,9 @@ from onebasin.run.trust import (
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
 from onebasin.types import Params
+
+if TYPE_CHECKING:
+    import xarray
 
 _MOST_TEMPERING_DRAWS = 100
 
@@ -50,7 +55,7 @@ def summarize_samples(
     low_ranks = _summarize_low_ranks(run, setup, samples, aligned, on_progress)
     _summarize_others(run, setup)
     on_progress("null floor", 0.3, "aligning noise")
-    noise = _aligned_noise(setup, samples)
+    noise = aligned_noise(setup, samples)
     null = summarize(noise, mcse=False)
     null.save(run.compact("null"))
     on_progress("table of weights", 0.6, "errors and effective sample sizes of all weights")
@@ -156,12 +161,6 @@ def _summarize_others(run: RunDirectory, setup: Setup) -> None:
     found = load_alignment(run, setup, "vi").permutation
     assert isinstance(gaussian, DiagonalGaussian)
     permute_gaussian(gaussian, setup.posterior.symmetry, found[0, 0]).save(run.compact("vi"))
-
-
-def _aligned_noise(setup: Setup, samples: Samples) -> Samples:
-    """Noise with the autocorrelation of the draws, aligned in the same way."""
-    noise = null_draws(samples, setup.posterior.symmetry, key=setup.key("null"))
-    return setup.align(noise, setup.reference).apply(noise)
 
 
 def _ess_by_array(table: "xarray.Dataset") -> dict[str, np.ndarray]:
