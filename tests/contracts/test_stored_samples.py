@@ -37,7 +37,7 @@ USES: dict[str, Callable[[ob.Samples, ob.Symmetry], Any]] = {
     "null_draws": lambda s, symmetry: ob.alignment.null_draws(s, symmetry, key=KEY),
     "null_floor": lambda s, symmetry: ob.alignment.null_floor(s, symmetry, key=KEY),
     "std_significance": lambda s, symmetry: ob.alignment.std_significance(
-        s, symmetry, key=KEY, num_nulls=3
+        s, symmetry, key=KEY, num_nulls=3, level=0.5
     ),
     "transpositions_between_chains": lambda s, symmetry: ob.alignment.transpositions_between_chains(
         s, symmetry, WEIGHTS

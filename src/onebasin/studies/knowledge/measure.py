@@ -104,7 +104,8 @@ def _hours(chosen: list[Cell]) -> str:
     method, key = method_of(setup), setup.key("hours")
     starts = inits(setup.posterior.init, setup.config.method.num_chains, key=key)
     seconds = estimate(method, starts, 1, key=key).seconds / (1 + method.num_warmup) / costs[0]
-    return f"sampling takes about {duration(seconds * least)} to {duration(seconds * most)}"
+    words = [duration(seconds * least)] + [duration(seconds * most)] * (most > least)
+    return f"sampling takes about {' to '.join(words)}"
 
 
 def _cost(cell: Cell, setup: Setup) -> float:
