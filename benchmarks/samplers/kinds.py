@@ -29,9 +29,8 @@ def samplers(budget: int) -> dict[str, Sampler]:
         "nuts .65": _nuts(budget, 0.65),
         "nuts .80 mass": _nuts(budget, 0.8, adapt_mass=True),
         "mclmc": _fixed(mclmc, budget, 60),
-        "mclmc 15 .002": _fixed(
-            partial(mclmc, num_steps=15, energy_variance=2e-3), budget, 30, 120
-        ),
+        "mclmc 15 .002": _short_mclmc(budget, 2e-3),
+        "mclmc 15 .004": _short_mclmc(budget, 4e-3),
         "adjusted_mclmc": _fixed(adjusted_mclmc, budget, 60),
         "numpyro nuts": partial(
             peers.numpyro_nuts, num_warmup=NUM_WARMUP, num_draws=max(20, budget // 300)
@@ -53,6 +52,11 @@ def _hmc(
         jitter=jitter,
     )
     return partial(_draw, build, budget // num_steps - NUM_WARMUP)
+
+
+def _short_mclmc(budget: int, energy_variance: float) -> Sampler:
+    build = partial(mclmc, num_steps=15, energy_variance=energy_variance)
+    return _fixed(build, budget, 30, 120)
 
 
 def _fixed(builder: Callable, budget: int, cost: int, num_warmup: int = NUM_WARMUP) -> Sampler:
