@@ -136,7 +136,8 @@ COUNTS = [
     "method.max_depth", "method.batch_size", "method.collect_every",
 ]  # fmt: skip
 POSITIVE = [
-    "posterior.prior_std", "posterior.noise_std", "posterior.temperature", "method.step_size", "ensemble.learning_rate",
+    "posterior.prior_std", "posterior.noise_std", "posterior.temperature", "method.step_size",
+    "ensemble.learning_rate",
     "vi.learning_rate", "vi.init_std", "method.energy_variance",
     "method.momentum_decoherence_length", "method.learning_rate", "method.least_precision",
 ]  # fmt: skip

@@ -84,13 +84,23 @@ def _around(symmetry: Symmetry, group: str, names: Sequence[Any]) -> list[int]:
 
 
 def _shares(alignment: Alignment, samples: Samples) -> dict[str, np.ndarray]:
-    chains = [samples.select_chains(number).mean() for number in range(samples.num_chains)]
-    means = Samples(jax.tree.map(lambda leaf: leaf[:, None], _trees.stack(chains)))
+    means = Samples(jax.tree.map(_chain_means, samples.params))
     of_means = align(means, alignment.symmetry, reference=to(alignment.reference)).permutation
     return {
         group: (np.asarray(units) == np.asarray(of_means.units[group])).mean(axis=(0, 1))
         for group, units in alignment.permutation.units.items()
     }
+
+
+def _chain_means(leaf: Any) -> Float[np.ndarray, "chain 1 *shape"]:
+    """The mean of each chain as its only draw. Draws of a store are read a few at a time."""
+    num_chains, num_draws, *shape = leaf.shape
+    view, total = indexed_as_numpy(leaf), np.zeros((num_chains, *shape))
+    length = max(1, _CHUNK_VALUES // max(1, total.size))
+    for first in range(0, num_draws, length):
+        part = np.asarray(view[:, first : first + length])
+        total += part.sum(axis=1, dtype=np.float64)
+    return (total / num_draws).astype(np.result_type(leaf.dtype, np.float32))[:, None]
 
 
 def _margins(symmetry: Symmetry, reference: Params, aligned: Samples) -> dict[str, np.ndarray]:
