@@ -199,6 +199,21 @@ def test_divergences_and_a_low_bfmi_are_said_openly(changed_digits) -> None:
 
 
 @pytest.mark.parametrize(
+    ("acceptance", "words"),
+    [(0.2, "step size is too large"), (0.7, ""), (0.99, "smaller than they need to be")],
+)
+def test_a_far_off_acceptance_rate_comes_with_its_reason(
+    changed_digits, acceptance: float, words: str
+) -> None:
+    sampler = {"acceptance_rate": acceptance}
+    text = remark(
+        changed_digits(summarize={"diagnostics": {"sampler": sampler}}).findings, "Sampler"
+    )
+    assert words in text
+    assert ("An acceptance rate" in text) == bool(words)
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         (0.0, "changed no output at all"),

@@ -13,6 +13,7 @@ from onebasin.run.results import Scores
 from onebasin.run.trust import cautions
 
 _LEAST_BFMI = 0.3
+_ACCEPTANCES = (0.4, 0.95)
 _MOST_UNDECIDED = 0.5
 _ROUNDING = 1e-4
 _REFERENCES = {
@@ -120,6 +121,17 @@ def _sampler(findings: Findings) -> str:
     found = findings.summarize.diagnostics.sampler
     bfmi, divergent = found.bfmi_min, found.num_divergent
     words = [f"The {name[0].lower()}{name[1:]} is {value}." for name, value in health(found)]
+    accepted, (low, high) = found.acceptance_rate, _ACCEPTANCES
+    if accepted is not None and accepted < low:
+        words.append(
+            f"An acceptance rate below {percent(low, 0)} means that the step size is too large for "
+            "a part of the posterior: many draws repeat the draw before."
+        )
+    if accepted is not None and accepted > high:
+        words.append(
+            f"An acceptance rate above {percent(high, 0)} means that steps are smaller than they "
+            "need to be: each draw costs more gradients for the same distance."
+        )
     if divergent:
         words.append(
             f"Divergent draws mean that {findings.sampler} could not enter some regions of the "
@@ -127,7 +139,8 @@ def _sampler(findings: Findings) -> str:
         )
     if bfmi is not None and bfmi < _LEAST_BFMI:
         words.append(
-            f"An E-BFMI below {_LEAST_BFMI} means that {findings.sampler} explored energies badly."
+            f"An E-BFMI below {_LEAST_BFMI} means that {findings.sampler} explored energies badly: "
+            "new momenta change the energy by little, so that tails are reached seldom."
         )
     return " ".join(words) or f"{findings.sampler} records nothing about its health."
 
