@@ -3,13 +3,18 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from onebasin import _trees
 from onebasin.knowledge.reliability import ALL
+from onebasin.store import dims_of
 from onebasin.store.tensors import load_tensors, save_tensors
 from onebasin.store.variables import own_names
+from onebasin.symmetry import Symmetry
+from onebasin.types import Params
 
 if TYPE_CHECKING:
     import xarray
@@ -69,6 +74,19 @@ def assembled(
     variables = {name: ("weight", column) for name, column in columns.items()}
     variables |= {name: ("array_name", values) for name, values in correlations.items()}
     return xarray.Dataset(variables, coordinates, layout.as_attributes())
+
+
+def table_of_trees(
+    columns: Mapping[str, Params],
+    symmetry: Symmetry,
+    num_draws: tuple[int, int],
+    correlations: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> "xarray.Dataset":
+    """A table of columns that are trees of weights. `num_draws` counts (chains, draws)."""
+    like = _trees.named_leaves(next(iter(columns.values())))
+    shapes = {name: np.shape(leaf) for name, leaf in like.items()}
+    flat = {name: _trees.ravel_batch(tree, 0) for name, tree in columns.items()}
+    return assembled(flat, correlations, Layout.of(shapes, dims_of(symmetry), num_draws))
 
 
 def array_of(table: "xarray.Dataset", name: str) -> "xarray.Dataset":

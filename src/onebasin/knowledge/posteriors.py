@@ -5,15 +5,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import numpy as np
 
-from onebasin import _trees
 from onebasin._arguments import check_is
 from onebasin._collections import without_statistics
 from onebasin.alignment import Alignment, Matching, Reference, align
-from onebasin.knowledge.arrays import Layout, assembled
+from onebasin.knowledge.arrays import table_of_trees
 from onebasin.knowledge.blocks import statistics_of
 from onebasin.knowledge.compare import compare_tables
 from onebasin.samples import Samples
-from onebasin.store import dims_of
 from onebasin.symmetry import Symmetry
 
 if TYPE_CHECKING:
@@ -130,12 +128,8 @@ def _joined(first: Samples, second: Samples) -> Samples:
 
 def _table(aligned: Samples, symmetry: Symmetry) -> "xarray.Dataset":
     weights = Samples(without_statistics(aligned.params))
-    columns = statistics_of(weights).by_name
-    leaves = _trees.named_leaves(columns["mean"])
-    shapes = {name: np.shape(leaf) for name, leaf in leaves.items()}
     counts = aligned.num_chains, aligned.num_draws
-    flat = {name: _trees.ravel_batch(tree, 0) for name, tree in columns.items()}
-    return assembled(flat, {}, Layout.of(shapes, dims_of(symmetry), counts))
+    return table_of_trees(statistics_of(weights).by_name, symmetry, counts)
 
 
 def _shuffled(first: Samples, second: Samples) -> list[Samples]:

@@ -10,12 +10,11 @@ from onebasin import _trees
 from onebasin._collections import without_statistics
 from onebasin.alignment import Alignment
 from onebasin.alignment.significance import against_nulls
-from onebasin.knowledge.arrays import Layout, assembled
+from onebasin.knowledge.arrays import table_of_trees
 from onebasin.knowledge.blocks import Statistics, statistics_of
 from onebasin.knowledge.identity import of_weights, unit_identity
 from onebasin.knowledge.reliability import split_half
 from onebasin.samples import Samples
-from onebasin.store import dims_of
 from onebasin.symmetry import Symmetry
 from onebasin.types import Params
 
@@ -102,10 +101,8 @@ def weight_table(
         for prefix, found in by_array.items()
         for kind in ("mean", "std", "std_between_units")
     }
-    flat = {name: _trees.ravel_batch(tree, 0) for name, tree in columns.items()}
-    shapes = {name: np.shape(leaf) for name, leaf in _trees.named_leaves(like).items()}
     num_draws = samples.num_chains, samples.num_draws
-    return assembled(flat, correlations, Layout.of(shapes, dims_of(symmetry), num_draws))
+    return table_of_trees(columns, symmetry, num_draws, correlations)
 
 
 def _contraction(std: Params, mcse_std: Params, prior_std: Params | float) -> dict[str, Params]:
