@@ -326,3 +326,12 @@ def test_the_temperature_divides_prior_and_likelihood(key, task: str) -> None:
 def test_a_temperature_that_is_not_positive_is_refused(temperature: float) -> None:
     with pytest.raises(ValueError, match="temperature must be positive"):
         make_posterior("categorical", temperature=temperature)
+
+
+def test_the_prior_at_a_temperature_is_what_its_density_says() -> None:
+    """Without data, the density of a weight is that of a normal with the tempered std."""
+    found = make_posterior("categorical", prior_std=0.5, temperature=4.0)
+    assert {float(np.max(leaf)) for leaf in jax.tree.leaves(found.tempered_prior_std)} == {1.0}
+    zero, one = (jax.tree.map(lambda leaf: np.full_like(leaf, w), found.prior_std) for w in (0, 1))
+    gap = float(found.log_prior(zero) - found.log_prior(one)) / found.temperature
+    assert gap == pytest.approx(0.5 * _trees.size(found.prior_std))

@@ -81,6 +81,14 @@ class Posterior(eqx.Module):
         return self.config.temperature
 
     @property
+    def tempered_prior_std(self) -> Params:
+        r"""The std of the prior at the temperature $T$: $\sqrt T s$, in the unit of each weight.
+
+        It is what draws have where the data say nothing.
+        """
+        return jax.tree.map(lambda std: self.temperature**0.5 * std, self.prior_std)
+
+    @property
     def _infers_noise(self) -> bool:
         return self.likelihood.noise_std == "inferred"
 

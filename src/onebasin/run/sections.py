@@ -83,7 +83,8 @@ class PosteriorConfig(Section):
     together with the weights."""
     temperature: Positive = 1.0
     """What the log density is divided by, prior and likelihood together. 1 is Bayes' rule. Below 1
-    the posterior is cold: narrower than Bayes' rule says."""
+    the posterior is cold: narrower than Bayes' rule says. Contraction compares with the prior at
+    this temperature, whose variance it multiplies."""
 
 
 class MethodConfig(Section):

@@ -38,7 +38,8 @@ def balanced_table(
     symmetry = setup.posterior.symmetry
     key = setup.key("balanced-prior")
     prior = inits(setup.posterior.init_from_prior, _NUM_PRIOR_DRAWS, key=key)
-    prior_draws = Samples(jax.tree.map(lambda leaf: np.asarray(leaf)[None], prior))
+    scale = setup.posterior.temperature**0.5
+    prior_draws = Samples(jax.tree.map(lambda leaf: scale * np.asarray(leaf)[None], prior))
     return weight_table(
         alignment,
         balanced(samples, symmetry),

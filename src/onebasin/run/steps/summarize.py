@@ -59,7 +59,7 @@ def summarize_samples(
     null = summarize(noise, mcse=False)
     null.save(run.compact("null"))
     on_progress("table of weights", 0.6, "errors and effective sample sizes of all weights")
-    samples, prior_std = samples.load(), setup.posterior.prior_std
+    samples, prior_std = samples.load(), setup.posterior.tempered_prior_std
     table, balanced = weight_table(alignment, samples, prior_std=prior_std, nulls=[noise]), None
     save_table(run.weights, table)
     if setup.has_scales:

@@ -21,7 +21,7 @@ _FACTORS: dict[str, dict[str, tuple[str, ...]]] = {
     "temperature": {t: (f"posterior.temperature={t}",) for t in ("0.25", "4")},
 }
 _DATA: dict[str, tuple[str, tuple[str, ...]]] = {
-    "mnist, pooled": ("mnist-small", ("data.num_train=1000", "data.num_test=1000")),
+    "mnist, pooled": ("mnist-small", ("data.num_train=1000", "data.num_test=1000", *_DRAWS)),
     "energy": ("diabetes", ("data.name=uci.npz", "data.target=energy")),
     "concrete": ("diabetes", ("data.name=uci.npz", "data.target=concrete")),
 }
@@ -60,4 +60,4 @@ def cells(scale: Scale) -> Iterator[Cell]:
                 config = load_config("digits", [*_DRAWS, *changes], seed)
                 yield Cell("digits", factor, level, config)
         for data, (base, changes) in _DATA.items():
-            yield Cell(data, "data", data, load_config(base, [*_DRAWS, *changes], seed))
+            yield Cell(data, "data", data, load_config(base, changes, seed))

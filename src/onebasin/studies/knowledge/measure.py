@@ -5,6 +5,7 @@ draws. Claims are about differences between cells with one seed, with Student's 
 """
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -123,7 +124,7 @@ def _kept_or_measured(
     folder: Path, cell: Cell, on_progress: ProgressCallback, again: bool
 ) -> dict[str, list[Row]]:
     setup = set_up(cell.config)
-    place = folder / cell.name.replace("/", "-").replace(", ", "-").replace(" ", "-")
+    place = folder / re.sub(r"[^a-z0-9.]+", "-", cell.name)
     return cached(
         place / "numbers",
         key_of(cell.config, setup.dataset, factor=cell.factor, level=cell.level),
@@ -155,7 +156,7 @@ def _measure(
     alignment = setup.align(samples, setup.reference)
     noise = aligned_noise(setup, samples)
     on_progress("table of weights", 0.0, "")
-    prior_std = setup.posterior.prior_std
+    prior_std = setup.posterior.tempered_prior_std
     found = knowledge_of(weight_table(alignment, samples, prior_std=prior_std, nulls=[noise]))
     mixed = convergence(setup.test_predictions(samples))
     place: Row = {
