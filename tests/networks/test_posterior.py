@@ -332,6 +332,7 @@ def test_the_prior_at_a_temperature_is_what_its_density_says() -> None:
     """Without data, the density of a weight is that of a normal with the tempered std."""
     found = make_posterior("categorical", prior_std=0.5, temperature=4.0)
     assert {float(np.max(leaf)) for leaf in jax.tree.leaves(found.tempered_prior_std)} == {1.0}
-    zero, one = (jax.tree.map(lambda leaf: np.full_like(leaf, w), found.prior_std) for w in (0, 1))
+    zero = jax.tree.map(np.zeros_like, found.prior_std)
+    one = jax.tree.map(np.ones_like, found.prior_std)
     gap = float(found.log_prior(zero) - found.log_prior(one)) / found.temperature
     assert gap == pytest.approx(0.5 * _trees.size(found.prior_std))
