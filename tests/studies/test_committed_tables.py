@@ -11,7 +11,8 @@ from onebasin.studies.compact import measure as compact
 from onebasin.studies.compare import measure as compare
 from onebasin.studies.dynamics import measure as dynamics
 from onebasin.studies.frontier.table import COLUMNS, markdown
-from onebasin.studies.names import PAPER
+from onebasin.studies.knowledge import measure as knowledge
+from onebasin.studies.names import CLAIMING, PAPER
 from onebasin.studies.pruning import claims as pruning
 from onebasin.studies.tables import Tables, read_table, write_table
 from onebasin.studies.transpositions import claims as transpositions, stability
@@ -30,12 +31,17 @@ CLAIMS: dict[str, Callable[[Tables], list[Claim]]] = {
     "compact": lambda tables: compact.claims_of(tables["representations"]),
     "compare": lambda tables: compare.claims_of(tables["correlations"]),
     "pruning": lambda tables: pruning.claims_of(tables["curves"]),
+    "knowledge": lambda tables: knowledge.claims_of(tables["cells"]),
 }
 
 
-@pytest.mark.parametrize("name", PAPER)
+def folder_of(name: str) -> Path:
+    return DOCS / ("paper" if name in PAPER else "studies") / name
+
+
+@pytest.mark.parametrize("name", CLAIMING)
 def test_verdicts_follow_from_the_tables_in_docs(name: str) -> None:
-    folder = DOCS / "paper" / name
+    folder = folder_of(name)
     tables = read_tables(name, folder)
     assert {path.stem for path in folder.glob("*.csv")} == set(tables)
     claims, committed = CLAIMS[name](tables), read_claims(folder)
@@ -47,12 +53,12 @@ def test_verdicts_follow_from_the_tables_in_docs(name: str) -> None:
         )
 
 
-@pytest.mark.parametrize("name", PAPER)
+@pytest.mark.parametrize("name", CLAIMING)
 def test_tables_in_docs_are_written_as_they_were_read(name: str, tmp_path: Path) -> None:
-    for table, rows in read_tables(name, DOCS / "paper" / name).items():
+    for table, rows in read_tables(name, folder_of(name)).items():
         if table != "stability":  # whose counts may be missing, and are floats since
             write_table(tmp_path / "table.csv", rows)
-            committed = DOCS / "paper" / name / f"{table}.csv"
+            committed = folder_of(name) / f"{table}.csv"
             assert (tmp_path / "table.csv").read_bytes() == committed.read_bytes()
 
 
