@@ -30,7 +30,7 @@ from onebasin.store.files import write_text
 from onebasin.studies.claims import Claim, Direction, Findings, claim_over_seeds
 from onebasin.studies.knowledge.cells import BASE, Cell, cells
 from onebasin.studies.names import Scale
-from onebasin.studies.tables import Columns, Row, tables_of, where
+from onebasin.studies.tables import Columns, Row, distinct, tables_of, where
 
 _PLACE: Columns = {"data": str, "factor": str, "level": str, "seed": int}
 _RELIABILITIES = ("mean", "std", "std_between_units")
@@ -204,9 +204,7 @@ _CONTRASTS: tuple[tuple[str, str, tuple[str, str], tuple[str, str], Direction], 
 def claims_of(rows: pd.DataFrame) -> list[Claim]:
     """The claims of each kind of cell against noise, and those that compare two kinds."""
     found: list[Claim] = []
-    for data, factor, level in dict.fromkeys(
-        rows[["data", "factor", "level"]].itertuples(index=False, name=None)
-    ):
+    for data, factor, level in distinct(rows, "data", "factor", "level"):
         some = where(rows, data=data, factor=factor, level=level)
         words = data if factor in (BASE, "data") else f"{data}, {factor} {level}"
         found += _against_noise(words, some)
