@@ -322,7 +322,8 @@ def test_permuting_the_samples_first_is_undone_by_alignment_with_one_hidden_laye
         align(s, network.symmetry, reference=to(reference)) for s in (samples, shuffled)
     )
     assert_same((second.permutation @ moved), first.permutation)
-    np.testing.assert_allclose(second.objective, first.objective, rtol=1e-12)
+    # Draws in float32 are multiplied in float32.
+    np.testing.assert_allclose(second.objective, first.objective, rtol=1e-6)
 
 
 # ---- files

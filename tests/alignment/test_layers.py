@@ -9,8 +9,10 @@ from nested_networks import INPUTS, PARAMS, attention, random_params
 
 from onebasin import _trees
 from onebasin.alignment import align, to
+from onebasin.alignment.descent import match
+from onebasin.alignment.goal import Goal
 from onebasin.alignment.layers import layer_by_layer
-from onebasin.alignment.matching import match, objective
+from onebasin.alignment.similarity import Draws
 from onebasin.networks import mlp
 from onebasin.samples import Samples
 from onebasin.symmetry import find_symmetry, permute, random_permutation
@@ -34,7 +36,7 @@ def test_permuted_copies_are_matched_without_any_descent(kind: str, seed: int) -
     else:
         params, symmetry = random_params(seed), NESTED
     draws = copies_of(params, symmetry, seed)
-    found = permute(draws, symmetry, layer_by_layer(symmetry, params, draws))
+    found = permute(draws, symmetry, layer_by_layer(Draws(Goal(symmetry, params), draws)))
     for name, leaf in _trees.named_leaves(found).items():
         np.testing.assert_array_equal(leaf, np.stack([_trees.named_leaves(params)[name]] * 8))
 
@@ -44,10 +46,9 @@ def test_each_draw_takes_the_better_of_two_starts() -> None:
     reference = strategies.make_case(DEEP, 1).params
     symmetry, draws = DEEP.symmetry, samples.flatten()
     whole = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), reference)
-    value = lambda start: objective(
-        symmetry, whole, draws, match(symmetry, whole, draws, start).permutation
-    )
-    values = [value(symmetry.identity(40)), value(layer_by_layer(symmetry, whole, draws))]
+    ready = Draws(Goal(symmetry, whole), draws)
+    value = lambda start: ready.objective(match(ready, start).permutation)
+    values = [value(symmetry.identity(40)), value(layer_by_layer(ready))]
     reached = align(samples, symmetry, reference=to(reference)).objective.reshape(-1)
     np.testing.assert_allclose(reached, np.maximum(*values), rtol=1e-6)
     # Both starts win for some draws: neither is there in vain.
@@ -64,5 +65,5 @@ def test_a_group_that_no_settled_array_lists_is_matched_by_all_arrays() -> None:
         "out": {"kernel": np.zeros((3, 2)), "bias": np.zeros(2)},
     }
     draws = Samples(jax.tree.map(lambda leaf: leaf[None, None], params)).flatten()
-    found = layer_by_layer(symmetry, params, draws)
+    found = layer_by_layer(Draws(Goal(symmetry, params), draws))
     assert all((p == np.arange(3)).all() for p in found.units.values())

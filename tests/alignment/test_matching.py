@@ -9,7 +9,9 @@ from hypothesis import given, settings, strategies as st
 
 from onebasin import _trees
 from onebasin.alignment import align, to, weight_matching
-from onebasin.alignment.matching import match, objective
+from onebasin.alignment.descent import match
+from onebasin.alignment.goal import Goal
+from onebasin.alignment.similarity import Draws
 from onebasin.networks import mlp
 from onebasin.symmetry import Permutation, Symmetry
 from onebasin.symmetry.axes import Axes
@@ -46,7 +48,8 @@ def random_start(rng: np.random.Generator, symmetry: Symmetry):
 
 def value(symmetry, target, draws, permutation) -> np.ndarray:
     named = _trees.named_leaves
-    return objective(symmetry, named(target), named(draws), permutation)
+    goal = Goal(symmetry, named(target))
+    return Draws(goal, named(draws)).objective(permutation)
 
 
 PROBLEMS = {
@@ -77,7 +80,7 @@ def test_the_objective_never_decreases_from_its_start_over_sweeps(problem, seed)
     symmetry, target, draws, start = problem(seed)
     values = [value(symmetry, target, draws, start)]
     for num_sweeps in (1, 2, 3):
-        found = match(symmetry, target, draws, start, max_sweeps=num_sweeps)
+        found = match(Draws(Goal(symmetry, target), draws), start, max_sweeps=num_sweeps)
         values.append(value(symmetry, target, draws, found.permutation))
     assert (np.diff(values, axis=0) >= 0).all()
 
@@ -87,8 +90,8 @@ def test_the_objective_never_decreases_from_its_start_over_sweeps(problem, seed)
 @given(seed=st.integers(0, 10_000))
 def test_what_converged_stays_and_what_moved_in_the_last_sweep_did_not(problem, seed) -> None:
     symmetry, target, draws, start = problem(seed)
-    short = match(symmetry, target, draws, start, max_sweeps=2)
-    long = match(symmetry, target, draws, start)
+    short = match(Draws(Goal(symmetry, target), draws), start, max_sweeps=2)
+    long = match(Draws(Goal(symmetry, target), draws), start)
     assert long.converged.all()
     for group in symmetry.sizes:
         np.testing.assert_array_equal(
@@ -99,7 +102,7 @@ def test_what_converged_stays_and_what_moved_in_the_last_sweep_did_not(problem, 
 
 def test_a_sweep_that_still_moved_units_is_not_called_converged() -> None:
     symmetry, target, draws, start = layers_problem(0, 4)
-    assert not match(symmetry, target, draws, start, max_sweeps=1).converged.any()
+    assert not match(Draws(Goal(symmetry, target), draws), start, max_sweeps=1).converged.any()
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
@@ -107,7 +110,7 @@ def test_a_sweep_that_still_moved_units_is_not_called_converged() -> None:
 @given(seed=st.integers(0, 10_000))
 def test_when_converged_no_other_permutation_of_a_single_group_is_better(depth, seed) -> None:
     symmetry, target, draws, start = layers_problem(seed, depth)
-    found = match(symmetry, target, draws, start).permutation
+    found = match(Draws(Goal(symmetry, target), draws), start).permutation
     best = value(symmetry, target, draws, found)
     for group in symmetry.sizes:
         for other in oracles.all_permutations(4):
@@ -119,7 +122,7 @@ def test_when_converged_no_other_permutation_of_a_single_group_is_better(depth, 
 def test_the_best_of_all_permutations_is_an_upper_bound_that_one_group_reaches(depth) -> None:
     for seed in range(5):
         symmetry, target, draws, start = layers_problem(seed, depth, units=3)
-        found = match(symmetry, target, draws, start)
+        found = match(Draws(Goal(symmetry, target), draws), start)
         for row, reached in enumerate(value(symmetry, target, draws, found.permutation)):
             draw = _trees.rebuild(
                 {n: x[row] for n, x in _trees.named_leaves(draws).items()}, target
@@ -168,7 +171,7 @@ def best_by_brute_force(reference, draws) -> np.ndarray:
 def test_the_start_is_left_as_it_was() -> None:
     symmetry, target, draws, start = layers_problem(0, 2)
     before = jax.tree.map(np.copy, start)
-    match(symmetry, target, draws, start)
+    match(Draws(Goal(symmetry, target), draws), start)
     jax.tree.map(np.testing.assert_array_equal, start, before)
 
 
@@ -177,4 +180,4 @@ def test_features_that_are_not_finite_are_refused(bad: float) -> None:
     symmetry, target, draws, start = layers_problem(0, 1)
     draws["hidden_0"]["bias"][3, 1] = bad
     with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="must be finite"):
-        match(symmetry, target, draws, start)
+        match(Draws(Goal(symmetry, target), draws), start)

@@ -20,7 +20,9 @@ from onebasin.alignment import (
     to_first,
     to_mean,
 )
-from onebasin.alignment.matching import match, objective
+from onebasin.alignment.descent import match
+from onebasin.alignment.goal import Goal
+from onebasin.alignment.similarity import Draws
 from onebasin.samples import Samples
 from onebasin.symmetry import Symmetry, find_symmetry, permute, random_permutation
 from onebasin.symmetry.axes import Axes
@@ -67,18 +69,14 @@ def test_relabelling_by_likelihood_keeps_what_weights_have_found() -> None:
 def test_heads_with_their_dimensions_are_matched_as_well_as_by_trying_all(seed: int) -> None:
     rng = np.random.default_rng(seed)
     target, draw = rng.standard_normal((4, 6)), rng.standard_normal((1, 4, 6))
-    found = match(HEADS, {"w": target}, {"w": draw}, HEADS.identity(1))
+    draws = Draws(Goal(HEADS, {"w": target}), {"w": draw})
+    found = match(draws, HEADS.identity(1))
     best = max(
-        objective(
-            HEADS,
-            {"w": target},
-            {"w": draw},
-            HEADS.permutation({"heads": [heads], "dims": [[one, other]]}),
-        )[0]
+        draws.objective(HEADS.permutation({"heads": [heads], "dims": [[one, other]]}))[0]
         for heads in itertools.permutations(range(2))
         for one, other in itertools.product(itertools.permutations(range(3)), repeat=2)
     )
-    reached = objective(HEADS, {"w": target}, {"w": draw}, found.permutation)[0]
+    reached = draws.objective(found.permutation)[0]
     assert reached == pytest.approx(best, rel=1e-12)
 
 

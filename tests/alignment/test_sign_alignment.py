@@ -23,8 +23,10 @@ from onebasin.alignment import (
     to,
     weight_matching,
 )
-from onebasin.alignment.matching import match, objective
+from onebasin.alignment.descent import match
+from onebasin.alignment.goal import Goal
 from onebasin.alignment.sign_matching import best_signs
+from onebasin.alignment.similarity import Draws
 from onebasin.gaussians import DiagonalGaussian
 from onebasin.networks import mlp
 from onebasin.samples import Samples
@@ -111,14 +113,14 @@ def test_no_signed_permutation_matches_one_layer_better(seed: int, overlap: bool
         for name, shape in {"in": (2, 3), "scale": (3,), "out": (3, 2)}.items()
     }
     target, draw = normal(), normal(1)
-    found = match(symmetry, target, draw, symmetry.identity(1))
-    reached = objective(symmetry, target, draw, found.permutation)[0]
-    value = lambda permutation: objective(symmetry, target, draw, permutation)[0]
+    found = match(Draws(Goal(symmetry, target), draw), symmetry.identity(1))
+    reached = Draws(Goal(symmetry, target), draw).objective(found.permutation)[0]
+    value = lambda permutation: Draws(Goal(symmetry, target), draw).objective(permutation)[0]
     best = max(value(p) for p in every_element(symmetry))
     assert reached <= best + 1e-12
     if overlap:
         alone = symmetry.with_signs([])
-        without = match(alone, target, draw, alone.identity(1)).permutation
+        without = match(Draws(Goal(alone, target), draw), alone.identity(1)).permutation
         assert reached >= value(without) - 1e-12
     else:
         assert reached == pytest.approx(best, rel=1e-12)

@@ -24,7 +24,9 @@ from onebasin.alignment import (
     to_mean,
     weight_matching,
 )
-from onebasin.alignment.matching import match
+from onebasin.alignment.descent import match
+from onebasin.alignment.goal import Goal
+from onebasin.alignment.similarity import Draws
 from onebasin.gaussians import summarize
 from onebasin.networks import mlp
 from onebasin.samples import Samples
@@ -230,7 +232,7 @@ def test_features_that_are_not_finite_are_refused(matching) -> None:
     target = matching.target(jax.tree.map(lambda leaf: leaf[0], features))
     symmetry = matching.symmetry(network.symmetry)
     with pytest.raises(ValueError, match=r"Similarities must be finite\. Got NaN or infinity"):
-        match(symmetry, target, features, symmetry.identity(3))
+        match(Draws(Goal(symmetry, target), features), symmetry.identity(3))
 
 
 # ---- 200 permuted copies of one network

@@ -3,9 +3,10 @@
 from onebasin.alignment.activation_matching import ActivationMatching, activation_matching
 from onebasin.alignment.align import Alignment, align
 from onebasin.alignment.bring import bring_to, permute_gaussian
+from onebasin.alignment.descent import Match
 from onebasin.alignment.gaussian_matching import GaussianMatching, gaussian_matching
 from onebasin.alignment.iteration import Brought
-from onebasin.alignment.matching import Features, Match, Matching
+from onebasin.alignment.matching import Features, Matching
 from onebasin.alignment.mixed_matching import MixedMatching, mixed_matching
 from onebasin.alignment.null import null_draws, null_floor, rms
 from onebasin.alignment.problem import Listener, Problem, Round, Rule

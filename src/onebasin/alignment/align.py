@@ -20,6 +20,7 @@ from onebasin.alignment.declared import declared_of, tried
 from onebasin.alignment.matching import Matching
 from onebasin.alignment.problem import Problem, Round
 from onebasin.alignment.reference import Reference, to_mean
+from onebasin.alignment.similarity import as_stored
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.samples import Samples
 from onebasin.store.tensors import load_tensors, save_tensors
@@ -187,11 +188,11 @@ def align(
     first = jax.tree.map(lambda leaf: leaf[0], draws)
     symmetry = tried(declared_of(symmetry, apply, inputs), first)
     problem = Problem(symmetry, matching, draws)
-    found, features, network = reference.bring(problem, samples, progress)
+    found, objective, network = reference.bring(problem, samples, progress)
     shape = (samples.num_chains, samples.num_draws)
     return Alignment(
         jax.tree.map(lambda p: p.reshape(*shape, *p.shape[1:]), found.permutation),
-        problem.objective(features, found.permutation).reshape(shape),
+        objective.reshape(shape),
         found.converged.reshape(shape),
         network,
         symmetry,
@@ -216,9 +217,16 @@ def _fitting(
 
 
 def _finite_draws(samples: Samples) -> Params:
-    """All draws along one axis, on the host."""
-    for name, leaf in _trees.named_leaves(_trees.to_host(samples.params)).items():
-        bad = np.argwhere(~np.isfinite(leaf).reshape(*leaf.shape[:2], -1).all(axis=-1))
+    """All draws along one axis, on the host.
+
+    Raises: ValueError if a draw is not finite.
+    """
+    params = _trees.to_host(samples.params)
+    for name, leaf in _trees.named_leaves(params).items():
+        if np.issubdtype(leaf.dtype, np.integer) or _has_finite_squares(leaf):
+            continue
+        flat = leaf.reshape(*leaf.shape[:2], -1)
+        bad = np.argwhere(~np.isfinite(flat).all(axis=-1))
         if len(bad):
             chain, draw = bad[0]
             raise ValueError(
@@ -226,4 +234,13 @@ def _finite_draws(samples: Samples) -> Params:
                 f"draw {draw}{f', and {len(bad) - 1} more' * (len(bad) > 1)}. "
                 "Drop divergent draws."
             )
-    return _trees.to_host(samples.flatten())
+    return Samples(params).flatten()
+
+
+def _has_finite_squares(leaf: np.ndarray) -> bool:
+    """Whether sums of squares show that no entry is NaN or infinite, without a copy of all."""
+    if not np.issubdtype(leaf.dtype, np.floating) or leaf.dtype.itemsize < 4:
+        return False
+    flat = as_stored(leaf.reshape(-1, *leaf.shape[2:]))
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(np.vecdot(flat, flat)).all())

@@ -96,8 +96,9 @@ def _with_squares(weights: Params) -> Features:
 
 def _moments(mean_features: Features, floor: float) -> tuple[Params, Params, float]:
     """Mean, variance and the constant in the variance."""
-    mean, square = mean_features["mean"], mean_features["square"]
-    flat = _trees.ravel_batch(square, 0).astype(np.float64)
+    double = lambda tree: jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
+    mean, square = double(mean_features["mean"]), double(mean_features["square"])
+    flat = _trees.ravel_batch(square, 0)
     # If every weight is 0, any variance will do.
     epsilon = floor * float(flat.mean()) or 1.0
     variance = jax.tree.map(

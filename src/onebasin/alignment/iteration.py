@@ -4,20 +4,22 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
+from onebasin.alignment.descent import Match, match
 from onebasin.alignment.gains import movable_part
 from onebasin.alignment.layers import match_from_both_starts
-from onebasin.alignment.matching import Features, Match, match
 from onebasin.alignment.problem import Listener, Problem
+from onebasin.alignment.similarity import Draws
 from onebasin.symmetry.permutation import Permutation
 from onebasin.types import Params
 
 
 class Brought(NamedTuple):
-    """Matched draws, the mean features that they were matched to, and the network that has them."""
+    """Matched draws, the objective of each, and the network that they were matched to."""
 
     match: Match
-    features: Features
+    objective: Float[np.ndarray, " draw"]
     network: Params
 
 
@@ -29,8 +31,14 @@ def match_to(problem: Problem, network: Params, progress: Listener) -> Brought:
     """
     features = problem.features_of(network)
     target = problem.matching.target(features)
-    found, _ = problem.matched(target, problem.identity, match_from_both_starts, 0, progress)
-    return Brought(found, features, network)
+    found, _ = problem.matched(target, problem.identity, _match_with_objective, 0, progress)
+    return Brought(found, found.gain + problem.matching.constant(features), network)
+
+
+def _match_with_objective(draws: Draws, start: Permutation) -> Match:
+    """A match whose gain is one over nothing: what is matched is the goal itself."""
+    found = match_from_both_starts(draws, start)
+    return found._replace(gain=found.gain + draws.objective(start))
 
 
 def match_to_mean(
@@ -46,7 +54,8 @@ def match_to_mean(
             share of what permutations can change of it.
         progress: Called after every chunk of draws.
     """
-    found = Match(start, np.ones(problem.num_draws, bool))
+    nothing = np.zeros(problem.num_draws)
+    found = Match(start, nothing, nothing == 0, nothing.astype(np.int32))
     total, moved = problem.sum_features(start), np.ones(problem.num_draws, bool)
     for number in range(1, max_rounds + 1):
         target = problem.matching.target(problem.mean_features(total))
@@ -60,4 +69,5 @@ def match_to_mean(
             break
     else:
         found = found._replace(converged=found.converged & ~moved)
-    return Brought(found, problem.mean_features(total), problem.mean(found))
+    objective = problem.objective(problem.mean_features(total), found.permutation)
+    return Brought(found, objective, problem.mean(found))

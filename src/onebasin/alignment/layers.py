@@ -9,52 +9,54 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
-from onebasin import _trees
-from onebasin.alignment.gains import has_gained, touched
-from onebasin.alignment.matching import Features, Match, is_exact, match, propose, updated
+from onebasin.alignment.descent import Match, match, propose, updated
+from onebasin.alignment.gains import gains_of
+from onebasin.alignment.goal import Goal
+from onebasin.alignment.similarity import Draws
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import Permutation
 
 
-def match_from_both_starts(
-    symmetry: Symmetry, target: Features, features: Features, start: Permutation
-) -> Match:
+def match_from_both_starts(draws: Draws, start: Permutation) -> Match:
     """The better of two local optima of each draw: from a start, and from one layer by layer.
 
     Where one pass is exact there is one optimum.
     """
-    found = match(symmetry, target, features, start)
-    if is_exact(symmetry):
+    found = match(draws, start)
+    if draws.goal.is_exact:
         return found
-    other = match(symmetry, target, features, layer_by_layer(symmetry, target, features))
-    targets = _trees.named_leaves(symmetry.unfold(target))
-    leaves = touched(symmetry, found.permutation, _trees.named_leaves(symmetry.unfold(features, 1)))
-    better = has_gained(symmetry, targets, leaves, found.permutation, other.permutation)
+    other = match(draws, layer_by_layer(draws))
+    ahead = gains_of(draws.goal, draws.leaves, found.permutation, other.permutation)
 
     def choose(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.where(better.reshape(-1, *[1] * (a.ndim - 1)), b, a)
+        return np.where((ahead > 0).reshape(-1, *[1] * (a.ndim - 1)), b, a)
 
-    return jax.tree.map(choose, found, other)
+    best = jax.tree.map(choose, found, other)
+    return best._replace(gain=found.gain + ahead, sweeps=found.sweeps + other.sweeps)
 
 
-def layer_by_layer(symmetry: Symmetry, target: Features, features: Features) -> Permutation:
+def layer_by_layer(draws: Draws) -> Permutation:
     """Permutations of every draw: groups in the order of how much of them is matched already."""
-    leaves = _trees.named_leaves(symmetry.unfold(features, 1))
-    targets = _trees.named_leaves(symmetry.unfold(target))
-    energy = {
-        name: float(np.square(leaf, dtype=np.float64).sum()) for name, leaf in targets.items()
-    }
-    found = symmetry.identity(next(iter(leaves.values())).shape[0])
+    found = draws.symmetry.identity(draws.num_draws)
+    every = np.arange(draws.num_draws)
+    for group, names in inward(draws.goal):
+        found = updated(found, propose(draws, group, found, every, names))
+    return found
+
+
+def inward(goal: Goal) -> list[tuple[str, list[str]]]:
+    """Groups in the order of how much of them is matched already, and the arrays that tell it."""
+    symmetry = goal.symmetry
     settled: set[str] = set(symmetry.fixed)
+    order: list[tuple[str, list[str]]] = []
     while left := [group for group in symmetry.sizes if group not in settled]:
         usable = {group: _usable(symmetry, group, settled) for group in left}
-        share = {group: _share(symmetry, group, usable[group], energy) for group in left}
+        share = {group: _share(symmetry, group, usable[group], goal.norms) for group in left}
         group = max(left, key=lambda group: share[group])
         names = usable[group] or [n for n, axes in symmetry.leaves.items() if group in axes.names]
-        few = {name: leaves[name] for name in names}
-        found = updated(found, propose(symmetry, group, targets, few, found))
+        order.append((group, names))
         settled.add(group)
-    return found
+    return order
 
 
 def _usable(symmetry: Symmetry, group: str, settled: set[str]) -> list[str]:
@@ -71,8 +73,8 @@ def _usable(symmetry: Symmetry, group: str, settled: set[str]) -> list[str]:
     ]
 
 
-def _share(symmetry: Symmetry, group: str, usable: list[str], energy: Mapping[str, float]) -> float:
+def _share(symmetry: Symmetry, group: str, usable: list[str], norms: Mapping[str, float]) -> float:
     """How much of the squares of all weights that touch a group the usable arrays hold."""
     every = [name for name, axes in symmetry.leaves.items() if group in axes.names]
-    total = sum(energy[name] for name in every)
-    return sum(energy[name] for name in usable) / total if total else 0.0
+    total = sum(norms[name] ** 2 for name in every)
+    return sum(norms[name] ** 2 for name in usable) / total if total else 0.0

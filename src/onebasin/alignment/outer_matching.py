@@ -36,11 +36,11 @@ def match_outer(
         child = _alone(symmetry, group, names)
         if child is None:
             axes = [names.index(one) for one in (*symmetry.nested.get(group, ()), group)]
-            one, other = to_front(targets[name], axes, 0), to_front(moved, axes, 1)
+            one, other = _pair(targets[name], moved, axes)
             similarity = similarity + one[None] @ np.swapaxes(other, -1, -2)
         else:
             axes = [names.index(group), names.index(child)]
-            one, other = to_front(targets[name], axes, 0), to_front(moved, axes, 1)
+            one, other = _pair(targets[name], moved, axes)
             products = np.einsum("ixr,njyr->nijxy", one, other, optimize=True)
             own = tuple(sign for sign, axis in flips if axis == axes[1])
             parts = inner.setdefault(child, {})
@@ -67,6 +67,11 @@ def _alone(symmetry: Symmetry, group: str, names: Sequence[Any]) -> str | None:
     if len(within) != 1 or names.count(group) != 1 or group in symmetry.nested:
         return None
     return within[0] if symmetry.nested[within[0]] == (group,) else None
+
+
+def _pair(target: np.ndarray, draws: np.ndarray, axes: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Target and draws in one precision, some axes in front and all others flattened."""
+    return to_front(target.astype(draws.dtype, copy=False), axes, 0), to_front(draws, axes, 1)
 
 
 def to_front(leaf: np.ndarray, axes: list[int], num_batch_axes: int) -> np.ndarray:

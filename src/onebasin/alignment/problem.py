@@ -1,7 +1,7 @@
 """Problem: the draws of an alignment and their matching, worked on in chunks and threads."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -10,15 +10,17 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from onebasin._threads import map_in_threads
-from onebasin.alignment.matching import Features, Match, Matching, differs, objective
-from onebasin.samples import mean_of
+from onebasin.alignment.descent import Match, differs
+from onebasin.alignment.goal import Goal
+from onebasin.alignment.matching import Features, Matching
+from onebasin.alignment.similarity import Draws
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.permute import permute
 from onebasin.types import Array, Params
 
-Rule: TypeAlias = Callable[[Symmetry, Features, Features, Permutation], Match]
-"""How draws are matched: from a symmetry, a target, their features and where they start."""
+Rule: TypeAlias = Callable[[Draws, Permutation], Match]
+"""How draws are matched, from the permutations at which the search for each begins."""
 
 Listener: TypeAlias = Callable[["Round"], None] | None
 """What is called with a `Round` after each chunk of draws, or None."""
@@ -68,10 +70,6 @@ class Problem:
         """The permutation of every draw that moves nothing."""
         return self.symmetry.identity(self.num_draws)
 
-    def rows(self, rows: Any) -> "Problem":
-        """The same problem for some draws alone."""
-        return dataclasses.replace(self, draws=jax.tree.map(lambda leaf: leaf[rows], self.draws))
-
     def of(self, draws: Params) -> "Problem":
         """The same problem for other draws."""
         return dataclasses.replace(self, draws=draws)
@@ -79,7 +77,7 @@ class Problem:
     def features_of(self, params: Params) -> Features:
         """The features of one network."""
         single = self._features_of(jax.tree.map(lambda leaf: leaf[None], params))
-        return jax.tree.map(lambda leaf: np.asarray(leaf[0], np.float64), single)
+        return jax.tree.map(lambda leaf: np.asarray(leaf[0]), single)
 
     def matched(
         self, target: Features, start: Permutation, rule: Rule, number: int, progress: Listener
@@ -96,46 +94,39 @@ class Problem:
         Returns:
             The match of each draw, and which of them got another permutation than `start`.
         """
-        symmetry = self.matching.symmetry(self.symmetry)
+        goal = Goal(self.matching.symmetry(self.symmetry), target)
 
         def one(rows: slice) -> tuple[Match, Bool[np.ndarray, " draw"]]:
             first = start[rows]
-            found = rule(symmetry, target, self._features(rows), first)
+            found = rule(Draws(goal, self._features(rows)), first)
             has_moved = differs(found.permutation, first) if first.units else ~found.converged
             return found, has_moved
 
-        def on_part(part: tuple[Match, Bool[np.ndarray, " draw"]]) -> None:
-            nonlocal num_matched, num_moved
+        parts: list[tuple[Match, Bool[np.ndarray, " draw"]]] = []
+        num_matched = num_moved = 0
+        for part in map_in_threads(one, self._chunks()):
+            parts.append(part)
             num_matched, num_moved = num_matched + len(part[1]), num_moved + int(part[1].sum())
             if progress is not None:
                 progress(Round(number, num_matched, self.num_draws, num_moved))
-
-        num_matched = num_moved = 0
-        parts = self._over_chunks(one, on_part)
         return jax.tree.map(lambda *some: np.concatenate(some), *parts)
 
     def objective(
         self, mean_features: Features, permutation: Permutation
     ) -> Float[np.ndarray, " draw"]:
         """The objective of every permuted draw, given the features it was matched to."""
-        symmetry = self.matching.symmetry(self.symmetry)
         target = self.matching.target(mean_features)
+        goal = Goal(self.matching.symmetry(self.symmetry), target)
 
         def one(rows: slice) -> Float[np.ndarray, " draw"]:
-            return objective(symmetry, target, self._features(rows), permutation[rows])
+            return Draws(goal, self._features(rows)).objective(permutation[rows])
 
-        values = np.concatenate(self._over_chunks(one))
+        values = np.concatenate([*map_in_threads(one, self._chunks())])
         return values + self.matching.constant(mean_features)
 
     def sum_features(self, permutation: Permutation) -> Features:
         """The sum over draws of their permuted features, in float64."""
-        symmetry = self.matching.symmetry(self.symmetry)
-
-        def one(rows: slice) -> Features:
-            moved = permute(self._features(rows), symmetry, permutation[rows])
-            return jax.tree.map(lambda leaf: leaf.sum(axis=0, dtype=np.float64), moved)
-
-        return jax.tree.map(lambda *parts: np.sum(parts, axis=0), *self._over_chunks(one))
+        return self._sum(self._features, self.matching.symmetry(self.symmetry), permutation)
 
     def moved_sum(
         self,
@@ -144,7 +135,9 @@ class Problem:
         before: Permutation,
         after: Permutation,
     ) -> Features:
-        """The sum of permuted features after some draws have moved, by their difference alone.
+        """The sum of permuted features after some draws have moved.
+
+        If less than half of them have, it changes by their difference alone.
 
         Args:
             total: The sum as it was.
@@ -154,9 +147,12 @@ class Problem:
         """
         if not moved.any():
             return total
-        few = self.rows(moved)
-        gained = few.sum_features(after[moved])
-        lost = few.sum_features(before[moved])
+        if 2 * moved.sum() > len(moved):
+            return self.sum_features(after)
+        symmetry = self.matching.symmetry(self.symmetry)
+        few = lambda rows: self._features(np.arange(self.num_draws)[rows][moved[rows]])
+        gained = self._sum(few, symmetry, after, moved)
+        lost = self._sum(few, symmetry, before, moved)
         return jax.tree.map(lambda t, a, b: t + a - b, total, gained, lost)
 
     def mean_features(self, total: Features) -> Features:
@@ -166,31 +162,51 @@ class Problem:
 
     def mean(self, found: Match) -> Params:
         """The mean network of the matched draws."""
-        aligned = permute(self.draws, self.symmetry, found.permutation)
-        return jax.tree.map(mean_of, aligned)
+        rows_of = lambda rows: jax.tree.map(lambda leaf: leaf[rows], self.draws)
+        total = self._sum(rows_of, self.symmetry, found.permutation)
 
-    def _features(self, rows: slice) -> Features:
+        def mean(leaf: np.ndarray, draws: np.ndarray) -> np.ndarray:
+            return np.asarray(leaf / self.num_draws, np.result_type(draws.dtype, np.float32))
+
+        return jax.tree.map(mean, total, self.draws)
+
+    def _sum(
+        self,
+        read: Callable[[Any], Any],
+        symmetry: Symmetry,
+        permutation: Permutation,
+        taken: Bool[np.ndarray, " draw"] | None = None,
+    ) -> Any:
+        """The sum over draws of what is read of them, permuted, in float64 and chunk by chunk."""
+
+        def one(rows: slice) -> Any:
+            some = permutation[rows]
+            some = some if taken is None else some[taken[rows]]
+            moved = permute(read(rows), symmetry, some)
+            return jax.tree.map(lambda leaf: leaf.sum(axis=0, dtype=np.float64), moved)
+
+        total: Any = None
+        for part in map_in_threads(one, self._chunks()):
+            add = lambda whole, leaf: np.add(whole, leaf, out=whole) if whole.ndim else whole + leaf
+            total = (
+                jax.tree.map(np.asarray, part) if total is None else jax.tree.map(add, total, part)
+            )
+        return total
+
+    def _features(self, rows: Any) -> Features:
         return self._features_of(jax.tree.map(lambda leaf: leaf[rows], self.draws))
 
     def _features_of(self, draws: Params) -> Features:
         return jax.tree.map(_in_float32, self.matching.features(jax.tree.map(_widened, draws)))
 
-    def _over_chunks(
-        self, function: Callable[[slice], Any], on_part: Callable[[Any], None] = lambda part: None
-    ) -> list[Any]:
-        """Results chunk by chunk. `on_part` is called with each in their order."""
-        parts: list[Any] = []
-        for part in map_in_threads(function, self._chunks()):
-            parts.append(part)
-            on_part(part)
-        return parts
-
-    def _chunks(self) -> Iterator[slice]:
+    def _chunks(self) -> list[slice]:
         """Slices of the draws, the same on every machine: sums are taken chunk by chunk."""
-        total = sum(leaf.nbytes for leaf in jax.tree.leaves(self.draws))
-        chunk_bytes = min(max(total // _NUM_CHUNKS, _LEAST_CHUNK_BYTES), _MOST_CHUNK_BYTES)
-        size = max(1, chunk_bytes * self.num_draws // max(1, total))
-        return (slice(first, first + size) for first in range(0, self.num_draws, size))
+        leaves = jax.tree.leaves(self.draws)
+        per_draw = sum(leaf.nbytes for leaf in leaves) // self.num_draws + 1
+        per_draw += sum(8 * size**2 for size in self.symmetry.sizes.values())
+        most, least = _MOST_CHUNK_BYTES // per_draw, _LEAST_CHUNK_BYTES // per_draw
+        size = max(1, min(most, max(least, self.num_draws // _NUM_CHUNKS)))
+        return [slice(first, first + size) for first in range(0, self.num_draws, size)]
 
 
 def _widened(leaf: Array) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Permutation: which unit goes where in every group, and which units flip their sign."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from onebasin.symmetry.permutation_checks import (
     checked_units,
 )
 from onebasin.types import Array
+
+_MANY_ENTRIES = 4096
+"""With so many entries to move, draws are permuted one after the other."""
 
 
 class Permutation(eqx.Module):
@@ -240,6 +244,12 @@ def take_units(array: Array, units: Integer[Array, "*batch units"], axis: int) -
     xp: Any = np if isinstance(array, np.ndarray) else jnp
     if num_batch_axes == 0:
         return xp.take(array, units, axis=axis)
+    if isinstance(array, np.ndarray) and math.prod(array.shape[num_batch_axes:]) >= _MANY_ENTRIES:
+        taken = np.empty(array.shape, array.dtype)
+        for at in np.ndindex(units.shape[:-1]):
+            # The mode saves a copy; units are known to be in range.
+            np.take(array[at], units[at], axis - num_batch_axes, out=taken[at], mode="clip")
+        return taken
     # Whole rows behind the unit axis are copied at once: far faster than entry by entry.
     rows = xp.moveaxis(array, axis, num_batch_axes)
     batch = np.indices((*units.shape[:-1], 1), sparse=True)[:-1]
