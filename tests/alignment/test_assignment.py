@@ -43,6 +43,35 @@ def test_the_objective_is_that_of_scipys_solver(n: int, dtype) -> None:
         )
 
 
+def hard_similarity(kind: str, rng: np.random.Generator) -> np.ndarray:
+    """Units of which many are alike, dead, nearly alike, or differ by a number alone."""
+    n = int(rng.integers(1, 65))
+    normal = rng.standard_normal((n, n))
+    few = rng.standard_normal((n, 4))[rng.integers(0, max(1, n // 3), n)]
+    return {
+        "random": lambda: normal,
+        "tied": lambda: rng.integers(0, 3, (n, n)).astype(float),
+        "dead": lambda: normal * (rng.random(n) < 0.6) * (rng.random((n, 1)) < 0.6),
+        "nearly alike": lambda: 1 + 10.0 ** -rng.integers(3, 14) * normal,
+        "copies": lambda: few @ few.T + 1e-12 * normal,
+        "of rank one": lambda: np.outer(normal[0], normal[-1]) * 10.0 ** rng.integers(-4, 2),
+    }[kind]()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    "kind", ["random", "tied", "dead", "nearly alike", "copies", "of rank one"]
+)
+def test_hard_similarities_are_assigned_as_well_as_by_scipy(kind: str, dtype) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(560):  # 10,080 of all kinds and precisions together
+        similarity = hard_similarity(kind, rng).astype(dtype)
+        wide = similarity.astype(np.float64)
+        reached = objective(wide, assign(similarity[None])[0])
+        best = oracles.scipy_assignment_objective(wide)
+        assert reached == pytest.approx(best, rel=0, abs=1e-12 * max(1.0, np.abs(wide).max()))
+
+
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
 def test_a_batch_is_assigned_like_each_of_it_at_any_scale(scale: float) -> None:
     similarity = np.random.default_rng(0).standard_normal((6, 8, 8))

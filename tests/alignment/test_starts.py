@@ -6,7 +6,7 @@ import pytest
 import strategies
 
 from onebasin import _trees
-from onebasin.alignment import Problem, Round, align, to_first, to_mean, weight_matching
+from onebasin.alignment import Alignment, Problem, Round, align, to_first, to_mean, weight_matching
 from onebasin.gaussians import summarize
 from onebasin.networks import mlp
 from onebasin.samples import Samples
@@ -33,6 +33,12 @@ def test_no_rounds_from_a_start_leave_its_permutations(samples: Samples) -> None
     assert_same(found.reference, summarize(start.apply(samples)).mean)
 
 
+def assert_same_match(first: Alignment, second: Alignment) -> None:
+    """The same alignment, in however many sweeps it was found."""
+    for name in ("permutation", "objective", "converged", "reference"):
+        assert_same(getattr(first, name), getattr(second, name))
+
+
 def test_iterating_in_two_parts_is_iterating_at_once(samples: Samples) -> None:
     whole = align(samples, NETWORK.symmetry, reference=to_mean(tolerance=0.0))
     half = align(samples, NETWORK.symmetry, reference=to_mean(tolerance=0.0, max_rounds=1))
@@ -47,7 +53,7 @@ def test_from_a_converged_start_no_draw_moves(samples: Samples) -> None:
     told: list[Round] = []
     again = align(samples, NETWORK.symmetry, reference=to_mean(start=start), progress=told.append)
     assert {(now.number, now.num_moved) for now in told} == {(1, 0)}
-    assert_same(again, start)
+    assert_same_match(again, start)
 
 
 def test_a_start_of_chains_and_of_an_alignment_is_refused(samples: Samples) -> None:
@@ -117,4 +123,4 @@ def test_one_chain_goes_by_way_of_itself(samples: Samples) -> None:
         align(alone, NETWORK.symmetry, reference=to_mean(by_chain=by_chain, tolerance=0.0))
         for by_chain in (True, False)
     )
-    assert_same(first, second)
+    assert_same_match(first, second)

@@ -28,13 +28,16 @@ from onebasin.alignment.significance import (
     significant_share,
     std_significance,
 )
+from onebasin.alignment.starts import STARTS, Effort
 from onebasin.alignment.transpositions import transpositions_between_chains, transpositions_by_lag
 from onebasin.alignment.weight_matching import WeightMatching, weight_matching
 
 __all__ = [
+    "STARTS",
     "ActivationMatching",
     "Alignment",
     "Brought",
+    "Effort",
     "Features",
     "GaussianMatching",
     "Listener",

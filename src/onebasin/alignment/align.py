@@ -6,12 +6,12 @@ A `Matching` measures how similar units are, and `reference` is what draws are m
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from onebasin import _trees
 from onebasin._arguments import check_is
@@ -21,6 +21,7 @@ from onebasin.alignment.matching import Matching
 from onebasin.alignment.problem import Problem, Round
 from onebasin.alignment.reference import Reference, to_mean
 from onebasin.alignment.similarity import as_stored
+from onebasin.alignment.starts import Effort
 from onebasin.alignment.weight_matching import weight_matching
 from onebasin.samples import Samples
 from onebasin.store.tensors import load_tensors, save_tensors
@@ -47,6 +48,10 @@ class Alignment(eqx.Module):
         reference: Params of the network that draws were brought to.
         symmetry: The symmetry that the permutations belong to.
         matching: The name of the matching.
+        sweeps: How many times the groups of a draw were gone through, over all starts and rounds.
+            Default: None, if it is not known.
+        start: From which of `ob.alignment.STARTS` the permutation of a draw was found, by number.
+            Default: None, if it is not known.
 
     Examples:
         >>> alignment = ob.align(samples, symmetry)
@@ -61,6 +66,8 @@ class Alignment(eqx.Module):
     reference: Params
     symmetry: Symmetry = eqx.field(static=True)
     matching: str = eqx.field(static=True, default="weights")
+    sweeps: Int[Array, "chain draw"] | None = None
+    start: Int[Array, "chain draw"] | None = None
 
     def apply(self, samples: Samples) -> Samples:
         """The same draws with their units permuted. Each computes the function that it computed.
@@ -88,6 +95,8 @@ class Alignment(eqx.Module):
             "permutation": self.permutation,
             "objective": self.objective,
             "converged": self.converged,
+            "sweeps": self.sweeps,
+            "start": self.start,
             "reference": _trees.nest(_trees.named_leaves(self.reference)),
         }
         metadata = {"matching": self.matching, "dropped": [*self.symmetry.dropped]}
@@ -112,7 +121,7 @@ class Alignment(eqx.Module):
             for kind in (_UNITS, _SIGNS)
         )
         tree: dict[str, Any] = _trees.nest(tensors)
-        if set(tree) != {"objective", "converged", "reference"}:
+        if set(tree) - {"sweeps", "start"} != {"objective", "converged", "reference"}:
             raise ValueError(f"An alignment file was expected. Got {path}. Align again.")
         reference = _trees.rebuild(_trees.named_leaves(tree["reference"]), like=symmetry.axes)
         symmetry.check(reference)
@@ -132,6 +141,8 @@ class Alignment(eqx.Module):
             reference,
             symmetry,
             metadata["matching"],
+            tree.get("sweeps"),
+            tree.get("start"),
         )
 
 
@@ -141,6 +152,7 @@ def align(
     matching: Matching | None = None,
     reference: Reference | None = None,
     *,
+    effort: Effort = "normal",
     progress: Callable[[Round], None] | None = None,
     apply: Callable[..., Any] | None = None,
     inputs: Any = None,
@@ -160,6 +172,9 @@ def align(
         reference: What draws are matched to. Default: `to_mean()`, the mean of the aligned draws,
             recomputed until it settles. `to_first()` is faster and worse, `to(params)` matches to
             a given network.
+        effort: How many local optima are looked for, if several groups make them local. "fast"
+            descends from layer by layer, "normal" also from where the draw is, and "thorough" once
+            more with noise that fades: better optima for several times the time.
         progress: Called after every chunk of draws with the `Round`.
         apply: The function of a symmetry that you declared, called as `apply(params, *inputs)`.
             The symmetry is refused if it changes the function. A warning lists what it leaves out.
@@ -168,7 +183,8 @@ def align(
     Returns:
         A permutation for each draw, the value of the objective, and whether the draw has settled.
         With more than one hidden layer the optimum is local: compare objectives, not `converged`,
-        between settings.
+        between settings. The objective is summed from products in the precision of the draws, but
+        at least in float32.
 
     Raises:
         ValueError: If the samples do not fit the symmetry or the reference, if a draw is not
@@ -184,10 +200,12 @@ def align(
     matching = weight_matching() if matching is None else matching
     reference = to_mean() if reference is None else reference
     samples = _fitting(samples, symmetry, matching, reference)
+    if effort not in get_args(Effort):
+        raise ValueError(f'effort must be "fast", "normal" or "thorough". Got {effort!r}.')
     draws = _finite_draws(samples)
     first = jax.tree.map(lambda leaf: leaf[0], draws)
     symmetry = tried(declared_of(symmetry, apply, inputs), first)
-    problem = Problem(symmetry, matching, draws)
+    problem = Problem(symmetry, matching, draws, effort)
     found, objective, network = reference.bring(problem, samples, progress)
     shape = (samples.num_chains, samples.num_draws)
     return Alignment(
@@ -197,6 +215,8 @@ def align(
         network,
         symmetry,
         matching.name,
+        found.sweeps.reshape(shape),
+        found.start.reshape(shape),
     )
 
 

@@ -3,7 +3,7 @@ r"""Coordinate descent: the groups of a draw are matched to a goal in turns, unt
 One pass is exact for one group. With several the optimum is local, and depends on the start.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,12 +26,22 @@ class Match(NamedTuple):
         gain: How much more similar to the goal each draw is than where the search began.
         converged: Whether no group of a draw would move.
         sweeps: How many times the groups of a draw were gone through.
+        start: From which of `starts.STARTS` the match was found.
     """
 
     permutation: Permutation
     gain: Float[np.ndarray, " draw"]
     converged: Bool[np.ndarray, " draw"]
     sweeps: Int[np.ndarray, " draw"]
+    start: Int[np.ndarray, " draw"]
+
+
+def unmatched(permutation: Permutation, num_draws: int) -> Match:
+    """Permutations that nothing has been tried on yet."""
+    nothing = np.zeros(num_draws)
+    return Match(
+        permutation, nothing, nothing == 0, nothing.astype(np.int32), nothing.astype(np.int8)
+    )
 
 
 def match(draws: Draws, start: Permutation, max_sweeps: int = 100) -> Match:
@@ -61,7 +71,7 @@ def match(draws: Draws, start: Permutation, max_sweeps: int = 100) -> Match:
         if not any(one.any() for one in is_open.values()):
             break
     converged = ~np.any([*is_open.values()], axis=0) if is_open else np.ones(draws.num_draws, bool)
-    return Match(current, gain, converged, sweeps)
+    return Match(current, gain, converged, sweeps, np.zeros(draws.num_draws, np.int8))
 
 
 def _improve(
@@ -95,14 +105,16 @@ def propose(
     current: Permutation,
     rows: Int[np.ndarray, " rows"],
     names: Sequence[str] | None = None,
+    change: Callable[[Parts], Parts] = lambda parts: parts,
 ) -> Permutation:
     """The best permutation of a group for some draws, with all others as they are.
 
     It comes with those of its signs and of the groups that are nested in it. `names` are the arrays
-    that count; by default all do.
+    that count; by default all do. `change` makes other similarities of those found, but for a group
+    in which others are nested.
     """
     if not draws.goal.is_outer[group]:
-        parts = draws.similarities(group, current, rows, names)
+        parts = change(draws.similarities(group, current, rows, names))
         return _best_of(draws.symmetry, group, parts)
     leaves = draws.some(rows)
     if names is not None:

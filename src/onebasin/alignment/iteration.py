@@ -8,9 +8,9 @@ from jaxtyping import Float
 
 from onebasin.alignment.descent import Match, match
 from onebasin.alignment.gains import movable_part
-from onebasin.alignment.layers import match_from_both_starts
 from onebasin.alignment.problem import Listener, Problem
 from onebasin.alignment.similarity import Draws
+from onebasin.alignment.starts import RULES
 from onebasin.symmetry.permutation import Permutation
 from onebasin.types import Params
 
@@ -26,42 +26,41 @@ class Brought(NamedTuple):
 def match_to(problem: Problem, network: Params, progress: Listener) -> Brought:
     """Match all draws to a network.
 
-    If one pass is not exact, each draw takes the better of two local optima: from where it is,
-    and from a start layer by layer.
+    If one pass is not exact, the problem's effort says how many starts are tried.
     """
+    rule = RULES[problem.effort]
+
+    def match_with_objective(draws: Draws, start: Permutation) -> Match:
+        found = rule(draws, start)
+        return found._replace(gain=found.gain + draws.objective(start))
+
     features = problem.features_of(network)
     target = problem.matching.target(features)
-    found, _ = problem.matched(target, problem.identity, _match_with_objective, 0, progress)
+    found, _ = problem.matched(target, problem.identity, match_with_objective, 0, progress)
     return Brought(found, found.gain + problem.matching.constant(features), network)
 
 
-def _match_with_objective(draws: Draws, start: Permutation) -> Match:
-    """A match whose gain is one over nothing: what is matched is the goal itself."""
-    found = match_from_both_starts(draws, start)
-    return found._replace(gain=found.gain + draws.objective(start))
-
-
 def match_to_mean(
-    problem: Problem, start: Permutation, max_rounds: int, tolerance: float, progress: Listener
+    problem: Problem, start: Match, max_rounds: int, tolerance: float, progress: Listener
 ) -> Brought:
     """Match all draws to their mean features, from a start and until they move no more.
 
     Args:
         problem: The draws.
-        start: The permutations of the draws before the first round.
+        start: The match of the draws before the first round.
         max_rounds: The most rounds. A draw that moves in the last of them has not converged.
         tolerance: The iteration ends when a round raises the mean objective by no more than this
             share of what permutations can change of it.
         progress: Called after every chunk of draws.
     """
-    nothing = np.zeros(problem.num_draws)
-    found = Match(start, nothing, nothing == 0, nothing.astype(np.int32))
-    total, moved = problem.sum_features(start), np.ones(problem.num_draws, bool)
+    found = start
+    total, moved = problem.sum_features(start.permutation), np.ones(problem.num_draws, bool)
     for number in range(1, max_rounds + 1):
         target = problem.matching.target(problem.mean_features(total))
-        previous, before = found.permutation, total
-        found, moved = problem.matched(target, previous, match, number, progress)
-        total = problem.moved_sum(total, moved, previous, found.permutation)
+        previous, before = found, total
+        found, moved = problem.matched(target, previous.permutation, match, number, progress)
+        found = found._replace(start=previous.start, sweeps=previous.sweeps + found.sweeps)
+        total = problem.moved_sum(total, moved, previous.permutation, found.permutation)
         if not moved.any():
             break
         part = movable_part(problem.matching.symmetry(problem.symmetry), target)

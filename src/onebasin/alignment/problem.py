@@ -14,6 +14,7 @@ from onebasin.alignment.descent import Match, differs
 from onebasin.alignment.goal import Goal
 from onebasin.alignment.matching import Features, Matching
 from onebasin.alignment.similarity import Draws
+from onebasin.alignment.starts import Effort
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import Permutation
 from onebasin.symmetry.permute import permute
@@ -59,6 +60,7 @@ class Problem:
     symmetry: Symmetry
     matching: Matching
     draws: Params
+    effort: Effort = "normal"
 
     @property
     def num_draws(self) -> int:

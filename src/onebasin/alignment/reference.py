@@ -9,6 +9,7 @@ from jaxtyping import Bool
 
 from onebasin import _trees
 from onebasin._arguments import check_count
+from onebasin.alignment.descent import Match, unmatched
 from onebasin.alignment.iteration import Brought, match_to, match_to_mean
 from onebasin.alignment.problem import Listener, Problem
 from onebasin.samples import Samples
@@ -191,11 +192,13 @@ class ToMean(eqx.Module):
             ValueError: If the start is no alignment of these samples.
         """
         if self.start is not None:
-            begin = _flat_start(self.start, problem, samples)
+            given = _flat_start(self.start, problem, samples)
+            begin = unmatched(given, problem.num_draws)
         elif self.by_chain:
-            begin = self.chain_by_chain(problem, samples, progress)
+            given = self.chain_by_chain(problem, samples, progress)
+            begin = unmatched(given, problem.num_draws)
         else:
-            begin = self._from_one_draw(problem, samples, progress).match.permutation
+            begin = self._from_one_draw(problem, samples, progress).match
         return self._iterated(problem, begin, progress)
 
     def chain_by_chain(
@@ -211,12 +214,12 @@ class ToMean(eqx.Module):
         for chain in range(samples.num_chains):
             alone = samples.select_chains(chain)
             own = problem.of(_trees.to_host(alone.flatten()))
-            begin = self._from_one_draw(own, alone, progress).match.permutation
+            begin = self._from_one_draw(own, alone, progress).match
             brought = self._iterated(own, begin, progress)
             within.append(brought.match.permutation)
             means.append(brought.network)
         together = problem.of(_trees.stack(means))
-        begin = match_to(together, means[0], progress).match.permutation
+        begin = match_to(together, means[0], progress).match
         between = self._iterated(together, begin, progress).match.permutation
         joined = jax.tree.map(lambda *parts: np.concatenate(parts), *within)
         return jax.tree.map(lambda p: np.repeat(p, samples.num_draws, axis=0), between) @ joined
@@ -226,7 +229,7 @@ class ToMean(eqx.Module):
         first = _trees.to_host(samples.draw(0, 0)) if densest is None else densest
         return match_to(problem, first, progress)
 
-    def _iterated(self, problem: Problem, begin: Permutation, progress: Listener) -> Brought:
+    def _iterated(self, problem: Problem, begin: Match, progress: Listener) -> Brought:
         return match_to_mean(problem, begin, self.max_rounds, self.tolerance, progress)
 
 

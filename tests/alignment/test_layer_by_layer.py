@@ -11,8 +11,8 @@ from onebasin import _trees
 from onebasin.alignment import align, to
 from onebasin.alignment.descent import match
 from onebasin.alignment.goal import Goal
-from onebasin.alignment.layers import layer_by_layer
 from onebasin.alignment.similarity import Draws
+from onebasin.alignment.starts import layer_by_layer
 from onebasin.networks import mlp
 from onebasin.samples import Samples
 from onebasin.symmetry import find_symmetry, permute, random_permutation
@@ -67,3 +67,33 @@ def test_a_group_that_no_settled_array_lists_is_matched_by_all_arrays() -> None:
     draws = Samples(jax.tree.map(lambda leaf: leaf[None, None], params)).flatten()
     found = layer_by_layer(Draws(Goal(symmetry, params), draws))
     assert all((p == np.arange(3)).all() for p in found.units.values())
+
+
+def test_more_effort_finds_no_worse_optima_and_says_from_where() -> None:
+    samples = strategies.random_samples(DEEP, 0, 2, 20)
+    reference = to(strategies.make_case(DEEP, 1).params)
+    by = {
+        effort: align(samples, DEEP.symmetry, reference=reference, effort=effort)
+        for effort in ("fast", "normal", "thorough")
+    }
+    given, layers, noise = range(3)
+    assert (by["normal"].objective >= by["fast"].objective - 1e-5).all()
+    assert (by["thorough"].objective >= by["normal"].objective).all()
+    assert (by["thorough"].objective > by["normal"].objective).any()
+    assert set(np.unique(by["normal"].start)) == {given, layers}
+    assert noise in by["thorough"].start
+    assert (by["thorough"].sweeps > by["normal"].sweeps).all()
+
+
+def test_fast_never_leaves_a_draw_worse_than_it_was() -> None:
+    samples = strategies.random_samples(DEEP, 0, 2, 20)
+    reference = strategies.make_case(DEEP, 1).params
+    aligned = align(samples, DEEP.symmetry, reference=to(reference), effort="fast")
+    again = align(aligned.apply(samples), DEEP.symmetry, reference=to(reference), effort="fast")
+    assert (again.objective >= aligned.objective - 1e-5).all()
+
+
+def test_an_effort_that_does_not_exist_is_refused() -> None:
+    samples = strategies.random_samples(DEEP, 0, 1, 2)
+    with pytest.raises((TypeError, ValueError), match="most"):
+        align(samples, DEEP.symmetry, effort="most")  # type: ignore[arg-type]

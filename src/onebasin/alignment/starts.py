@@ -1,0 +1,151 @@
+"""Where the search for a permutation begins: different starts end in different local optima.
+
+Layer by layer, groups are matched by the arrays whose other axes are matched already, from the
+inputs inward and from the outputs back, as a person would match two networks by hand. With noise,
+coordinate descent sees similarities that are blurred, less in every sweep.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+import jax
+import numpy as np
+from jaxtyping import Bool
+
+from onebasin.alignment.descent import Match, match, propose, updated
+from onebasin.alignment.gains import gains_of
+from onebasin.alignment.goal import Goal
+from onebasin.alignment.similarity import Draws, Parts
+from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.permutation import Permutation
+
+Effort: TypeAlias = Literal["fast", "normal", "thorough"]
+"""How many starts are tried."""
+
+STARTS = ("given", "layers", "noise")
+"""From where the best optimum of a draw was found, as `Alignment.start` numbers it: from where the
+draw was, from layer by layer, or by noise that fades."""
+
+_MOST_NOISE, _NOISY_SWEEPS = 0.3, 20
+
+
+def match_fast(draws: Draws, start: Permutation) -> Match:
+    """A local optimum of each draw, from layer by layer.
+
+    Where the start is no worse than that, its own optimum is found as well. Where one pass is
+    exact, there is one optimum.
+    """
+    if draws.goal.is_exact:
+        return match(draws, start)
+    found = _from_start(match(draws, layer_by_layer(draws)), "layers")
+    ahead = gains_of(draws.goal, draws.leaves, start, found.permutation)
+    behind = ahead <= 0
+    if not behind.any():
+        return found._replace(gain=ahead)
+    return _better(draws, match(draws, start), found)
+
+
+def match_normally(draws: Draws, start: Permutation) -> Match:
+    """The better of two local optima of each draw: from the start, and from layer by layer."""
+    found = match(draws, start)
+    if draws.goal.is_exact:
+        return found
+    return _better(draws, found, _from_start(match(draws, layer_by_layer(draws)), "layers"))
+
+
+def match_thoroughly(draws: Draws, start: Permutation) -> Match:
+    """The best of three local optima of each draw: by noise from the better of two, and these."""
+    found = match_normally(draws, start)
+    if draws.goal.is_exact:
+        return found
+    noisy = match(draws, _with_fading_noise(draws, found.permutation))
+    return _better(draws, found, _from_start(noisy, "noise"))
+
+
+RULES = {"fast": match_fast, "normal": match_normally, "thorough": match_thoroughly}
+"""How draws are matched at each effort."""
+
+
+def _from_start(found: Match, start: str) -> Match:
+    return found._replace(start=np.full_like(found.start, STARTS.index(start)))
+
+
+def _better(draws: Draws, found: Match, other: Match) -> Match:
+    """For each draw the better match; the gain stays one over where the first began."""
+    ahead = gains_of(draws.goal, draws.leaves, found.permutation, other.permutation)
+    best = jax.tree.map(lambda a, b: _where(ahead > 0, b, a), found, other)
+    return best._replace(gain=found.gain + ahead, sweeps=found.sweeps + other.sweeps)
+
+
+def _where(choice: Bool[np.ndarray, " draw"], a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.where(choice.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+
+
+def _with_fading_noise(draws: Draws, start: Permutation) -> Permutation:
+    """Permutations of every draw after sweeps over similarities with less and less noise.
+
+    Noise is normal; its std is a share of that of all similarities of a draw, from .3 down to
+    nothing. All draws see the same, so that each is matched by itself. Groups in whose units
+    others are nested are matched without.
+    """
+    rng = np.random.default_rng(0)
+    every, found = np.arange(draws.num_draws), start
+    for level in _MOST_NOISE * (1 - np.arange(_NOISY_SWEEPS) / _NOISY_SWEEPS):
+
+        def blurred(parts: Parts, level: float = level) -> Parts:
+            return {own: part + _noise(part, level, rng) for own, part in parts.items()}
+
+        for group in draws.symmetry.sizes:
+            found = updated(found, propose(draws, group, found, every, change=blurred))
+    return found
+
+
+def _noise(part: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
+    noise = rng.standard_normal(part.shape[1:], np.float32)
+    axes = tuple(range(1, part.ndim))
+    return np.asarray(level * part.std(axis=axes, keepdims=True) * noise, part.dtype)
+
+
+def layer_by_layer(draws: Draws) -> Permutation:
+    """Permutations of every draw: groups in the order of how much of them is matched already."""
+    found = draws.symmetry.identity(draws.num_draws)
+    every = np.arange(draws.num_draws)
+    for group, names in inward(draws.goal):
+        found = updated(found, propose(draws, group, found, every, names))
+    return found
+
+
+def inward(goal: Goal) -> list[tuple[str, list[str]]]:
+    """Groups in the order of how much of them is matched already, and the arrays that tell it."""
+    symmetry = goal.symmetry
+    settled: set[str] = set(symmetry.fixed)
+    order: list[tuple[str, list[str]]] = []
+    while left := [group for group in symmetry.sizes if group not in settled]:
+        usable = {group: _usable(symmetry, group, settled) for group in left}
+        share = {group: _share(symmetry, group, usable[group], goal.norms) for group in left}
+        group = max(left, key=lambda group: share[group])
+        names = usable[group] or [n for n, axes in symmetry.leaves.items() if group in axes.names]
+        order.append((group, names))
+        settled.add(group)
+    return order
+
+
+def _usable(symmetry: Symmetry, group: str, settled: set[str]) -> list[str]:
+    """The arrays that list a group on one axis and, on others, only what is matched already."""
+    parents = symmetry.nested.get(group, ())
+    if not settled.issuperset(parents):
+        return []
+    inside = {one for one, around in symmetry.nested.items() if group in around}
+    return [
+        name
+        for name, axes in symmetry.leaves.items()
+        if axes.names.count(group) == 1
+        and all(one in (None, group) or one in settled or one in inside for one in axes.names)
+    ]
+
+
+def _share(symmetry: Symmetry, group: str, usable: list[str], norms: Mapping[str, float]) -> float:
+    """How much of the squares of all weights that touch a group the usable arrays hold."""
+    every = [name for name, axes in symmetry.leaves.items() if group in axes.names]
+    total = sum(norms[name] ** 2 for name in every)
+    return sum(norms[name] ** 2 for name in usable) / total if total else 0.0
