@@ -102,6 +102,11 @@ def test_units_that_are_alike_up_to_rounding_stay_where_they_are() -> None:
     assert (assign(similarity) == np.arange(32)).all()
 
 
+def test_units_that_would_trade_places_for_a_gain_of_rounding_stay_where_they_are() -> None:
+    above = np.nextafter(1.0, 2.0)
+    assert assign(np.array([[[1.0, above], [above, 1.0]]])).tolist() == [[0, 1]]
+
+
 def test_the_similarity_is_left_as_it_was() -> None:
     similarity = np.random.default_rng(0).standard_normal((2, 4, 4))
     before = similarity.copy()

@@ -15,6 +15,7 @@ _scratch = Scratch()
 
 # Below any difference that float32 can make, above the solver's rounding.
 _TIE_BONUS = 2.0**-44
+_ROUNDING = 8 * float(np.finfo(np.float64).eps)
 
 
 def assign(similarity: Float[Array, "batch units units"]) -> Int[np.ndarray, "batch units"]:
@@ -30,7 +31,7 @@ def assign(similarity: Float[Array, "batch units units"]) -> Int[np.ndarray, "ba
         return np.zeros(similarity.shape[:-1], np.int64)
     best, scales = similarity.max(axis=-1), _scales(similarity)
     every = np.arange(similarity.shape[-1])
-    stays = np.einsum("bii->bi", similarity) == best
+    stays = np.einsum("bii->bi", similarity) >= best - _ROUNDING * np.abs(best, dtype=np.float64)
     assigned = np.where(stays, every, similarity.argmax(axis=-1))
     # Where units want different partners, each gets the best.
     is_open = (np.sort(assigned, axis=-1) != every).any(axis=-1)
