@@ -13,6 +13,7 @@ import time
 from itertools import pairwise
 
 from benchmarks.table import print_table
+from benchmarks.timing import best_seconds
 
 NUM_STEPS = 60
 DRAWS = 12
@@ -90,9 +91,4 @@ def _floor() -> float:
     flops = 2 * rows * (64 * 64 * 2 + 64 * 10 * 3)
     side = 2048
     a = np.ones((side, side), np.float32)
-    best = float("inf")
-    for _ in range(5):
-        begin = time.perf_counter()
-        a @ a
-        best = min(best, time.perf_counter() - begin)
-    return flops / (2 * side**3 / best)
+    return flops / (2 * side**3 / best_seconds(lambda: a @ a, repeats=5))

@@ -6,7 +6,6 @@ that takes a function; memory is what the process has grown by, beside what the 
 
 import math
 import resource
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from jax import lax
 
 import onebasin as ob
 from benchmarks.table import print_table
+from benchmarks.timing import best_seconds
 
 BLOCKS = {64: 3, 128: 4, 256: 6, 512: 3}
 WIDTH, HEADS, LAYERS, WORDS, LENGTH = 768, 12, 12, 50_257, 1024
@@ -40,9 +40,9 @@ def _row(name: str, apply: Callable[..., Any], shapes: Any, inputs: Any) -> list
     before = _megabytes()
     found = ob.find_symmetry(apply, shapes, inputs)
     grown = _megabytes() - before
-    seconds = _best(lambda: ob.find_symmetry(apply, shapes, inputs))
+    seconds = best_seconds(lambda: ob.find_symmetry(apply, shapes, inputs))
     # A new function each time: JAX keeps the jaxprs of those it has seen.
-    trace = _best(lambda: jax.make_jaxpr(lambda *given: apply(*given))(shapes, inputs))
+    trace = best_seconds(lambda: jax.make_jaxpr(lambda *given: apply(*given))(shapes, inputs))
     weights = 4 * sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes)) / 1e6
     figures = [f"{x:.2f}" for x in (seconds, trace, seconds / trace)]
     return [name, str(len(found.sizes)), *figures, f"{grown:.0f}", f"{weights:.0f}"]
@@ -51,15 +51,6 @@ def _row(name: str, apply: Callable[..., Any], shapes: Any, inputs: Any) -> list
 def _megabytes() -> float:
     """The most memory that this process has held so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-
-
-def _best(function: Callable[[], object], repeats: int = 3) -> float:
-    times = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - begin)
-    return min(times)
 
 
 def _shape(*sizes: int) -> jax.ShapeDtypeStruct:
