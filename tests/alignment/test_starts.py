@@ -6,7 +6,16 @@ import pytest
 import strategies
 
 from onebasin import _trees
-from onebasin.alignment import Alignment, Problem, Round, align, to_first, to_mean, weight_matching
+from onebasin.alignment import (
+    Alignment,
+    Problem,
+    Round,
+    align,
+    to,
+    to_first,
+    to_mean,
+    weight_matching,
+)
 from onebasin.gaussians import summarize
 from onebasin.networks import mlp
 from onebasin.samples import Samples
@@ -124,3 +133,29 @@ def test_one_chain_goes_by_way_of_itself(samples: Samples) -> None:
         for by_chain in (True, False)
     )
     assert_same_match(first, second)
+
+
+@pytest.mark.parametrize("by_chain", [False, True])
+def test_the_mean_of_some_draws_is_that_of_evenly_spaced_ones_alone(
+    samples: Samples, by_chain: bool
+) -> None:
+    places = np.array([3, 7, 11])  # of twelve in each of two chains
+    some = Samples(jax.tree.map(lambda leaf: leaf[:, places], samples.params))
+    alone = align(some, NETWORK.symmetry, reference=to_mean(by_chain=by_chain))
+    found = align(samples, NETWORK.symmetry, reference=to_mean(by_chain=by_chain, num_draws=5))
+    assert_same(found.reference, alone.reference)
+    assert_same_match(found, align(samples, NETWORK.symmetry, reference=to(alone.reference)))
+
+
+def test_the_mean_of_as_many_draws_as_there_are_is_that_of_all(samples: Samples) -> None:
+    every = align(samples, NETWORK.symmetry, reference=to_mean())
+    found = align(samples, NETWORK.symmetry, reference=to_mean(num_draws=24))
+    assert_same_match(found, every)
+
+
+def test_a_start_is_refused_beside_a_mean_of_some_draws(samples: Samples) -> None:
+    start = align(samples, NETWORK.symmetry)
+    with pytest.raises(ValueError, match="start and num_draws both say where the mean begins"):
+        to_mean(start=start, num_draws=10)
+    with pytest.raises(ValueError, match=r"num_draws must be an int in the range \[1, inf\)"):
+        to_mean(num_draws=0)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from onebasin.alignment.assignment import assign
-from onebasin.alignment.gains import gains_of, linear_gains
+from onebasin.alignment.gains import gains_of, linear_gains, matched_similarity
 from onebasin.alignment.outer_matching import match_outer
 from onebasin.alignment.sign_matching import best_signs
 from onebasin.alignment.similarity import Draws, Parts
@@ -27,6 +27,8 @@ class Match(NamedTuple):
         converged: Whether no group of a draw would move.
         sweeps: How many times the groups of a draw were gone through.
         start: From which of `starts.STARTS` the match was found.
+        objective: The inner product of the goal with each permuted draw; None if it is not known,
+            as with several groups, whose similarities do not tell it.
     """
 
     permutation: Permutation
@@ -34,6 +36,7 @@ class Match(NamedTuple):
     converged: Bool[np.ndarray, " draw"]
     sweeps: Int[np.ndarray, " draw"]
     start: Int[np.ndarray, " draw"]
+    objective: Float[np.ndarray, " draw"] | None = None
 
 
 def unmatched(permutation: Permutation, num_draws: int) -> Match:
@@ -53,6 +56,8 @@ def match(draws: Draws, start: Permutation, max_sweeps: int = 100) -> Match:
     Raises: ValueError for non-finite features.
     Source: Ainsworth et al. (2022), arXiv 2209.04836, algorithm 1.
     """
+    if draws.goal.is_exact and draws.symmetry.sizes:
+        return _match_one_group(draws, start)
     current = copied(start)
     is_open = {group: np.ones(draws.num_draws, bool) for group in draws.symmetry.sizes}
     gain, sweeps = np.zeros(draws.num_draws), np.zeros(draws.num_draws, np.int32)
@@ -72,6 +77,23 @@ def match(draws: Draws, start: Permutation, max_sweeps: int = 100) -> Match:
             break
     converged = ~np.any([*is_open.values()], axis=0) if is_open else np.ones(draws.num_draws, bool)
     return Match(current, gain, converged, sweeps, np.zeros(draws.num_draws, np.int8))
+
+
+def _match_one_group(draws: Draws, start: Permutation) -> Match:
+    """Match draws whose optimum one pass finds; similarities tell the objective as well."""
+    (group,) = draws.symmetry.sizes
+    every = np.arange(draws.num_draws)
+    parts = draws.similarities(group, start, every)
+    proposed = _best_of(draws.symmetry, group, parts)
+    moves = differs(proposed, start)
+    gain, found = np.zeros(draws.num_draws), start
+    if moves.any():
+        gain = linear_gains(draws, group, parts, every, start, updated(start, proposed), moves)
+        found = copied(start)
+        _write(found, every[gain > 0], proposed[gain > 0])
+    objective = matched_similarity(parts, group, found) + draws.unmoved_objective(group)
+    one = np.ones(draws.num_draws, np.int32)
+    return Match(found, gain, one == 1, one, np.zeros(draws.num_draws, np.int8), objective)
 
 
 def _improve(

@@ -34,14 +34,16 @@ def linear_gains(
     Similarities tell it, but for gains as small as their rounding, which are summed again. What is
     no gain is 0.
     """
-    gains = _value(parts, group, after) - _value(parts, group, before)
+    gains = matched_similarity(parts, group, after) - matched_similarity(parts, group, before)
     bound = _bound(draws, group, rows)
     for row in np.flatnonzero(moves & (np.abs(gains) <= bound)):
         gains[row] = _exact_gain(draws, group, int(rows[row]), before[row], after[row])
     return np.maximum(np.where(moves, gains, 0.0), 0.0)
 
 
-def _value(parts: Parts, group: str, permutation: Permutation) -> Float[np.ndarray, " draw"]:
+def matched_similarity(
+    parts: Parts, group: str, permutation: Permutation
+) -> Float[np.ndarray, " draw"]:
     """The similarity of a group's matched units, summed."""
     units = np.asarray(permutation.units[group])
     total = np.zeros(len(units))

@@ -129,6 +129,10 @@ class Goal:
         """The norm of the target of every array."""
         return {name: float(np.linalg.norm(leaf)) for name, leaf in self.targets.items()}
 
+    def shared(self, side: Side) -> Float[np.ndarray, "*around weights"]:
+        """The mean over the units of what the target has of each weight."""
+        return np.asarray(side.matrix(self.targets[side.leaf]).mean(axis=-1, dtype=np.float64))
+
     def columns(self, side: Side, dtype: np.dtype) -> Float[np.ndarray, "*around weights units"]:
         """The target's matrices, less what all units share.
 
@@ -139,7 +143,7 @@ class Goal:
             return kept
         columns = side.matrix(self.targets[side.leaf])
         if not side.own:
-            columns = columns - columns.mean(axis=-1, keepdims=True, dtype=np.float64)
+            columns = columns - self.shared(side)[..., None]
         if any(name is not None for name in side.names):
             columns = np.ascontiguousarray(columns, dtype)  # whose rows are gathered
         else:

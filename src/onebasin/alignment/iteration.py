@@ -32,12 +32,15 @@ def match_to(problem: Problem, network: Params, progress: Listener) -> Brought:
 
     def match_with_objective(draws: Draws, start: Permutation) -> Match:
         found = rule(draws, start)
-        return found._replace(gain=found.gain + draws.objective(start))
+        if found.objective is not None:
+            return found
+        return found._replace(objective=found.gain + draws.objective(start))
 
     features = problem.features_of(network)
     target = problem.matching.target(features)
     found, _ = problem.matched(target, problem.identity, match_with_objective, 0, progress)
-    return Brought(found, found.gain + problem.matching.constant(features), network)
+    objective = np.asarray(found.objective) + problem.matching.constant(features)
+    return Brought(found, objective, network)
 
 
 def match_to_mean(
@@ -53,7 +56,7 @@ def match_to_mean(
             share of what permutations can change of it.
         progress: Called after every chunk of draws.
     """
-    found = start
+    found, objective = start, None
     total, moved = problem.sum_features(start.permutation), np.ones(problem.num_draws, bool)
     for number in range(1, max_rounds + 1):
         target = problem.matching.target(problem.mean_features(total))
@@ -62,11 +65,14 @@ def match_to_mean(
         found = found._replace(start=previous.start, sweeps=previous.sweeps + found.sweeps)
         total = problem.moved_sum(total, moved, previous.permutation, found.permutation)
         if not moved.any():
+            objective = found.objective  # The mean is still what it was matched to.
             break
         part = movable_part(problem.matching.symmetry(problem.symmetry), target)
         if part(jax.tree.map(np.subtract, total, before)) <= tolerance * abs(part(total)):
             break
     else:
         found = found._replace(converged=found.converged & ~moved)
-    objective = problem.objective(problem.mean_features(total), found.permutation)
-    return Brought(found, objective, problem.mean(found))
+    if objective is None:
+        objective = problem.objective(problem.mean_features(total), found.permutation)
+    objective = objective + problem.matching.constant(problem.mean_features(total))
+    return Brought(found, objective, problem.mean(found.permutation, total))

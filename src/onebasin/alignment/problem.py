@@ -1,6 +1,7 @@
 """Problem: the draws of an alignment and their matching, worked on in chunks and threads."""
 
 import dataclasses
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -15,9 +16,9 @@ from onebasin.alignment.goal import Goal
 from onebasin.alignment.matching import Features, Matching
 from onebasin.alignment.similarity import Draws
 from onebasin.alignment.starts import Effort
+from onebasin.alignment.sums import permuted_sum
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import Permutation
-from onebasin.symmetry.permute import permute
 from onebasin.types import Array, Params
 
 Rule: TypeAlias = Callable[[Draws, Permutation], Match]
@@ -116,15 +117,14 @@ class Problem:
     def objective(
         self, mean_features: Features, permutation: Permutation
     ) -> Float[np.ndarray, " draw"]:
-        """The objective of every permuted draw, given the features it was matched to."""
+        """The inner product of the target with every permuted draw, given the mean features."""
         target = self.matching.target(mean_features)
         goal = Goal(self.matching.symmetry(self.symmetry), target)
 
         def one(rows: slice) -> Float[np.ndarray, " draw"]:
             return Draws(goal, self._features(rows)).objective(permutation[rows])
 
-        values = np.concatenate([*map_in_threads(one, self._chunks())])
-        return values + self.matching.constant(mean_features)
+        return np.concatenate([*map_in_threads(one, self._chunks())])
 
     def sum_features(self, permutation: Permutation) -> Features:
         """The sum over draws of their permuted features, in float64."""
@@ -155,22 +155,31 @@ class Problem:
         few = lambda rows: self._features(np.arange(self.num_draws)[rows][moved[rows]])
         gained = self._sum(few, symmetry, after, moved)
         lost = self._sum(few, symmetry, before, moved)
-        return jax.tree.map(lambda t, a, b: t + a - b, total, gained, lost)
+        # Of a scalar weight the sum would be a number; it stays an array.
+        return jax.tree.map(lambda t, a, b: np.asarray(t + a - b), total, gained, lost)
 
     def mean_features(self, total: Features) -> Features:
         """The mean of the draws' permuted features, given their sum."""
-        # A scalar weight's mean is a number; keep it an array.
         return jax.tree.map(lambda leaf: np.asarray(leaf / self.num_draws), total)
 
-    def mean(self, found: Match) -> Params:
-        """The mean network of the matched draws."""
-        rows_of = lambda rows: jax.tree.map(lambda leaf: leaf[rows], self.draws)
-        total = self._sum(rows_of, self.symmetry, found.permutation)
+    def mean(self, permutation: Permutation, total: Features) -> Params:
+        """The mean network of the permuted draws, given the sum of their permuted features."""
+        if not self._weights_are_features():
+            rows_of = lambda rows: jax.tree.map(lambda leaf: leaf[rows], self.draws)
+            total = self._sum(rows_of, self.symmetry, permutation)
 
         def mean(leaf: np.ndarray, draws: np.ndarray) -> np.ndarray:
             return np.asarray(leaf / self.num_draws, np.result_type(draws.dtype, np.float32))
 
         return jax.tree.map(mean, total, self.draws)
+
+    def _weights_are_features(self) -> bool:
+        """Whether the features are the weights as they are, and nothing else has to be summed."""
+        one = jax.tree.map(lambda leaf: leaf[:1], self.draws)
+        features = self._features_of(one)
+        if jax.tree.structure(features) != jax.tree.structure(one):
+            return False
+        return all(map(operator.is_, jax.tree.leaves(features), jax.tree.leaves(one)))
 
     def _sum(
         self,
@@ -184,15 +193,12 @@ class Problem:
         def one(rows: slice) -> Any:
             some = permutation[rows]
             some = some if taken is None else some[taken[rows]]
-            moved = permute(read(rows), symmetry, some)
-            return jax.tree.map(lambda leaf: leaf.sum(axis=0, dtype=np.float64), moved)
+            return permuted_sum(read(rows), symmetry, some)
 
         total: Any = None
         for part in map_in_threads(one, self._chunks()):
-            add = lambda whole, leaf: np.add(whole, leaf, out=whole) if whole.ndim else whole + leaf
-            total = (
-                jax.tree.map(np.asarray, part) if total is None else jax.tree.map(add, total, part)
-            )
+            add = lambda whole, leaf: np.add(whole, leaf, out=whole)
+            total = part if total is None else jax.tree.map(add, total, part)
         return total
 
     def _features(self, rows: Any) -> Features:

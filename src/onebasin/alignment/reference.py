@@ -78,6 +78,7 @@ def to_mean(
     *,
     start: Start | None = None,
     by_chain: bool = False,
+    num_draws: int | None = None,
     max_rounds: int = 200,
     tolerance: float = 1e-4,
 ) -> "ToMean":
@@ -92,25 +93,31 @@ def to_mean(
         start: An earlier alignment of the same samples, from whose permutations to begin.
         by_chain: Whether each chain is first brought to its own mean, and the chains' means to
             theirs: draws of one chain lie closer to each other than to those of other chains.
+        num_draws: Of how many draws the reference is the mean: evenly spaced ones, as many of every
+            chain, rounded up. All draws are matched to it once, so that many draws take little more
+            than one round. Default: of all.
         max_rounds: The most rounds. A draw that moves in the last of them has not converged.
         tolerance: The iteration ends when a round raises the mean objective by no more than this
             share of what permutations can change of it; at 0, when no draw moves.
 
     Raises:
-        ValueError: For `start` together with `by_chain`, a negative number of rounds, or a
-            tolerance that is negative.
+        ValueError: For `start` together with `by_chain` or `num_draws`, fewer draws than one, a
+            negative number of rounds, or a tolerance that is negative.
 
     Examples:
         >>> alignment = ob.align(samples, symmetry, reference=ob.to_mean(by_chain=True))
     """
-    if start is not None and by_chain:
+    others = {"by_chain": by_chain, "num_draws": num_draws is not None}
+    for other in (name for name, is_given in others.items() if is_given and start is not None):
         raise ValueError(
-            "start and by_chain both say where the mean begins. Got both. Leave one of them out."
+            f"start and {other} both say where the mean begins. Got both. Leave one of them out."
         )
+    if num_draws is not None:
+        check_count("num_draws", num_draws, 1)
     check_count("max_rounds", max_rounds, 0)
     if not tolerance >= 0:
         raise ValueError(f"tolerance must be a number in the range [0, inf). Got {tolerance}.")
-    return ToMean(start, by_chain, max_rounds, tolerance)
+    return ToMean(start, by_chain, num_draws, max_rounds, tolerance)
 
 
 class ToNetwork(eqx.Module):
@@ -177,6 +184,7 @@ class ToMean(eqx.Module):
 
     start: Start | None
     by_chain: bool = eqx.field(static=True)
+    num_draws: int | None = eqx.field(static=True)
     max_rounds: int = eqx.field(static=True)
     tolerance: float = eqx.field(static=True)
 
@@ -191,6 +199,14 @@ class ToMean(eqx.Module):
         Raises:
             ValueError: If the start is no alignment of these samples.
         """
+        if self.num_draws is not None and self.num_draws < problem.num_draws:
+            some = _evenly_spaced(samples, problem.draws, self.num_draws)
+            mean = self._of_all(problem.of(some.flatten()), some, progress).network
+            return match_to(problem, mean, progress)
+        return self._of_all(problem, samples, progress)
+
+    def _of_all(self, problem: Problem, samples: Samples, progress: Listener) -> Brought:
+        """Match every draw to the iterated mean of all."""
         if self.start is not None:
             given = _flat_start(self.start, problem, samples)
             begin = unmatched(given, problem.num_draws)
@@ -239,6 +255,15 @@ def _densest(samples: Samples) -> Params | None:
     if lp is None or np.isnan(lp).all():
         return None
     return _trees.to_host(samples.draw(*divmod(int(np.nanargmax(lp)), samples.num_draws)))
+
+
+def _evenly_spaced(samples: Samples, draws: Params, num_draws: int) -> Samples:
+    """Some of the draws, at the same places of every chain, of all draws along one axis."""
+    each = min(samples.num_draws, -(-num_draws // samples.num_chains))
+    places = (np.arange(each) + 1) * samples.num_draws // each - 1
+    shape = (samples.num_chains, samples.num_draws)
+    params = jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:])[:, places], draws)
+    return Samples(params, {name: np.asarray(s)[:, places] for name, s in samples.stats.items()})
 
 
 def _flat_start(start: Start, problem: Problem, samples: Samples) -> Permutation:

@@ -82,6 +82,22 @@ class Draws:
             total += _inner_products(moved, self.goal.targets[name])
         return total
 
+    def unmoved_objective(self, group: str) -> Float[np.ndarray, " draw"]:
+        """What a permutation of the only group leaves alone of the objective.
+
+        That is what arrays without units add, and what all units have in common.
+        """
+        sides = self.goal.sides[group]
+        total = np.zeros(self.num_draws)
+        for name in self.leaves.keys() - {side.leaf for side in sides}:
+            total += _inner_products(self.leaves[name], self.goal.targets[name])
+        for side in sides:
+            if not side.own:
+                units = self.matrix(side)
+                ones = np.ones(units.shape[-1], units.dtype)
+                total += (units @ ones) @ self.goal.shared(side)
+        return total
+
     def similarities(
         self,
         group: str,

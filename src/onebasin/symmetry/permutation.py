@@ -248,7 +248,7 @@ def take_units(array: Array, units: Integer[Array, "*batch units"], axis: int) -
         taken = np.empty(array.shape, array.dtype)
         for at in np.ndindex(units.shape[:-1]):
             # The mode saves a copy; units are known to be in range.
-            np.take(array[at], units[at], axis - num_batch_axes, out=taken[at], mode="clip")
+            np.take(array[at], units[at], axis - num_batch_axes, out=taken[at], mode="wrap")
         return taken
     # Whole rows behind the unit axis are copied at once: far faster than entry by entry.
     rows = xp.moveaxis(array, axis, num_batch_axes)
