@@ -12,7 +12,7 @@ from onebasin.alignment import align, to
 from onebasin.alignment.descent import match
 from onebasin.alignment.goal import Goal
 from onebasin.alignment.similarity import Draws
-from onebasin.alignment.starts import layer_by_layer
+from onebasin.alignment.starts import inward, layer_by_layer
 from onebasin.networks import mlp
 from onebasin.samples import Samples
 from onebasin.symmetry import find_symmetry, permute, random_permutation
@@ -97,3 +97,11 @@ def test_an_effort_that_does_not_exist_is_refused() -> None:
     samples = strategies.random_samples(DEEP, 0, 1, 2)
     with pytest.raises((TypeError, ValueError), match="most"):
         align(samples, DEEP.symmetry, effort="most")  # type: ignore[arg-type]
+
+
+def test_large_biases_do_not_say_which_layer_is_first() -> None:
+    params = strategies.make_case(DEEP, 0).params
+    params["hidden_1"]["bias"] = 100 * params["hidden_1"]["bias"]
+    first, names = inward(Goal(DEEP.symmetry, params))[0]
+    assert first != "hidden_1"
+    assert {name.split("/")[0] for name in names} != {"hidden_1"}

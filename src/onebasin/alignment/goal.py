@@ -130,8 +130,9 @@ class Goal:
         return {name: float(np.linalg.norm(leaf)) for name, leaf in self.targets.items()}
 
     def shared(self, side: Side) -> Float[np.ndarray, "*around weights"]:
-        """The mean over the units of what the target has of each weight."""
-        return np.asarray(side.matrix(self.targets[side.leaf]).mean(axis=-1, dtype=np.float64))
+        """The mean over the units of what the target has of each weight, in its precision."""
+        matrix = side.matrix(self.targets[side.leaf])
+        return np.asarray(matrix.mean(axis=-1, dtype=np.float64), matrix.dtype)
 
     def columns(self, side: Side, dtype: np.dtype) -> Float[np.ndarray, "*around weights units"]:
         """The target's matrices, less what all units share.

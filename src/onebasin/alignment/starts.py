@@ -5,6 +5,7 @@ inputs inward and from the outputs back, as a person would match two networks by
 coordinate descent sees similarities that are blurred, less in every sweep.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
@@ -122,12 +123,23 @@ def inward(goal: Goal) -> list[tuple[str, list[str]]]:
     order: list[tuple[str, list[str]]] = []
     while left := [group for group in symmetry.sizes if group not in settled]:
         usable = {group: _usable(symmetry, group, settled) for group in left}
-        share = {group: _share(symmetry, group, usable[group], goal.norms) for group in left}
-        group = max(left, key=lambda group: share[group])
+
+        def told(group: str) -> tuple[bool, float]:
+            # Biases alone order units, and hardly say which of them are the same.
+            num_weights = max((_num_weights(goal, group, name) for name in usable[group]), default=0)
+            return num_weights > 1, _share(symmetry, group, usable[group], goal.norms)
+
+        group = max(left, key=told)
         names = usable[group] or [n for n, axes in symmetry.leaves.items() if group in axes.names]
         order.append((group, names))
         settled.add(group)
     return order
+
+
+def _num_weights(goal: Goal, group: str, name: str) -> int:
+    """How many weights each unit of a group has in an array."""
+    sizes, around = goal.symmetry.sizes, goal.symmetry.nested.get(group, ())
+    return goal.targets[name].size // math.prod(sizes[one] for one in (group, *around))
 
 
 def _usable(symmetry: Symmetry, group: str, settled: set[str]) -> list[str]:

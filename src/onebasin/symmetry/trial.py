@@ -34,10 +34,17 @@ _NUM_TO_CHOOSE_FROM = 16
 
 
 class Program(NamedTuple):
-    """A function that was traced and compiled once: its jaxpr, and `run`, which gives arrays."""
+    """A function that was traced and compiled once.
+
+    Args:
+        closed: Its jaxpr.
+        run: Gives the outputs at some values as arrays.
+        is_wide: Whether it takes floating-point numbers in 64 bits, whatever the values have.
+    """
 
     closed: ClosedJaxpr
     run: Callable[..., list[np.ndarray]]
+    is_wide: bool
 
 
 class Values(eqx.Module):
@@ -64,11 +71,11 @@ class Trial:
 
         It is relative to the largest finite number in that array.
         """
-        moved = (
-            permute(self.values.params, symmetry, element)
-            for element in _elements(symmetry, key, num_elements)
-        )
-        return max((self._change(Values(one, self.values.inputs)) for one in moved), default=0.0)
+        params, inputs = self.values.params, self.values.inputs
+        elements = _elements(symmetry, key, num_elements)
+        # One permuted network is in memory at a time.
+        changes = (self._change(Values(permute(params, symmetry, p), inputs)) for p in elements)
+        return max(changes, default=0.0)
 
     def limit(self, change: float) -> float:
         """The largest relative change that can be due to rounding.
@@ -91,8 +98,8 @@ class Trial:
         """
         # Sums of many terms lose several digits, but those of half precision are taken in float32.
         share = self._eps * (8 if self._eps < 1e-4 else 2)
-        nudges = (nudged(self.values, share, seed) for seed in range(_NUM_NUDGES))
-        return max(self._change(values) for values in nudges)
+        values = jax.tree.map(_wide, self.values) if self.program.is_wide else self.values
+        return max(self._change(nudged(values, share, seed)) for seed in range(_NUM_NUDGES))
 
     def _change(self, values: Values) -> float:
         outputs = self.program.run(values)
@@ -118,8 +125,7 @@ def begin(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the function gives its warnings when it is used
         try:
-            wide = [jax.tree.map(_wide, values) for values in candidates]
-            return _begin(apply, wide, is_wide=True, unasked=unasked)
+            return _begin(apply, candidates, is_wide=True, unasked=unasked)
         except Exception:
             return _begin(apply, candidates, is_wide=False, unasked=unasked)
 
@@ -127,7 +133,7 @@ def begin(
 def _begin(
     apply: Callable[..., Any], candidates: Sequence[Values], *, is_wide: bool, unasked: bool
 ) -> Trial | None:
-    """As `begin`, with candidates in float64 if `is_wide`, else in dtypes of their own."""
+    """As `begin`, in float64 if `is_wide`, else in the dtypes of the candidates."""
     program = _program(apply, candidates[0], is_wide=is_wide)
     if unasked and program.closed.effects:
         return None
@@ -147,16 +153,36 @@ def _program(apply: Callable[..., Any], values: Values, *, is_wide: bool) -> Pro
     def precision() -> contextlib.AbstractContextManager[Any]:
         return jax.enable_x64(True) if is_wide else contextlib.nullcontext()
 
+    like = jax.tree.map(_like_wide, values) if is_wide else values
     # Accelerators round what they multiply to fewer digits than its dtype has, if they may.
     with precision(), jax.default_matmul_precision("highest"):
-        closed = jax.make_jaxpr(apply)(values.params, *values.inputs)
-    compiled = jax.jit(jaxpr_as_fun(closed), compiler_options=_QUICK_TO_COMPILE)
+        closed = jax.make_jaxpr(apply)(like.params, *like.inputs)
+
+    def widened(*leaves: Any) -> list[Any]:
+        # Within the program, so that a large network is in memory as it was given.
+        pairs = zip(leaves, closed.in_avals, strict=True)
+        return jaxpr_as_fun(closed)(*(_as_dtype(leaf, like.dtype) for leaf, like in pairs))
+
+    compiled = jax.jit(widened, compiler_options=_QUICK_TO_COMPILE)
 
     def run(values: Values) -> list[np.ndarray]:
         with precision():
             return [_as_numbers(leaf) for leaf in compiled(*jax.tree.leaves(values))]
 
-    return Program(closed, run)
+    return Program(closed, run, is_wide)
+
+
+def _as_dtype(leaf: Any, dtype: Any) -> Any:
+    return leaf if leaf.dtype == dtype else leaf.astype(dtype)
+
+
+def _like_wide(leaf: Any) -> Any:
+    """What stands for a leaf in float64 or complex128 when a function is traced."""
+    dtype = jnp.result_type(leaf)
+    if not jnp.issubdtype(dtype, jnp.inexact):
+        return leaf
+    is_complex = jnp.issubdtype(dtype, jnp.complexfloating)
+    return jax.ShapeDtypeStruct(np.shape(leaf), np.complex128 if is_complex else np.float64)
 
 
 def _wide(leaf: Any) -> Any:
