@@ -17,10 +17,12 @@ from onebasin.alignment.reference import (
     ToFirst,
     ToMean,
     ToNetwork,
+    ToUniverse,
     to,
     to_densest,
     to_first,
     to_mean,
+    to_universe,
 )
 from onebasin.alignment.significance import (
     Significance,
@@ -54,6 +56,7 @@ __all__ = [
     "ToFirst",
     "ToMean",
     "ToNetwork",
+    "ToUniverse",
     "WeightMatching",
     "activation_matching",
     "align",
@@ -71,6 +74,7 @@ __all__ = [
     "to_densest",
     "to_first",
     "to_mean",
+    "to_universe",
     "transpositions_between_chains",
     "transpositions_by_lag",
     "weight_matching",

@@ -12,6 +12,7 @@ from onebasin._arguments import check_count
 from onebasin.alignment.descent import Match, unmatched
 from onebasin.alignment.iteration import Brought, match_to, match_to_mean
 from onebasin.alignment.problem import Listener, Problem
+from onebasin.alignment.universe import check_universe, match_pairs
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import Permutation
@@ -32,7 +33,7 @@ class Start(Protocol):
 
 @runtime_checkable
 class Reference(Protocol):
-    """What draws are matched to: `to_mean()`, `to_first()`, `to_densest()` or `to(params)`."""
+    """What draws are matched to: `to_mean()`, `to_first()`, `to(params)` and others."""
 
     @property
     def name(self) -> str:
@@ -108,9 +109,51 @@ def to_mean(
             "start and by_chain both say where the mean begins. Got both. Leave one of them out."
         )
     check_count("max_rounds", max_rounds, 0)
-    if not tolerance >= 0:
-        raise ValueError(f"tolerance must be a number in the range [0, inf). Got {tolerance}.")
+    _check_tolerance(tolerance)
     return ToMean(start, by_chain, max_rounds, tolerance)
+
+
+def to_universe(
+    *, start: Start | None = None, max_steps: int = 100, tolerance: float = 1e-4
+) -> "ToUniverse":
+    r"""The mean of draws that are permuted to fit each other in all pairs at once.
+
+    The permutations maximize $\sum_{i < j} \langle P_i F_i, P_j F_j \rangle$, which is what the
+    iterated mean maximizes too: the squared norm of the mean, but for constants. The Frank-Wolfe
+    algorithm searches over doubly stochastic matrices, so that the first steps commit no unit.
+    Each matrix is then rounded to the nearest permutation, and `to_mean` continues from there,
+    which never lowers the objective.
+
+    TAKE_WHEN
+
+    The result does not depend on the order of the draws, but for ties and rounding: the search
+    begins by a match to the densest draw, or to that of the largest norm if `lp` is not known. It
+    is a local optimum, even of one hidden layer.
+
+    In memory are the features of all draws, and several copies of num_draws x the sum of squared
+    group sizes. At most 256 draws are matched. `progress` is told of every step, and then of the
+    rounds of the mean.
+
+    Args:
+        start: An earlier alignment of the same samples, from whose permutations to begin.
+        max_steps: The most steps of the Frank-Wolfe algorithm.
+        tolerance: The search ends when a step raises the sum over pairs by no more than this share
+            of it. The iteration of the mean ends likewise, after 200 rounds at most.
+
+    Raises:
+        ValueError: For a negative number of steps or tolerance; and in `align` for nested groups,
+            signs that flip some arrays of their units alone, more than 256 draws, or a matching
+            whose target is not the mean features times numbers, as that of `gaussian_matching`.
+
+    Examples:
+        >>> alignment = ob.align(samples, symmetry, reference=ob.alignment.to_universe())
+
+    Source: Crisostomi et al. (2024), arXiv 2405.17897, section 3 and algorithm 1. The start and
+    the continuation by the mean are ours.
+    """
+    check_count("max_steps", max_steps, 0)
+    _check_tolerance(tolerance)
+    return ToUniverse(start, max_steps, tolerance)
 
 
 class ToNetwork(eqx.Module):
@@ -231,6 +274,52 @@ class ToMean(eqx.Module):
 
     def _iterated(self, problem: Problem, begin: Match, progress: Listener) -> Brought:
         return match_to_mean(problem, begin, self.max_rounds, self.tolerance, progress)
+
+
+class ToUniverse(eqx.Module):
+    """Match draws to each other in all pairs at once, and then to their mean."""
+
+    start: Start | None
+    max_steps: int = eqx.field(static=True)
+    tolerance: float = eqx.field(static=True)
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return "universe"
+
+    def bring(self, problem: Problem, samples: Samples, progress: Listener) -> Brought:
+        """Match every draw to all others, and then to the iterated mean.
+
+        Raises:
+            ValueError: If the start is no alignment of these samples, or if no universe is found
+                of such draws, their symmetry or their matching.
+        """
+        check_universe(problem)
+        if self.start is not None:
+            given = _flat_start(self.start, problem, samples)
+        else:
+            one = _densest(samples)
+            one = _largest(problem) if one is None else one
+            given = match_to(problem, one, progress).match.permutation
+        found = match_pairs(problem, given, self.max_steps, self.tolerance, progress)
+        begin = unmatched(found, problem.num_draws)
+        return match_to_mean(problem, begin, 200, self.tolerance, progress)
+
+
+def _check_tolerance(tolerance: float) -> None:
+    if not tolerance >= 0:
+        raise ValueError(f"tolerance must be a number in the range [0, inf). Got {tolerance}.")
+
+
+def _largest(problem: Problem) -> Params:
+    """The draw whose weights have the largest norm."""
+    squares = [
+        np.square(leaf.reshape(problem.num_draws, -1), dtype=np.float64).sum(axis=1)
+        for leaf in jax.tree.leaves(problem.draws)
+    ]
+    number = int(np.sum(squares, axis=0).argmax())
+    return jax.tree.map(lambda leaf: leaf[number], problem.draws)
 
 
 def _densest(samples: Samples) -> Params | None:
