@@ -98,6 +98,21 @@ def test_pairs_are_more_similar_than_after_the_iterated_mean_in_most_seeds(netwo
     assert num_worse <= 1
 
 
+def test_by_chain_the_means_of_chains_are_what_fits_in_all_pairs() -> None:
+    # Draws of a chain are copies of one network: their mean is one of them.
+    networks = strategies.random_samples(RELU, 1, num_chains=5, num_draws=1)
+    copies = Samples(jax.tree.map(lambda leaf: np.repeat(leaf, 3, axis=1), networks.params))
+    planted = random_permutation(RELU.symmetry, 5, 3, key=jax.random.key(0))
+    samples = Samples(permute(copies.params, RELU.symmetry, planted))
+    aligned = align(samples, RELU.symmetry, reference=to_universe(by_chain=True)).apply(samples)
+    for draw in range(3):
+        assert_same(aligned.draw(2, draw), aligned.draw(2, 0))
+    one_each = Samples(jax.tree.map(lambda leaf: leaf[:, :1], aligned.params))
+    expected = aligned_sum(networks, RELU.symmetry, to_universe())
+    assert sum_over_pairs(one_each) == pytest.approx(expected, rel=0.02)
+    assert sum_over_pairs(one_each) > aligned_sum(networks, RELU.symmetry, to_mean())
+
+
 def test_no_step_from_a_start_is_the_iterated_mean_from_it() -> None:
     samples = strategies.random_samples(RELU, 0, num_chains=2, num_draws=4)
     start = align(samples, RELU.symmetry, reference=to_mean(tolerance=0.0))
@@ -174,7 +189,9 @@ def test_progress_is_told_of_every_step() -> None:
 def test_universes_of_equal_settings_are_equal_and_pickle() -> None:
     assert to_universe() == to_universe() != to_universe(max_steps=5)
     assert pickle.loads(pickle.dumps(to_universe(tolerance=0.1))) == to_universe(tolerance=0.1)
+    assert to_universe(by_chain=True) != to_universe()
     assert to_universe().name == "universe"
+    assert to_universe(by_chain=True).name == "universe of chains"
 
 
 # ---- refusals
@@ -184,6 +201,13 @@ def test_universes_of_equal_settings_are_equal_and_pickle() -> None:
 def test_a_search_that_cannot_be_is_refused(options) -> None:
     with pytest.raises(ValueError, match=r"in the range \[0, inf\)\. Got -"):
         to_universe(**options)
+
+
+def test_a_start_together_with_chains_is_refused() -> None:
+    samples = strategies.random_samples(RELU, 0, num_chains=2, num_draws=2)
+    start = align(samples, RELU.symmetry, reference=to_mean(max_rounds=0))
+    with pytest.raises(ValueError, match="both say where the universe begins"):
+        to_universe(start=start, by_chain=True)
 
 
 def test_nested_groups_are_refused() -> None:
@@ -208,7 +232,7 @@ def test_signs_that_flip_some_arrays_alone_are_refused() -> None:
 
 def test_more_draws_than_fit_are_refused_with_their_memory() -> None:
     samples = strategies.random_samples(SMALL, 0, num_chains=1, num_draws=257)
-    with pytest.raises(ValueError, match=r"at most 256 draws\. Got 257.* GB.*to_mean\(\)"):
+    with pytest.raises(ValueError, match=r"at most 256 draws.*Got 257, .* GB\. Take.*to_mean\(\)"):
         align(samples, SMALL.symmetry, reference=to_universe())
 
 

@@ -17,12 +17,10 @@ from onebasin.alignment.reference import (
     ToFirst,
     ToMean,
     ToNetwork,
-    ToUniverse,
     to,
     to_densest,
     to_first,
     to_mean,
-    to_universe,
 )
 from onebasin.alignment.significance import (
     Significance,
@@ -32,6 +30,7 @@ from onebasin.alignment.significance import (
 )
 from onebasin.alignment.starts import STARTS, Effort
 from onebasin.alignment.transpositions import transpositions_between_chains, transpositions_by_lag
+from onebasin.alignment.universe_reference import ToUniverse, to_universe
 from onebasin.alignment.weight_matching import WeightMatching, weight_matching
 
 __all__ = [

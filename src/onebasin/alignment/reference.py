@@ -12,7 +12,6 @@ from onebasin._arguments import check_count
 from onebasin.alignment.descent import Match, unmatched
 from onebasin.alignment.iteration import Brought, match_to, match_to_mean
 from onebasin.alignment.problem import Listener, Problem
-from onebasin.alignment.universe import check_universe, match_pairs
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import Permutation
@@ -109,51 +108,8 @@ def to_mean(
             "start and by_chain both say where the mean begins. Got both. Leave one of them out."
         )
     check_count("max_rounds", max_rounds, 0)
-    _check_tolerance(tolerance)
+    check_tolerance(tolerance)
     return ToMean(start, by_chain, max_rounds, tolerance)
-
-
-def to_universe(
-    *, start: Start | None = None, max_steps: int = 100, tolerance: float = 1e-4
-) -> "ToUniverse":
-    r"""The mean of draws that are permuted to fit each other in all pairs at once.
-
-    The permutations maximize $\sum_{i < j} \langle P_i F_i, P_j F_j \rangle$, which is what the
-    iterated mean maximizes too: the squared norm of the mean, but for constants. The Frank-Wolfe
-    algorithm searches over doubly stochastic matrices, so that the first steps commit no unit.
-    Each matrix is then rounded to the nearest permutation, and `to_mean` continues from there,
-    which never lowers the objective.
-
-    TAKE_WHEN
-
-    The result does not depend on the order of the draws, but for ties and rounding: the search
-    begins by a match to the densest draw, or to that of the largest norm if `lp` is not known. It
-    is a local optimum, even of one hidden layer.
-
-    In memory are the features of all draws, and several copies of num_draws x the sum of squared
-    group sizes. At most 256 draws are matched. `progress` is told of every step, and then of the
-    rounds of the mean.
-
-    Args:
-        start: An earlier alignment of the same samples, from whose permutations to begin.
-        max_steps: The most steps of the Frank-Wolfe algorithm.
-        tolerance: The search ends when a step raises the sum over pairs by no more than this share
-            of it. The iteration of the mean ends likewise, after 200 rounds at most.
-
-    Raises:
-        ValueError: For a negative number of steps or tolerance; and in `align` for nested groups,
-            signs that flip some arrays of their units alone, more than 256 draws, or a matching
-            whose target is not the mean features times numbers, as that of `gaussian_matching`.
-
-    Examples:
-        >>> alignment = ob.align(samples, symmetry, reference=ob.alignment.to_universe())
-
-    Source: Crisostomi et al. (2024), arXiv 2405.17897, section 3 and algorithm 1. The start and
-    the continuation by the mean are ours.
-    """
-    check_count("max_steps", max_steps, 0)
-    _check_tolerance(tolerance)
-    return ToUniverse(start, max_steps, tolerance)
 
 
 class ToNetwork(eqx.Module):
@@ -204,7 +160,7 @@ class ToDensest(eqx.Module):
         Raises:
             ValueError: If no log density is known.
         """
-        densest = _densest(samples)
+        densest = densest_draw(samples)
         if densest is None:
             lp = samples.stats.get("lp")
             raise ValueError(
@@ -235,7 +191,7 @@ class ToMean(eqx.Module):
             ValueError: If the start is no alignment of these samples.
         """
         if self.start is not None:
-            given = _flat_start(self.start, problem, samples)
+            given = flat_start(self.start, problem, samples)
             begin = unmatched(given, problem.num_draws)
         elif self.by_chain:
             given = self.chain_by_chain(problem, samples, progress)
@@ -252,6 +208,16 @@ class ToMean(eqx.Module):
         Each chain is matched to its iterated mean, from its densest draw (or first), and the means
         of the chains to theirs, from the first.
         """
+        within, means = self.within_chains(problem, samples, progress)
+        together = problem.of(_trees.stack(means))
+        begin = match_to(together, means[0], progress).match
+        between = self._iterated(together, begin, progress).match.permutation
+        return by_way_of_chains(between, within, samples.num_draws)
+
+    def within_chains(
+        self, problem: Problem, samples: Samples, progress: Listener
+    ) -> tuple[list[Permutation], list[Params]]:
+        """The permutations of each chain's draws that take them to its mean, and the means."""
         within: list[Permutation] = []
         means: list[Params] = []
         for chain in range(samples.num_chains):
@@ -261,14 +227,10 @@ class ToMean(eqx.Module):
             brought = self._iterated(own, begin, progress)
             within.append(brought.match.permutation)
             means.append(brought.network)
-        together = problem.of(_trees.stack(means))
-        begin = match_to(together, means[0], progress).match
-        between = self._iterated(together, begin, progress).match.permutation
-        joined = jax.tree.map(lambda *parts: np.concatenate(parts), *within)
-        return jax.tree.map(lambda p: np.repeat(p, samples.num_draws, axis=0), between) @ joined
+        return within, means
 
     def _from_one_draw(self, problem: Problem, samples: Samples, progress: Listener) -> Brought:
-        densest = _densest(samples)
+        densest = densest_draw(samples)
         first = _trees.to_host(samples.draw(0, 0)) if densest is None else densest
         return match_to(problem, first, progress)
 
@@ -276,53 +238,21 @@ class ToMean(eqx.Module):
         return match_to_mean(problem, begin, self.max_rounds, self.tolerance, progress)
 
 
-class ToUniverse(eqx.Module):
-    """Match draws to each other in all pairs at once, and then to their mean."""
-
-    start: Start | None
-    max_steps: int = eqx.field(static=True)
-    tolerance: float = eqx.field(static=True)
-
-    @property
-    def name(self) -> str:
-        """What reports call it."""
-        return "universe"
-
-    def bring(self, problem: Problem, samples: Samples, progress: Listener) -> Brought:
-        """Match every draw to all others, and then to the iterated mean.
-
-        Raises:
-            ValueError: If the start is no alignment of these samples, or if no universe is found
-                of such draws, their symmetry or their matching.
-        """
-        check_universe(problem)
-        if self.start is not None:
-            given = _flat_start(self.start, problem, samples)
-        else:
-            one = _densest(samples)
-            one = _largest(problem) if one is None else one
-            given = match_to(problem, one, progress).match.permutation
-        found = match_pairs(problem, given, self.max_steps, self.tolerance, progress)
-        begin = unmatched(found, problem.num_draws)
-        return match_to_mean(problem, begin, 200, self.tolerance, progress)
-
-
-def _check_tolerance(tolerance: float) -> None:
+def check_tolerance(tolerance: float) -> None:
+    """Raise ValueError for a tolerance that is negative or NaN."""
     if not tolerance >= 0:
         raise ValueError(f"tolerance must be a number in the range [0, inf). Got {tolerance}.")
 
 
-def _largest(problem: Problem) -> Params:
-    """The draw whose weights have the largest norm."""
-    squares = [
-        np.square(leaf.reshape(problem.num_draws, -1), dtype=np.float64).sum(axis=1)
-        for leaf in jax.tree.leaves(problem.draws)
-    ]
-    number = int(np.sum(squares, axis=0).argmax())
-    return jax.tree.map(lambda leaf: leaf[number], problem.draws)
+def by_way_of_chains(
+    between: Permutation, within: list[Permutation], num_draws: int
+) -> Permutation:
+    """Permutations of all draws: those of each chain, and then that of the chain as a whole."""
+    joined = jax.tree.map(lambda *parts: np.concatenate(parts), *within)
+    return jax.tree.map(lambda p: np.repeat(p, num_draws, axis=0), between) @ joined
 
 
-def _densest(samples: Samples) -> Params | None:
+def densest_draw(samples: Samples) -> Params | None:
     """The draw of the largest log density; None if no log density is known."""
     lp = samples.stats.get("lp")
     if lp is None or np.isnan(lp).all():
@@ -330,7 +260,7 @@ def _densest(samples: Samples) -> Params | None:
     return _trees.to_host(samples.draw(*divmod(int(np.nanargmax(lp)), samples.num_draws)))
 
 
-def _flat_start(start: Start, problem: Problem, samples: Samples) -> Permutation:
+def flat_start(start: Start, problem: Problem, samples: Samples) -> Permutation:
     """The permutations of an earlier alignment, draws along one axis."""
     shape = (samples.num_chains, samples.num_draws)
     if start.symmetry != problem.symmetry:

@@ -69,8 +69,8 @@ def match_pairs(
     return pairs.nearest(soft)
 
 
-def check_universe(problem: Problem) -> None:
-    """Raise ValueError for draws, a symmetry or a matching of which no universe is found."""
+def check_universe(problem: Problem, num_draws: int) -> None:
+    """Raise ValueError for a number of draws, a symmetry or a matching without a universe."""
     symmetry = problem.matching.symmetry(problem.symmetry)
     if symmetry.nested:
         raise ValueError(
@@ -85,12 +85,12 @@ def check_universe(problem: Problem) -> None:
                 f"units. Got {len(signs)} of {group!r}: {[sign.places for sign in signs]}. Take "
                 "to_mean(), or leave the signs out: symmetry.with_signs([])."
             )
-    if problem.num_draws > MOST_DRAWS:
-        memory = 4e-9 * problem.num_draws * sum(size**2 for size in symmetry.sizes.values())
+    if num_draws > MOST_DRAWS:
+        memory = 4e-9 * num_draws * sum(size**2 for size in symmetry.sizes.values())
         raise ValueError(
-            f"to_universe() matches at most {MOST_DRAWS} draws. Got {problem.num_draws}, of which "
-            f"each copy of the soft permutations takes {memory:.2g} GB. Thin them, or take "
-            "to_mean()."
+            f"to_universe() matches at most {MOST_DRAWS} draws, or chains with by_chain. Got "
+            f"{num_draws}, of which each copy of the soft permutations takes {memory:.2g} GB. Take "
+            "to_universe(by_chain=True) or to_mean(), or thin the draws."
         )
     _scales(problem)
 
