@@ -2,11 +2,12 @@
 
 import argparse
 
-from benchmarks import alignment, chains, stores, symmetry
+from benchmarks import alignment, chains, references, stores, symmetry
 
 BENCHMARKS = {
     "chains": chains.main,
     "alignment": alignment.main,
+    "references": references.main,
     "symmetry": symmetry.main,
     "stores": stores.main,
 }

@@ -33,6 +33,9 @@ USES: dict[str, Callable[[ob.Samples, ob.Symmetry], Any]] = {
     "ToFirst": lambda s, symmetry: ob.align(s, symmetry, reference=ob.alignment.to_first()),
     "ToMean": lambda s, symmetry: ob.align(s, symmetry, reference=ob.alignment.to_mean()),
     "ToNetwork": lambda s, symmetry: ob.align(s, symmetry, reference=ob.alignment.to(s.draw(0, 1))),
+    "ToUniverse": lambda s, symmetry: ob.align(
+        s, symmetry, reference=ob.alignment.to_universe(by_chain=True)
+    ),
     "Alignment": lambda s, symmetry: ob.align(s, symmetry).apply(s),
     "null_draws": lambda s, symmetry: ob.alignment.null_draws(s, symmetry, key=KEY),
     "null_floor": lambda s, symmetry: ob.alignment.null_floor(s, symmetry, key=KEY),

@@ -30,6 +30,7 @@ from onebasin.alignment.significance import (
 )
 from onebasin.alignment.starts import STARTS, Effort
 from onebasin.alignment.transpositions import transpositions_between_chains, transpositions_by_lag
+from onebasin.alignment.universe_reference import ToUniverse, to_universe
 from onebasin.alignment.weight_matching import WeightMatching, weight_matching
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "ToFirst",
     "ToMean",
     "ToNetwork",
+    "ToUniverse",
     "WeightMatching",
     "activation_matching",
     "align",
@@ -71,6 +73,7 @@ __all__ = [
     "to_densest",
     "to_first",
     "to_mean",
+    "to_universe",
     "transpositions_between_chains",
     "transpositions_by_lag",
     "weight_matching",

@@ -77,6 +77,10 @@ class Problem:
         """The same problem for other draws."""
         return dataclasses.replace(self, draws=draws)
 
+    def features(self, rows: Any) -> Features:
+        """The features of some draws."""
+        return self._features_of(jax.tree.map(lambda leaf: leaf[rows], self.draws))
+
     def features_of(self, params: Params) -> Features:
         """The features of one network."""
         single = self._features_of(jax.tree.map(lambda leaf: leaf[None], params))
@@ -101,7 +105,7 @@ class Problem:
 
         def one(rows: slice) -> tuple[Match, Bool[np.ndarray, " draw"]]:
             first = start[rows]
-            found = rule(Draws(goal, self._features(rows)), first)
+            found = rule(Draws(goal, self.features(rows)), first)
             has_moved = differs(found.permutation, first) if first.units else ~found.converged
             return found, has_moved
 
@@ -122,13 +126,13 @@ class Problem:
         goal = Goal(self.matching.symmetry(self.symmetry), target)
 
         def one(rows: slice) -> Float[np.ndarray, " draw"]:
-            return Draws(goal, self._features(rows)).objective(permutation[rows])
+            return Draws(goal, self.features(rows)).objective(permutation[rows])
 
         return np.concatenate([*map_in_threads(one, self._chunks())])
 
     def sum_features(self, permutation: Permutation) -> Features:
         """The sum over draws of their permuted features, in float64."""
-        return self._sum(self._features, self.matching.symmetry(self.symmetry), permutation)
+        return self._sum(self.features, self.matching.symmetry(self.symmetry), permutation)
 
     def moved_sum(
         self,
@@ -152,7 +156,7 @@ class Problem:
         if 2 * moved.sum() > len(moved):
             return self.sum_features(after)
         symmetry = self.matching.symmetry(self.symmetry)
-        few = lambda rows: self._features(np.arange(self.num_draws)[rows][moved[rows]])
+        few = lambda rows: self.features(np.arange(self.num_draws)[rows][moved[rows]])
         gained = self._sum(few, symmetry, after, moved)
         lost = self._sum(few, symmetry, before, moved)
         # Of a scalar weight the sum would be a number; it stays an array.
@@ -200,9 +204,6 @@ class Problem:
             add = lambda whole, leaf: np.add(whole, leaf, out=whole)
             total = part if total is None else jax.tree.map(add, total, part)
         return total
-
-    def _features(self, rows: Any) -> Features:
-        return self._features_of(jax.tree.map(lambda leaf: leaf[rows], self.draws))
 
     def _features_of(self, draws: Params) -> Features:
         return jax.tree.map(_in_float32, self.matching.features(jax.tree.map(_widened, draws)))

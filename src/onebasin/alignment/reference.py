@@ -32,7 +32,7 @@ class Start(Protocol):
 
 @runtime_checkable
 class Reference(Protocol):
-    """What draws are matched to: `to_mean()`, `to_first()`, `to_densest()` or `to(params)`."""
+    """What draws are matched to: `to_mean()`, `to_first()`, `to(params)` and others."""
 
     @property
     def name(self) -> str:
@@ -115,8 +115,7 @@ def to_mean(
     if num_draws is not None:
         check_count("num_draws", num_draws, 1)
     check_count("max_rounds", max_rounds, 0)
-    if not tolerance >= 0:
-        raise ValueError(f"tolerance must be a number in the range [0, inf). Got {tolerance}.")
+    check_tolerance(tolerance)
     return ToMean(start, by_chain, num_draws, max_rounds, tolerance)
 
 
@@ -168,7 +167,7 @@ class ToDensest(eqx.Module):
         Raises:
             ValueError: If no log density is known.
         """
-        densest = _densest(samples)
+        densest = densest_draw(samples)
         if densest is None:
             lp = samples.stats.get("lp")
             raise ValueError(
@@ -208,7 +207,7 @@ class ToMean(eqx.Module):
     def _of_all(self, problem: Problem, samples: Samples, progress: Listener) -> Brought:
         """Match every draw to the iterated mean of all."""
         if self.start is not None:
-            given = _flat_start(self.start, problem, samples)
+            given = flat_start(self.start, problem, samples)
             begin = unmatched(given, problem.num_draws)
         elif self.by_chain:
             given = self.chain_by_chain(problem, samples, progress)
@@ -225,6 +224,16 @@ class ToMean(eqx.Module):
         Each chain is matched to its iterated mean, from its densest draw (or first), and the means
         of the chains to theirs, from the first.
         """
+        within, means = self.within_chains(problem, samples, progress)
+        together = problem.of(_trees.stack(means))
+        begin = match_to(together, means[0], progress).match
+        between = self._iterated(together, begin, progress).match.permutation
+        return by_way_of_chains(between, within, samples.num_draws)
+
+    def within_chains(
+        self, problem: Problem, samples: Samples, progress: Listener
+    ) -> tuple[list[Permutation], list[Params]]:
+        """The permutations of each chain's draws that take them to its mean, and the means."""
         within: list[Permutation] = []
         means: list[Params] = []
         for chain in range(samples.num_chains):
@@ -234,14 +243,10 @@ class ToMean(eqx.Module):
             brought = self._iterated(own, begin, progress)
             within.append(brought.match.permutation)
             means.append(brought.network)
-        together = problem.of(_trees.stack(means))
-        begin = match_to(together, means[0], progress).match
-        between = self._iterated(together, begin, progress).match.permutation
-        joined = jax.tree.map(lambda *parts: np.concatenate(parts), *within)
-        return jax.tree.map(lambda p: np.repeat(p, samples.num_draws, axis=0), between) @ joined
+        return within, means
 
     def _from_one_draw(self, problem: Problem, samples: Samples, progress: Listener) -> Brought:
-        densest = _densest(samples)
+        densest = densest_draw(samples)
         first = _trees.to_host(samples.draw(0, 0)) if densest is None else densest
         return match_to(problem, first, progress)
 
@@ -249,7 +254,21 @@ class ToMean(eqx.Module):
         return match_to_mean(problem, begin, self.max_rounds, self.tolerance, progress)
 
 
-def _densest(samples: Samples) -> Params | None:
+def check_tolerance(tolerance: float) -> None:
+    """Raise ValueError for a tolerance that is negative or NaN."""
+    if not tolerance >= 0:
+        raise ValueError(f"tolerance must be a number in the range [0, inf). Got {tolerance}.")
+
+
+def by_way_of_chains(
+    between: Permutation, within: list[Permutation], num_draws: int
+) -> Permutation:
+    """Permutations of all draws: those of each chain, and then that of the chain as a whole."""
+    joined = jax.tree.map(lambda *parts: np.concatenate(parts), *within)
+    return jax.tree.map(lambda p: np.repeat(p, num_draws, axis=0), between) @ joined
+
+
+def densest_draw(samples: Samples) -> Params | None:
     """The draw of the largest log density; None if no log density is known."""
     lp = samples.stats.get("lp")
     if lp is None or np.isnan(lp).all():
@@ -266,7 +285,7 @@ def _evenly_spaced(samples: Samples, draws: Params, num_draws: int) -> Samples:
     return Samples(params, {name: np.asarray(s)[:, places] for name, s in samples.stats.items()})
 
 
-def _flat_start(start: Start, problem: Problem, samples: Samples) -> Permutation:
+def flat_start(start: Start, problem: Problem, samples: Samples) -> Permutation:
     """The permutations of an earlier alignment, draws along one axis."""
     shape = (samples.num_chains, samples.num_draws)
     if start.symmetry != problem.symmetry:

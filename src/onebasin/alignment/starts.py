@@ -126,7 +126,9 @@ def inward(goal: Goal) -> list[tuple[str, list[str]]]:
 
         def told(group: str) -> tuple[bool, float]:
             # Biases alone order units, and hardly say which of them are the same.
-            num_weights = max((_num_weights(goal, group, name) for name in usable[group]), default=0)
+            num_weights = max(
+                (_num_weights(goal, group, name) for name in usable[group]), default=0
+            )
             return num_weights > 1, _share(symmetry, group, usable[group], goal.norms)
 
         group = max(left, key=told)
