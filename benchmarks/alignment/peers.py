@@ -22,7 +22,7 @@ from benchmarks.alignment import plain
 from benchmarks.alignment.deep import EFFORTS
 from benchmarks.alignment.draws import threads
 from benchmarks.alignment.floor import floor_seconds
-from benchmarks.peers.environments import PEERS, NotInstalledError, align_in_environment
+from benchmarks.peers.environments import PEERS, PeerError, align_in_environment
 from benchmarks.table import Table
 from benchmarks.timing import best_seconds
 from onebasin.data import Dataset, Split
@@ -163,8 +163,8 @@ def _run(who: str, align: Aligner, counts: list[int]) -> list[Timed] | str:
     print(f"aligning with {who}", file=sys.stderr, flush=True)
     try:
         return [align(count) for count in counts]
-    except NotInstalledError as error:
-        return f"not installed: {error}"
+    except PeerError as error:
+        return str(error)
 
 
 def _check_function(who: str, network: ob.Network, before: Params, after: Params) -> None:

@@ -14,8 +14,8 @@ PEERS = {"rebasin": "rebasin", "sinkhorn-rebasin": "sinkhorn"}
 """The packages, and what their environments, requirements and scripts are called."""
 
 
-class NotInstalledError(Exception):
-    """A peer's environment cannot be made. The message is one line that says why."""
+class PeerError(Exception):
+    """A peer cannot be installed or fails. The message is one line that says why."""
 
 
 def align_in_environment(
@@ -34,20 +34,18 @@ def align_in_environment(
         The least seconds of all repeats.
 
     Raises:
-        NotInstalledError: If the peer's environment is not there and cannot be made.
+        PeerError: If the peer fails, or its environment is not there and cannot be made.
     """
     python, script = _python_of(package), _HERE / f"align_with_{PEERS[package]}.py"
     # Paths of this environment's packages would hide those of the peer's.
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     arguments = [str(pair), str(result), str(num_threads), str(repeats)]
-    done = subprocess.run(
+    told = _told(
         [str(python), str(script), *arguments],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**env, "OMP_NUM_THREADS": str(num_threads)},
+        "failed",
+        {**env, "OMP_NUM_THREADS": str(num_threads)},
     )
-    return json.loads(done.stdout.splitlines()[-1])["seconds"]
+    return json.loads(told.splitlines()[-1])["seconds"]
 
 
 def _python_of(package: str) -> Path:
@@ -66,16 +64,21 @@ def _install(folder: Path, python: Path, required: Path) -> None:
     # The list names every package. What the peers ask for would take other releases of PyTorch.
     install = ["install", "--quiet", "--no-deps", "--requirement", str(required)]
     try:
-        _run([sys.executable, "-m", "venv", "--clear", str(folder)])
-        _run([str(python), "-m", "pip", "--disable-pip-version-check", *install])
-    except NotInstalledError:
+        _told([sys.executable, "-m", "venv", "--clear", str(folder)], "not installed")
+        _told([str(python), "-m", "pip", "--disable-pip-version-check", *install], "not installed")
+    except PeerError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
+def _told(command: list[str], trouble: str, env: dict[str, str] | None = None) -> str:
+    """What a command prints.
+
+    Raises: PeerError with the trouble and the error that the command told last.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
         errors = [line for line in lines if line.startswith("ERROR")]
-        raise NotInstalledError((errors or lines)[-1].removeprefix("ERROR: "))
+        raise PeerError(f"{trouble}: {(errors or lines)[-1].removeprefix('ERROR: ')}")
+    return done.stdout
