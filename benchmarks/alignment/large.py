@@ -56,7 +56,7 @@ def row(name: str, kind: str) -> list[str]:
     alignment = ob.align(samples, symmetry, reference=ob.to(reference))
     align, cpu = time.perf_counter() - begin, time.process_time() - began
     more = peak_megabytes() - before
-    say(f"aligned in {align:.0f} s")
+    say(f"aligned in {align:.0f} s ({cpu:.0f} s of CPU), {more:.0f} MB more")
     aligned = alignment.apply(samples).draw(0, 0)
     weights = sum(leaf.size for leaf in jax.tree.leaves(draw))
     distances = [f"{distance(reference, params):.1f}" for params in (draw, aligned)]
