@@ -5,14 +5,13 @@ Every setting runs in a process of its own, since JAX fixes its devices when it 
 The floor is the time of the bare gradient's matrix products at the measured sgemm rate.
 """
 
-import json
 import os
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from itertools import pairwise
 
-from benchmarks.table import print_table
+from benchmarks.processes import alone
+from benchmarks.table import Table
 from benchmarks.timing import best_seconds
 
 NUM_STEPS = 60
@@ -28,13 +27,13 @@ SETTINGS = {
 }
 
 
-def main() -> None:
-    """Print microseconds for one gradient of one chain, and ratios."""
+def tables() -> Iterator[Table]:
+    """Microseconds for one gradient of one chain, and ratios."""
     # Settings take turns, and the best of each counts: other load on the machine hits all alike.
     found: dict[str, float] = {}
     for _ in range(REPEATS):
         for name, setting in SETTINGS.items():
-            found[name] = min(found.get(name, float("inf")), _measure_alone(setting))
+            found[name] = min(found.get(name, float("inf")), alone(measure, *setting))
     floor = _floor()
     base = found["one chain, one core"]
     rows = [
@@ -45,17 +44,11 @@ def main() -> None:
         ["floor: its products, two cores", f"{floor * 1e6:.0f}", f"{floor / base:.2f}", "1"]
     )
     header = ["setting", "us per chain and gradient", "against one chain", "against floor"]
-    print_table("HMC on digits, 64-64-10", header, rows)
+    yield Table("HMC on digits, 64-64-10", header, rows)
 
 
-def _measure_alone(setting: tuple[int, int, int, int]) -> float:
-    code = f"from benchmarks.chains import measure; measure(*{setting})"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)
-
-
-def measure(num_chains: int, num_cores: int, num_devices: int, batch_size: int) -> None:
-    """Print the seconds for one gradient of one chain as JSON."""
+def measure(num_chains: int, num_cores: int, num_devices: int, batch_size: int) -> float:
+    """The seconds for one gradient of one chain."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:num_cores])
     import onebasin as ob
@@ -78,7 +71,7 @@ def measure(num_chains: int, num_cores: int, num_devices: int, batch_size: int) 
         key=jax.random.key(1),
     )
     fastest = min(after - before for before, after in pairwise(times[1:]))
-    print(json.dumps(fastest / NUM_STEPS / num_chains))
+    return fastest / NUM_STEPS / num_chains
 
 
 def _floor() -> float:

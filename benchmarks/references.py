@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 import onebasin as ob
-from benchmarks.table import print_table
+from benchmarks.table import Table
 
 NETWORK = ob.mlp(64, (32, 32), 10)
 WIDE = ob.mlp(64, (256, 256), 10)
@@ -23,8 +23,8 @@ REFERENCES = {
 }
 
 
-def main() -> None:
-    """Print the sum of squared distances between pairs, and CPU seconds."""
+def tables() -> Iterator[Table]:
+    """The sum of squared distances between pairs, and CPU seconds."""
     distances: list[list[str]] = []
     seconds: list[list[str]] = []
     for name, network, sets in _cases():
@@ -38,8 +38,8 @@ def main() -> None:
         times = figures[..., 1].mean(axis=0)
         seconds.append([name, f"{times[0]:.2f} s", *(f"{t / times[0]:.1f}" for t in times[1:])])
     header = ["draws (chains x draws)", *REFERENCES]
-    print_table("Sum of squared distances, as a share of the mean's", header, distances)
-    print_table("CPU time, as a multiple of the mean's", header, seconds)
+    yield Table("Sum of squared distances, as a share of the mean's", header, distances)
+    yield Table("CPU time, as a multiple of the mean's", header, seconds)
 
 
 def _cases() -> Iterator[tuple[str, ob.Network, list[ob.Samples]]]:

@@ -6,21 +6,20 @@ several turns counts. Memory is the largest resident set of a process of its own
 must not grow with the draws: at most by a tenth from 1,000 to 10,000.
 """
 
-import json
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.table import print_table
+from benchmarks.processes import alone, peak_megabytes
+from benchmarks.table import Table
 
 NUM_DRAWS, NUM_CHAINS, NUM_STEPS, NUM_CHUNKS, REPEATS = 100, 4, 100, 20, 3
 SIZES, NUM_WEIGHTS = (1_000, 10_000), 2_000
 
 
-def main() -> None:
-    """Print seconds and their ratio, and megabytes by the number of draws."""
+def tables() -> Iterator[Table]:
+    """Seconds and their ratio, and megabytes by the number of draws."""
     memory, stored = _seconds()
     rows = [
         ["in memory", f"{memory:.2f}", "1", "0"],
@@ -32,13 +31,13 @@ def main() -> None:
     title = (
         f"HMC on digits, 64-64-10, {NUM_CHAINS} chains, {NUM_DRAWS} draws in {NUM_CHUNKS} chunks"
     )
-    print_table(title, ["where draws go", "seconds", "against memory", "ms more for a chunk"], rows)
+    yield Table(title, ["where draws go", "seconds", "against memory", "ms more for a chunk"], rows)
     rows = []
     for num_draws in SIZES:
-        found = [_alone(num_draws, is_stored) for is_stored in (False, True)]
+        found = [alone(measure, num_draws, is_stored) for is_stored in (False, True)]
         rows.append([f"{num_draws:,}", *(f"{x:.0f}" for x in (_size(num_draws), *found))])
     header = ["draws", "MB of draws", "MB in memory", "MB into a store"]
-    print_table(f"The largest resident set, {NUM_WEIGHTS:,} weights, 4 chains", header, rows)
+    yield Table(f"The largest resident set, {NUM_WEIGHTS:,} weights, 4 chains", header, rows)
 
 
 def _seconds() -> tuple[float, float]:
@@ -69,14 +68,8 @@ def _size(num_draws: int) -> float:
     return 4 * num_draws * NUM_WEIGHTS * 4 / 1e6
 
 
-def _alone(num_draws: int, is_stored: bool) -> float:
-    code = f"from benchmarks.stores import measure; measure({num_draws}, {is_stored})"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)
-
-
-def measure(num_draws: int, is_stored: bool) -> None:
-    """Print the largest resident set of a sampling in megabytes, as JSON."""
+def measure(num_draws: int, is_stored: bool) -> float:
+    """The largest resident set of a sampling in megabytes."""
     import jax
     import jax.numpy as jnp
 
@@ -87,11 +80,4 @@ def measure(num_draws: int, is_stored: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "draws.zarr" if is_stored else None
         ob.sample(method, positions, num_draws, store=store, key=jax.random.key(1))
-    print(json.dumps(_largest_megabytes()))
-
-
-def _largest_megabytes() -> float:
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    return peak_megabytes()

@@ -6,7 +6,7 @@ import numpy as np
 import onebasin as ob
 from benchmarks.alignment import plain
 from benchmarks.alignment.draws import threads
-from benchmarks.table import print_table
+from benchmarks.table import Table
 from benchmarks.timing import best_seconds
 from onebasin.types import Params
 
@@ -14,8 +14,8 @@ EFFORTS = ("fast", "normal", "thorough")
 NUM_RESTARTS = 20
 
 
-def compare_efforts() -> None:
-    """Print seconds and distances of each effort beside plain coordinate descent, on one thread."""
+def compare_efforts() -> Table:
+    """Seconds and distances of each effort beside plain coordinate descent, on one thread."""
     network = ob.mlp(784, (512, 512, 512), 10)
     rows = []
     for name, pair in _pairs(network).items():
@@ -38,7 +38,7 @@ def compare_efforts() -> None:
                 distance = f"{plain.distance(first, found):.3f}"
                 rows.append([name, effort, f"{ours:.2f}", f"{seconds / ours:.1f}", distance])
     header = ["784-512-512-512-10", "", "seconds", "times as fast", "distance"]
-    print_table("Two independent networks", header, rows)
+    return Table("Two independent networks", header, rows)
 
 
 def _pairs(network: ob.Network) -> dict[str, tuple[Params, Params]]:

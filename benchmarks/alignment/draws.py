@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import jax
-import lap
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from threadpoolctl import threadpool_limits
 
 import onebasin as ob
-from benchmarks.table import print_table
+from benchmarks.alignment import plain
+from benchmarks.alignment.floor import floor_seconds
+from benchmarks.table import Table
 from benchmarks.timing import best_seconds
 from onebasin.types import Params
 
@@ -24,15 +25,15 @@ SIZES = {
 """Inputs, hidden units, outputs and the number of draws."""
 
 
-def compare_draws() -> None:
-    """Print milliseconds for each draw, on one thread and on all that there are."""
+def compare_draws() -> Table:
+    """Milliseconds for each draw, on one thread and on all that there are."""
     rows = []
     for name, (inputs, hidden, outputs, num_draws) in SIZES.items():
         network = ob.mlp(inputs, (hidden,), outputs)
         reference, samples = noisy_copies(network, num_draws)
         with threads(1):
-            floor = 1000 * _floor(reference, samples.draw(0, 0))
-            plain = 1000 / num_draws * best_seconds(lambda: _plain(reference, samples))  # noqa: B023
+            floor = 1000 * floor_seconds(reference, samples.draw(0, 0))
+            by_hand = 1000 / num_draws * best_seconds(lambda: _plain(reference, samples))  # noqa: B023
         for count in sorted({1, len(os.sched_getaffinity(0))}):
             with threads(count):
                 to = ob.to(reference)
@@ -40,10 +41,13 @@ def compare_draws() -> None:
                 mean, rounds = _to_mean(samples, network.symmetry)
             each = 1000 * ours / num_draws
             of_floor, of_rounds = each * count / floor, mean / (ours * rounds)
-            figures = f"{each:.3f} {plain:.3f} {each / plain:.2f} {of_floor:.2f} {of_rounds:.2f}"
+            figures = (
+                f"{each:.3f} {by_hand:.3f} {each / by_hand:.2f} {of_floor:.2f} {of_rounds:.2f}"
+            )
             rows.append([name, str(count), *figures.split()])
     header = ["network", "threads", "ms", "plain ms", "ours/plain", "ours/floor", "mean/rounds"]
-    print_table("One draw to a given network, and the mean beside rounds x one pass", header, rows)
+    title = "One draw to a given network, and the mean beside rounds x one pass"
+    return Table(title, header, rows)
 
 
 @contextmanager
@@ -81,33 +85,8 @@ def _to_mean(samples: ob.Samples, symmetry: ob.Symmetry) -> tuple[float, int]:
     return seconds, len(numbers)
 
 
-def _similarity(reference: Params, draw: Params) -> np.ndarray:
-    hidden, out = "hidden_0", "out"
-    return (
-        reference[hidden]["kernel"].T @ draw[hidden]["kernel"]
-        + np.outer(reference[hidden]["bias"], draw[hidden]["bias"])
-        + reference[out]["kernel"] @ draw[out]["kernel"].T
-    )
-
-
 def _plain(reference: Params, samples: ob.Samples) -> None:
     draws = samples.flatten()
     for index in range(len(draws["out"]["bias"])):
         draw = jax.tree.map(lambda leaf: leaf[index], draws)  # noqa: B023
-        linear_sum_assignment(_similarity(reference, draw), maximize=True)
-
-
-def _floor(reference: Params, draw: Params) -> float:
-    """Seconds for the products of one draw and its assignment, on one thread."""
-    pairs = [
-        (reference["hidden_0"]["kernel"].T, draw["hidden_0"]["kernel"]),
-        (reference["out"]["kernel"], draw["out"]["kernel"].T),
-    ]
-    cost = -_similarity(reference, draw).astype(np.float64)
-    into = np.empty(cost.shape, np.float32)
-    products = sum(
-        best_seconds(lambda: [np.matmul(a, b, out=into) for _ in range(20)])  # noqa: B023
-        for a, b in pairs
-    )
-    solves = best_seconds(lambda: [lap.lapjvh(cost, return_cost=False) for _ in range(20)])
-    return (products + solves) / 20
+        linear_sum_assignment(plain.similarity_of(reference, draw, [], 0), maximize=True)

@@ -27,13 +27,13 @@ def coordinate_descent(reference: Params, draw: Params, seed: int = 0) -> Permut
     Source: Ainsworth et al. (2022), arXiv 2209.04836, algorithm 1.
     """
     rng = np.random.default_rng(seed)
-    sizes = [layer["bias"].size for layer in _layers(reference)[:-1]]
+    sizes = [layer["bias"].size for layer in layers_of(reference)[:-1]]
     places = [rng.permutation(size) if seed else np.arange(size) for size in sizes]
     has_moved = True
     while has_moved:
         has_moved = False
         for layer in rng.permutation(len(places)):
-            similarity = _similarity(reference, draw, places, layer).astype(np.float64)
+            similarity = similarity_of(reference, draw, places, layer).astype(np.float64)
             rows, matched = linear_sum_assignment(similarity, maximize=True)
             before = similarity[rows, places[layer]].sum()
             if similarity[rows, matched].sum() > before + 1e-12:
@@ -54,13 +54,13 @@ def double_loop(reference: Params, draw: Params) -> Permutations:
         for j in range(len(theirs)):
             norms = np.linalg.norm(ours[i]) * np.linalg.norm(theirs[j])
             costs[i, j] = 1 - np.dot(ours[i], theirs[j]) / norms
-    others = [np.arange(layer["bias"].size) for layer in _layers(draw)[1:-1]]
+    others = [np.arange(layer["bias"].size) for layer in layers_of(draw)[1:-1]]
     return [linear_sum_assignment(costs)[1], *others]
 
 
 def permute(params: Params, places: Permutations) -> Params:
     """Params whose unit `i` of each hidden layer is the old unit `places[layer][i]`."""
-    layers = _layers(params)
+    layers = layers_of(params)
     incoming = [slice(None), *places]
     outgoing = [*places, slice(None)]
     return {
@@ -81,10 +81,10 @@ def distance(reference: Params, draw: Params) -> float:
     return float(np.sqrt(sum(differences)))
 
 
-def _similarity(reference: Params, draw: Params, places: Permutations, layer: int) -> np.ndarray:
+def similarity_of(reference: Params, draw: Params, places: Permutations, layer: int) -> np.ndarray:
     """Inner products of all weights of two units of a layer, all other layers as they are now."""
     (ours, ours_next), (theirs, theirs_next) = (
-        _layers(params)[layer : layer + 2] for params in (reference, draw)
+        layers_of(params)[layer : layer + 2] for params in (reference, draw)
     )
     before = places[layer - 1] if layer else slice(None)
     after = places[layer + 1] if layer + 1 < len(places) else slice(None)
@@ -95,7 +95,8 @@ def _similarity(reference: Params, draw: Params, places: Permutations, layer: in
     )
 
 
-def _layers(params: Params) -> list[Mapping[str, np.ndarray]]:
+def layers_of(params: Params) -> list[Mapping[str, np.ndarray]]:
+    """The layers from inputs to outputs."""
     return [params[name] for name in _names(params)]
 
 

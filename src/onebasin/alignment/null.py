@@ -1,5 +1,8 @@
 """The null floor: how far alignment alone shrinks the std of noise."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Float
 
@@ -8,7 +11,7 @@ from onebasin._arguments import check_key
 from onebasin._collections import statistics_in, without_statistics
 from onebasin._random import numpy_rng
 from onebasin.alignment.align import align
-from onebasin.alignment.autoregression import fit_autoregression
+from onebasin.alignment.autoregression import Autoregression, fit_autoregression
 from onebasin.alignment.matching import Matching
 from onebasin.alignment.reference import Reference
 from onebasin.gaussians.gaussian import DiagonalGaussian, summarize
@@ -32,25 +35,51 @@ def null_draws(samples: Samples, symmetry: Symmetry, *, key: Key) -> Samples:
         >>> noise.num_chains, noise.num_draws
         (2, 10)
     """
-    check_key(key)
-    rng = numpy_rng(key)
+    return noise_like(samples, symmetry)(key)
+
+
+def noise_like(samples: Samples, symmetry: Symmetry) -> Callable[[Key], Samples]:
+    """What gives `null_draws` for a key: the samples are read once, for however many keys."""
     samples = Samples(symmetry.arranged(samples.params), samples.stats).load()
     pieces = symmetry.unfold(samples.params, 2)
     statistics = statistics_in(samples.params)
-    noise: dict[str, np.ndarray] = {}
+    noises: dict[str, _Noise] = {}
     for name, leaf in _trees.named_leaves(pieces).items():
         exchanged = tuple(axis + 2 for axis in exchanged_axes(symmetry, name))
         flips = bool(symmetry.flips(name))
         mean, std = _pooled_moments(np.asarray(leaf), (0, 1, *exchanged), flips)
+        process = None
         if symmetry.pieces[name].leaf not in statistics:
             centered = leaf - mean  # sums of large equal numbers would drown in their rounding
             sums = np.square(leaf, dtype=np.float64) if flips else centered
             process = fit_autoregression(sums.sum(axis=exchanged, keepdims=True), flips)
-            mean = mean + std * process.sample(rng, leaf.shape)
-        noise[name] = np.asarray(np.broadcast_to(mean, leaf.shape), leaf.dtype)
+        noises[name] = _Noise(mean, std, process, leaf.shape, leaf.dtype)
     lp = np.zeros((samples.num_chains, samples.num_draws), np.float32)
-    params = symmetry.fold(_trees.rebuild(noise, pieces), samples.params, 2)
-    return Samples(params, {"lp": lp})
+
+    def drawn(key: Key) -> Samples:
+        check_key(key)
+        rng = numpy_rng(key)
+        noise = {name: one.drawn(rng) for name, one in noises.items()}
+        params = symmetry.fold(_trees.rebuild(noise, pieces), samples.params, 2)
+        return Samples(params, {"lp": lp})
+
+    return drawn
+
+
+class _Noise(NamedTuple):
+    """The noise of one array: `process` is None if it does not vary."""
+
+    mean: np.ndarray
+    std: np.ndarray
+    process: Autoregression | None
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def drawn(self, rng: np.random.Generator) -> np.ndarray:
+        mean = self.mean
+        if self.process is not None:
+            mean = mean + self.std * self.process.sample(rng, self.shape)
+        return np.asarray(np.broadcast_to(mean, self.shape), self.dtype)
 
 
 def null_floor(

@@ -16,7 +16,7 @@ from onebasin._collections import without_statistics
 from onebasin.alignment.align import align
 from onebasin.alignment.effective_size import LEAST_ESS, std_ess
 from onebasin.alignment.matching import Matching
-from onebasin.alignment.null import exchanged_axes, null_draws
+from onebasin.alignment.null import exchanged_axes, noise_like
 from onebasin.alignment.reference import Reference
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
@@ -157,7 +157,7 @@ def aligned_nulls(
 ) -> Iterator[Samples]:
     """`null_draws` of some samples, each aligned as the samples are: what alignment makes of noise.
 
-    One is in memory at a time.
+    One is in memory at a time, beside the samples. What they share is computed once.
 
     Args:
         samples: Draws that are not aligned yet, of chains in their own order, not shuffled.
@@ -177,8 +177,9 @@ def aligned_nulls(
         [..., ..., ...]
     """
     number = num_null_draws(samples, symmetry, level) if num_nulls is None else num_nulls
+    drawn = noise_like(samples, symmetry)
     for done, one in enumerate(jax.random.split(key, number), 1):
-        noise = null_draws(samples, symmetry, key=one)
+        noise = drawn(one)
         yield align(noise, symmetry, matching, reference).apply(noise)
         if progress is not None:
             progress(done, number)

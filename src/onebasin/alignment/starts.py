@@ -123,25 +123,21 @@ def inward(goal: Goal) -> list[tuple[str, list[str]]]:
     order: list[tuple[str, list[str]]] = []
     while left := [group for group in symmetry.sizes if group not in settled]:
         usable = {group: _usable(symmetry, group, settled) for group in left}
-
-        def told(group: str) -> tuple[bool, float]:
-            # Biases alone order units, and hardly say which of them are the same.
-            num_weights = max(
-                (_num_weights(goal, group, name) for name in usable[group]), default=0
-            )
-            return num_weights > 1, _share(symmetry, group, usable[group], goal.norms)
-
-        group = max(left, key=told)
+        # Biases alone put units in an order, and hardly say which of them are the same.
+        told = {group: _tells_units_apart(goal, group, usable[group]) for group in left}
+        share = {group: _share(symmetry, group, usable[group], goal.norms) for group in left}
+        group = max(left, key=lambda group: (told[group], share[group]))
         names = usable[group] or [n for n, axes in symmetry.leaves.items() if group in axes.names]
         order.append((group, names))
         settled.add(group)
     return order
 
 
-def _num_weights(goal: Goal, group: str, name: str) -> int:
-    """How many weights each unit of a group has in an array."""
+def _tells_units_apart(goal: Goal, group: str, usable: list[str]) -> bool:
+    """Whether one of the arrays has more than one weight of each unit."""
     sizes, around = goal.symmetry.sizes, goal.symmetry.nested.get(group, ())
-    return goal.targets[name].size // math.prod(sizes[one] for one in (group, *around))
+    num_units = math.prod(sizes[one] for one in (group, *around))
+    return any(goal.targets[name].size > num_units for name in usable)
 
 
 def _usable(symmetry: Symmetry, group: str, settled: set[str]) -> list[str]:

@@ -10,7 +10,7 @@ from onebasin import _trees
 from onebasin.alignment.align import Alignment, align
 from onebasin.alignment.gaussian_matching import gaussian_matching
 from onebasin.alignment.matching import Matching
-from onebasin.alignment.null import null_draws, rms
+from onebasin.alignment.null import noise_like, rms
 from onebasin.alignment.reference import to_mean
 from onebasin.alignment.significance import compare_with_nulls, num_null_draws
 from onebasin.alignment.weight_matching import weight_matching
@@ -146,7 +146,8 @@ def significance(setup: Setup, way: Way, aligned: Samples) -> Numbers:
     """
     number = num_null_draws(way.samples, way.symmetry, at_least=_NUM_NULLS)
     keys = jax.random.split(setup.key("null"), number)
-    noises = [null_draws(way.samples, way.symmetry, key=key) for key in keys]
+    drawn = noise_like(way.samples, way.symmetry)
+    noises = [drawn(key) for key in keys]
     nulls = [way.align(noise).apply(noise) for noise in noises]
     found = compare_with_nulls(aligned, nulls, way.symmetry)
     return {
