@@ -1,8 +1,10 @@
 """Work in threads: results in order, also in a process that was forked behind the first of it."""
 
+import os
 import subprocess
 import sys
 
+import joblib
 import pytest
 
 from onebasin._threads import map_in_threads, num_cpus
@@ -15,6 +17,17 @@ def test_results_come_in_the_order_of_their_arguments(count: int) -> None:
 
 def test_at_least_one_cpu_may_be_used() -> None:
     assert num_cpus() >= 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="has no affinity")
+def test_a_process_that_may_use_one_cpu_counts_one() -> None:
+    every = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(every)})
+        assert num_cpus() == 1
+    finally:
+        os.sched_setaffinity(0, every)
+    assert num_cpus() == joblib.cpu_count() <= len(every)
 
 
 FORKED = """

@@ -14,9 +14,16 @@ _Result = TypeVar("_Result")
 
 def num_cpus() -> int:
     """The number of CPUs that this process may use: in a container, fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    has_affinity = hasattr(os, "sched_getaffinity")
+    return _num_cpus(frozenset(os.sched_getaffinity(0)) if has_affinity else None)
+
+
+@cache
+def _num_cpus(affinity: frozenset[int] | None) -> int:
+    """As many as a container's quota and the affinity allow, counted once for each affinity."""
+    import joblib  # which takes long
+
+    return joblib.cpu_count()
 
 
 def map_in_threads(
