@@ -174,7 +174,8 @@ def align(
             a given network.
         effort: How many local optima are looked for, if several groups make them local. "fast"
             descends from layer by layer, "normal" also from where the draw is, and "thorough" once
-            more with noise that fades: better optima for several times the time.
+            more with noise that fades, and it lets units of two groups trade places at once: better
+            optima for several times the time.
         progress: Called after every chunk of draws with the `Round`.
         apply: The function of a symmetry that you declared, called as `apply(params, *inputs)`.
             The symmetry is refused if it changes the function. A warning lists what it leaves out.

@@ -54,17 +54,23 @@ class Draws:
     """
 
     def __init__(self, goal: Goal, features: Features):
-        self.goal, self.symmetry = goal, goal.symmetry
-        self.leaves: dict[str, np.ndarray] = {
-            name: np.asarray(leaf)
-            for name, leaf in _trees.named_leaves(goal.symmetry.unfold(features, 1)).items()
-        }
+        pieces = _trees.named_leaves(goal.symmetry.unfold(features, 1))
+        self._begin(goal, {name: np.asarray(leaf) for name, leaf in pieces.items()})
+
+    def _begin(self, goal: Goal, leaves: dict[str, np.ndarray]) -> None:
+        self.goal, self.symmetry, self.leaves = goal, goal.symmetry, leaves
         self.num_draws = len(next(iter(self.leaves.values())))
         self._matrices: dict[Side, np.ndarray] = {}
         self._norms: dict[str, np.ndarray] = {}
         self._kept: dict[str, Parts] = {}
         self._rows: dict[Side, _Rows | None] = {}
         self._free_bytes = sum(leaf.nbytes for leaf in self.leaves.values())
+
+    def taken(self, rows: Int[np.ndarray, " rows"]) -> "Draws":
+        """Some of the draws by themselves."""
+        taken = object.__new__(Draws)
+        taken._begin(self.goal, self.some(rows))
+        return taken
 
     def some(self, rows: Int[np.ndarray, " rows"]) -> dict[str, np.ndarray]:
         """The features of some draws by name."""

@@ -11,11 +11,12 @@ from typing import Literal, TypeAlias
 
 import jax
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from onebasin.alignment.descent import Match, match, propose, updated
 from onebasin.alignment.gains import gains_of
 from onebasin.alignment.goal import Goal
+from onebasin.alignment.pair_moves import pair_moved
 from onebasin.alignment.similarity import Draws, Parts
 from onebasin.symmetry.axes import Symmetry
 from onebasin.symmetry.permutation import Permutation
@@ -23,11 +24,12 @@ from onebasin.symmetry.permutation import Permutation
 Effort: TypeAlias = Literal["fast", "normal", "thorough"]
 """How many starts are tried."""
 
-STARTS = ("given", "layers", "noise")
+STARTS = ("given", "layers", "noise", "pairs")
 """From where the best optimum of a draw was found, as `Alignment.start` numbers it: from where the
-draw was, from layer by layer, or by noise that fades."""
+draw was, from layer by layer, by noise that fades, or from one of these optima by pair moves."""
 
 _MOST_NOISE, _NOISY_SWEEPS = 0.3, 20
+_MOST_PAIR_MOVES = 1000
 
 
 def match_fast(draws: Draws, start: Permutation) -> Match:
@@ -55,12 +57,35 @@ def match_normally(draws: Draws, start: Permutation) -> Match:
 
 
 def match_thoroughly(draws: Draws, start: Permutation) -> Match:
-    """The best of three local optima of each draw: by noise from the better of two, and these."""
+    """The best of three local optima of each draw, and from there pair moves.
+
+    The third optimum is found by noise from the better of the other two.
+    """
     found = match_normally(draws, start)
     if draws.goal.is_exact:
         return found
     noisy = match(draws, _with_fading_noise(draws, found.permutation))
-    return _better(draws, found, _from_start(noisy, "noise"))
+    return _by_pair_moves(draws, _better(draws, found, _from_start(noisy, "noise")))
+
+
+def _by_pair_moves(draws: Draws, found: Match) -> Match:
+    """Matches from which no pair move gains anything: each move is followed by a descent."""
+    rows = np.arange(draws.num_draws)
+    for _ in range(_MOST_PAIR_MOVES):
+        after, rows = pair_moved(draws, found.permutation, rows)
+        if not len(rows):
+            break
+        some = draws.taken(rows)
+        before = jax.tree.map(lambda leaf, rows=rows: leaf[rows], found)
+        better = _better(some, before, _from_start(match(some, after), "pairs"))
+        found = jax.tree.map(lambda a, b, rows=rows: _written(a, b, rows), found, better)
+    return found
+
+
+def _written(whole: np.ndarray, part: np.ndarray, rows: Int[np.ndarray, " rows"]) -> np.ndarray:
+    whole = np.array(whole)
+    whole[rows] = part
+    return whole
 
 
 RULES = {"fast": match_fast, "normal": match_normally, "thorough": match_thoroughly}
