@@ -1,0 +1,5 @@
+"""Draws of other libraries as `Samples`."""
+
+from onebasin.interchange.arviz import from_arviz
+
+__all__ = ["from_arviz"]
