@@ -40,6 +40,7 @@ from .gaussians import (
 )
 from .interchange import (
     from_arviz as from_arviz,
+    from_numpyro as from_numpyro,
 )
 from .knowledge import (
     describe as describe,

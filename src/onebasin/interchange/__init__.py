@@ -1,5 +1,6 @@
 """Draws of other libraries as `Samples`."""
 
 from onebasin.interchange.arviz import from_arviz
+from onebasin.interchange.numpyro import from_numpyro
 
-__all__ = ["from_arviz"]
+__all__ = ["from_arviz", "from_numpyro"]
