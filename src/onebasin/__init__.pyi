@@ -41,6 +41,7 @@ from .gaussians import (
 from .interchange import (
     from_arviz as from_arviz,
     from_numpyro as from_numpyro,
+    from_state_dicts as from_state_dicts,
 )
 from .knowledge import (
     describe as describe,
