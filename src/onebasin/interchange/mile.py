@@ -31,6 +31,7 @@ def from_mile(folder: Path | str, like: Params | None = None) -> Samples:
             there are none, or a file is damaged.
 
     Examples:
+        >>> from pathlib import Path
         >>> for chain in range(2):
         ...     for draw in (0, 10):
         ...         file = Path("results/samples") / str(chain) / f"sample_{draw}.npz"

@@ -57,9 +57,10 @@ def from_state_dicts(
         ImportError: If PyTorch is missing and a file is one of `torch.save`.
 
     Examples:
-        >>> members = [{"0.weight": np.full((8, 4), n), "0.bias": np.zeros(8)} for n in range(3)]
-        >>> ob.from_state_dicts([{f"module.{k}": v for k, v in m.items()} for m in members]).params
-        {'0.bias': array(...), '0.weight': array(...)}
+        >>> member = lambda n: {"module.0.weight": np.full((8, 4), 0.5 * n)}
+        >>> samples = ob.from_state_dicts([member(n) for n in range(3)])
+        >>> samples.params["0.weight"].shape
+        (1, 3, 8, 4)
     """
     if module is not None and like is not None:
         raise ValueError("Pass a module or `like`, not both. Got both.")
