@@ -103,6 +103,18 @@ def test_a_zarr_store_of_others_is_not_called_half_written_and_never_deleted(
     assert_all(ob.from_arviz(path, names=["~log_lik"]))
 
 
+def test_a_damaged_chunk_of_a_zarr_store_of_others_is_told_when_it_is_read(tree, tmp_path) -> None:
+    path = tmp_path / "theirs.zarr"
+    tree["posterior"].to_dataset().to_zarr(path, zarr_format=3)  # a Dataset alone, without groups
+    samples = ob.from_arviz(path, names=["w1"])
+    np.testing.assert_array_equal(samples.params["w1"], DRAWS["w1"])
+    chunk = next(file for file in (path / "w1" / "c").rglob("*") if file.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:-9])
+    with pytest.raises(ob.store.StoreError, match=r"chunk \(0, 0, 0, 0\) of 'w1'") as error:
+        samples.mean()
+    one_line(error)
+
+
 def test_a_store_of_ours_gives_what_load_samples_gives(tmp_path) -> None:
     leaves = {"layer.0": {"kernel": DRAWS["w1"]}, "bias": DRAWS["w1"][..., 0]}
     ob.save_samples(tmp_path / "ours.zarr", ob.Samples(leaves, STATS))

@@ -9,7 +9,13 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin._stored_array import StoredArray
-from onebasin.interchange.leaves import check_numbers, selected, tree_of, unreadable
+from onebasin.interchange.leaves import (
+    check_numbers,
+    one_line,
+    selected,
+    tree_of,
+    unreadable,
+)
 from onebasin.samples import Samples
 from onebasin.store.commits import is_of_others
 from onebasin.store.draws import load_samples
@@ -173,7 +179,7 @@ def _leaf(name: str, array: "xarray.DataArray", reading: _Reading) -> np.ndarray
     variable = array.variable.transpose(*lead, ...)
     if reading.chain is None:
         variable = variable.set_dims({"chain": 1, **dict(variable.sizes)})
-    values = _values(variable, reading.is_on_disk)
+    values = _values(name, variable, reading.is_on_disk)
     check_numbers(name, values)
     return values
 
@@ -186,7 +192,7 @@ def _hint(name: str, missing: str, dims: tuple[Any, ...], reading: _Reading) -> 
     return f'Name its axes by chain= and draw=, or leave it out by names=["~{name}"].'
 
 
-def _values(variable: "xarray.Variable", is_on_disk: bool) -> np.ndarray | StoredArray:
+def _values(name: str, variable: "xarray.Variable", is_on_disk: bool) -> np.ndarray | StoredArray:
     """The values of a variable; those of Dask and Zarr are read by chunks, when they are used."""
     shape, own = tuple(variable.shape), variable.encoding.get("preferred_chunks", {})
     if variable.chunks is not None:
@@ -199,7 +205,13 @@ def _values(variable: "xarray.Variable", is_on_disk: bool) -> np.ndarray | Store
 
     def read(places: tuple[int, ...]) -> np.ndarray:
         at = [slice(n * size, (n + 1) * size) for n, size in zip(places, chunks, strict=True)]
-        return np.asarray(variable[tuple(at)].values)
+        try:
+            return np.asarray(variable[tuple(at)].values)
+        except Exception as error:  # whatever Zarr and its codecs say about damaged bytes
+            raise StoreError(
+                f"Every chunk of a variable must be readable. Got chunk {places} of {name!r}: "
+                f"{one_line(error)} ({type(error).__name__}). Restore the store, or write it again."
+            ) from error
 
     return StoredArray(shape, variable.dtype, chunks, read)
 
