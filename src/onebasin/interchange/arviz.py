@@ -160,7 +160,11 @@ def _opened(path: Path) -> "xarray.DataTree":
         raise ImportError(
             "netCDF needs h5netcdf. Got none. Install it: pip install 'onebasin[netcdf]'."
         )
+    import h5py  # pyright: ignore[reportMissingImports]  # an extra
+
     try:
+        with h5py.File(path) as hdf5:
+            dict(hdf5.attrs)  # if h5netcdf fails on these, it prints another error when it closes
         with xarray.open_datatree(path, engine="h5netcdf") as tree:
             return tree.load()
     except Exception as error:  # whatever HDF5 and its readers say about damaged bytes
