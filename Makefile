@@ -8,7 +8,7 @@ DEMO ?= demo-run
 N ?= 1000
 SEED ?= 0
 
-.PHONY: demo test test-fast test-long coverage test-adapters fuzz check bench docs docs-tables lock clean
+.PHONY: demo test test-fast test-long coverage test-adapters test-bde fuzz check bench docs docs-tables lock clean
 
 $(VENV)/.ready: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "onebasin needs Python 3.11 or later. Got " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
@@ -53,7 +53,19 @@ $(VENV)/.adapters: $(VENV)/.compiled
 
 test-adapters: $(VENV)/.adapters  ## Networks of PyTorch, Flax and Haiku: installs these, then tests.
 	$(BIN)/python -c 'import torch, torchax, flax, haiku'  # tests skip what cannot be imported
-	$(PYTEST) tests/adapters
+	$(PYTEST) tests/adapters tests/interchange
+
+# bde pins an older BlackJAX, which nothing of its tests needs a newer one of.
+$(VENV)-bde/.ready: requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)-bde
+	$(VENV)-bde/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(VENV)-bde/bin/uv pip install --quiet --python $(VENV)-bde/bin/python --no-deps --requirements requirements.txt --editable .
+	$(VENV)-bde/bin/uv pip install --quiet --python $(VENV)-bde/bin/python 'sklearn-contrib-bde>=1.0.2'
+	touch $@
+
+test-bde: $(VENV)-bde/.ready  ## Draws of bde, in an environment of its own.
+	$(VENV)-bde/bin/python -c 'import bde'  # tests skip what cannot be imported
+	$(VENV)-bde/bin/python -m pytest tests/interchange -k bde
 
 check: $(VENV)/.ready  ## Format, lint, types, and who may import whom.
 	$(BIN)/ruff format --check .

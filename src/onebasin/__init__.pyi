@@ -7,6 +7,7 @@ from . import (
     diagnostics as diagnostics,
     fisher as fisher,
     gaussians as gaussians,
+    interchange as interchange,
     knowledge as knowledge,
     methods as methods,
     networks as networks,
@@ -36,6 +37,11 @@ from .data import load_dataset as load_dataset
 from .gaussians import (
     DiagonalGaussian as DiagonalGaussian,
     summarize as summarize,
+)
+from .interchange import (
+    from_arviz as from_arviz,
+    from_numpyro as from_numpyro,
+    from_state_dicts as from_state_dicts,
 )
 from .knowledge import (
     describe as describe,

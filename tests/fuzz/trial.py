@@ -48,6 +48,7 @@ def try_program(program: Program, counts: Counter) -> None:
         raise Useless
     if program.seed % AT_THE_DOOR == 0:
         assert find_symmetry(apply, params, *inputs) == found, f"{program}\n{found}"
+        assert Symmetry.from_json(found.to_json()) == found, f"{program}\n{found}"
     rows = elements(found, program.seed)
     tried = moved(found, rows, params)
     num_tried = len(next(iter(tried.values())))

@@ -73,7 +73,7 @@ def from_torch(module: Any, *example_inputs: Any, **keywords: Any) -> tuple[Adap
         expected = call()
         check_not_random(expected, call())
     apply = _function(copy.deepcopy(module), keywords, environment)
-    params = _params(module)
+    params = params_of(module)
     check_same_outputs(apply, params, arrays, expected)
     return apply, params
 
@@ -120,8 +120,8 @@ def _readable(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float64 if array.dtype.itemsize == 8 else np.float32)
 
 
-def _params(module: Any) -> Params:
-    """The params of a module, in two collections if it has running statistics."""
+def params_of(module: Any) -> Params:
+    """The params of a module as `from_torch` names them, in collections if it has statistics."""
     arrays = {name: numpy_array(tensor) for name, tensor in _weights(module).items()}
     statistics = arrays.keys() & statistics_in_module(module)
     weights = {name: leaf for name, leaf in arrays.items() if name not in statistics}
@@ -197,7 +197,7 @@ def _function(module: Any, keywords: dict[str, Any], environment: Any) -> Adapte
             return {**params, **measured}
         return {**params, STATISTICS: {**params[STATISTICS], **measured}}
 
-    like = jax.tree.map(lambda _: 0, _params(module))
+    like = jax.tree.map(lambda _: 0, params_of(module))
     evaluate = lambda params, *inputs: call(params, inputs)[0]
     if not statistics:
         return Adapted(evaluate, like=like)

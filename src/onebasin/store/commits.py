@@ -47,12 +47,27 @@ def check_folder(path: Path) -> None:
         )
 
 
+def is_of_others(path: Path) -> bool:
+    """Whether a folder is a Zarr store of another library: a group without any part of a record."""
+    try:
+        attributes = json.loads((path / HEADER).read_bytes())["attributes"]
+    except (OSError, ValueError, TypeError, KeyError):  # no file, no JSON, or other JSON
+        return (path / ".zgroup").is_file() or (path / ".zmetadata").is_file()  # Zarr 2
+    return isinstance(attributes, dict) and not attributes.keys() & {"commit", "checksum"}
+
+
 def read_commit(path: Path) -> Commit | None:
     """The last commit of the store at a path. None if there is no record.
 
-    Raises: StoreError if the record is damaged, or the path is that of a file.
+    Raises: StoreError if the record is damaged, the store is another library's, or the path is
+    that of a file.
     """
     check_folder(path)
+    if is_of_others(path):
+        raise StoreError(
+            f"A sample store must be one that onebasin wrote. Got {path}, a Zarr store of another "
+            "library. Read it by ob.from_arviz(path)."
+        )
     record = path / HEADER
     if not record.is_file():
         return None

@@ -16,7 +16,7 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin._collections import arranged, statistics_in, without_statistics
-from onebasin.symmetry import layout
+from onebasin.symmetry import as_json, layout
 from onebasin.symmetry.axes_values import (
     Axes as Axes,
     Blocks as Blocks,
@@ -160,6 +160,27 @@ class Symmetry:
         numbered = (f"{group} {number}" for number in itertools.count(2))
         free = (name for name in numbered if name not in taken and name not in self.sizes)
         return next(free) if group in taken else group
+
+    def to_json(self) -> str:
+        """The symmetry as JSON, without the function that it is of. `from_json` reads it.
+
+        Examples:
+            >>> ob.Symmetry.from_json(symmetry.to_json()) == symmetry
+            True
+        """
+        return as_json.as_json(vars(self))
+
+    @classmethod
+    def from_json(cls, text: str, like: Params | None = None) -> "Symmetry":
+        """The symmetry that `to_json` wrote. `align` cannot test it before it knows the function.
+
+        Params of the network, as `like`, are needed if their tree has nodes that are no dicts,
+        lists or tuples, as modules of Equinox.
+
+        Raises:
+            ValueError: If the text is something else, or `like` is missing or of another network.
+        """
+        return cls(**as_json.from_json(text, like))
 
     def within(self, axes: Any, prefixes: Sequence[str]) -> "Symmetry":
         """The same groups of a larger tree, `axes`; what lies below `prefixes` changes sign.
