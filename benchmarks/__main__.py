@@ -3,10 +3,12 @@
 import argparse
 
 from benchmarks import alignment, chains, stores, symmetry
+from benchmarks.alignment import planted
 
 BENCHMARKS = {
     "chains": chains.main,
     "alignment": alignment.main,
+    "planted": planted.main,
     "symmetry": symmetry.main,
     "stores": stores.main,
 }
