@@ -23,7 +23,7 @@ from onebasin.types import Params
 
 WIDTHS, DEPTHS = (64, 128, 256, 512, 1024), (2, 3, 4, 6)
 UNITS = (16, 64, 256)
-NOISES, CURVE = (0.0, 0.1), (0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+NOISES, CURVE = (0.0, 0.1), (0.1, 1.0, 2.0, 2.5, 3.0, 3.5, 4.0)
 NUM_COPIES, CURVE_COPIES, CHUNK = 100, 20, 10
 INPUTS, OUTPUTS = 64, 10
 CURVES = ((INPUTS, 256, 256, OUTPUTS), (INPUTS, 256, 256, 256, OUTPUTS), (4, 256, 256, 256, 1))
