@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import alignment, chains, references, stores, symmetry
-from benchmarks.alignment import large, memory, peers
+from benchmarks.alignment import large, memory, peers, planted
 from benchmarks.table import Table, write_to_page
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Table]]] = {
@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Table]]] = {
     "peers": peers.tables,
     "memory": memory.tables,
     "large": large.tables,
+    "planted": planted.tables,
     "references": references.tables,
     "symmetry": symmetry.tables,
     "stores": stores.tables,

@@ -1,12 +1,12 @@
-"""Copies under random joint elements come back exactly, whatever no permutation changes."""
-
-from collections.abc import Callable
+"""Permuted copies come back exactly, with noise and whatever no permutation changes."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import strategies
+from benchmarks.alignment.planted import Planted, of_cell, of_network, some_copies
+from benchmarks.alignment.recurrent import CELLS, recurrent
 
 from onebasin import (
     Axes,
@@ -20,6 +20,7 @@ from onebasin import (
     summarize,
 )
 from onebasin.alignment import rms, to
+from onebasin.networks import resnet20, vit
 from onebasin.symmetry import random_permutation
 from onebasin.types import Params
 
@@ -27,56 +28,6 @@ pytestmark = pytest.mark.slow
 
 NUM_COPIES, INPUTS, OUTPUTS = 100, 5, 3
 SEQUENCES = np.ones((2, 4, INPUTS), np.float32)
-
-
-def elman(params: Params, states: tuple, x: jax.Array) -> tuple:
-    (hidden,) = states
-    return (jnp.tanh(x @ params["in"] + hidden @ params["mix"] + params["bias"][None]),)
-
-
-def gru(params: Params, states: tuple, x: jax.Array) -> tuple:
-    (hidden,) = states
-    inward = jnp.split(x @ params["in"] + params["bias"][None], 3, axis=-1)
-    across = jnp.split(hidden @ params["mix"], 3, axis=-1)
-    reset, update = (jax.nn.sigmoid(a + b) for a, b in zip(inward[:2], across[:2], strict=True))
-    candidate = jnp.tanh(inward[2] + reset * across[2])
-    return ((1 - update) * candidate + update * hidden,)
-
-
-def lstm(params: Params, states: tuple, x: jax.Array) -> tuple:
-    hidden, cell = states
-    gates = x @ params["in"] + hidden @ params["mix"] + params["bias"][None]
-    enter, forget, leave, candidate = jnp.split(gates, 4, axis=-1)
-    cell = jax.nn.sigmoid(forget) * cell + jax.nn.sigmoid(enter) * jnp.tanh(candidate)
-    return jax.nn.sigmoid(leave) * jnp.tanh(cell), cell
-
-
-CELLS = {"elman": (elman, 1, 1), "gru": (gru, 3, 1), "lstm": (lstm, 4, 2)}
-
-
-def recurrent(name: str, units: int) -> tuple[Callable, Params]:
-    """A recurrent network, and weights in float32."""
-    cell, num_gates, num_states = CELLS[name]
-    rng = np.random.default_rng(units)
-    shapes = {
-        "in": (INPUTS, num_gates * units),
-        "mix": (units, num_gates * units),
-        "bias": (num_gates * units,),
-        "out": (units, OUTPUTS),
-        "out_bias": (OUTPUTS,),
-    }
-    params = {
-        leaf: (rng.standard_normal(shape) / np.sqrt(shape[0] if len(shape) > 1 else 1)).astype("f4")
-        for leaf, shape in shapes.items()
-    }
-
-    def apply(params: Params, x: jax.Array) -> jax.Array:
-        empty = (jnp.zeros((x.shape[0], units), params["in"].dtype),) * num_states
-        step = lambda states, row: (cell(params, states, row), None)
-        states, _ = jax.lax.scan(step, empty, x.swapaxes(0, 1))
-        return states[0] @ params["out"] + params["out_bias"][None]
-
-    return apply, params
 
 
 def copies(symmetry, params: Params) -> Samples:
@@ -88,7 +39,7 @@ def copies(symmetry, params: Params) -> Samples:
 @pytest.mark.parametrize("units", [32, pytest.param(64, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", CELLS)
 def test_copies_of_a_recurrent_network_come_back_whatever_its_output_bias(name, units) -> None:
-    apply, params = recurrent(name, units)
+    apply, params = recurrent(name, INPUTS, units, OUTPUTS)
     symmetry = find_symmetry(apply, params, SEQUENCES)
     halves = (None, "in", "mix", "bias", "out")
     for bias, half in [(0, None), (1e3, None), *((2e5, half) for half in halves)]:
@@ -104,6 +55,39 @@ def test_copies_of_a_recurrent_network_come_back_whatever_its_output_bias(name, 
 def assert_same_as(network: Params, copies: Params) -> None:
     for name, leaf in network.items():
         np.testing.assert_array_equal(copies[name], np.broadcast_to(leaf, copies[name].shape))
+
+
+# ---- noise
+
+NOISY = {
+    "six hidden layers": lambda: of_network(mlp(16, (64,) * 6, 10)),
+    "one input": lambda: of_network(mlp(1, (64,) * 3, 1, "tanh")),
+    **{name: lambda name=name: of_cell(name, 32) for name in CELLS},
+    "transformer block": lambda: of_network(vit((8, 8), 10, depth=1, heads=4)),
+    "resnet20, batch norm": lambda: of_network(resnet20((8, 8), 10, width=4)),
+    "resnet20, layer norm": lambda: of_network(resnet20((8, 8), 10, width=4, norm="layer")),
+}
+
+
+@pytest.mark.parametrize("name", NOISY)
+def test_copies_with_noise_of_a_tenth_come_back_exactly(name) -> None:
+    assert_copies_come_back(NOISY[name](), 0.1, NUM_COPIES)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("depth", [2, 3, 4, 6])
+@pytest.mark.parametrize("width", [64, 128, 256, 512, 1024])
+def test_copies_of_an_mlp_of_any_width_and_depth_come_back_exactly(width, depth) -> None:
+    network = of_network(mlp(64, (width,) * depth, 10))
+    for noise in (0.0, 0.1):
+        assert_copies_come_back(network, noise, 10)
+
+
+def assert_copies_come_back(network: Planted, noise: float, num_copies: int) -> None:
+    """Every weight is where it was before the copies were permuted, by default arguments."""
+    some = some_copies(network, noise, num_copies, seed=0)
+    found = align(some.samples, network.symmetry, reference=to(network.params))
+    jax.tree.map(np.testing.assert_array_equal, found.apply(some.samples).params, dict(some.noisy))
 
 
 # ---- what no permutation changes
