@@ -8,7 +8,7 @@ DEMO ?= demo-run
 N ?= 1000
 SEED ?= 0
 
-.PHONY: demo test test-fast test-long coverage test-adapters fuzz check bench docs docs-tables lock clean
+.PHONY: demo test test-fast test-long coverage test-adapters fuzz check bench docs docs-tables docs-modules lock clean
 
 $(VENV)/.ready: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "onebasin needs Python 3.11 or later. Got " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
@@ -66,6 +66,9 @@ bench: $(VENV)/.ready  ## Speed, as ratios against a peer and against the floor.
 
 docs-tables: $(VENV)/.ready  ## The tables of keys in the documentation, from the types.
 	$(BIN)/python -m onebasin.run.docs docs
+
+docs-modules: $(VENV)/.adapters  ## The table of PyTorch modules, from the tests of them.
+	$(BIN)/python tests/adapters/torch_table.py docs/pytorch-modules.md
 
 docs: docs-tables  ## The documentation as pages, in site/.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
