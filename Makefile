@@ -8,7 +8,7 @@ DEMO ?= demo-run
 N ?= 1000
 SEED ?= 0
 
-.PHONY: demo test test-fast test-long coverage test-adapters test-bde fuzz check bench docs docs-tables lock clean
+.PHONY: demo test test-fast test-long coverage test-adapters test-bde fuzz check bench docs docs-tables docs-modules lock clean
 
 $(VENV)/.ready: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "onebasin needs Python 3.11 or later. Got " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
@@ -48,7 +48,7 @@ fuzz: $(VENV)/.compiled  ## find_symmetry tried on N random programs, on others 
 # Whatever these libraries would like, the locked versions stay.
 $(VENV)/.adapters: $(VENV)/.compiled
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt \
-		--editable '.[torch,flax,haiku]'
+		--editable '.[torch,flax,haiku]' torch==2.13.0 torchax==0.0.13
 	touch $@
 
 test-adapters: $(VENV)/.adapters  ## Networks of PyTorch, Flax and Haiku: installs these, then tests.
@@ -78,6 +78,9 @@ bench: $(VENV)/.ready  ## Speed, as ratios against a peer and against the floor.
 
 docs-tables: $(VENV)/.ready  ## The tables of keys in the documentation, from the types.
 	$(BIN)/python -m onebasin.run.docs docs
+
+docs-modules: $(VENV)/.adapters  ## The table of PyTorch modules, from the tests of them.
+	$(BIN)/python tests/adapters/torch_table.py docs/pytorch-modules.md
 
 docs: docs-tables  ## The documentation as pages, in site/.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'

@@ -1,7 +1,5 @@
-"""Modules that others wrap, and a process in which from_torch leaves no trace."""
+"""Modules that others wrap: compiled ones, and those on several devices."""
 
-import subprocess
-import sys
 from importlib.util import find_spec
 
 import numpy as np
@@ -48,31 +46,3 @@ def test_params_are_written_through_what_wraps_a_module(name: str) -> None:
     _, params = from_torch(module, ROW)
     assert to_torch({key: 0 * leaf for key, leaf in params.items()}, wrapped) is wrapped
     assert not any(weight.any() for weight in module.parameters())
-
-
-TRACES = """
-import torch
-from onebasin import from_torch
-
-def traces():
-    return (
-        torch.accelerator.current_accelerator(),
-        torch.backends.mha.get_fastpath_enabled(),
-        hasattr(torch, "jax"),
-        torch.get_default_device(),
-        type(torch.ones(2)),
-    )
-
-module, row = torch.nn.Linear(3, 2).eval(), torch.ones(1, 3)
-before = traces()
-apply, params = from_torch(module, row)
-apply(params, row.numpy())
-assert traces() == before, (before, traces())
-compiled = torch.compile(module, backend="aot_eager")
-assert torch.allclose(compiled(row), module(row))
-"""
-
-
-def test_a_process_is_as_it_was_and_modules_can_be_compiled_afterwards() -> None:
-    done = subprocess.run([sys.executable, "-c", TRACES], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr

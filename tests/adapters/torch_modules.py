@@ -146,7 +146,7 @@ def randomized(module, seed=0):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, tensor in module.state_dict().items():
-            if not tensor.is_floating_point():
+            if not tensor.is_floating_point() or nn.parameter.is_lazy(tensor):
                 continue
             fan_in = max(tensor[0].numel() if tensor.ndim > 1 else 4, 1)
             tensor.copy_(torch.randn(tensor.shape, generator=generator) / fan_in**0.5)

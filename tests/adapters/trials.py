@@ -33,6 +33,11 @@ def unmoved(params, moved):
     return {name for name, leaf in before.items() if np.array_equal(leaf, after[name])}
 
 
+def moved(before, after):
+    """Whether a permutation has moved anything."""
+    return len(unmoved(before, after)) < len(_trees.named_leaves(before))
+
+
 def randomized(params, seed=0):
     """Random weights, and statistics that are no longer those that a network begins with."""
     rng = np.random.default_rng(seed)

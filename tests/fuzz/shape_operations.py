@@ -301,6 +301,16 @@ def stacked(scope: Scope) -> None:
 
 
 @operation("shape")
+def stacked_twice_and_merged(scope: Scope) -> None:
+    """Pieces along two new axes behind an axis, which is merged with both."""
+    one = scope.one(scope.floats(1, 2))
+    shape = scope.shape(one)
+    rows = f"jnp.stack([{one}, 2 * {one}], -1)"
+    merged = (*shape[:-1], 4 * shape[-1])
+    scope.let(f"jnp.stack([{rows}, jnp.tanh({rows})], -1).reshape({merged})")
+
+
+@operation("shape")
 def unstacked(scope: Scope) -> None:
     name = scope.one(scope.floats(1))
     scope.let(f"jnp.unstack({name}, axis={scope.axis(name)})")

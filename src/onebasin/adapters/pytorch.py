@@ -25,7 +25,7 @@ from onebasin.adapters.pytorch_checks import (
     outputs_as,
     plain_module,
 )
-from onebasin.adapters.pytorch_environment import jax_environment, running
+from onebasin.adapters.pytorch_environment import jax_environment, running, widened
 from onebasin.adapters.pytorch_statistics import ByBatch, statistics_in_module
 from onebasin.types import Params
 
@@ -178,8 +178,8 @@ def _function(module: Any, keywords: dict[str, Any], environment: Any) -> Adapte
 
     def call(params: Params, inputs: Any, by_batch: bool = False) -> tuple[Any, Params]:
         """The outputs, and the statistics of the batch that norms measured if they use it."""
+        named = _by_name(params, module)
         with running(environment):
-            named = _by_name(params, module)
             weights, arguments = jax.tree.map(jnp.asarray, (named, inputs))
             constants, extra = _as_wide_as(weights, closed)
             weights, arguments, extra = environment.j2t_iso(
@@ -212,9 +212,7 @@ def _as_wide_as(weights: dict[str, Any], closed: Any) -> Any:
     def constant(leaf: Any) -> Any:
         if not isinstance(leaf, np.ndarray):
             return leaf
-        if is_wide and jnp.issubdtype(leaf.dtype, jnp.inexact):
-            return jnp.asarray(leaf, jnp.complex128 if np.iscomplexobj(leaf) else jnp.float64)
-        return jnp.asarray(leaf)
+        return widened(jnp.asarray(leaf)) if is_wide else jnp.asarray(leaf)
 
     return jax.tree.map(constant, closed)
 

@@ -78,7 +78,14 @@ def _depends_on_mode(part: Any) -> bool:
 
 
 def check_has_weights(module: Any, weights: Mapping[str, Any]) -> None:
-    """Raise ValueError if a module has no weights of floating point, so nothing to align."""
+    """Raise ValueError if a module has no weights of floating point, or none with numbers."""
+    empty = [name for name, tensor in weights.items() if tensor.is_meta]
+    if empty:
+        raise ValueError(
+            "A module must have numbers in its weights, to be compared with PyTorch. Got "
+            f"{empty[0]} on the device 'meta'. Load them: module.to_empty(device='cpu'), "
+            "then module.load_state_dict(...)."
+        )
     if not weights:
         saved = sorted(module.state_dict())
         raise ValueError(
@@ -143,9 +150,8 @@ def check_same_outputs(
             outputs = jax.tree.map(np.asarray, jax.jit(apply)(params, *inputs))
     except Exception as error:
         raise ValueError(
-            f"torchax must be able to run the module. Got {type(error).__name__}: {error} "
-            "Take out operations that torchax does not have, and tensors that are neither "
-            "parameters, buffers nor attributes of a module."
+            f"torchax must be able to run the module. Got {type(error).__name__}: {_said(error)} "
+            "Take out operations that torchax does not have, and branches on inputs or weights."
         ) from error
     change, tolerance = _change(outputs, expected), _tolerance(params)
     if not change <= tolerance:  # NaN fails too
@@ -154,6 +160,12 @@ def check_same_outputs(
             f"a difference of {change:.2g}: torchax computes some operation of the module "
             "differently. Try its parts one by one, and write that operation in another way."
         )
+
+
+def _said(error: Exception) -> str:
+    """The first line of what an error says, as a sentence."""
+    line = next(iter(str(error).strip().splitlines()), "no reason")
+    return line if line.endswith(".") else f"{line}."
 
 
 def _change(outputs: Any, expected: Any) -> float:

@@ -5,10 +5,16 @@ import warnings
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.core import Tracer
+
+from onebasin.adapters.pytorch_checks import numpy_array
+from onebasin.adapters.pytorch_import import without_traces
+from onebasin.adapters.pytorch_operations import define_operations
 
 
 @cache
@@ -19,19 +25,31 @@ def jax_environment() -> Any:
     branch on their results: for instance on whether a mask is causal.
 
     Raises:
-        ImportError: If torchax is not installed.
+        ImportError: If torchax is not installed, or does not fit PyTorch.
     """
+    import torch  # pyright: ignore[reportMissingImports]  # an extra
+
     try:
-        with _without_side_effects():
-            import torchax.tensor  # pyright: ignore[reportMissingImports]  # an extra
-            import torchax.view  # pyright: ignore[reportMissingImports]  # an extra
+        with without_traces():
+            return _environment()
     except ImportError as error:
         raise ImportError(
             f"from_torch needs torchax. Got: {error}. Install it with "
             "`pip install 'onebasin[torch]'`."
         ) from error
+    except AttributeError as error:  # PyTorch has taken an operation away
+        raise ImportError(
+            f"from_torch needs a torchax that fits PyTorch {torch.__version__}. Got: {error}. "
+            "Install a newer one with `pip install --upgrade torchax`."
+        ) from error
 
-    # Its tensors name their device by the name that torchax gives it when it is imported.
+
+def _environment() -> Any:
+    import torchax.tensor  # pyright: ignore[reportMissingImports]  # an extra
+    import torchax.view  # pyright: ignore[reportMissingImports]  # an extra
+
+    import_module("torch._dynamo")  # PyTorch imports it whenever a mode is used
+    # Tensors of torchax name their device by the name that it has in torchax.
     tensors: list[Any] = [torchax.tensor.Tensor, torchax.view.View]
     for tensor in tensors:
         tensor.device = property(lambda tensor: _device())
@@ -39,12 +57,45 @@ def jax_environment() -> Any:
 
     class Folding(environment):  # pyright: ignore[reportUntypedBaseClass]  # where it is missing
         def dispatch(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+            args, kwargs = _without_plain_tensors(self, (args, kwargs or {}))
             with ExitStack() as stack:
                 if not any(map(_is_traced, jax.tree.leaves((args, kwargs)))):
                     stack.enter_context(jax.ensure_compile_time_eval())
                 return super().dispatch(func, types, args, kwargs)
 
-    return Folding()
+    made = Folding()
+    define_operations(made)
+    return made
+
+
+def _without_plain_tensors(environment: Any, arguments: Any) -> Any:
+    """The arguments of an operation, tensors of PyTorch among those of torchax as the latter.
+
+    Modules may hold such tensors where no one looks for them, as in a dict or in a closure. Those
+    of floating point get 64 bits if others have.
+    """
+    import torch  # pyright: ignore[reportMissingImports]  # an extra
+
+    leaves, structure = jax.tree.flatten(arguments)
+    of_torchax = [leaf for leaf in leaves if hasattr(leaf, "jax")]
+    if not of_torchax:
+        return arguments
+    is_wide = any(leaf.dtype in (torch.float64, torch.complex128) for leaf in of_torchax)
+
+    def converted(leaf: Any) -> Any:
+        if not isinstance(leaf, torch.Tensor) or hasattr(leaf, "jax"):
+            return leaf
+        array = jnp.asarray(numpy_array(leaf))
+        return environment.j2t_iso(widened(array) if is_wide else array)
+
+    return jax.tree.unflatten(structure, [converted(leaf) for leaf in leaves])
+
+
+def widened(array: jax.Array) -> jax.Array:
+    """An array of floating point in 64 bits; any other one as it is."""
+    if not jnp.issubdtype(array.dtype, jnp.inexact):
+        return array
+    return array.astype(jnp.complex128 if jnp.iscomplexobj(array) else jnp.float64)
 
 
 def _device() -> Any:
@@ -52,29 +103,6 @@ def _device() -> Any:
     import torch  # pyright: ignore[reportMissingImports]  # an extra
 
     return torch.device("privateuseone", 0)
-
-
-@contextmanager
-def _without_side_effects() -> Generator[None]:
-    """Within this context, importing torchax does not change PyTorch.
-
-    Otherwise it makes JAX the accelerator of PyTorch for the rest of the process, with which
-    torch.compile fails for any module, and turns a fast path of attention off. Neither is needed
-    here: the device keeps its name `privateuseone`. Whoever uses torchax too must import it before.
-    """
-    import torch  # pyright: ignore[reportMissingImports]  # an extra
-
-    untyped: Any = torch  # the functions that torchax calls are private to PyTorch
-    attention, utils = torch.backends.mha, untyped.utils
-    was_fast = attention.get_fastpath_enabled()
-    functions = utils.rename_privateuse1_backend, untyped._register_device_module
-    utils.rename_privateuse1_backend = lambda name: None
-    untyped._register_device_module = lambda name, module: None
-    try:
-        yield
-    finally:
-        utils.rename_privateuse1_backend, untyped._register_device_module = functions
-        attention.set_fastpath_enabled(was_fast)
 
 
 @contextmanager

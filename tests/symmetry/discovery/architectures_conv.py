@@ -242,3 +242,12 @@ def largest_of_neighbours_and_where_it_stands(p, x):
 def largest_of_neighbouring_units(p, x):
     h, _ = max_and_place(relu(x @ p["w"]), (1, 2, 2), "VALID")
     return relu(h @ p["v"]) @ p["o"]
+
+
+@CONV.network({"k": (1, 3), "w": (12, 5), "o": (5, 2)}, [(2, 4, 4, 1)], [3, 5])
+def windows_stacked_along_two_axes_behind_the_channels(p, x):
+    # (n, y, z, c) with windows as two axes of pieces: (n, y, z, c, i, j), flattened to (.., 12).
+    h = x @ p["k"]
+    rows = jnp.stack([h[:, :3], h[:, 1:]], -1)
+    windows = jnp.stack([rows[:, :, :3], rows[:, :, 1:]], -1)
+    return relu(windows.reshape(2, 3, 3, 12) @ p["w"]) @ p["o"]

@@ -77,9 +77,9 @@ def _merge(analysis: Analysis, value: Value, first: int, count: int) -> Value:
         blocks = {insert(key, 0): insert(block, ()) for key, block in value.blocks.items()}
         return Value(insert(value.cuts, (1,)), blocks)
     last = first + count
-    cut_axes = [axis for axis in range(first, last) if len(value.cuts[axis]) > 1]
-    if cut_axes and max(cut_axes) > first:
-        value = _cut_into_entries(analysis, value, range(first, max(cut_axes)), max(cut_axes))
+    for axis in reversed(range(first + 1, last)):
+        if len(value.cuts[axis]) > 1:
+            value = _cut_into_entries(analysis, value, range(first, axis), axis)
     cuts = value.cuts[first:last]
     merged: list[int] = [1]
     for sizes in cuts:
