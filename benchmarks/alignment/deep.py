@@ -22,7 +22,7 @@ def compare_efforts() -> Table:
         first, second = pair
         alone = ob.Samples(jax.tree.map(lambda leaf: leaf[None, None], second))
         with threads(1):
-            seconds = best_seconds(lambda: plain.one_draw(first, second), repeats=1)  # noqa: B023
+            seconds = best_seconds(lambda: plain.one_draw(first, second), repeats=5)  # noqa: B023
             reached = [
                 plain.distance(first, plain.one_draw(first, second, seed))
                 for seed in range(NUM_RESTARTS)
@@ -33,7 +33,7 @@ def compare_efforts() -> Table:
             for effort in EFFORTS:
                 to = ob.to(first)
                 bring = lambda: ob.align(alone, network.symmetry, reference=to, effort=effort)  # noqa: B023
-                ours = best_seconds(bring, repeats=2)
+                ours = best_seconds(bring, repeats=5)
                 found = bring().apply(alone).draw(0, 0)
                 distance = f"{plain.distance(first, found):.3f}"
                 rows.append([name, effort, f"{ours:.2f}", f"{seconds / ours:.1f}", distance])
