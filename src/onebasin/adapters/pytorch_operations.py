@@ -86,8 +86,8 @@ def _embedding_bag(
 ) -> tuple[jax.Array, None, None, None]:
     """Sums (mode 0), means (1) or largest entries (2) of embeddings in each bag; 0 in empty ones.
 
-    The bag of word i is the last one whose offset is at most i. With `include_last_offset`, the last
-    offset is the end of the last bag.
+    The bag of word i is the last one whose offset is at most i. With `include_last_offset`, the
+    last offset is the end of the last bag.
     """
     num_bags = len(offsets) - include_last_offset
     bags = (offsets <= jnp.arange(len(indices))[:, None]).sum(1) - 1
