@@ -29,7 +29,8 @@ def without_traces() -> Generator[None]:
         replaced(untyped.utils, "rename_privateuse1_backend", lambda name: None)
         replaced(untyped, "_register_device_module", lambda name, module: None)
         replaced(packet, "__getattr__", _with_named_overloads(packet.__getattr__))
-        replaced(logging, "warning", lambda *message: None)  # it would configure logging
+        replaced(logging, "warning", lambda *message: None)
+        replaced(logging, "basicConfig", lambda **options: None)  # also logging.info calls it
         stack.enter_context(warnings.catch_warnings())
         stack.callback(attention.set_fastpath_enabled, attention.get_fastpath_enabled())
         stack.callback(random.setstate, random.getstate())  # some versions draw a seed
