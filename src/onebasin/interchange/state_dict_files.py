@@ -132,8 +132,8 @@ def _read_torch(path: Path) -> dict[str, np.ndarray]:
         import torch  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError as error:
         raise ImportError(
-            f"{path} needs PyTorch. Got: {one_line(error)} Install it with "
-            "`pip install 'onebasin[torch]'`, or save safetensors."
+            f"{path} needs PyTorch. Install it with `pip install 'onebasin[torch]'`, or save "
+            f"safetensors. Got: {one_line(error)}."
         ) from error
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
