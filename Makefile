@@ -53,7 +53,8 @@ $(VENV)/.adapters: $(VENV)/.compiled
 
 test-adapters: $(VENV)/.adapters  ## Networks of PyTorch, Flax and Haiku: installs these, then tests.
 	$(BIN)/python -c 'import torch, importlib.metadata as m, flax, haiku; m.version("torchax")'  # tests skip what is missing
-	$(PYTEST) tests/adapters tests/interchange
+	$(PYTEST) tests/adapters $(addprefix tests/interchange/test_,damaged_files.py draws_page.py \
+		from_numpyro.py from_state_dicts.py masks_to_torch.py)
 
 # bde pins an older BlackJAX, which nothing of its tests needs a newer one of.
 $(VENV)-bde/.ready: requirements.txt pyproject.toml
