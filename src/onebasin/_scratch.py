@@ -23,7 +23,3 @@ class Scratch(threading.local):
         if held is None or held.nbytes < size:
             held = self._held[name] = np.empty(size, np.uint8)
         return held[:size].view(dtype).reshape(shape)
-
-    def clear(self) -> None:
-        """Give the memory of this thread back."""
-        self._held.clear()

@@ -111,6 +111,11 @@ def stack(trees: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *leaves: np.stack([np.asarray(x) for x in leaves]), *trees)
 
 
+def concatenated(trees: Sequence[Any]) -> Any:
+    """Trees of one structure joined along their leading axis, as arrays of NumPy."""
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *trees)
+
+
 def to_host(tree: Any) -> Any:
     """The same tree with arrays of NumPy as leaves."""
     return jax.tree.map(np.asarray, tree)

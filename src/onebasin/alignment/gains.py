@@ -18,6 +18,7 @@ from onebasin.symmetry.permutation import Permutation, move_array
 
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
 _MOST_AT_ONCE = 2**20
+"""How many entries of draws are compared at once, in float64."""
 
 
 def linear_gains(

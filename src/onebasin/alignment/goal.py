@@ -17,6 +17,7 @@ from onebasin.symmetry.axes import Place, Symmetry
 from onebasin.types import Params
 
 _MOST_KEPT_BYTES = 2**26
+"""Of a target that takes more, matrices of columns are made anew each time: they take as much."""
 
 
 class Side(NamedTuple):
@@ -75,6 +76,7 @@ class Goal:
             name: np.asarray(leaf)
             for name, leaf in _trees.named_leaves(symmetry.unfold(target)).items()
         }
+        self._shared: dict[Side, np.ndarray] = {}
         self._columns: dict[tuple[Side, np.dtype], np.ndarray] = {}
         total = sum(leaf.nbytes for leaf in self.targets.values())
         self._keeps_columns = total < _MOST_KEPT_BYTES
@@ -131,8 +133,10 @@ class Goal:
 
     def shared(self, side: Side) -> Float[np.ndarray, "*around weights"]:
         """The mean over the units of what the target has of each weight, in its precision."""
-        matrix = side.matrix(self.targets[side.leaf])
-        return np.asarray(matrix.mean(axis=-1, dtype=np.float64), matrix.dtype)
+        if side not in self._shared:
+            matrix = side.matrix(self.targets[side.leaf])
+            self._shared[side] = np.asarray(matrix.mean(axis=-1, dtype=np.float64), matrix.dtype)
+        return self._shared[side]
 
     def columns(self, side: Side, dtype: np.dtype) -> Float[np.ndarray, "*around weights units"]:
         """The target's matrices, less what all units share.

@@ -15,10 +15,10 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int
 
+from onebasin import _trees
 from onebasin.alignment.gains import gains_of
 from onebasin.alignment.goal import Goal
 from onebasin.alignment.similarity import Draws
@@ -65,7 +65,7 @@ def pair_moved(
     numbers = np.array(moved, np.int64)
     if not after:
         return current[numbers], numbers
-    return jax.tree.map(lambda *parts: np.concatenate(parts), *after), numbers
+    return _trees.concatenated(after), numbers
 
 
 def _links(goal: Goal) -> dict[tuple[str, str], list[_Link]]:

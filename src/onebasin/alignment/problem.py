@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
+from onebasin import _trees
 from onebasin._threads import map_in_threads
 from onebasin.alignment.descent import Match, differs
 from onebasin.alignment.goal import Goal
@@ -116,7 +117,7 @@ class Problem:
             num_matched, num_moved = num_matched + len(part[1]), num_moved + int(part[1].sum())
             if progress is not None:
                 progress(Round(number, num_matched, self.num_draws, num_moved))
-        return jax.tree.map(lambda *some: np.concatenate(some), *parts)
+        return _trees.concatenated(parts)
 
     def objective(
         self, mean_features: Features, permutation: Permutation

@@ -94,8 +94,8 @@ def to_mean(
         by_chain: Whether each chain is first brought to its own mean, and the chains' means to
             theirs: draws of one chain lie closer to each other than to those of other chains.
         num_draws: Of how many draws the reference is the mean: evenly spaced ones, as many of every
-            chain, rounded up. All draws are matched to it once, so that many draws take little more
-            than one round. Default: of all.
+            chain, rounded up. All draws are matched to it once, so that a round takes less time and
+            only the last one is over all. Default: of all.
         max_rounds: The most rounds. A draw that moves in the last of them has not converged.
         tolerance: The iteration ends when a round raises the mean objective by no more than this
             share of what permutations can change of it; at 0, when no draw moves.
@@ -264,7 +264,7 @@ def by_way_of_chains(
     between: Permutation, within: list[Permutation], num_draws: int
 ) -> Permutation:
     """Permutations of all draws: those of each chain, and then that of the chain as a whole."""
-    joined = jax.tree.map(lambda *parts: np.concatenate(parts), *within)
+    joined = _trees.concatenated(within)
     return jax.tree.map(lambda p: np.repeat(p, num_draws, axis=0), between) @ joined
 
 
