@@ -9,14 +9,14 @@ from onebasin._collections import (
     collected,
     map_others,
     map_statistics,
+    of_network,
     others_in,
     own_names,
     statistics_in,
     weights_alone,
-    with_likelihood,
+    with_collections,
     with_others_of,
     with_statistics_of,
-    without_likelihood,
     without_statistics,
 )
 
@@ -69,19 +69,24 @@ def test_weights_without_statistics_are_params_as_they_are() -> None:
     assert collected(weights, {"m": np.ones(2)}).keys() == {"weights", "statistics"}
 
 
-ALL = with_likelihood(PARAMS["network"], {"log_noise_std": np.zeros(())})
+ALL = with_collections(
+    PARAMS["network"],
+    {"likelihood": {"log_noise_std": np.zeros(())}, "prior": {"scale": np.ones(3)}},
+)
 
 
-def test_params_of_a_likelihood_are_a_third_collection() -> None:
-    assert ALL.keys() == {"weights", "statistics", "likelihood"}
+def test_params_of_a_likelihood_and_of_a_prior_are_collections_too() -> None:
+    assert ALL.keys() == {"weights", "statistics", "likelihood", "prior"}
     assert statistics_in(ALL) == {"statistics/1.running_mean"}
-    assert others_in(ALL) == {"statistics/1.running_mean", "likelihood/log_noise_std"}
+    assert others_in(ALL) == {
+        "statistics/1.running_mean", "likelihood/log_noise_std", "prior/scale"
+    }  # fmt: skip
     assert set(own_names(ALL).values()) == {
-        "0.weight", "1.weight", "1.running_mean", "log_noise_std"
+        "0.weight", "1.weight", "1.running_mean", "log_noise_std", "scale"
     }  # fmt: skip
 
 
-def test_the_weights_alone_have_neither_statistics_nor_a_likelihood() -> None:
+def test_the_weights_alone_have_no_other_collection() -> None:
     for tree in (ALL, {"mean": ALL}):
         left = _trees.named_leaves(weights_alone(tree))
         assert {name.rpartition("/")[2] for name in left} == {"0.weight", "1.weight"}
@@ -90,9 +95,11 @@ def test_the_weights_alone_have_neither_statistics_nor_a_likelihood() -> None:
 
 
 @pytest.mark.parametrize("network", [PARAMS["network"], {"w": np.ones(2)}])
-def test_what_a_likelihood_was_put_beside_comes_back(network) -> None:
-    params = with_likelihood(network, {"log_noise_std": np.zeros(())})
-    assert tree_structure(without_likelihood(params)) == tree_structure(network)
+def test_what_other_collections_were_put_beside_comes_back(network) -> None:
+    for added in ({"likelihood": {"log_noise_std": np.zeros(())}}, {"prior": np.ones(2)}):
+        params = with_collections(network, added)
+        assert tree_structure(of_network(params)) == tree_structure(network)
+    assert with_collections(network, {}) is network
 
 
 def test_what_is_no_weight_comes_back_to_weights_and_can_be_changed() -> None:

@@ -1,13 +1,13 @@
 """Collections of params: weights, the likelihood's own params, and running statistics.
 
-Params that are more than weights are a dict with the key "weights" and one or both of two others,
-at the top of the tree or below it: "statistics", which follow from weights and data, as those of
-BatchNorm do, and "likelihood", such as the noise of a regression. The structure alone says which
-leaf is in which collection. So these functions work for any tree that is shaped like params: a
-mean, a std, or the axes of a symmetry.
+Params that are more than weights are a dict with the key "weights" and some of three others, at the
+top of the tree or below it: "statistics", which follow from weights and data, as those of BatchNorm
+do, "likelihood", such as the noise of a regression, and "prior", such as the scales of a horseshoe.
+The structure alone says which leaf is in which collection. So these functions work for any tree
+that is shaped like params: a mean, a std, or the axes of a symmetry.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -19,6 +19,9 @@ from onebasin.types import Params
 WEIGHTS = "weights"
 STATISTICS = "statistics"
 LIKELIHOOD = "likelihood"
+PRIOR = "prior"
+_BESIDE = (LIKELIHOOD, PRIOR)
+"""The collections that a posterior adds to the params of its network."""
 COUNTER = "num_batches_tracked"
 """How the names of PyTorch's counters of batches end, which are neither."""
 
@@ -30,15 +33,17 @@ def collected(weights: Any, statistics: Any) -> Params:
     return {WEIGHTS: weights, STATISTICS: statistics}
 
 
-def with_likelihood(params: Params, likelihood: Any) -> Params:
-    """The params of a network beside those of its likelihood, each in a collection."""
+def with_collections(params: Params, added: Mapping[str, Any]) -> Params:
+    """Params of a network beside the collections that a posterior adds to them, if any."""
+    if not added:
+        return params
     network = params if has_statistics(params) else {WEIGHTS: params}
-    return {**network, LIKELIHOOD: likelihood}
+    return {**network, **added}
 
 
-def without_likelihood(params: Params) -> Params:
-    """The params of the network alone: `with_likelihood` undone."""
-    network = {name: part for name, part in params.items() if name != LIKELIHOOD}
+def of_network(params: Params) -> Params:
+    """The params of the network alone: `with_collections` undone."""
+    network = {name: part for name, part in params.items() if name not in _BESIDE}
     return network if has_statistics(network) else network[WEIGHTS]
 
 
@@ -49,8 +54,10 @@ def has_statistics(node: Any) -> bool:
 
 def has_collections(node: Any) -> bool:
     """Whether a node of a tree is a dict of collections."""
-    return has_statistics(node) or (
-        isinstance(node, dict) and WEIGHTS in node and LIKELIHOOD in node
+    return (
+        isinstance(node, dict)
+        and WEIGHTS in node
+        and any(name in node for name in (STATISTICS, *_BESIDE))
     )
 
 
@@ -61,7 +68,7 @@ def statistics_in(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> fr
 
 def others_in(tree: Any) -> frozenset[str]:
     """The paths of the leaves that are no weights."""
-    return _leaves_in((LIKELIHOOD, STATISTICS), tree)
+    return _leaves_in((STATISTICS, *_BESIDE), tree)
 
 
 def _leaves_in(
@@ -112,12 +119,12 @@ def _collections(
     The names of collections are such keys only if a dict has "weights" and another of them.
     """
     paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(tree, is_leaf=is_leaf)]
-    keys = DictKey(WEIGHTS), DictKey(STATISTICS), DictKey(LIKELIHOOD)
-    weights, statistics, likelihood = (
+    keys = [DictKey(name) for name in (WEIGHTS, STATISTICS, *_BESIDE)]
+    weights, *others = (
         {path[:at] for path in paths for at, entry in enumerate(path) if entry == key}
         for key in keys
     )
-    nodes = weights & (statistics | likelihood)
+    nodes = weights & set().union(*others)
     return {
         path: [at for at, entry in enumerate(path) if entry in keys and path[:at] in nodes]
         for path in paths

@@ -101,8 +101,6 @@ def test_samples_are_refused_for_draws(classifier, inputs) -> None:
 def test_a_network_that_puts_out_no_logits_is_refused(classifier, inputs) -> None:
     network = classifier.network._replace(apply=lambda params, inputs: inputs[:, :1])
     config = classifier.config._replace(network=network)
-    flat = ob.networks.Posterior(
-        classifier.inputs, classifier.targets, classifier.prior_std, config
-    )
+    flat = ob.networks.Posterior(classifier.inputs, classifier.targets, classifier.prior, config)
     with pytest.raises(ValueError, match=r"Got outputs of shape \(5, 1\)"):
         ob.predict(flat, make_draws(classifier.prior_std, 3), inputs)

@@ -114,8 +114,11 @@ def _contraction(std: Params, mcse_std: Params, prior_std: Params | float) -> di
     if missing:
         raise ValueError(f"prior_std must have the arrays of the weights. {missing}")
     for name, leaf in prior.items():
-        if not (np.asarray(leaf) > 0).all():
-            raise ValueError(f"prior_std must be positive. Got {np.min(leaf)} in {name}.")
+        if not (np.isfinite(leaf) & (np.asarray(leaf) > 0)).all():
+            raise ValueError(
+                f"prior_std must be positive and finite. Got {np.min(leaf)} in {name}. "
+                "Leave it out if the prior has no std: contraction compares with it."
+            )
     squares = jax.tree.map(
         lambda s, p: np.broadcast_to(np.asarray(p, np.float64) ** 2, s.shape), std,
         _trees.rebuild(prior, std),

@@ -1,7 +1,6 @@
 """Posterior: prior and likelihood on training data, as a log density of the weights."""
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
@@ -11,17 +10,15 @@ from jaxtyping import Float, Num
 
 from onebasin import _trees
 from onebasin._arguments import check_is, check_positive
-from onebasin._collections import (
-    LIKELIHOOD,
-    WEIGHTS,
-    has_statistics,
-    statistics_in,
-    with_likelihood,
-    without_likelihood,
-)
+from onebasin._collections import LIKELIHOOD
+from onebasin.networks.horseshoe import Horseshoe
 from onebasin.networks.likelihood import Likelihood, check_likelihood
-from onebasin.networks.network import Network, claimed_inside, claimed_of
-from onebasin.symmetry.axes import Axes, Symmetry
+from onebasin.networks.network import Network, claimed_of
+from onebasin.networks.prior_of_params import LogDensity, PriorOfParams, prior_of_params
+from onebasin.networks.priors import Prior, Scale, check_scale, normal
+from onebasin.samples import Samples
+from onebasin.symmetry.axes import Symmetry
+from onebasin.symmetry.density import preserving
 from onebasin.types import Array, Key, Params
 
 _NUM_CALIBRATION = 512
@@ -47,12 +44,12 @@ class _Config(NamedTuple):
 class Posterior(eqx.Module):
     r"""The log posterior density of a network's weights, up to a constant, in nats.
 
-    $\log p(w \mid D) = \log \mathcal N(w; 0, \mathrm{diag}(s^2))
-    + \sum_n \log p(y_n \mid f_w(x_n))$, divided by the temperature, which is 1 by Bayes' rule.
+    $\log p(w \mid D) = \log p(w) + \sum_n \log p(y_n \mid f_w(x_n))$, divided by the temperature,
+    which is 1 by Bayes' rule.
 
-    `prior_std` is $s$, shaped like the params. Params are those of the network. If the noise is
-    inferred, they are in collections, `{"weights": ..., "likelihood": {"log_noise_std": ...}}`, and
-    the prior of the logarithm of the noise is a standard normal.
+    Params are those of the network. If the noise is inferred, they are in collections,
+    `{"weights": ..., "likelihood": {"log_noise_std": ...}}`, and the prior of the logarithm of the
+    noise is a standard normal. A horseshoe adds the collection "prior".
 
     A network with BatchNorm is trained by `batch_apply`: the likelihood of examples is that of
     their batch (of all training examples in `logdensity`), and does not read the statistics that
@@ -62,7 +59,7 @@ class Posterior(eqx.Module):
 
     inputs: Float[Array, "examples features"]
     targets: Num[Array, " examples"]
-    prior_std: Params
+    prior: PriorOfParams
     config: _Config = eqx.field(static=True)
 
     @property
@@ -81,10 +78,18 @@ class Posterior(eqx.Module):
         return self.config.temperature
 
     @property
-    def tempered_prior_std(self) -> Params:
-        r"""The std of the prior at the temperature $T$: $\sqrt T s$, in the unit of each weight.
+    def prior_std(self) -> Params:
+        """The std of each param under the prior, in its unit.
 
-        It is what draws have where the data say nothing.
+        It is infinite for a prior without a std, and NaN for a log density of your own.
+        """
+        return self.prior.std
+
+    @property
+    def tempered_prior_std(self) -> Params:
+        r"""The std $s$ of the prior at the temperature $T$: $\sqrt T s$, in the unit of a weight.
+
+        It is what draws have if the prior is normal and the data say nothing.
         """
         return jax.tree.map(lambda std: self.temperature**0.5 * std, self.prior_std)
 
@@ -102,23 +107,38 @@ class Posterior(eqx.Module):
 
     def init(self, key: Key) -> Params:
         """Params as networks begin training: the network's own random initialization."""
-        return self._with_noise(self.network.init(key), jnp.zeros(()))
+        return self.prior.begin(self.network.init(key), self._likelihood_at_first)
+
+    @property
+    def _likelihood_at_first(self) -> Params:
+        return {"log_noise_std": jnp.zeros(())} if self._infers_noise else {}
 
     def init_from_prior(self, key: Key) -> Params:
-        """A draw of the prior."""
-        leaves, structure = jax.tree.flatten(self.prior_std)
-        keys = jax.random.split(key, len(leaves))
-        draws = [std * jax.random.normal(k, std.shape) for k, std in zip(keys, leaves, strict=True)]
-        return jax.tree.unflatten(structure, draws)
+        """A draw of the prior.
 
-    def _with_noise(self, params: Params, log_noise_std: Float[Array, ""]) -> Params:
-        if not self._infers_noise:
-            return params
-        return with_likelihood(params, {"log_noise_std": log_noise_std})
+        Raises:
+            ValueError: If the prior is a log density of your own.
+        """
+        return self.prior.draw(key)
 
     def network_params(self, params: Params) -> Params:
-        """The part of the params that the network takes."""
-        return without_likelihood(params) if self._infers_noise else params
+        """The params that the network takes: without those of the likelihood, and scaled.
+
+        Under a horseshoe, a weight of the network is a param times its scales.
+        """
+        return self.prior.network_params(params)
+
+    def network_samples(self, samples: Samples) -> Samples:
+        """Draws of the params that the network takes, of draws of all params.
+
+        They are what to align and to look at under a horseshoe, with the symmetry of the network.
+
+        Examples:
+            >>> posterior.network_samples(samples).params["out"]["bias"].shape
+            (2, 10, 10)
+        """
+        params = jax.vmap(jax.vmap(self.network_params))(_trees.loaded(samples.params))
+        return Samples(_trees.to_host(params), samples.stats)
 
     def apply(
         self, params: Params, inputs: Float[Array, "batch features"]
@@ -143,7 +163,7 @@ class Posterior(eqx.Module):
             return params
         inputs = self.inputs[:_NUM_CALIBRATION]
         found = self.network.recalibrate(self.network_params(params), inputs)
-        return with_likelihood(found, params[LIKELIHOOD]) if self._infers_noise else found
+        return self.prior.with_statistics_of(found, params)
 
     def noise_std(self, params: Params) -> Float[Array, ""] | None:
         """The std of the targets around the outputs, in the targets' units; None for classes."""
@@ -154,10 +174,7 @@ class Posterior(eqx.Module):
 
     def log_prior(self, params: Params) -> Float[Array, ""]:
         """The log density of the prior, in nats."""
-        terms = jax.tree.map(
-            lambda w, std: jax.scipy.stats.norm.logpdf(w, 0.0, std).sum(), params, self.prior_std
-        )
-        return sum(jax.tree.leaves(terms), jnp.zeros(()))
+        return self.prior.log_prob(params)
 
     def log_likelihood(
         self, params: Params, inputs: Float[Array, "batch features"], targets: Num[Array, " batch"]
@@ -211,7 +228,8 @@ def posterior(
     train: Examples,
     *,
     likelihood: Literal["categorical", "gaussian"] = "categorical",
-    prior_std: float | Mapping[str, float] = 1.0,
+    prior: Prior | Horseshoe | LogDensity | None = None,
+    prior_std: Scale | None = None,
     noise_std: float | Literal["inferred"] = "inferred",
     temperature: float = 1.0,
 ) -> Posterior:
@@ -222,7 +240,11 @@ def posterior(
         train: Training data with `inputs` and `targets`, for instance `data.train`.
         likelihood: "categorical" if targets are classes and outputs are logits, "gaussian" if
             targets are numbers and the network's one output is their mean. Default: categorical.
-        prior_std: The std $s$ of the normal prior of each weight: one number, or one for each
+        prior: The prior of the weights: `normal`, `laplace`, `student` or `horseshoe` of
+            `onebasin.networks`, or a function that gives the log density of the network's params,
+            in nats. Units that such a function tells apart are dropped from the symmetry, with a
+            warning. Default: normal.
+        prior_std: The std $s$ of a normal prior of each weight: one number, or one for each
             kind of layer or array by name, as in `{"hidden": 1.0, "out": 0.5}` or `{"kernel": 1.0,
             "bias": 0.1}`. Every array must match exactly one name. Running statistics need match
             none: their prior changes nothing. Default: 1.
@@ -234,8 +256,9 @@ def posterior(
 
     Raises:
         ValueError: If a std or the temperature is not positive, a name matches no array or two
-            names match one, or outputs or targets do not suit the likelihood.
-        TypeError: If the data have no inputs and targets.
+            names match one, a std is given beside a prior, or outputs or targets do not suit the
+            likelihood.
+        TypeError: If the data have no inputs and targets, or the prior is none.
 
     Examples:
         >>> posterior = ob.posterior(network, data.train, prior_std={"kernel": 0.5, "bias": 1.0})
@@ -244,10 +267,8 @@ def posterior(
     """
     kind = check_likelihood(likelihood, noise_std)
     check_positive("temperature", temperature)
+    chosen = _chosen_prior(prior, prior_std)
     template = jax.eval_shape(network.init, jax.random.key(0))
-    stds = _prior_stds(prior_std, template)
-    if kind.noise_std == "inferred":
-        stds = with_likelihood(stds, {"log_noise_std": jnp.ones(())})
     hint = "Take load_dataset(...).train or types.SimpleNamespace(inputs=X, targets=y)."
     check_is("train", train, Examples, hint)
     inputs, targets = jnp.asarray(train.inputs), jnp.asarray(train.targets)
@@ -255,13 +276,41 @@ def posterior(
     kind.check_outputs(outputs)
     _check_targets_fit(inputs.shape, targets.shape)
     kind.check_targets(targets, outputs[1])
+    network = _with_symmetry(network, chosen, inputs.shape[1:])
+    of_likelihood = {"log_noise_std": jnp.ones(())} if kind.noise_std == "inferred" else {}
+    found = prior_of_params(chosen, network.symmetry, template, of_likelihood)
+    symmetry = found.symmetry(network.symmetry)
+    config = _Config(network, kind, symmetry, float(temperature))
+    return Posterior(inputs, targets, found, config)
+
+
+def _chosen_prior(
+    prior: Prior | Horseshoe | LogDensity | None, prior_std: Scale | None
+) -> Prior | Horseshoe | LogDensity:
+    if prior is None:
+        prior_std = 1.0 if prior_std is None else prior_std
+        check_scale("prior_std", prior_std)
+        return normal(prior_std)
+    if prior_std is not None:
+        raise ValueError(
+            f"prior_std is that of a normal prior. Got {prior_std!r} beside a prior. Leave it out, "
+            "or give the scale to the prior, as in onebasin.networks.student(scale)."
+        )
+    return prior
+
+
+def _with_symmetry(
+    network: Network, prior: Prior | Horseshoe | LogDensity, shape: tuple[int, ...]
+) -> Network:
+    """The network with a symmetry that knows its function, and that the prior has too."""
     symmetry = network.symmetry
     if symmetry.function is None:
-        symmetry = claimed_of(symmetry, network.apply, *inputs.shape[1:], is_declared=True)
-    if kind.noise_std == "inferred":
-        axes = with_likelihood(symmetry.axes, {"log_noise_std": Axes()})
-        symmetry = claimed_inside(symmetry, axes, "" if has_statistics(symmetry.axes) else WEIGHTS)
-    return Posterior(inputs, targets, stds, _Config(network, kind, symmetry, float(temperature)))
+        symmetry = claimed_of(symmetry, network.apply, *shape, is_declared=True)
+    if callable(prior):
+        params = [network.init(jax.random.key(seed)) for seed in range(2)]
+        what = "log density of the prior"
+        symmetry = preserving(symmetry, prior, params, what, stacklevel=4)
+    return network if symmetry is network.symmetry else network._replace(symmetry=symmetry)
 
 
 def _check_targets_fit(inputs: tuple[int, ...], targets: tuple[int, ...]) -> None:
@@ -270,39 +319,3 @@ def _check_targets_fit(inputs: tuple[int, ...], targets: tuple[int, ...]) -> Non
             f"Targets must be one number for each of the {inputs[0]} inputs. Got targets of shape "
             f"{targets}. Flatten a column of targets with targets[:, 0]."
         )
-
-
-def _prior_stds(prior_std: float | Mapping[str, float], template: Params) -> Params:
-    given = prior_std if isinstance(prior_std, Mapping) else {"": prior_std}
-    for name, std in given.items():
-        if not 0 < std < float("inf"):
-            raise ValueError(f"prior_std must be positive. Got {std} for {name or 'all weights'}.")
-    leaves = _trees.named_leaves(template)
-    kinds = {name: _kinds(name) for name in leaves}
-    unused = set(given) - set().union(*kinds.values())
-    if unused:
-        raise ValueError(
-            f"prior_std must name layers or arrays. Got {sorted(unused)}; "
-            f"known are {sorted(set().union(*kinds.values()) - {''})}."
-        )
-    stds, statistics = {}, statistics_in(template)
-    for name, leaf in leaves.items():
-        matching = sorted(set(given) & kinds[name])
-        if name in statistics and not matching:
-            stds[name] = jnp.ones(leaf.shape, leaf.dtype)
-            continue
-        if len(matching) != 1:
-            raise ValueError(
-                f"Exactly one name in prior_std must match each array. Got {matching} for {name}."
-            )
-        stds[name] = jnp.full(leaf.shape, given[matching[0]], leaf.dtype)
-    return _trees.rebuild(stds, template)
-
-
-def _kinds(name: str) -> set[str]:
-    """Every name an array answers to: its path, its parts, and parts without their number.
-
-    PyTorch's names have dots where others have slashes.
-    """
-    parts = re.split("[/.]", name)
-    return {"", name, *parts, *(re.sub(r"_\d+$", "", part) for part in parts)}

@@ -45,6 +45,8 @@ def conditional_copies(
     kept move to their mean given that the removed weights $w_S$ are zero,
     $w_R - C_{RS} C_{SS}^{-1} w_S$, and $F$ is measured again. No gradient step is taken.
 
+    A prior that is not normal is taken to be normal with the same std; one without a std is flat.
+
     The approximation holds near a mode. If `params` are not near a mode, pruning them by
     magnitude alone can be as good.
 
@@ -61,7 +63,8 @@ def conditional_copies(
 
     Raises:
         ValueError: If `keeps` lie outside (0, 1] or do not fall, `ratio` is outside (0, 1),
-            `num_probes` is below 1, or of some array no axis is known to make units.
+            `num_probes` is below 1, the prior is a log density, or of some array no axis is known
+            to make units.
 
     Examples:
         >>> prune = ob.pruning.conditional_copies
@@ -78,6 +81,11 @@ def conditional_copies(
         raise ValueError(
             f"keeps must fall, from at most 1 to above 0. Got {list(keeps)}. "
             "Sort them, the largest share first."
+        )
+    if any(np.isnan(std).any() for std in jax.tree.leaves(posterior.prior_std)):
+        raise ValueError(
+            "Conditioning needs the std of each weight under the prior. Got a prior that is a log "
+            "density, whose std is not known. Give posterior a prior of onebasin.networks."
         )
     layers = unit_layers(params, posterior.symmetry)
     rows_of = lambda tree: {n: w.astype(np.float64) for n, w in unit_rows(tree, layers).items()}

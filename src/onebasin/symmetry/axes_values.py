@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from onebasin._collections import without_likelihood
+from onebasin._collections import of_network
 
 Name: TypeAlias = str | tuple[str | int, ...] | None
 """What an axis lists: a group's units, entries that never move, or several in row-major order."""
@@ -144,7 +144,7 @@ class Function:
 
 
 def _apply_below(apply: Callable[..., Any], name: str, tree: Any, *inputs: Any) -> Any:
-    return apply(tree[name] if name else without_likelihood(tree), *inputs)
+    return apply(tree[name] if name else of_network(tree), *inputs)
 
 
 class Part(NamedTuple):

@@ -22,7 +22,7 @@ from onebasin.symmetry.trial_values import (
     varied,
     varied_inputs,
 )
-from onebasin.symmetry.verify import changes_of_each, described, warn_of_drop, without
+from onebasin.symmetry.verify import described, failing, warn_of_drop, without
 from onebasin.types import Params
 
 MOST_DRAWN = 2**16
@@ -114,19 +114,14 @@ def _what_passed(symmetry: Symmetry) -> Symmetry:
 
 def _learn(symmetry: Symmetry, function: Function, trial: Trial, stacklevel: int) -> Symmetry:
     """The symmetry without what fails; declared, it must not fail."""
-    key, changes = jax.random.key(0), dict[Part, float]()
-    joint = trial.change(symmetry, key, _FEW)
-    if not joint <= trial.limit(joint):
-        changes = changes_of_each(symmetry, trial, key, _FEW)
-    limits = {part: trial.limit(change) for part, change in changes.items()}
-    failed = [part for part, change in changes.items() if not change <= limits[part]]
+    failed = failing(symmetry, trial, jax.random.key(0), _FEW)
     if failed and function.is_declared:
-        texts = [described(symmetry, part, changes[part], limits[part]) for part in failed]
+        texts = [described(symmetry, part, *by) for part, by in failed.items()]
         raise ValueError(
             f"A declared symmetry must leave its function as it is, but {'; '.join(texts)}. "
             "Correct its Axes, or take what find_symmetry(apply, params, *inputs) finds."
         )
-    for part in failed:
-        warn_of_drop(symmetry, part, changes[part], limits[part], stacklevel)
+    for part, by in failed.items():
+        warn_of_drop(symmetry, part, *by, stacklevel)
     function.passed.update({claim: part not in failed for part, claim in claims(symmetry).items()})
     return without(symmetry, failed)

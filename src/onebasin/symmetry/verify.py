@@ -93,33 +93,62 @@ def changes_of_each(
     }
 
 
-def described(symmetry: Symmetry, part: Part, change: float, limit: float) -> str:
-    """What a group or sign does to a function, as a clause of a message."""
+def failing(
+    symmetry: Symmetry, trial: Trial, key: Key, num_elements: int
+) -> dict[Part, tuple[float, float]]:
+    """The groups and signs that change a function, each with its change and the limit of it.
+
+    Each is tried alone only if all of them jointly change the function.
+    """
+    joint = trial.change(symmetry, key, num_elements)
+    if joint <= trial.limit(joint):
+        return {}
+    changes = changes_of_each(symmetry, trial, key, num_elements)
+    limits = {part: trial.limit(change) for part, change in changes.items()}
+    # Not "greater than": a change that is NaN fails too.
+    return {part: (x, limits[part]) for part, x in changes.items() if not x <= limits[part]}
+
+
+def described(
+    symmetry: Symmetry, part: Part, change: float, limit: float, what: str = "function"
+) -> str:
+    """What a group or sign does to a function, as a clause of a message.
+
+    `what` is the function in words.
+    """
     is_sign = part.kind == "signs"
     places = symmetry.signs[part.name].places if is_sign else symmetry.places(part.name)
     listed = ", ".join(f"{place.leaf} axis {place.axis}" for place in places)
     return (
         f"{'flipping' if is_sign else 'permuting'} {part.name!r} ({listed}) changes the "
-        f"function by {change:.2g} of its largest output, more than {limit:.2g}"
+        f"{what} by {change:.2g} of its largest output, more than {limit:.2g}"
     )
 
 
 def warn_of_drop(
-    symmetry: Symmetry, part: Part, change: float, limit: float, stacklevel: int = 3
+    symmetry: Symmetry,
+    part: Part,
+    change: float,
+    limit: float,
+    stacklevel: int = 3,
+    what: str = "function",
 ) -> None:
-    """Warn that a group or sign changes the function and is dropped."""
-    text = described(symmetry, part, change, limit)
+    """Warn that a group or sign changes the function, `what` in words, and is dropped."""
+    text = described(symmetry, part, change, limit, what)
     dropped = "these signs are" if part.kind == "signs" else "the group is"
     warnings.warn(f"{text[0].upper()}{text[1:]}: {dropped} dropped.", stacklevel=stacklevel)
 
 
-def without(symmetry: Symmetry, parts: Collection[Part]) -> Symmetry:
-    """The symmetry without some groups and signs, which it lists as dropped by a trial."""
+def without(symmetry: Symmetry, parts: Collection[Part], what: str = "function") -> Symmetry:
+    """The symmetry without some groups and signs, which it lists as dropped by a trial.
+
+    `what` is in words what they changed.
+    """
     if not parts:
         return symmetry
     left = _only(symmetry, set(symmetry.parts) - set(parts))
     still = {
-        f"{leaf}, axis {axis}": "changed the function in a trial"
+        f"{leaf}, axis {axis}": f"changed the {what} in a trial"
         for part in parts
         if part.kind == "units"
         for leaf, axis in symmetry.places(part.name)
