@@ -1,7 +1,7 @@
 """Networks, and their posteriors as log densities."""
 
 from onebasin.networks.convnet import convnet
-from onebasin.networks.likelihood import Likelihood
+from onebasin.networks.likelihood import Likelihood, LikelihoodName, LogLikelihood
 from onebasin.networks.lstm import lstm
 from onebasin.networks.mlp import mlp
 from onebasin.networks.network import Network
@@ -13,6 +13,8 @@ from onebasin.networks.vit import vit
 __all__ = [
     "Examples",
     "Likelihood",
+    "LikelihoodName",
+    "LogLikelihood",
     "Network",
     "Normalization",
     "Posterior",

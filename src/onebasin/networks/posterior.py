@@ -17,9 +17,13 @@ from onebasin._collections import (
     has_statistics,
     statistics_in,
     with_likelihood,
-    without_likelihood,
 )
-from onebasin.networks.likelihood import Likelihood, check_likelihood
+from onebasin.networks.likelihood import (
+    Likelihood,
+    LikelihoodName,
+    LogLikelihood,
+    check_likelihood,
+)
 from onebasin.networks.network import Network, claimed_inside, claimed_of
 from onebasin.symmetry.axes import Axes, Symmetry
 from onebasin.types import Array, Key, Params
@@ -34,7 +38,7 @@ class Examples(Protocol):
     @property
     def inputs(self) -> Float[Array, "examples features"]: ...  # noqa: D102
     @property
-    def targets(self) -> Num[Array, " examples"]: ...  # noqa: D102
+    def targets(self) -> Num[Array, "examples *columns"]: ...  # noqa: D102
 
 
 class _Config(NamedTuple):
@@ -61,7 +65,7 @@ class Posterior(eqx.Module):
     """
 
     inputs: Float[Array, "examples features"]
-    targets: Num[Array, " examples"]
+    targets: Num[Array, "examples *columns"]
     prior_std: Params
     config: _Config = eqx.field(static=True)
 
@@ -89,10 +93,6 @@ class Posterior(eqx.Module):
         return jax.tree.map(lambda std: self.temperature**0.5 * std, self.prior_std)
 
     @property
-    def _infers_noise(self) -> bool:
-        return self.likelihood.noise_std == "inferred"
-
-    @property
     def symmetry(self) -> Symmetry:
         """The symmetry of the params, the noise included (it never moves).
 
@@ -112,23 +112,23 @@ class Posterior(eqx.Module):
         return jax.tree.unflatten(structure, draws)
 
     def _with_noise(self, params: Params, log_noise_std: Float[Array, ""]) -> Params:
-        if not self._infers_noise:
+        if not self.likelihood.infers_noise:
             return params
         return with_likelihood(params, {"log_noise_std": log_noise_std})
 
     def network_params(self, params: Params) -> Params:
         """The part of the params that the network takes."""
-        return without_likelihood(params) if self._infers_noise else params
+        return self.likelihood.network_params(params)
 
     def apply(
         self, params: Params, inputs: Float[Array, "batch features"]
-    ) -> Float[Array, "batch outputs"]:
-        """The network's outputs: logits, or means of the targets."""
+    ) -> Float[Array, "batch *outputs"]:
+        """The network's outputs, of which the likelihood says what they mean."""
         return self.network.apply(self.network_params(params), inputs)
 
     def batch_apply(
         self, params: Params, inputs: Float[Array, "batch features"]
-    ) -> Float[Array, "batch outputs"]:
+    ) -> Float[Array, "batch *outputs"]:
         """The network's outputs as in training; with BatchNorm they depend on the whole batch."""
         apply = self.network.batch_apply or self.network.apply
         return apply(self.network_params(params), inputs)
@@ -143,14 +143,11 @@ class Posterior(eqx.Module):
             return params
         inputs = self.inputs[:_NUM_CALIBRATION]
         found = self.network.recalibrate(self.network_params(params), inputs)
-        return with_likelihood(found, params[LIKELIHOOD]) if self._infers_noise else found
+        return with_likelihood(found, params[LIKELIHOOD]) if self.likelihood.infers_noise else found
 
     def noise_std(self, params: Params) -> Float[Array, ""] | None:
-        """The std of the targets around the outputs, in the targets' units; None for classes."""
-        if self._infers_noise:
-            return jnp.exp(params[LIKELIHOOD]["log_noise_std"])
-        fixed = self.likelihood.noise_std
-        return None if fixed is None else jnp.asarray(fixed, self.inputs.dtype)
+        """The std of the targets around the outputs, in their unit; None unless gaussian."""
+        return self.likelihood.noise_of(params)
 
     def log_prior(self, params: Params) -> Float[Array, ""]:
         """The log density of the prior, in nats."""
@@ -160,19 +157,22 @@ class Posterior(eqx.Module):
         return sum(jax.tree.leaves(terms), jnp.zeros(()))
 
     def log_likelihood(
-        self, params: Params, inputs: Float[Array, "batch features"], targets: Num[Array, " batch"]
+        self,
+        params: Params,
+        inputs: Float[Array, "batch features"],
+        targets: Num[Array, "batch *columns"],
     ) -> Float[Array, " batch"]:
         """The log likelihood of each example, in nats, as in training."""
         outputs = self.batch_apply(params, inputs)
         return self.likelihood.log_prob(outputs, targets, self.noise_std(params))
 
     def drawn_targets(self, params: Params, *, key: Key) -> Num[Array, " examples"]:
-        """Targets of the training inputs as the network itself expects them."""
+        """Targets of the training inputs as the network itself expects them.
+
+        Raises: ValueError for a likelihood of one's own, which cannot draw targets.
+        """
         outputs = self.batch_apply(params, self.inputs)
-        noise = self.noise_std(params)
-        if noise is None:
-            return jax.random.categorical(key, outputs)
-        return outputs[:, 0] + noise * jax.random.normal(key, outputs.shape[:1], outputs.dtype)
+        return self.likelihood.sample(outputs, self.noise_std(params), key=key)
 
     def logdensity(self, params: Params) -> Float[Array, ""]:
         """The log posterior density on all training examples, up to a constant, in nats."""
@@ -210,7 +210,7 @@ def posterior(
     network: Network,
     train: Examples,
     *,
-    likelihood: Literal["categorical", "gaussian"] = "categorical",
+    likelihood: LikelihoodName | LogLikelihood = "categorical",
     prior_std: float | Mapping[str, float] = 1.0,
     noise_std: float | Literal["inferred"] = "inferred",
     temperature: float = 1.0,
@@ -220,27 +220,38 @@ def posterior(
     Args:
         network: The network $f_w$.
         train: Training data with `inputs` and `targets`, for instance `data.train`.
-        likelihood: "categorical" if targets are classes and outputs are logits, "gaussian" if
-            targets are numbers and the network's one output is their mean. Default: categorical.
+        likelihood: "categorical" if targets are classes and outputs are logits; "gaussian" if
+            targets are numbers and the network's one output is their mean; "heteroscedastic" if
+            two outputs are their mean and the log of their std; "poisson" if targets are counts
+            and the one output is the log of their rate. Or a function `log_density(outputs,
+            targets)` of your own: outputs and targets lead with the batch, and it gives nats, one
+            number for each example. `Likelihood` has the equations. Default: categorical.
         prior_std: The std $s$ of the normal prior of each weight: one number, or one for each
             kind of layer or array by name, as in `{"hidden": 1.0, "out": 0.5}` or `{"kernel": 1.0,
             "bias": 0.1}`. Every array must match exactly one name. Running statistics need match
             none: their prior changes nothing. Default: 1.
         noise_std: The std of a target around its mean, in the targets' unit, or "inferred" to
-            sample it together with the weights. Of the gaussian likelihood only. Default: inferred.
+            sample it together with the weights. For the gaussian likelihood. Default: inferred.
         temperature: What the log density is divided by, prior and likelihood together, positive.
             1 is Bayes' rule; a temperature below 1 makes a cold posterior (Wenzel et al. 2020,
             arXiv 2002.02405, equation 1). Default: 1.
 
     Raises:
         ValueError: If a std or the temperature is not positive, a name matches no array or two
-            names match one, or outputs or targets do not suit the likelihood.
-        TypeError: If the data have no inputs and targets.
+            names match one, or outputs or targets do not suit the likelihood, or noise is given to
+            a likelihood that reads none.
+        TypeError: If the data have no inputs and targets, or a likelihood of your own does not take
+            outputs and targets.
 
     Examples:
         >>> posterior = ob.posterior(network, data.train, prior_std={"kernel": 0.5, "bias": 1.0})
         >>> float(posterior.logdensity(params)) < 0  # in nats
         True
+        >>> def laplace(outputs, targets):  # a log density of one's own
+        ...     return -jnp.abs(targets - outputs[:, 0]) - jnp.log(2)
+        >>> robust = ob.posterior(network, data.train, likelihood=laplace)
+        >>> robust.likelihood.name
+        'own'
     """
     kind = check_likelihood(likelihood, noise_std)
     check_positive("temperature", temperature)
@@ -251,10 +262,9 @@ def posterior(
     hint = "Take load_dataset(...).train or types.SimpleNamespace(inputs=X, targets=y)."
     check_is("train", train, Examples, hint)
     inputs, targets = jnp.asarray(train.inputs), jnp.asarray(train.targets)
-    outputs = jax.eval_shape(network.apply, template, inputs).shape
-    kind.check_outputs(outputs)
-    _check_targets_fit(inputs.shape, targets.shape)
-    kind.check_targets(targets, outputs[1])
+    outputs = jax.eval_shape(network.apply, template, inputs)
+    kind.check_outputs(outputs.shape)
+    kind.check_targets(targets, outputs)
     symmetry = network.symmetry
     if symmetry.function is None:
         symmetry = claimed_of(symmetry, network.apply, *inputs.shape[1:], is_declared=True)
@@ -262,14 +272,6 @@ def posterior(
         axes = with_likelihood(symmetry.axes, {"log_noise_std": Axes()})
         symmetry = claimed_inside(symmetry, axes, "" if has_statistics(symmetry.axes) else WEIGHTS)
     return Posterior(inputs, targets, stds, _Config(network, kind, symmetry, float(temperature)))
-
-
-def _check_targets_fit(inputs: tuple[int, ...], targets: tuple[int, ...]) -> None:
-    if targets != inputs[:1]:
-        raise ValueError(
-            f"Targets must be one number for each of the {inputs[0]} inputs. Got targets of shape "
-            f"{targets}. Flatten a column of targets with targets[:, 0]."
-        )
 
 
 def _prior_stds(prior_std: float | Mapping[str, float], template: Params) -> Params:
