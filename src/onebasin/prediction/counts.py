@@ -128,7 +128,7 @@ class CountPredictive:
         return self.rates
 
     def cell_probs(self, reference: "CountPredictive") -> Float[np.ndarray, "draw batch cells"]:
-        """Each draw's probability of each of 64 cells of counts, which a reference lays out.
+        """Each draw's probability of each of up to 64 cells of counts, which a reference lays out.
 
         A cell is a single count if the reference's probable counts span up to 63. Otherwise a
         cell is a range of counts. The first cell holds all counts below too, the last all above.

@@ -104,7 +104,7 @@ def predictive_match(
         case _ if likelihood == "own":
             raise TypeError(
                 "predictive_match needs targets drawn from the reference. Got a likelihood that is "
-                "a log density of one's own, which cannot draw any. Refine by elbo alone."
+                "a log density of one's own, which cannot draw any. Take mean_logdensity."
             )
         case _:
             raise TypeError(
