@@ -302,7 +302,8 @@ def shapes_of(network):
 
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize(
-    ("task", "noise_std"), [("categorical", 1.0), ("gaussian", 0.4), ("gaussian", "inferred")]
+    ("task", "noise_std"),
+    [("categorical", "inferred"), ("gaussian", 0.4), ("gaussian", "inferred")],
 )
 def test_permuting_units_leaves_the_posterior_density_as_it_is(key, task, noise_std) -> None:
     found = make_posterior(task, noise_std=noise_std)

@@ -153,6 +153,44 @@ def mixture_by_hand(params) -> MixturePredictive:
     return MixturePredictive(means, np.exp(params["likelihood"]["log_noise_std"]))
 
 
+@pytest.mark.parametrize("likelihood", ["heteroscedastic", "poisson"])
+def test_noise_and_rates_that_depend_on_inputs_are_matched_by_the_cross_entropy(
+    float64: None, likelihood: str
+) -> None:
+    inputs = np.repeat(make_inputs(2), 4000, axis=0)
+    data = Train(np.zeros((1, 2)), np.zeros(1))
+    outputs = 2 if likelihood == "heteroscedastic" else 1
+    model = posterior(mlp(2, (3,), outputs), data, likelihood=likelihood)
+    # Half the size, so that no rate or std is huge.
+    own, draws = (jax.tree.map(lambda w: 0.5 * w, draws_of(model, seed)) for seed in (2, 3))
+    match = jax.jit(predictive_match(model, inputs, predict(model, own, inputs), len(inputs)))
+    found = float(match(draws, KEY)) / len(inputs)
+    if likelihood == "poisson":
+        y, step = np.arange(1_000), 1.0
+        of_draws = lambda f: scipy.stats.poisson(np.exp(f[..., :1])).pmf(y)
+    else:
+        y, step = np.linspace(-60, 60, 40_001), 120 / 40_000
+        of_draws = lambda f: scipy.stats.norm(f[..., :1], np.exp(f[..., 1:])).pdf(y)
+    density, other = (
+        of_draws(outputs_by_hand(params, make_inputs(2))).mean(axis=0) for params in (own, draws)
+    )
+    log_other = np.log(np.maximum(other, 1e-300))
+    mean_over_targets = lambda values: float((density * values).sum(axis=1).mean() * step)
+    expected = mean_over_targets(log_other)
+    error = np.sqrt((mean_over_targets(log_other**2) - expected**2) / len(inputs))
+    assert error < 0.05 * abs(expected)
+    assert abs(found - expected) < 5 * error
+
+
+def test_a_density_of_ones_own_is_not_matched() -> None:
+    data = Train(np.zeros((1, 2)), np.zeros(1))
+    model = posterior(mlp(2, (3,), 1), data, likelihood=lambda f, y: -abs(y - f[:, 0]))
+    inputs = make_inputs(5).astype(np.float32)
+    reference = predict(model, jax.tree.map(np.float32, draws_of(model, 0)), inputs)
+    with pytest.raises(TypeError, match=r"cannot draw any\. Take mean_logdensity\."):
+        predictive_match(model, inputs, reference)
+
+
 @pytest.mark.parametrize("num_predicted", [1, 6])
 def test_a_reference_on_other_inputs_is_refused(num_predicted: int) -> None:
     model = classifier()

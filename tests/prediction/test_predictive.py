@@ -9,7 +9,13 @@ import scipy.special
 import scipy.stats
 
 import onebasin as ob
-from onebasin.prediction import CategoricalPredictive, MixturePredictive, Predictive
+from onebasin.prediction import (
+    CategoricalPredictive,
+    CountPredictive,
+    DensityPredictive,
+    MixturePredictive,
+    Predictive,
+)
 
 NUM_DRAWS, NUM_EXAMPLES = 5, 6
 
@@ -24,6 +30,27 @@ def mixture(num_examples: int = NUM_EXAMPLES) -> MixturePredictive:
     return MixturePredictive(
         rng.normal(0, 2, (NUM_DRAWS, num_examples)), rng.uniform(0.3, 1.5, NUM_DRAWS)
     )
+
+
+def wide_mixture(num_examples: int = NUM_EXAMPLES) -> MixturePredictive:
+    """A mixture whose noise depends on the example."""
+    rng = np.random.default_rng(3)
+    shape = NUM_DRAWS, num_examples
+    return MixturePredictive(rng.normal(0, 2, shape), rng.uniform(0.3, 1.5, shape))
+
+
+def count_mixture(num_examples: int = NUM_EXAMPLES) -> CountPredictive:
+    return CountPredictive(np.random.default_rng(4).normal(1, 1, (NUM_DRAWS, num_examples)))
+
+
+def laplace(outputs, targets):
+    """A log density that rounds alike, whatever the number of examples is."""
+    return -abs(targets - outputs[:, 0]) - np.log(2)
+
+
+def density(num_examples: int = NUM_EXAMPLES) -> DensityPredictive:
+    outputs = np.random.default_rng(5).normal(size=(NUM_DRAWS, num_examples, 1))
+    return DensityPredictive(outputs.astype(np.float32), laplace)
 
 
 @dataclass(frozen=True)
@@ -74,8 +101,11 @@ def counts() -> Counts:
 PREDICTIVES = {
     "classes": (classes(), np.array([0, 1, 2, 0, 1, 2])),
     "regression": (mixture(), np.linspace(-3, 3, NUM_EXAMPLES)),
-    "counts": (counts(), np.array([0, 1, 2, 3, 4, 9])),
+    "noise by example": (wide_mixture(), np.linspace(-3, 3, NUM_EXAMPLES)),
+    "counts": (count_mixture(), np.array([0, 1, 2, 3, 4, 9])),
+    "a type of one's own": (counts(), np.array([0, 1, 2, 3, 4, 9])),
 }
+UNCOMPARED = {"a density of one's own": (density(), np.linspace(-3, 3, NUM_EXAMPLES, dtype="f4"))}
 
 
 @pytest.fixture(params=PREDICTIVES)
@@ -83,14 +113,24 @@ def case(request) -> tuple[Predictive, np.ndarray]:
     return PREDICTIVES[request.param]
 
 
-def test_the_score_nll_is_the_mean_log_density(case) -> None:
-    predictive, targets = case
+@pytest.fixture(params=PREDICTIVES | UNCOMPARED)
+def scored(request) -> tuple[Predictive, np.ndarray]:
+    """Also one that cannot be compared with a reference."""
+    return (PREDICTIVES | UNCOMPARED)[request.param]
+
+
+def test_all_keep_the_protocol(scored) -> None:
+    assert isinstance(scored[0], Predictive)
+
+
+def test_the_score_nll_is_the_mean_log_density(scored) -> None:
+    predictive, targets = scored
     assert predictive.log_density(targets).shape == (NUM_EXAMPLES,)
     assert predictive.scores(targets)["nll"] == -predictive.log_density(targets).mean()
 
 
-def test_the_density_of_all_draws_is_the_mean_of_the_density_of_each(case) -> None:
-    predictive, targets = case
+def test_the_density_of_all_draws_is_the_mean_of_the_density_of_each(scored) -> None:
+    predictive, targets = scored
     alone = [predictive.take(np.array([row])).log_density(targets) for row in range(NUM_DRAWS)]
     expected = np.exp(alone).mean(axis=0)
     np.testing.assert_allclose(np.exp(predictive.log_density(targets)), expected, rtol=1e-12)
@@ -103,8 +143,8 @@ def test_every_score_is_a_number(case) -> None:
     assert np.isfinite(list(scores.values())).all()
 
 
-def test_some_examples_alone_are_scored_as_among_all(case) -> None:
-    predictive, targets = case
+def test_some_examples_alone_are_scored_as_among_all(scored) -> None:
+    predictive, targets = scored
     some = predictive.at(slice(1, 4))
     np.testing.assert_array_equal(
         some.log_density(targets[1:4]), predictive.log_density(targets)[1:4]
@@ -114,8 +154,8 @@ def test_some_examples_alone_are_scored_as_among_all(case) -> None:
     np.testing.assert_array_equal(some.example_scores(targets[1:4]), scores[1:4])
 
 
-def test_each_draw_predicts_one_number_for_each_example(case) -> None:
-    predictive, targets = case
+def test_each_draw_predicts_one_number_for_each_example(scored) -> None:
+    predictive, targets = scored
     values = predictive.draw_predictions(targets)
     assert values.shape == (NUM_DRAWS, NUM_EXAMPLES)
     rows = np.array([3, 1])
@@ -148,7 +188,7 @@ def test_a_temperature_is_fitted_by_a_predictive_of_ones_own(key) -> None:
     )
 
 
-@pytest.mark.parametrize("predictive", [classes(), mixture()])
+@pytest.mark.parametrize("predictive", [classes(), mixture(), count_mixture()])
 @pytest.mark.parametrize("method", ["scores", "log_density", "example_scores", "draw_predictions"])
 def test_targets_of_other_examples_are_refused(predictive, method: str) -> None:
     """One target would stand for all examples, as NumPy broadcasts it."""
@@ -168,6 +208,7 @@ COMPARED = ["cell_probs", "total_variation", "comparison"]
         (classes(), classes(num_examples=1), r"\(1, 3\)"),
         (classes(), classes(num_classes=4), r"\(6, 4\)"),
         (mixture(), mixture(num_examples=1), r"\(1,\)"),
+        (count_mixture(), count_mixture(num_examples=1), r"\(1,\)"),
     ],
 )
 def test_a_reference_of_other_examples_or_classes_is_refused(
@@ -179,7 +220,8 @@ def test_a_reference_of_other_examples_or_classes_is_refused(
 
 @pytest.mark.parametrize("method", COMPARED)
 @pytest.mark.parametrize(
-    ("predictive", "reference"), [(classes(), mixture()), (mixture(), classes())]
+    ("predictive", "reference"),
+    [(classes(), mixture()), (mixture(), count_mixture()), (count_mixture(), classes())],
 )
 def test_a_reference_of_another_type_is_refused(
     unchecked: None, predictive, reference, method: str
@@ -187,3 +229,20 @@ def test_a_reference_of_another_type_is_refused(
     message = f"type {type(predictive).__name__}. Got {type(reference).__name__}"
     with pytest.raises(TypeError, match=message):
         getattr(predictive, method)(reference)
+
+
+@pytest.mark.parametrize("method", COMPARED)
+def test_a_density_of_ones_own_is_compared_with_nothing(method: str) -> None:
+    message = rf"^{method} needs to know which targets are possible\. .* Compare the nll of scores"
+    with pytest.raises(ValueError, match=message):
+        getattr(density(), method)(density())
+    with pytest.raises(ValueError, match="needs to know which targets are possible"):
+        ob.prediction.evaluate(density(), np.zeros(NUM_EXAMPLES), density())
+
+
+def test_targets_of_a_density_of_ones_own_lead_with_the_examples() -> None:
+    with pytest.raises(ValueError, match=r"lead with the 6 examples\. Got targets of shape \(5,\)"):
+        density().log_density(np.zeros(5))
+    outputs = np.zeros((2, 3, 4), np.float32)
+    columns = DensityPredictive(outputs, lambda f, y: -abs(y - f).sum(axis=-1))
+    assert columns.scores(np.ones((3, 4), np.float32)) == {"nll": 4.0}

@@ -130,6 +130,11 @@ def test_a_prior_that_names_no_array_is_refused_before_anything_is_drawn() -> No
         set_up(config)
 
 
+def test_classes_have_no_noise_to_set() -> None:
+    with pytest.raises(ConfigError, match=r"noise_std is for regression\. Got 0\.5 .*'digits'"):
+        set_up(load_config("digits", ["posterior.noise_std=0.5"]))
+
+
 @pytest.mark.parametrize("matching", ["activations", "mixed"])
 def test_a_network_without_activations_is_not_matched_by_them(matching: str) -> None:
     config = load_config("digits", ["network.kind=convnet", f"alignment.matching={matching}"])

@@ -124,10 +124,11 @@ def last_layer_laplace(
 
     The covariance is full, so `method.gaussian` is None: `summarize` the draws for a mean and a std
     of each weight. Memory grows with the square of the number of weights in `leaves`. For the last
-    layer under a softmax or Gaussian likelihood, $H$ is the generalized Gauss-Newton matrix, and
-    none of its eigenvalues is below the smallest precision of the prior, but for rounding. For
-    other leaves eigenvalues may be negative. They are raised to `least_precision`, and
-    `state.num_raised` says how many. Its statistic is `lp`, as that of `laplace`.
+    layer under a softmax, Gaussian or Poisson likelihood, $H$ is the generalized Gauss-Newton
+    matrix, and none of its eigenvalues is below the smallest precision of the prior, but for
+    rounding. For other leaves or likelihoods eigenvalues may be negative. They are raised to
+    `least_precision`, and `state.num_raised` says how many. Its statistic is `lp`, as that of
+    `laplace`.
 
     Args:
         logdensity: $\log p(w, D)$ in nats as a function of params alone, up to a constant, exact

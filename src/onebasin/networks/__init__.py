@@ -2,7 +2,7 @@
 
 from onebasin.networks.convnet import convnet
 from onebasin.networks.horseshoe import Horseshoe, horseshoe
-from onebasin.networks.likelihood import Likelihood
+from onebasin.networks.likelihood import Likelihood, LikelihoodName, LogLikelihood
 from onebasin.networks.lstm import lstm
 from onebasin.networks.mlp import mlp
 from onebasin.networks.network import Network
@@ -18,7 +18,9 @@ __all__ = [
     "Family",
     "Horseshoe",
     "Likelihood",
+    "LikelihoodName",
     "LogDensity",
+    "LogLikelihood",
     "Network",
     "Normalization",
     "Posterior",

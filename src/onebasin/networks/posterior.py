@@ -10,9 +10,13 @@ from jaxtyping import Float, Num
 
 from onebasin import _trees
 from onebasin._arguments import check_is, check_positive
-from onebasin._collections import LIKELIHOOD
 from onebasin.networks.horseshoe import Horseshoe
-from onebasin.networks.likelihood import Likelihood, check_likelihood
+from onebasin.networks.likelihood import (
+    Likelihood,
+    LikelihoodName,
+    LogLikelihood,
+    check_likelihood,
+)
 from onebasin.networks.network import Network, claimed_of
 from onebasin.networks.prior_of_params import LogDensity, PriorOfParams, prior_of_params
 from onebasin.networks.priors import Prior, Scale, check_scale, normal
@@ -31,7 +35,7 @@ class Examples(Protocol):
     @property
     def inputs(self) -> Float[Array, "examples features"]: ...  # noqa: D102
     @property
-    def targets(self) -> Num[Array, " examples"]: ...  # noqa: D102
+    def targets(self) -> Num[Array, "examples *columns"]: ...  # noqa: D102
 
 
 class _Config(NamedTuple):
@@ -58,7 +62,7 @@ class Posterior(eqx.Module):
     """
 
     inputs: Float[Array, "examples features"]
-    targets: Num[Array, " examples"]
+    targets: Num[Array, "examples *columns"]
     prior: PriorOfParams
     config: _Config = eqx.field(static=True)
 
@@ -94,10 +98,6 @@ class Posterior(eqx.Module):
         return jax.tree.map(lambda std: self.temperature**0.5 * std, self.prior_std)
 
     @property
-    def _infers_noise(self) -> bool:
-        return self.likelihood.noise_std == "inferred"
-
-    @property
     def symmetry(self) -> Symmetry:
         """The symmetry of the params, the noise included (it never moves).
 
@@ -111,7 +111,7 @@ class Posterior(eqx.Module):
 
     @property
     def _likelihood_at_first(self) -> Params:
-        return {"log_noise_std": jnp.zeros(())} if self._infers_noise else {}
+        return {"log_noise_std": jnp.zeros(())} if self.likelihood.infers_noise else {}
 
     def init_from_prior(self, key: Key) -> Params:
         """A draw of the prior.
@@ -142,13 +142,13 @@ class Posterior(eqx.Module):
 
     def apply(
         self, params: Params, inputs: Float[Array, "batch features"]
-    ) -> Float[Array, "batch outputs"]:
-        """The network's outputs: logits, or means of the targets."""
+    ) -> Float[Array, "batch *outputs"]:
+        """The network's outputs, of which the likelihood says what they mean."""
         return self.network.apply(self.network_params(params), inputs)
 
     def batch_apply(
         self, params: Params, inputs: Float[Array, "batch features"]
-    ) -> Float[Array, "batch outputs"]:
+    ) -> Float[Array, "batch *outputs"]:
         """The network's outputs as in training; with BatchNorm they depend on the whole batch."""
         apply = self.network.batch_apply or self.network.apply
         return apply(self.network_params(params), inputs)
@@ -166,30 +166,30 @@ class Posterior(eqx.Module):
         return self.prior.with_statistics_of(found, params)
 
     def noise_std(self, params: Params) -> Float[Array, ""] | None:
-        """The std of the targets around the outputs, in the targets' units; None for classes."""
-        if self._infers_noise:
-            return jnp.exp(params[LIKELIHOOD]["log_noise_std"])
-        fixed = self.likelihood.noise_std
-        return None if fixed is None else jnp.asarray(fixed, self.inputs.dtype)
+        """The std of the targets around the outputs, in their unit; None unless gaussian."""
+        return self.likelihood.noise_of(params)
 
     def log_prior(self, params: Params) -> Float[Array, ""]:
         """The log density of the prior, in nats."""
         return self.prior.log_prob(params)
 
     def log_likelihood(
-        self, params: Params, inputs: Float[Array, "batch features"], targets: Num[Array, " batch"]
+        self,
+        params: Params,
+        inputs: Float[Array, "batch features"],
+        targets: Num[Array, "batch *columns"],
     ) -> Float[Array, " batch"]:
         """The log likelihood of each example, in nats, as in training."""
         outputs = self.batch_apply(params, inputs)
         return self.likelihood.log_prob(outputs, targets, self.noise_std(params))
 
     def drawn_targets(self, params: Params, *, key: Key) -> Num[Array, " examples"]:
-        """Targets of the training inputs as the network itself expects them."""
+        """Targets of the training inputs as the network itself expects them.
+
+        Raises: ValueError for a likelihood of one's own, which cannot draw targets.
+        """
         outputs = self.batch_apply(params, self.inputs)
-        noise = self.noise_std(params)
-        if noise is None:
-            return jax.random.categorical(key, outputs)
-        return outputs[:, 0] + noise * jax.random.normal(key, outputs.shape[:1], outputs.dtype)
+        return self.likelihood.sample(outputs, self.noise_std(params), key=key)
 
     def logdensity(self, params: Params) -> Float[Array, ""]:
         """The log posterior density on all training examples, up to a constant, in nats."""
@@ -227,7 +227,7 @@ def posterior(
     network: Network,
     train: Examples,
     *,
-    likelihood: Literal["categorical", "gaussian"] = "categorical",
+    likelihood: LikelihoodName | LogLikelihood = "categorical",
     prior: Prior | Horseshoe | LogDensity | None = None,
     prior_std: Scale | None = None,
     noise_std: float | Literal["inferred"] = "inferred",
@@ -238,8 +238,12 @@ def posterior(
     Args:
         network: The network $f_w$.
         train: Training data with `inputs` and `targets`, for instance `data.train`.
-        likelihood: "categorical" if targets are classes and outputs are logits, "gaussian" if
-            targets are numbers and the network's one output is their mean. Default: categorical.
+        likelihood: "categorical" if targets are classes and outputs are logits; "gaussian" if
+            targets are numbers and the network's one output is their mean; "heteroscedastic" if
+            two outputs are their mean and the log of their std; "poisson" if targets are counts
+            and the one output is the log of their rate. Or a function `log_density(outputs,
+            targets)` of your own: outputs and targets lead with the batch, and it gives nats, one
+            number for each example. `Likelihood` has the equations. Default: categorical.
         prior: The prior of the weights: `normal`, `laplace`, `student` or `horseshoe` of
             `onebasin.networks`, or a function that gives the log density of the network's params,
             in nats. Units that such a function tells apart are dropped from the symmetry, with a
@@ -249,21 +253,27 @@ def posterior(
             "bias": 0.1}`. Every array must match exactly one name. Running statistics need match
             none: their prior changes nothing. Default: 1.
         noise_std: The std of a target around its mean, in the targets' unit, or "inferred" to
-            sample it together with the weights. Of the gaussian likelihood only. Default: inferred.
+            sample it together with the weights. For the gaussian likelihood. Default: inferred.
         temperature: What the log density is divided by, prior and likelihood together, positive.
             1 is Bayes' rule; a temperature below 1 makes a cold posterior (Wenzel et al. 2020,
             arXiv 2002.02405, equation 1). Default: 1.
 
     Raises:
         ValueError: If a std or the temperature is not positive, a name matches no array or two
-            names match one, a std is given beside a prior, or outputs or targets do not suit the
-            likelihood.
-        TypeError: If the data have no inputs and targets, or the prior is none.
+            names match one, a std is given beside a prior, outputs or targets do not suit the
+            likelihood, or noise is given to a likelihood that reads none.
+        TypeError: If the data have no inputs and targets, the prior is none, or a likelihood of
+            your own does not take outputs and targets.
 
     Examples:
         >>> posterior = ob.posterior(network, data.train, prior_std={"kernel": 0.5, "bias": 1.0})
         >>> float(posterior.logdensity(params)) < 0  # in nats
         True
+        >>> def laplace(outputs, targets):  # a log density of one's own
+        ...     return -jnp.abs(targets - outputs[:, 0]) - jnp.log(2)
+        >>> robust = ob.posterior(network, data.train, likelihood=laplace)
+        >>> robust.likelihood.name
+        'own'
     """
     kind = check_likelihood(likelihood, noise_std)
     check_positive("temperature", temperature)
@@ -272,12 +282,11 @@ def posterior(
     hint = "Take load_dataset(...).train or types.SimpleNamespace(inputs=X, targets=y)."
     check_is("train", train, Examples, hint)
     inputs, targets = jnp.asarray(train.inputs), jnp.asarray(train.targets)
-    outputs = jax.eval_shape(network.apply, template, inputs).shape
-    kind.check_outputs(outputs)
-    _check_targets_fit(inputs.shape, targets.shape)
-    kind.check_targets(targets, outputs[1])
+    outputs = jax.eval_shape(network.apply, template, inputs)
+    kind.check_outputs(outputs.shape)
+    kind.check_targets(targets, outputs)
     network = _with_symmetry(network, chosen, inputs.shape[1:])
-    of_likelihood = {"log_noise_std": jnp.ones(())} if kind.noise_std == "inferred" else {}
+    of_likelihood = {"log_noise_std": jnp.ones(())} if kind.infers_noise else {}
     found = prior_of_params(chosen, network.symmetry, template, of_likelihood)
     symmetry = found.symmetry(network.symmetry)
     config = _Config(network, kind, symmetry, float(temperature))
@@ -311,11 +320,3 @@ def _with_symmetry(
         what = "log density of the prior"
         symmetry = preserving(symmetry, prior, params, what, stacklevel=4)
     return network if symmetry is network.symmetry else network._replace(symmetry=symmetry)
-
-
-def _check_targets_fit(inputs: tuple[int, ...], targets: tuple[int, ...]) -> None:
-    if targets != inputs[:1]:
-        raise ValueError(
-            f"Targets must be one number for each of the {inputs[0]} inputs. Got targets of shape "
-            f"{targets}. Flatten a column of targets with targets[:, 0]."
-        )

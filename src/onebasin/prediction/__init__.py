@@ -3,6 +3,8 @@
 from onebasin.prediction.basin import BasinCheck, MeanBarrier, basin_check
 from onebasin.prediction.categorical import CategoricalPredictive
 from onebasin.prediction.connectivity import barrier, line, midpoint_barrier, weight_distance
+from onebasin.prediction.counts import CountPredictive
+from onebasin.prediction.density import DensityPredictive
 from onebasin.prediction.evaluate import evaluate
 from onebasin.prediction.kept_draws import chosen_draws
 from onebasin.prediction.match import mixed_inputs, predictive_match
@@ -14,6 +16,8 @@ from onebasin.prediction.tempering import Gaussian, fit_temperature, fit_tempera
 __all__ = [
     "BasinCheck",
     "CategoricalPredictive",
+    "CountPredictive",
+    "DensityPredictive",
     "Gaussian",
     "MeanBarrier",
     "MixturePredictive",

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 
-from onebasin.networks.likelihood import Likelihood
+from onebasin.networks.likelihood import check_classes
 from onebasin.prediction.predictive import check_reference, check_targets
 from onebasin.types import Array
 
@@ -151,7 +151,7 @@ class CategoricalPredictive:
     def _check_targets(self, targets: Int[Array, "..."]) -> None:
         _, num_examples, num_classes = self.draw_log_probs.shape
         check_targets(targets, num_examples)
-        Likelihood("categorical").check_targets(targets, num_classes)
+        check_classes(targets, num_classes)
 
     def _check_reference(self, reference: "CategoricalPredictive") -> None:
         shape_of = lambda predictive: predictive.draw_log_probs.shape[1:]

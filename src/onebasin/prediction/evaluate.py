@@ -12,13 +12,14 @@ def evaluate(
     """Scores against targets and the comparison with a reference, by name.
 
     Classes: `accuracy`, `nll`, `brier`, `ece`, `agreement`, `total_variation`.
-    Regression: `rmse`, `nll`, `crps`, `calibration_error`, `total_variation`.
+    Regression and counts: `rmse`, `nll`, `crps`, `calibration_error`, `total_variation`.
     What each means stands at `scores` and `comparison` of the predictive. Whatever your own
     predictive gives there is given here too.
 
     Raises:
         TypeError: If the reference is a predictive of another type.
-        ValueError: If targets or the reference are of other examples.
+        ValueError: If targets or the reference are of other examples, or the likelihood is a log
+            density of your own, which has no total variation: take `predictive.scores`.
 
     Examples:
         >>> reference = ob.predict(posterior, samples.flatten(), data.test.inputs)

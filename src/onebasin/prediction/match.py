@@ -12,6 +12,7 @@ from onebasin._random import numpy_rng
 from onebasin.methods.vi import DrawsObjective
 from onebasin.networks.posterior import Posterior
 from onebasin.prediction.categorical import CategoricalPredictive
+from onebasin.prediction.counts import CountPredictive
 from onebasin.prediction.predictive import Predictive
 from onebasin.prediction.regression import MixturePredictive
 from onebasin.types import Array, Key, Params
@@ -73,8 +74,9 @@ def predictive_match(
         batch_size: How many inputs are drawn for each estimate, 1 or more. Default: 256.
 
     Raises:
-        TypeError: If the reference is not of the type that `predict` gives for this posterior. The
-            objective needs more of it than a `Predictive` promises.
+        TypeError: If the reference is not of the type that `predict` gives for this posterior, or
+            the likelihood is a log density of your own. The objective needs more of the reference
+            than a `Predictive` promises.
         ValueError: If the reference was not predicted on these inputs, or the batch size is below
             1.
 
@@ -93,9 +95,17 @@ def predictive_match(
     match reference:
         case CategoricalPredictive() if likelihood == "categorical":
             target, objective = (jnp.asarray(reference.probs, inputs.dtype),), _class_match
-        case MixturePredictive() if likelihood == "gaussian":
-            stds = jnp.asarray(reference.stds, inputs.dtype)
-            target, objective = (jnp.asarray(reference.means.T, inputs.dtype), stds), _target_match
+        case MixturePredictive() if likelihood in ("gaussian", "heteroscedastic"):
+            both = np.broadcast_arrays(reference.means.T, reference.stds.T)
+            target = tuple(jnp.asarray(array, inputs.dtype) for array in both)
+            objective = _number_match
+        case CountPredictive() if likelihood == "poisson":
+            target, objective = (jnp.asarray(reference.rates.T, inputs.dtype),), _count_match
+        case _ if likelihood == "own":
+            raise TypeError(
+                "predictive_match needs targets drawn from the reference. Got a likelihood that is "
+                "a log density of one's own, which cannot draw any. Take mean_logdensity."
+            )
         case _:
             raise TypeError(
                 f"reference must be what predict gives under a {likelihood} likelihood. "
@@ -123,7 +133,7 @@ def _class_match(
     return len(inputs) * (target[0][rows] * log_probs).sum(axis=-1).mean()
 
 
-def _target_match(
+def _number_match(
     posterior: Posterior,
     inputs: Array,
     target: tuple[Array, Array],
@@ -133,11 +143,37 @@ def _target_match(
 ) -> Array:
     """Targets are drawn from the reference: a mixture's cross entropy has no closed form."""
     means, stds = target
-    key_rows, key_draws, key_noise = jax.random.split(key, 3)
-    rows = jax.random.randint(key_rows, slots.shape, 0, len(inputs))
-    picked = jax.random.randint(key_draws, slots.shape, 0, len(stds))
+    rows, picked, key_noise = _picked(means, slots, key)
     noise = jax.random.normal(key_noise, slots.shape, means.dtype)
-    targets = means[rows, picked] + stds[picked] * noise
+    targets = means[rows, picked] + stds[rows, picked] * noise
+    return _mean_log_likelihood(posterior, inputs, rows, targets, draws)
+
+
+def _count_match(
+    posterior: Posterior,
+    inputs: Array,
+    target: tuple[Array],
+    slots: Array,
+    draws: Params,
+    key: Key,
+) -> Array:
+    """As `_number_match`, with counts."""
+    (rates,) = target
+    rows, picked, key_counts = _picked(rates, slots, key)
+    targets = jax.random.poisson(key_counts, rates[rows, picked])
+    return _mean_log_likelihood(posterior, inputs, rows, targets, draws)
+
+
+def _picked(values: Array, slots: Array, key: Key) -> tuple[Array, Array, Key]:
+    """An input and one of the reference's draws for each slot, and a key for its target."""
+    key_rows, key_draws, key_target = jax.random.split(key, 3)
+    rows = jax.random.randint(key_rows, slots.shape, 0, values.shape[0])
+    return rows, jax.random.randint(key_draws, slots.shape, 0, values.shape[1]), key_target
+
+
+def _mean_log_likelihood(
+    posterior: Posterior, inputs: Array, rows: Array, targets: Array, draws: Params
+) -> Array:
     log_probs = jax.vmap(lambda params: posterior.log_likelihood(params, inputs[rows], targets))(
         draws
     )

@@ -1,6 +1,7 @@
 """Predictive: what every predictive distribution can be asked, whatever its targets are.
 
-Those of classes live in `categorical`, those of regression in `regression`.
+Those of classes live in `categorical`, those of regression in `regression`, those of counts in
+`counts`, and those of a log density of one's own in `density`.
 """
 
 from collections.abc import Callable
@@ -22,8 +23,9 @@ class Predictive(Protocol):
 
     $p(y \mid x) = \tfrac1S \sum_s p(y \mid x, w_s)$ for the draws $w_1 \dots w_S$ of the weights.
 
-    `predict` makes those of classes (`CategoricalPredictive`) and of regression
-    (`MixturePredictive`). A type of your own, for instance of counts, needs these methods and no
+    `predict` makes those of classes (`CategoricalPredictive`), of regression
+    (`MixturePredictive`), of counts (`CountPredictive`) and of a log density of your own
+    (`DensityPredictive`, which compares nothing). A type of your own needs these methods and no
     base class. Whatever takes a `Predictive` takes it too, except `predictive_match`. Two
     predictives are compared only if they have one type and the same examples.
     """

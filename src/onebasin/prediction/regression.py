@@ -19,12 +19,12 @@ _QUANTILES = np.linspace(0.05, 0.95, 19)
 class MixturePredictive:
     r"""A mixture of one Gaussian for each draw, for each of some examples.
 
-    $p(y \mid x) = \tfrac1S \sum_s \mathcal N(y; m_s(x), \sigma_s^2)$, in the targets' units.
+    $p(y \mid x) = \tfrac1S \sum_s \mathcal N(y; m_s(x), \sigma_s(x)^2)$, in the targets' units.
 
     Args:
         means: $m_s(x)$ for each draw and example, in the targets' units.
-        stds: The std $\sigma_s$ of the noise for each draw, in the targets' units. It must be
-            positive.
+        stds: The std $\sigma_s(x)$ of the noise, positive, in the targets' units: one for each
+            draw, or one for each draw and example.
 
     Examples:
         >>> from onebasin.prediction.regression import MixturePredictive
@@ -33,9 +33,18 @@ class MixturePredictive:
         (array([1.]), array([[0.5]]))
     """
 
-    def __init__(self, means: Float[np.ndarray, "draw batch"], stds: Float[np.ndarray, " draw"]):
+    def __init__(
+        self,
+        means: Float[np.ndarray, "draw batch"],
+        stds: Float[np.ndarray, " draw"] | Float[np.ndarray, "draw batch"],
+    ):
         self.means = means
         self.stds = stds
+
+    @property
+    def _columns(self) -> Float[np.ndarray, "draw _batch"]:
+        """The stds with an axis of examples, of length 1 if a draw has one std for all."""
+        return self.stds if self.stds.ndim == 2 else self.stds[:, None]
 
     @property
     def num_draws(self) -> int:
@@ -53,7 +62,8 @@ class MixturePredictive:
 
     def at(self, examples: slice) -> "MixturePredictive":
         """The predictive of some examples alone."""
-        return MixturePredictive(self.means[:, examples], self.stds)
+        stds = self.stds[:, examples] if self.stds.ndim == 2 else self.stds
+        return MixturePredictive(self.means[:, examples], stds)
 
     def density(self, y: Float[np.ndarray, "batch points"]) -> Float[np.ndarray, "batch points"]:
         r"""$p(y \mid x)$ at some points for each example, in one over the targets' unit."""
@@ -64,11 +74,11 @@ class MixturePredictive:
         return self._average(y, lambda z, std: ndtr(z))
 
     def _average(
-        self, y: np.ndarray, function: Callable[[np.ndarray, float], np.ndarray]
+        self, y: np.ndarray, function: Callable[[np.ndarray, np.ndarray], np.ndarray]
     ) -> np.ndarray:
         total = np.zeros(y.shape)
-        for mean, std in zip(self.means, self.stds, strict=True):
-            total += function((y - mean[:, None]) / std, float(std))
+        for mean, std in zip(self.means, self._columns[..., None], strict=True):
+            total += function((y - mean[:, None]) / std, std)
         return total / len(self.means)
 
     def log_density(self, targets: Num[Array, " batch"]) -> Float[np.ndarray, " batch"]:
@@ -81,8 +91,8 @@ class MixturePredictive:
         """
         check_targets(targets, self.means.shape[1])
         targets = np.asarray(targets, np.float64)
-        log_terms = -0.5 * ((targets - self.means) / self.stds[:, None]) ** 2
-        log_terms -= np.log(self.stds)[:, None] + 0.5 * np.log(2 * np.pi)
+        log_terms = -0.5 * ((targets - self.means) / self._columns) ** 2
+        log_terms -= np.log(self._columns) + 0.5 * np.log(2 * np.pi)
         return np.logaddexp.reduce(log_terms, axis=0) - np.log(len(self.means))
 
     def scores(self, targets: Num[Array, " batch"]) -> dict[str, float]:
@@ -136,9 +146,9 @@ class MixturePredictive:
         """
         self._check_reference(reference)
         levels = np.linspace(0, 1, _CELLS + 1)[1:-1]
-        spread = np.sqrt(reference.means.var(axis=0) + (reference.stds**2).mean())
+        spread = np.sqrt(reference.means.var(axis=0) + (reference._columns**2).mean(axis=0))
         edges = reference.mean[:, None] + spread[:, None] * ndtri(levels)
-        below = ndtr((edges[None] - self.means[..., None]) / self.stds[:, None, None])
+        below = ndtr((edges[None] - self.means[..., None]) / self._columns[..., None])
         ends = [np.full((*below.shape[:-1], 1), end) for end in (0.0, 1.0)]
         cells = np.diff(np.concatenate([ends[0], below, ends[1]], axis=-1))
         return cells.astype(np.float32)
@@ -184,11 +194,13 @@ class MixturePredictive:
         return np.diff(np.concatenate([ends[0], self.cdf(edges), ends[1]], axis=1), axis=1)
 
     def _range(self) -> tuple[Float[np.ndarray, " batch"], Float[np.ndarray, " batch"]]:
-        reach = _GRID_STDS * self.stds.max()
+        reach = _GRID_STDS * self._columns.max(axis=0)
         return self.means.min(axis=0) - reach, self.means.max(axis=0) + reach
 
     def _num_points(self, low: np.ndarray, high: np.ndarray) -> int:
-        return int(np.clip(2 * np.max(high - low) / self.stds.min(), *_GRID_POINTS))
+        """Enough for two in the narrowest std of the example that needs most, within limits."""
+        needed = 2 * np.max((high - low) / self._columns.min(axis=0))
+        return int(np.clip(needed, *_GRID_POINTS))
 
     def _grid(
         self, targets: Float[np.ndarray, " batch"]

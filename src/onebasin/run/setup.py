@@ -158,6 +158,7 @@ def set_up(config: RunConfig) -> Setup:
     )
     network = network_of(config.network, dataset)
     _check_matching(config, network)
+    _check_noise(config, dataset)
     if not config.alignment.signs:
         network = network._replace(symmetry=network.symmetry.with_signs([]))
     return Setup(
@@ -172,6 +173,15 @@ def set_up(config: RunConfig) -> Setup:
             temperature=config.posterior.temperature,
         ),
     )
+
+
+def _check_noise(config: RunConfig, dataset: Dataset) -> None:
+    noise_std = config.posterior.noise_std
+    if dataset.task == "classification" and noise_std != "inferred":
+        raise ConfigError(
+            "posterior.noise_std is for regression. "
+            f"Got {noise_std} for the classes of {config.data.name!r}. Leave it out."
+        )
 
 
 def _check_matching(config: RunConfig, network: Network) -> None:
