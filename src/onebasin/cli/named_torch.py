@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from onebasin.adapters.pytorch import from_torch
-from onebasin.cli.named import named_object
+from onebasin.run.named import named_object
 from onebasin.types import Params
 
 _INTEGERS = "int:"

@@ -39,7 +39,7 @@ def symmetry(
     from onebasin.symmetry.discovery.find import find_symmetry
 
     if network:
-        from onebasin.cli.named import named_network
+        from onebasin.run.named import named_network
 
         apply, params, arguments = named_network(network)
     else:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from onebasin.run.cache import KEY, Key, check_key, key_of, write_key
 from onebasin.run.manifest import BEGIN, WHOLE, load_manifest, state_of, text_sha256
+from onebasin.run.named import network_sha256
 from onebasin.run.run_directory import CONFIG, LOCK, RunDirectory, writing
 from onebasin.run.setup import Setup
 from onebasin.store.files import write_text
@@ -67,4 +68,8 @@ def _empty(path: Path) -> None:
 
 
 def _key(setup: Setup) -> Key:
-    return key_of(setup.config, setup.dataset)
+    arguments: dict[str, str] = {}
+    if setup.config.network.kind == "own":  # the config has its name alone
+        network, dataset = setup.posterior.network, setup.dataset
+        arguments["network.function"] = network_sha256(network, dataset.num_features)
+    return key_of(setup.config, setup.dataset, **arguments)

@@ -138,6 +138,15 @@ def _check_network(config: RunConfig) -> None:
             f"A network of kind {kind!r} reads {', '.join(f'network.{n}' for n in KEYS[kind])}. "
             f"Got also {', '.join(f'network.{name}' for name in unread)}. Leave it out."
         )
+    if kind == "own" and config.network.function is None:
+        raise ConfigError(
+            'A network of kind "own" needs network.function, such as my_nets:make. Got none.'
+        )
+    if kind == "own" and config.method.kind == "last_layer_laplace":
+        raise ConfigError(
+            'method.kind must not be "last_layer_laplace" for a network of kind "own": which layer '
+            "is the last one is known of built-in networks alone. Take laplace."
+        )
 
 
 def _check_method(config: RunConfig) -> None:

@@ -1,4 +1,4 @@
-"""The built-in networks of a run: how the config chooses one, and its name in words."""
+"""The network of a run: how the config chooses one, and its name in words."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +10,7 @@ from onebasin.networks.mlp import mlp
 from onebasin.networks.network import Network
 from onebasin.networks.resnet20 import resnet20
 from onebasin.networks.vit import vit
+from onebasin.run.named import own_network
 from onebasin.run.sections import NetworkConfig
 
 KEYS: dict[str, tuple[str, ...]] = {
@@ -18,6 +19,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "resnet20": ("width", "norm"),
     "vit": ("width", "depth", "heads", "patch"),
     "lstm": ("width",),
+    "own": ("function",),
 }
 """The keys of the section `network` that each kind of network reads."""
 
@@ -42,8 +44,12 @@ def unread_keys(config: NetworkConfig) -> list[str]:
 def network_of(config: NetworkConfig, dataset: Dataset) -> Network:
     """The network of a config, for the inputs and targets of a data set.
 
-    Raises: ValueError if a network for images gets data that are no images or do not fit it.
+    Raises: ValueError if a network for images gets data that are no images or do not fit it, or
+    the name of a network of the user's names none.
     """
+    if config.kind == "own":
+        assert config.function is not None
+        return own_network(config.function)
     if config.kind == "mlp":
         hidden, activation = config.hidden, config.activation
         return mlp(dataset.num_features, hidden, dataset.num_outputs, activation)
@@ -61,6 +67,8 @@ def network_name(config: NetworkConfig, dataset: Dataset) -> str:
     if config.kind == "mlp":
         sizes = [dataset.num_features, *config.hidden, dataset.num_outputs]
         return f"{'-'.join(map(str, sizes))} {config.activation}"
+    if config.kind == "own":
+        return str(config.function)
     words = ", ".join(f"{key} {value}" for key, value in _choices(config).items())
     return f"{config.kind} ({words})"
 

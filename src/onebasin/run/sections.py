@@ -48,10 +48,14 @@ class DataConfig(Section):
 
 
 class NetworkConfig(Section):
-    """A built-in network. A key that its kind does not read must stay at its default."""
+    """The network. A key that its kind does not read must stay at its default."""
 
-    kind: Literal["mlp", "convnet", "resnet20", "vit", "lstm"] = "mlp"
-    """The built-in network. All but `mlp` need images."""
+    kind: Literal["mlp", "convnet", "resnet20", "vit", "lstm", "own"] = "mlp"
+    """A built-in network, or a network of your own. All but `mlp` and `own` need images."""
+    function: str | None = None
+    """`own`: a Python function, as `MODULE:FUNCTION`, that returns a `Network`, or a function of
+    params and inputs with its params and some inputs. Modules may be in the working directory.
+    Inputs are rows of features."""
     hidden: Annotated[tuple[Count, ...], Field(min_length=1)] = (64,)
     """`mlp`: the number of units of each hidden layer."""
     activation: Literal["relu", "tanh", "gelu", "silu"] = "relu"
@@ -72,8 +76,13 @@ class NetworkConfig(Section):
 class PosteriorConfig(Section):
     """The prior and the likelihood."""
 
+    prior: Literal["normal", "laplace", "student"] = "normal"
+    """The distribution of each weight under the prior."""
+    degrees_of_freedom: Annotated[float, Field(gt=2, allow_inf_nan=False)] = 4.0
+    """`student`: how many degrees of freedom Student's t has. The fewer, the more probable are
+    large weights."""
     prior_std: Positive | dict[str, Positive] = 1.0
-    """The std of the normal prior of each weight: one number for all weights, or a table with one
+    """The std of the prior of each weight: one number for all weights, or a table with one
     number for each kind of layer or array, such as `{hidden = 1.0, out = 0.5}`. A name fits an
     array if it is the path of the array or a part of the path, with or without its number:
     `hidden`, `hidden_0` and `kernel` all fit `hidden_0/kernel`. For each array of weights, exactly

@@ -1,7 +1,8 @@
 """Setup: the data, the network, the posterior, the matching and the random keys of a config."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
@@ -21,10 +22,12 @@ from onebasin.alignment.weight_matching import weight_matching
 from onebasin.data import Dataset, load_dataset
 from onebasin.networks.network import Network
 from onebasin.networks.posterior import Posterior, posterior
+from onebasin.networks.priors import Prior, Scale, laplace, normal, student
 from onebasin.prediction.predict import predict
 from onebasin.prediction.predictive import Predictive
 from onebasin.run.config import ConfigError, RunConfig
 from onebasin.run.networks import network_of
+from onebasin.run.sections import PosteriorConfig
 from onebasin.samples import Samples
 from onebasin.types import Array, Key, Params
 
@@ -168,7 +171,7 @@ def set_up(config: RunConfig) -> Setup:
             network,
             dataset.train,
             likelihood="categorical" if dataset.task == "classification" else "gaussian",
-            prior_std=config.posterior.prior_std,
+            prior=_prior_of(config.posterior),
             noise_std=config.posterior.noise_std,
             temperature=config.posterior.temperature,
         ),
@@ -182,6 +185,20 @@ def _check_noise(config: RunConfig, dataset: Dataset) -> None:
             "posterior.noise_std is for regression. "
             f"Got {noise_std} for the classes of {config.data.name!r}. Leave it out."
         )
+
+
+def _prior_of(config: PosteriorConfig) -> Prior:
+    """The prior of a config, which gives its std whatever its distribution is."""
+    builders: dict[str, Callable[[Scale], Prior]] = {
+        "normal": normal,
+        "laplace": laplace,
+        "student": partial(student, degrees_of_freedom=config.degrees_of_freedom),
+    }
+    builder = builders[config.prior]
+    std_at_1 = builder(1.0).family.std
+    if isinstance(config.prior_std, Mapping):
+        return builder({name: std / std_at_1 for name, std in config.prior_std.items()})
+    return builder(config.prior_std / std_at_1)
 
 
 def _check_matching(config: RunConfig, network: Network) -> None:
