@@ -6,6 +6,7 @@ from onebasin.networks.lstm import lstm
 from onebasin.networks.mlp import mlp
 from onebasin.networks.network import Network
 from onebasin.networks.normalization import Normalization
+from onebasin.networks.own import network
 from onebasin.networks.posterior import Examples, Posterior, posterior
 from onebasin.networks.resnet20 import resnet20
 from onebasin.networks.vit import vit
@@ -19,6 +20,7 @@ __all__ = [
     "convnet",
     "lstm",
     "mlp",
+    "network",
     "posterior",
     "resnet20",
     "vit",

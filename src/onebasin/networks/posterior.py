@@ -32,7 +32,7 @@ class Examples(Protocol):
     """Training data: anything with `inputs` and `targets`."""
 
     @property
-    def inputs(self) -> Float[Array, "examples features"]: ...  # noqa: D102
+    def inputs(self) -> Num[Array, "examples *features"]: ...  # noqa: D102
     @property
     def targets(self) -> Num[Array, " examples"]: ...  # noqa: D102
 
@@ -60,7 +60,7 @@ class Posterior(eqx.Module):
     sampling them changes nothing. `recalibrate` then writes what they must be for `apply`.
     """
 
-    inputs: Float[Array, "examples features"]
+    inputs: Num[Array, "examples *features"]
     targets: Num[Array, " examples"]
     prior_std: Params
     config: _Config = eqx.field(static=True)
@@ -121,13 +121,13 @@ class Posterior(eqx.Module):
         return without_likelihood(params) if self._infers_noise else params
 
     def apply(
-        self, params: Params, inputs: Float[Array, "batch features"]
+        self, params: Params, inputs: Num[Array, "batch *features"]
     ) -> Float[Array, "batch outputs"]:
         """The network's outputs: logits, or means of the targets."""
         return self.network.apply(self.network_params(params), inputs)
 
     def batch_apply(
-        self, params: Params, inputs: Float[Array, "batch features"]
+        self, params: Params, inputs: Num[Array, "batch *features"]
     ) -> Float[Array, "batch outputs"]:
         """The network's outputs as in training; with BatchNorm they depend on the whole batch."""
         apply = self.network.batch_apply or self.network.apply
@@ -160,7 +160,7 @@ class Posterior(eqx.Module):
         return sum(jax.tree.leaves(terms), jnp.zeros(()))
 
     def log_likelihood(
-        self, params: Params, inputs: Float[Array, "batch features"], targets: Num[Array, " batch"]
+        self, params: Params, inputs: Num[Array, "batch *features"], targets: Num[Array, " batch"]
     ) -> Float[Array, " batch"]:
         """The log likelihood of each example, in nats, as in training."""
         outputs = self.batch_apply(params, inputs)

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from onebasin.networks.posterior import Posterior
 from onebasin.prediction.categorical import CategoricalPredictive
@@ -22,7 +22,7 @@ _CHUNK = 64
 def predict(
     posterior: Posterior,
     draws: Params,
-    inputs: Float[Array, "batch features"],
+    inputs: Num[Array, "batch *features"],
     target_mean: float = 0.0,
     target_std: float = 1.0,
     *,
@@ -65,7 +65,7 @@ def predict(
 def network_outputs(
     posterior: Posterior,
     draws: Params,
-    inputs: Float[Array, "batch features"],
+    inputs: Num[Array, "batch *features"],
     recalibrates: bool = True,
 ) -> tuple[Float[np.ndarray, "draw batch outputs"], Float[np.ndarray, " draw"]]:
     """Outputs and noise stds (NaN without noise) of every draw; draws lead every leaf.
