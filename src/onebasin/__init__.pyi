@@ -55,6 +55,7 @@ from .methods import (
 from .networks import (
     Network as Network,
     mlp as mlp,
+    network as network,
     posterior as posterior,
 )
 from .prediction import predict as predict

@@ -14,6 +14,7 @@ import numpy as np
 
 from onebasin import _trees
 from onebasin._stored_array import StoredArray
+from onebasin.types import Params
 
 
 def check_is(name: str, value: Any, wanted: type, hint: str) -> None:
@@ -70,6 +71,23 @@ def check_arrays(name: str, tree: Any) -> None:
             raise TypeError(
                 f"{name} must hold arrays of NumPy or JAX. Got {kind} at {path or 'its root'!r}. "
                 f"{_hint(kind)}"
+            )
+
+
+def check_weights(params: Params) -> None:
+    """Raise unless the params hold an array, and only arrays of floating point."""
+    if not jax.tree.leaves(params):
+        raise ValueError(
+            "Params must hold at least one array of real or complex floating point. Got none. "
+            "Give the weights as the second argument."
+        )
+    for name, leaf in _trees.named_leaves(params).items():
+        dtype = getattr(leaf, "dtype", None)
+        if dtype is None or not jnp.issubdtype(dtype, jnp.inexact):
+            raise TypeError(
+                "Params must be arrays of real or complex floating point. Got "
+                f"{dtype if dtype is not None else type(leaf).__name__} at {name}. Give what is "
+                "not a weight as an input, or let the function close over it."
             )
 
 

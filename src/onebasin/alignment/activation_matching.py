@@ -1,6 +1,7 @@
 """Activation matching: units are similar if they respond alike to the same inputs."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable
 
 import equinox as eqx
@@ -20,7 +21,8 @@ def activation_matching(
 
     `activations(params)` returns one array for each group of the symmetry, evaluated on inputs
     of your choice, neither centred nor scaled. Weights that no input exercises are not seen.
-    If the symmetry has signs, the output of a unit must flip with it, as after tanh. It is
+    If a group has one sign, the output of its units must flip with it, as after tanh. If it has
+    several, the output must flip with none: units are permuted, and their signs stay. It is
     compiled once for all matchings of one function, or of one `jax.tree_util.Partial` but for the
     arrays in it.
 
@@ -45,12 +47,14 @@ class ActivationMatching(eqx.Module):
         return "activations"
 
     def symmetry(self, symmetry: Symmetry) -> Symmetry:
-        """Each group's activations list its units, and flip with them."""
+        """Each group's activations list its units, and flip with them if the group has one sign."""
         if symmetry.nested:
             symmetry.check_simple("Matching by activations")
         alone = Symmetry({group: Axes(None, group) for group in symmetry.sizes}, symmetry.sizes)
+        count = Counter(sign.group for sign in symmetry.signs.values())
         signs = {
-            name: Sign(sign.group, (Place(sign.group, 1),)) for name, sign in symmetry.signs.items()
+            name: Sign(group, (Place(group, 1),) if count[group] == 1 else ())
+            for name, group in symmetry.sign_groups.items()
         }
         return dataclasses.replace(alone, signs=signs)
 

@@ -7,6 +7,7 @@ from onebasin.networks.lstm import lstm
 from onebasin.networks.mlp import mlp
 from onebasin.networks.network import Network
 from onebasin.networks.normalization import Normalization
+from onebasin.networks.own import network
 from onebasin.networks.posterior import Examples, Posterior, posterior
 from onebasin.networks.prior_of_params import LogDensity, PriorOfParams
 from onebasin.networks.priors import Family, Prior, Scale, laplace, normal, student
@@ -32,6 +33,7 @@ __all__ = [
     "laplace",
     "lstm",
     "mlp",
+    "network",
     "normal",
     "posterior",
     "resnet20",

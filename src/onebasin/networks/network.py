@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Float
 
+from onebasin.networks.captured import CapturedActivations
 from onebasin.symmetry.axes import Function, Symmetry
 from onebasin.symmetry.claims import claims
 from onebasin.types import Array, Key, Params
@@ -58,9 +59,11 @@ class Network(NamedTuple):
     def has_activations(self) -> bool:
         """Whether units can be matched by activations.
 
-        They can if there are `activations` and no group is nested: units of a nested group cannot
-        be compared one by one, because the units around them may be permuted as well.
+        They can if there are `activations` of every group and no group is nested: units of a nested
+        group cannot be compared one by one, because the units around them may be permuted as well.
         """
+        if isinstance(self.activations, CapturedActivations) and not self.activations.are_seen:
+            return False
         return self.activations is not None and not self.symmetry.nested
 
 

@@ -33,7 +33,7 @@ class Examples(Protocol):
     """Training data: anything with `inputs` and `targets`."""
 
     @property
-    def inputs(self) -> Float[Array, "examples features"]: ...  # noqa: D102
+    def inputs(self) -> Num[Array, "examples *features"]: ...  # noqa: D102
     @property
     def targets(self) -> Num[Array, "examples *columns"]: ...  # noqa: D102
 
@@ -61,7 +61,7 @@ class Posterior(eqx.Module):
     sampling them changes nothing. `recalibrate` then writes what they must be for `apply`.
     """
 
-    inputs: Float[Array, "examples features"]
+    inputs: Num[Array, "examples *features"]
     targets: Num[Array, "examples *columns"]
     prior: PriorOfParams
     config: _Config = eqx.field(static=True)
@@ -141,13 +141,13 @@ class Posterior(eqx.Module):
         return Samples(_trees.to_host(params), samples.stats)
 
     def apply(
-        self, params: Params, inputs: Float[Array, "batch features"]
+        self, params: Params, inputs: Num[Array, "batch *features"]
     ) -> Float[Array, "batch *outputs"]:
         """The network's outputs, of which the likelihood says what they mean."""
         return self.network.apply(self.network_params(params), inputs)
 
     def batch_apply(
-        self, params: Params, inputs: Float[Array, "batch features"]
+        self, params: Params, inputs: Num[Array, "batch *features"]
     ) -> Float[Array, "batch *outputs"]:
         """The network's outputs as in training; with BatchNorm they depend on the whole batch."""
         apply = self.network.batch_apply or self.network.apply
@@ -176,7 +176,7 @@ class Posterior(eqx.Module):
     def log_likelihood(
         self,
         params: Params,
-        inputs: Float[Array, "batch features"],
+        inputs: Num[Array, "batch *features"],
         targets: Num[Array, "batch *columns"],
     ) -> Float[Array, " batch"]:
         """The log likelihood of each example, in nats, as in training."""

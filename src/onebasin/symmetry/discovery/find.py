@@ -14,10 +14,9 @@ from operator import xor
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from onebasin import _trees
-from onebasin._arguments import check_arrays, check_takes
+from onebasin._arguments import check_arrays, check_takes, check_weights
 from onebasin._collections import own_names, statistics_in
 from onebasin.symmetry.axes import Axes, Blocks, Function, Place, Sign, Symmetry
 from onebasin.symmetry.axes_values import Name
@@ -72,7 +71,7 @@ def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Sy
     check_arrays("params", params)
     check_arrays("inputs", inputs)
     params = getattr(apply, "arranged", lambda params: params)(params)
-    _check(params)
+    check_weights(params)
     walked = walk(apply, params, *inputs)
     frozen = frozen_axes(walked)
     if frozen and all(reason == NOT_USED for reason in frozen.values()) and not nesting(walked):
@@ -86,23 +85,6 @@ def find_symmetry(apply: Callable[..., Any], params: Params, *inputs: Any) -> Sy
     shapes = jax.eval_shape(lambda *args: args, *inputs)
     symmetry = dataclasses.replace(symmetry_of(walked, params), function=Function(apply, shapes))
     return verify_found(symmetry, params, inputs)
-
-
-def _check(params: Params) -> None:
-    """Raise unless the params hold an array, and only arrays of floating point."""
-    if not jax.tree.leaves(params):
-        raise ValueError(
-            "Params must hold at least one array of real or complex floating point. Got none. "
-            "Give the weights as the second argument of find_symmetry."
-        )
-    for name, leaf in _trees.named_leaves(params).items():
-        dtype = getattr(leaf, "dtype", None)
-        if dtype is None or not jnp.issubdtype(dtype, jnp.inexact):
-            raise TypeError(
-                "Params must be arrays of real or complex floating point. Got "
-                f"{dtype if dtype is not None else type(leaf).__name__} at {name}. Give what is "
-                "not a weight as an input, or let the function close over it."
-            )
 
 
 def symmetry_of(walked: WalkResult, params: Params) -> Symmetry:
