@@ -145,6 +145,7 @@ SHARES = ["data.validation", "data.test", "method.target_acceptance"]
 CHOICES = [
     "data.task", "network.kind", "network.activation", "network.norm", "method.start",
     "alignment.matching", "alignment.reference", "method.kind", "method.schedule",
+    "posterior.prior",
 ]  # fmt: skip
 TUPLES = ["network.hidden", "compact.ranks", "evaluation.kept", "evaluation.keeps"]
 # The smallest value of the rest.
@@ -156,7 +157,7 @@ READ_BY = {"width": "lstm", "depth": "convnet", "norm": "resnet20", "heads": "vi
 """A kind of network that reads a key which the others do not."""
 FREE = [
     "data.name", "data.target", "data.standardize", "method.adapt_mass", "alignment.signs",
-    "method.most_draws",
+    "method.most_draws", "network.function", "posterior.degrees_of_freedom",
 ]  # fmt: skip
 
 
@@ -247,7 +248,7 @@ def test_every_item_of_a_list_is_checked(change: str) -> None:
 
 @pytest.mark.parametrize("kind", KEYS)
 def test_a_network_reads_its_own_keys_and_no_others(kind: str) -> None:
-    others = {"hidden": "[8]", "activation": "tanh", "norm": "layer"}
+    others = {"hidden": "[8]", "activation": "tanh", "norm": "layer", "function": "nets:make"}
     for key in NetworkConfig.model_fields.keys() - {"kind"}:
         changes = [f"network.kind={kind}", f"network.{key}={others.get(key, 4)}"]
         if key in KEYS[kind]:
@@ -257,6 +258,10 @@ def test_a_network_reads_its_own_keys_and_no_others(kind: str) -> None:
             reads = rf"kind '{kind}' reads network\..*Got also network\.{key}\. Leave it out"
             with pytest.raises(ConfigError, match=reads):
                 load_config("digits", changes)
+
+
+def test_a_student_prior_in_a_config_has_a_std() -> None:
+    assert_range("posterior.degrees_of_freedom", good=[2.1, 100.0], bad=[2.0, -1.0, "inf"])
 
 
 def test_a_rank_beyond_the_draws_is_refused_before_anything_is_drawn() -> None:

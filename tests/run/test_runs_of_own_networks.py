@@ -56,7 +56,7 @@ def test_a_run_of_an_own_network_takes_every_step(tmp_path, monkeypatch, matchin
     changes = (*OWN, f"network.function={name}", f"alignment.matching={matching}")
     run = take_all_steps(tmp_path / "run", tiny_config("digits", *changes))
     setup = open_setup(run)
-    assert setup.posterior.network.symmetry.sizes == {"layer.bias": 6}
+    assert setup.posterior.network.symmetry.sizes == {"layer": 6}
     results = results_of(run)
     assert results.prune is not None
     write_report(run, setup)

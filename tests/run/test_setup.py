@@ -135,6 +135,16 @@ def test_classes_have_no_noise_to_set() -> None:
         set_up(load_config("digits", ["posterior.noise_std=0.5"]))
 
 
+@pytest.mark.parametrize("prior", ["normal", "laplace", "student"])
+def test_the_prior_std_of_a_config_is_a_std_whatever_the_prior_is(prior: str) -> None:
+    stds = "posterior.prior_std={hidden=0.5, out=2.0}"
+    setup = set_up(tiny_config("digits", f"posterior.prior={prior}", stds))
+    found = setup.posterior.prior_std
+    assert float(found["hidden_0"]["bias"][0]) == pytest.approx(0.5)
+    assert float(found["out"]["kernel"][0, 0]) == pytest.approx(2.0)
+    assert setup.posterior.prior.config.families[0] is not None
+
+
 @pytest.mark.parametrize("matching", ["activations", "mixed"])
 def test_a_network_without_activations_is_not_matched_by_them(matching: str) -> None:
     config = load_config("digits", ["network.kind=convnet", f"alignment.matching={matching}"])
