@@ -1,17 +1,16 @@
 """The page "Your draws" runs as it stands, but for fewer draws."""
 
-import re
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
+from pages import blocks, run
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:Chain .* has zero within-chain variance"),
 ]
 
-PAGE = (Path(__file__).parents[2] / "docs" / "draws.md").read_text()
+PAGE = "draws.md"
 FEWER = {
     "num_warmup=500, num_samples=500": "num_warmup=5, num_samples=8, progress_bar=False",
     "NUTS(model)": "NUTS(model, max_tree_depth=3)",
@@ -20,21 +19,6 @@ FEWER = {
 }
 MOST_LINES = 10
 """From the object of a library to the summary."""
-
-
-def blocks(title: str | None) -> list[str]:
-    """The code of the page under a title, with fewer draws."""
-    mark = f' title="{title}"' if title else ""
-    found = re.findall(rf"```python{mark}\n(.*?)```", PAGE, re.DOTALL)
-    for many, few in FEWER.items():
-        found = [code.replace(many, few) for code in found]
-    return found
-
-
-def run(code: str) -> dict:
-    names: dict = {}
-    exec(compile(code, "docs/draws.md", "exec"), names)
-    return names
 
 
 def assert_aligned(tree, unit: str, size: int) -> None:
@@ -46,11 +30,13 @@ def assert_aligned(tree, unit: str, size: int) -> None:
 def test_numpyro_blackjax_and_arviz(tmp_path, monkeypatch, capsys) -> None:
     pytest.importorskip("numpyro")
     monkeypatch.chdir(tmp_path)
-    setup, numpyro, mclmc_setup, blackjax, netcdf, arviz = blocks(None)
+    setup, numpyro, mclmc_setup, blackjax, netcdf, arviz = blocks(PAGE, fewer=FEWER)
     for code in (numpyro, blackjax, arviz):
         assert len(code.strip().splitlines()) <= MOST_LINES
     has_netcdf = find_spec("h5netcdf") is not None
-    names = run("\n".join([setup, numpyro, mclmc_setup, blackjax, *[netcdf, arviz] * has_netcdf]))
+    names = run(
+        PAGE, "\n".join([setup, numpyro, mclmc_setup, blackjax, *[netcdf, arviz] * has_netcdf])
+    )
     assert_aligned(names["tree"], "b1_2", 20)
     printed = capsys.readouterr().out
     for unit in ("w3[19]", "b1[19]", *["b2[19]"] * has_netcdf):
@@ -62,17 +48,17 @@ def test_a_folder_of_trained_networks(tmp_path, monkeypatch) -> None:
     if find_spec("torchax") is None:
         pytest.skip("needs torchax")
     monkeypatch.chdir(tmp_path)
-    (code,) = blocks("torch")
+    (code,) = blocks(PAGE, "torch")
     assert len(code.partition("samples = ")[2].strip().splitlines()) <= MOST_LINES
-    names = run(code)
+    names = run(PAGE, code)
     assert names["samples"].num_chains == 8
     assert set(names["tree"]["posterior"].sizes) >= {"chain", "draw"}
 
 
 def test_bde(capsys) -> None:
     pytest.importorskip("bde")
-    (code,) = blocks("bde")
+    (code,) = blocks(PAGE, "bde", FEWER)
     assert len(code.partition("apply, ")[2].strip().splitlines()) <= MOST_LINES
-    names = run(code)
+    names = run(PAGE, code)
     assert names["samples"].num_chains == 2
     assert "hidden_0.bias[7]" in capsys.readouterr().out
