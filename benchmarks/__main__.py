@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import alignment, chains, references, stores, symmetry
+from benchmarks import alignment, chains, merging, references, stores, symmetry
 from benchmarks.alignment import large, memory, peers, planted
 from benchmarks.table import Table, write_to_page
 
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Table]]] = {
     "planted": planted.tables,
     "references": references.tables,
     "symmetry": symmetry.tables,
+    "merging": merging.tables,
     "stores": stores.tables,
 }
 

@@ -14,7 +14,6 @@ from onebasin.adapters.pytorch_checks import numpy_array
 from onebasin.networks.network import Network
 from onebasin.samples import Samples
 from onebasin.symmetry.axes import Symmetry
-from onebasin.symmetry.trial_values import drawn_inputs
 from onebasin.types import Params
 
 
@@ -67,13 +66,6 @@ def data_of(subject: Symmetry | Network, inputs: Any, wanted_for: Sequence[str])
         )
     apply = subject.function.apply
     return Data(several, apply, getattr(apply, "recalibrate", None))
-
-
-def own_data(symmetry: Symmetry) -> Data | None:
-    """The inputs that a symmetry was found with, or random ones like them, and its function."""
-    if symmetry.function is None:
-        return None
-    return Data(drawn_inputs(symmetry.function.inputs), symmetry.function.apply, None)
 
 
 def networks_of(networks: Any, symmetry: Symmetry) -> list[Params]:

@@ -15,13 +15,13 @@ from onebasin.types import Params
 
 
 def losses_between(
+    groups: Sequence[Sequence[Params]],
     data: Data,
-    networks: Sequence[Params],
-    fractions: Float[np.ndarray, " points"],
     targets: Any,
+    fractions: Float[np.ndarray, " points"],
     loss: Callable[[Any, Any], Any] | None,
-) -> Float[np.ndarray, "pairs points"]:
-    """The loss of each pair at each fraction of the line from the first network to the second.
+) -> list[Float[np.ndarray, "pairs points"]]:
+    """The loss along the line between each pair of networks of one group, for each group.
 
     Running statistics are renewed on the inputs at every point, the ends included.
     """
@@ -38,7 +38,7 @@ def losses_between(
         at = lambda number: jax.tree.map(lambda leaf: leaf[number], points)
         return [float(loss_at(at(number))) for number in range(len(fractions))]
 
-    return np.array([losses(a, b) for a, b in combinations(networks, 2)])
+    return [np.array([losses(a, b) for a, b in combinations(each, 2)]) for each in groups]
 
 
 def _default_loss(outputs: Any, targets: Any) -> Any:

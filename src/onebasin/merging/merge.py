@@ -16,7 +16,6 @@ from onebasin.merging.arguments import (
     Data,
     data_of,
     networks_of,
-    own_data,
     shares_of,
     symmetry_of,
 )
@@ -92,8 +91,9 @@ def merge(
 
     The units of each network are permuted until it is as close as it gets to the mean of the
     others. The merged network is the weighted mean of the aligned ones,
-    $\theta = \sum_n c_n\, P_n(\theta_n)$ with the shares $c_n$ and the permutations $P_n$. That
-    each aligned network computes the function that it computed is checked.
+    $\theta = \sum_n c_n\, P_n(\theta_n)$ with the shares $c_n$ and the permutations $P_n$. The
+    symmetry is tried as `align` tries it. With `inputs`, each aligned network is also checked to
+    compute on them what it computed before.
 
     Averaging shrinks the spread of units. In networks with BatchNorm, statistics that are renewed
     on `inputs` undo it. For others, `repair=True` rescales and shifts the units of each layer so
@@ -137,18 +137,15 @@ def merge(
     given = networks_of(networks, of_units)
     shares = shares_of(weights, len(given))
     aligned = aligned_in_rounds(given, of_units, shares, key=key)
-    to_compare = own_data(of_units) if data is None else data
-    if to_compare is not None:
-        check_same_functions(to_compare, given, aligned.networks)
+    if data is not None:
+        check_same_functions(data, given, aligned.networks)
     merged = weighted_mean(aligned.networks, shares)
     if data is not None and repair and not statistics_in(merged):
         merged = repaired(merged, aligned.networks, aligned.symmetry, data, shares)
-    before, after = (
-        None
-        if data is None or targets is None
-        else losses_between(data, each, FRACTIONS, targets, loss)
-        for each in (given, aligned.networks)
-    )
+    before, after = None, None
+    if data is not None and targets is not None:
+        groups = (given, aligned.networks)
+        before, after = losses_between(groups, data, targets, FRACTIONS, loss)
     return Merged(
         params=_renewed(merged, data),
         parents=tuple(aligned.networks),
