@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.table import Table
 
 EPOCHS = {"MLP": 30, "CNN with BatchNorm": 10, "LSTM": 30, "transformer encoder": 30}
-NUM_NETWORKS, NUM_INPUTS = 4, 500
+NUM_NETWORKS, NUM_INPUTS, EPOCHS_WITHOUT_NORMS = 4, 500, 30
 NUM_MLPS, NUM_EACH, MLP_EPOCHS = 5, 10_000, 15
 
 
@@ -30,7 +30,7 @@ def tables() -> Iterator[Table]:
     yield _five_mlps()
 
 
-class _Trained(NamedTuple):
+class Networks(NamedTuple):
     """Trained networks of one kind: their function and params, and what measures a network."""
 
     symmetry: Any
@@ -62,7 +62,9 @@ class _Trained(NamedTuple):
         return repaired(self.naive(self.params), self.params, self.symmetry, data, shares)
 
 
-def _trained(make: Callable[[], Any], data: Any, parts: Sequence[Any], **options: Any) -> _Trained:
+def trained_networks(
+    make: Callable[[], Any], data: Any, parts: Sequence[Any], **options: Any
+) -> Networks:
     """Networks trained one on each of the parts, measured by test accuracy and loss in nats."""
     import jax
     import jax.numpy as jnp
@@ -91,7 +93,7 @@ def _trained(make: Callable[[], Any], data: Any, parts: Sequence[Any], **options
         return float(accuracy), float(loss)
 
     symmetry = ob.find_symmetry(apply, params, inputs)
-    return _Trained(symmetry, apply.recalibrate, [own for _, own in adapted], inputs, score)
+    return Networks(symmetry, apply.recalibrate, [own for _, own in adapted], inputs, score)
 
 
 def _pairs() -> Table:
@@ -103,7 +105,7 @@ def _pairs() -> Table:
     rows = []
     for kind, make in KINDS.items():
         all_rows = [slice(None)] * NUM_NETWORKS
-        networks = _trained(lambda make=make: make(8), data, all_rows, epochs=EPOCHS[kind])
+        networks = trained_networks(lambda make=make: make(8), data, all_rows, epochs=EPOCHS[kind])
         accuracy = lambda params, networks=networks: networks.score(params)[0]
         pairs = list(combinations(networks.params, 2))
         found = [
@@ -133,8 +135,8 @@ def _four_cnns() -> Table:
 
     data = ob.load_dataset("digits")
     make = lambda: cnn(8, has_norms=False)
-    networks = _trained(
-        make, data, [slice(None)] * NUM_NETWORKS, epochs=EPOCHS["CNN with BatchNorm"]
+    networks = trained_networks(
+        make, data, [slice(None)] * NUM_NETWORKS, epochs=EPOCHS_WITHOUT_NORMS
     )
     means = {"no": networks.naive(networks.params), "yes": networks.merged(networks.params)}
     repaired = {
@@ -160,7 +162,7 @@ def _five_mlps() -> Table:
     data = ob.load_dataset("mnist")
     parts = [slice(n * NUM_EACH, (n + 1) * NUM_EACH) for n in range(NUM_MLPS)]
     make = lambda: mlp(784, 512, 512, 512)
-    networks = _trained(make, data, parts, epochs=MLP_EPOCHS, batch=100)
+    networks = trained_networks(make, data, parts, epochs=MLP_EPOCHS, batch=100)
     made = {f"parent {n + 1}": own for n, own in enumerate(networks.params)}
     made["averaged"] = networks.naive(networks.params)
     made["merged"] = networks.merged(networks.params)

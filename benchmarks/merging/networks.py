@@ -70,7 +70,7 @@ def cnn(side: int, *, has_norms: bool) -> nn.Module:
 
 
 KINDS: dict[str, Callable[[int], nn.Module]] = {
-    "MLP": lambda side: mlp(side * side, 128, 128),
+    "MLP": lambda side: mlp(side * side, 256, 256),
     "CNN with BatchNorm": lambda side: cnn(side, has_norms=True),
     "LSTM": _LSTM,
     "transformer encoder": _Encoder,
