@@ -127,24 +127,24 @@ class _Reader:
             variable: _View(name, _numbers(shape))
             for variable, (name, shape) in zip(jaxpr.invars, shapes.items(), strict=False)
         }
+        self._num_uses: Counter[str] = Counter()
         for number, eqn in enumerate(jaxpr.eqns):
-            for variable in (atom for atom in eqn.invars if not isinstance(atom, Literal)):
-                self._uses.setdefault(variable, []).append(number)
-                if variable in self._data:
-                    self._data.update(eqn.outvars)
             source = _moved_operand(eqn)
             if source in self._views:
                 leaf, places = self._views[source]
                 self._views[eqn.outvars[0]] = _View(leaf, _moved(eqn, places))
-        self._num_uses = Counter(
-            self._views[atom].leaf
-            for operands, results in [
-                *((eqn.invars, eqn.outvars) for eqn in jaxpr.eqns), (jaxpr.outvars, [None])
-            ]
-            for atom in operands
-            if not isinstance(atom, Literal) and atom in self._views
-            and results[0] not in self._views
-        )  # fmt: skip
+            else:
+                self._count_uses(eqn.invars)
+            for variable in (atom for atom in eqn.invars if not isinstance(atom, Literal)):
+                self._uses.setdefault(variable, []).append(number)
+                if variable in self._data:
+                    self._data.update(eqn.outvars)
+        self._count_uses(jaxpr.outvars)
+
+    def _count_uses(self, atoms: Sequence[Any]) -> None:
+        """Count how often arrays of the params are used, other than to view them."""
+        variables = (atom for atom in atoms if not isinstance(atom, Literal))
+        self._num_uses.update(self._views[one].leaf for one in variables if one in self._views)
 
     def layers(self) -> list[Layer]:
         """All layers, in the order in which they are computed."""
@@ -167,6 +167,8 @@ class _Reader:
         rows = np.moveaxis(kernel.places, of_kernel, range(len(of_kernel)))
         sizes = rows.shape[: len(of_kernel)]
         weights = rows.reshape(int(np.prod(sizes)), -1)
+        if len(np.unique(weights)) != weights.size:
+            return None
         shape = np.ones(len(_shape(eqn.outvars[0])), int)
         shape[list(of_result)] = sizes
         unit_of = np.broadcast_to(_numbers(sizes).reshape(shape), _shape(eqn.outvars[0]))
@@ -245,7 +247,7 @@ def _unit_axes(eqn: Any, side: int) -> tuple[Sequence[int], Sequence[int]] | Non
     if eqn.primitive.name == "conv_general_dilated":
         return ([numbers.rhs_spec[0]], [numbers.out_spec[1]]) if side == 1 else None
     summed, batch = numbers[0][side], numbers[1][side]
-    num_axes, num_result_axes = len(eqn.invars[side].aval.shape), len(_shape(eqn.outvars[0]))
+    num_axes, num_result_axes = len(_shape(eqn.invars[side])), len(_shape(eqn.outvars[0]))
     free = [axis for axis in range(num_axes) if axis not in summed]
     first = 0 if side == 0 else num_result_axes - len(free)
     return None if batch else (free, range(first, first + len(free)))
