@@ -1,6 +1,7 @@
 """Repair: the pre-activations of merged networks, against NumPy in float64."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import jax
 import jax.numpy as jnp
@@ -106,6 +107,37 @@ def loop(params: dict, x: jax.Array) -> jax.Array:
 
 def tied(params: dict, x: jax.Array) -> jax.Array:
     return jnp.tanh(x @ params["w"]) @ params["w"].T
+
+
+def test_modules_of_pytorch_are_repaired_in_their_own_layers() -> None:
+    torch = pytest.importorskip("torch")
+    if find_spec("torchax") is None:
+        pytest.skip("needs torchax")
+    nn = torch.nn
+    layers = nn.Linear(6, 5), nn.ReLU(), nn.Unflatten(0, (10, 5)), nn.Linear(5, 4), nn.Tanh()
+    module = nn.Sequential(*layers, nn.Flatten(0, 1), nn.Linear(4, 3)).eval()
+    x = X.astype("float32")
+    apply, params = ob.from_torch(module, x)
+    rng = np.random.default_rng(2)
+    draw = lambda leaf: rng.normal(size=leaf.shape).astype("float32")
+    given = [jax.tree.map(draw, params) for _ in range(2)]
+    symmetry = ob.find_symmetry(apply, params, x)
+    merged = ob.merge(given, symmetry, weights=SHARES, inputs=x, repair=True)
+
+    def pre_activations(params: dict) -> list[np.ndarray]:
+        found: list[np.ndarray] = []
+        keep = lambda part, inputs, output: found.append(output.numpy().reshape(50, -1))
+        hooks = [layers[place].register_forward_hook(keep) for place in (0, 3)]
+        with torch.no_grad():
+            ob.adapters.to_torch(params, module)(torch.tensor(x))
+        for hook in hooks:
+            hook.remove()
+        return found
+
+    found = pre_activations(merged.params)
+    for (mean, std), z in zip(wanted(pre_activations, merged, (0,)), found, strict=True):
+        np.testing.assert_allclose(z.mean(0), mean, atol=1e-4)
+        np.testing.assert_allclose(z.std(0), std, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
