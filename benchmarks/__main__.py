@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import alignment, chains, models, references, stores, symmetry
+from benchmarks import alignment, chains, merging, references, stores, symmetry
 from benchmarks.alignment import large, memory, peers, planted
 from benchmarks.table import Table, write_to_page
 
@@ -18,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Table]]] = {
     "references": references.tables,
     "models": models.tables,
     "symmetry": symmetry.tables,
+    "merging": merging.tables,
     "stores": stores.tables,
 }
 

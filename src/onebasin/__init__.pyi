@@ -9,6 +9,7 @@ from . import (
     gaussians as gaussians,
     interchange as interchange,
     knowledge as knowledge,
+    merging as merging,
     methods as methods,
     networks as networks,
     prediction as prediction,
@@ -48,6 +49,7 @@ from .knowledge import (
     to_datatree as to_datatree,
     weight_table as weight_table,
 )
+from .merging import merge as merge
 from .methods import (
     hmc as hmc,
     sample as sample,

@@ -74,7 +74,7 @@ class Trial:
         params, inputs = self.values.params, self.values.inputs
         elements = _elements(symmetry, key, num_elements)
         # One permuted network is in memory at a time.
-        changes = (self._change(Values(permute(params, symmetry, p), inputs)) for p in elements)
+        changes = (self.change_at(Values(permute(params, symmetry, p), inputs)) for p in elements)
         return max(changes, default=0.0)
 
     def limit(self, change: float) -> float:
@@ -99,9 +99,10 @@ class Trial:
         # Sums of many terms lose several digits, but those of half precision are taken in float32.
         share = self._eps * (8 if self._eps < 1e-4 else 2)
         values = jax.tree.map(_wide, self.values) if self.program.is_wide else self.values
-        return max(self._change(nudged(values, share, seed)) for seed in range(_NUM_NUDGES))
+        return max(self.change_at(nudged(values, share, seed)) for seed in range(_NUM_NUDGES))
 
-    def _change(self, values: Values) -> float:
+    def change_at(self, values: Values) -> float:
+        """The largest relative change of any output array at other values."""
         outputs = self.program.run(values)
         pairs = zip(outputs, self.expected, strict=True)
         return max((_relative_change(*pair) for pair in pairs), default=0.0)
