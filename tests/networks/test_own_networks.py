@@ -1,5 +1,7 @@
 """network: any function of params and inputs has all that built-in networks have."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -69,6 +71,33 @@ def test_draws_in_float64_have_activations_in_float64(float64: None) -> None:
     assert found["0"].dtype == np.float64
     first = np.tanh(INPUTS @ wide["0.weight"].T + wide["0.bias"])
     np.testing.assert_allclose(found["0"][1], first, atol=1e-12)
+
+
+def counting(params: dict, x: jax.Array) -> jax.Array:
+    """A function that computes otherwise for many inputs."""
+    if len(x) > 16:
+        x = jnp.sin(x) * 2.0
+    return torch_like(params, x)
+
+
+def test_activations_are_chosen_anew_if_more_inputs_are_computed_otherwise() -> None:
+    params = torch_like_params()
+    own = network(counting, params, INPUTS)
+    for inputs, first in ((INPUTS[:9], INPUTS[:9]), (INPUTS, np.sin(INPUTS) * 2)):
+        expected = np.tanh(first @ params["0.weight"].T + params["0.bias"])
+        np.testing.assert_allclose(own.activations(params, inputs)["0"], expected, atol=1e-6)
+
+
+def test_half_precision_has_activations() -> None:
+    params = torch_like_params()
+    half = lambda p, x: torch_like(
+        jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), p), x.astype(jnp.bfloat16)
+    ).astype(jnp.float32)
+    own = network(half, params, INPUTS)
+    assert own.symmetry.sizes == {"0": 6, "2": 4}
+    found = own.activations(params, INPUTS)["0"]
+    first = np.tanh(INPUTS @ params["0.weight"].T + params["0.bias"])
+    np.testing.assert_allclose(found.astype(np.float32), first, atol=0.05)
 
 
 def moves_with(own: Network, params: dict, inputs: np.ndarray, key: jax.Array) -> None:
@@ -279,6 +308,17 @@ def tokens_read(params: dict, tokens: jax.Array) -> jax.Array:
     """The mean embedding of tokens, and a hidden layer."""
     mean = params["embedding"][tokens].mean(axis=1)
     return jax.nn.relu(mean @ params["in"]) @ params["out"]
+
+
+@pytest.mark.slow
+def test_the_example_of_the_page_runs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "networks.md").read_text("utf-8")
+    (code,) = re.findall(r'```python title="own"\n(.*?)```', page, re.DOTALL)
+    made: dict = {}
+    with jax.numpy_rank_promotion("allow"):
+        exec(compile(code, "docs/networks.md", "exec"), made)
+        features = made["matching"].features(_trees.stack([made["params"]]))
+    assert features["b1"].shape == (1, 200, 16)
 
 
 @pytest.mark.slow

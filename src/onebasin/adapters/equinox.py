@@ -26,7 +26,8 @@ def from_equinox(module: Any, state: Any = None, *, batched: bool = True) -> tup
     state are `{"module": ..., "state": ...}`. If BatchNorm keeps running statistics in the state,
     params are `{"weights": {"module": ..., "state": ...}, "statistics": ...}`, and
     `apply.recalibrate` renews the statistics. Other arrays and fields keep their present values.
-    `apply` does not return the state after a call.
+    `apply` does not return the state after a call. To sample the weights, make a network:
+    `ob.network(*ob.from_equinox(module), x)`.
 
     Args:
         module: An `eqx.Module` that can be called, in inference mode.

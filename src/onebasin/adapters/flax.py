@@ -29,7 +29,8 @@ def from_flax(module: Any, variables: Any = None, **keywords: Any) -> tuple[Adap
     values.
 
     `apply` raises ValueError if a call changes statistics or draws random numbers, as calls in
-    training mode do.
+    training mode do. To sample the weights, make a network:
+    `ob.network(*ob.from_flax(module, variables), x)`.
 
     Args:
         module: An `nnx.Module` in evaluation mode, or a `linen.Module`.

@@ -29,7 +29,8 @@ def from_haiku(
     `{"weights": {"params": ..., "state": ...}, "statistics": ...}`, and `apply.recalibrate` renews
     the statistics. Other arrays keep their present values. No random key is passed to the function.
 
-    `apply` raises ValueError if a call changes the state, as calls in training mode do.
+    `apply` raises ValueError if a call changes the state, as calls in training mode do. To sample
+    the weights, make a network: `ob.network(*ob.from_haiku(transformed, params), x)`.
 
     Args:
         transformed: What `hk.transform` or `hk.transform_with_state` gives.

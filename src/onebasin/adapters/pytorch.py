@@ -39,7 +39,8 @@ def from_torch(module: Any, *example_inputs: Any, **keywords: Any) -> tuple[Adap
     statistics. Integers, and tensors that are not in the state_dict, keep their present values.
 
     `apply` takes and gives arrays of JAX. It takes a whole state_dict of arrays instead of params
-    as well. It is compared with PyTorch on the example inputs.
+    as well. It is compared with PyTorch on the example inputs. To sample the weights, make a
+    network: `ob.network(*ob.from_torch(module, x), x)`, with an array `x`.
 
     Args:
         module: A `torch.nn.Module` in evaluation mode. One that `torch.compile` or DataParallel

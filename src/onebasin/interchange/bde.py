@@ -21,7 +21,7 @@ def from_bde(estimator: Any) -> tuple[Callable[..., jax.Array], Samples]:
     As `from_torch` does, it gives `apply(params, inputs)` beside what that takes. Each member of
     the ensemble is a chain. Params have the names that `ob.mlp` gives them, such as
     `hidden_0/kernel`. A regressor's two outputs are a mean and what bde makes a scale of. bde keeps
-    no statistics.
+    no statistics. `ob.network(apply, samples.draw(0, 0), x)` makes a network of them.
 
     Raises:
         ValueError: If the estimator is not fitted, or its positions are no layers.

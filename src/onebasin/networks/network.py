@@ -16,6 +16,9 @@ from onebasin.types import Array, Key, Params
 class Network(NamedTuple):
     """A network as data: how its params begin, what it computes, which units may be permuted.
 
+    `network(apply, params, inputs)` makes one from any function, or from a module of PyTorch, Flax,
+    Equinox or Haiku.
+
     Params of a network that keeps running statistics, as BatchNorm does, are two collections,
     `{"weights": ..., "statistics": ...}`. `from_torch` and the other adapters give such params.
 
@@ -24,7 +27,7 @@ class Network(NamedTuple):
         apply: `apply(params, inputs)` gives the outputs of a batch of inputs, each input for
             itself, as the network is used after training.
         activations: `activations(params, inputs)` gives the outputs of the units of each group, by
-            group. If it is None, units cannot be matched by activations.
+            group. If it is None, units cannot be matched by activations. `network` captures them.
         symmetry: Which units may be permuted without changing `apply`. `find_symmetry` finds it.
             The symmetry of a built-in network knows `apply`, so that `align` checks it once. So
             does the `posterior` of any network: it refuses a symmetry that is wrong.
