@@ -41,17 +41,12 @@ def assemble(
     rows, inputs, targets = _split(source, encoded, options)
     largest = 1.0 if image_shape is None else largest_pixel(*inputs)
     features = [_features(part, pool, largest) for part in inputs]
-    masks = [[one.is_missing[part] for one in source.features] for part in rows]
-    filled = impute(features, masks, source.features)
+    filled = _impute(source, rows, features)
     standardizes = image_shape is None if standardize is None else standardize
-    num_features = features[0].shape[1]
-    input_mean, input_std = np.zeros(num_features), np.ones(num_features)
+    input_mean, input_std = np.zeros(features[0].shape[1]), np.ones(features[0].shape[1])
     if standardizes:
         input_mean, input_std = _fit(features[0])
-    target_mean, target_std = 0.0, 1.0
-    if encoded.task == "regression":
-        target_mean, target_std = map(float, _fit(targets[0]))
-        targets = [_float32("targets", (part - target_mean) / target_std) for part in targets]
+    targets, target_mean, target_std = _scaled_targets(encoded, targets)
     train, validation, test = (
         Split(_standardized(part, input_mean, input_std), target, _rows_in_file(source, at))
         for part, target, at in zip(features, targets, rows, strict=True)
@@ -73,6 +68,20 @@ def assemble(
         target_name=source.target_name,
         notes=(*source.notes, *filled),
     )
+
+
+def _impute(source: Source, rows: Rows, parts: list[Array]) -> list[str]:
+    """Fill in the missing values of each part. Returns what was filled in, in words."""
+    masks = [[one.is_missing[part] for one in source.features] for part in rows]
+    return impute(parts, masks, source.features)
+
+
+def _scaled_targets(encoded: Encoded, targets: list[Array]) -> tuple[list[Array], float, float]:
+    """The targets of each part, and their mean and std. Labels have mean 0 and std 1."""
+    if encoded.task == "classification":
+        return targets, 0.0, 1.0
+    mean, std = map(float, _fit(targets[0]))
+    return [_float32("targets", (part - mean) / std) for part in targets], mean, std
 
 
 def _rows_in_file(source: Source, rows: Int[np.ndarray, " part"]) -> Int[np.ndarray, " part"]:

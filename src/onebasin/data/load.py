@@ -55,11 +55,16 @@ def load_dataset(
 
     Targets of a regression are always standardized by the mean and std of the training targets.
 
+    In a table, columns of numbers, booleans (true, false, yes, no) and dates become one input each.
+    Each value of a column of text becomes an input that is 0 or 1. Its name is `column=value`.
+    Separators, encodings, decimal commas, thousands separators, units and indices are recognized.
+    `notes` of the result say what was recognized, left out or filled in.
+
     Args:
-        name_or_path: "digits", "diabetes", "mnist" or "fashion-mnist", or the path of a file. An
-            archive (`.npz`) holds arrays `inputs` and `targets` (or `x` and `y`), a single array, or
-            `x_train, y_train, x_test, y_test`. A table is a text file (`.csv`, `.tsv` or `.txt`, or
-            one of these packed as `.gz`) or a Parquet file (`.parquet`, which needs the extra
+        name_or_path: "digits", "diabetes", "mnist" or "fashion-mnist", or the path of a file.
+            An archive (`.npz`) holds arrays `inputs` and `targets` (or `x` and `y`), one array, or
+            `x_train, y_train, x_test, y_test`. A table is a text file (`.csv`, `.tsv` or `.txt`,
+            or one of these packed as `.gz`) or a Parquet file (`.parquet`, which needs the extra
             `parquet`). It has a row of column names.
         seed: The seed by which rows are drawn, a whole number in [0, 2^32 - 1].
         target: Which column or array of a file holds the targets. Of a table it is the name or
@@ -121,6 +126,11 @@ def load_dataset(
         else:
             source = _read_named(text, target, folder)
     return assemble(source, options, task=task, pool=pool, standardize=standardize)
+
+
+def is_data_file(name: str) -> bool:
+    """Whether a name is the path of a data set, by its ending."""
+    return is_table(name) or Path(name).suffix.lower() == ".npz"
 
 
 def _read_named(text: str, target: str | int | None, folder: PathLike | None) -> Source:
