@@ -76,7 +76,7 @@ def test_a_misspelled_name_is_met_with_the_nearest_one(typed, meant):
 
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(DataError, match=r"one of digits, diabetes, mnist, fashion-mnist, or"):
-        load_dataset("data.parquet")
+        load_dataset("data.xlsx")
 
 
 def test_a_misspelled_task_is_met_with_the_nearest_one():

@@ -79,7 +79,7 @@ def test_an_unknown_key_is_answered_with_the_one_that_was_meant(change, message)
             r"digits, digits-deep, diabetes, mnist-small.*Got 'digit', .*Did you mean 'digits'\?",
         ),
         ("mnist-smal", r"Did you mean 'mnist-small'\?"),
-        ("nowhere.toml", r"Got 'nowhere\.toml', which is neither\.$"),
+        ("nowhere.toml", r"Got 'nowhere\.toml', which is none of these\.$"),
     ],
 )
 def test_an_unknown_config_is_answered_with_the_one_that_was_meant(name, message) -> None:
@@ -127,8 +127,8 @@ def test_further_mistakes_are_counted() -> None:
 
 
 COUNTS = [
-    "data.num_train", "data.num_test", "data.pool", "method.num_chains", "method.thin",
-    "method.num_steps",
+    "data.num_train", "data.num_test", "data.pool", "data.max_levels", "method.num_chains",
+    "method.thin", "method.num_steps",
     "ensemble.num_steps", "ensemble.batch_size", "vi.num_steps", "vi.batch_size",
     "vi.num_particles", "alignment.num_inputs", "evaluation.num_gaussian_draws",
     "evaluation.num_thinnings", "refinement.num_steps", "refinement.num_particles",
@@ -143,7 +143,8 @@ POSITIVE = [
 ]  # fmt: skip
 SHARES = ["data.validation", "data.test", "method.target_acceptance"]
 CHOICES = [
-    "data.task", "network.kind", "network.activation", "network.norm", "method.start",
+    "data.task", "data.missing", "data.separator", "data.decimal", "network.kind",
+    "network.activation", "network.norm", "method.start",
     "alignment.matching", "alignment.reference", "method.kind", "method.schedule",
     "posterior.prior",
 ]  # fmt: skip
@@ -156,7 +157,8 @@ LEAST |= {"method.num_collected": 2}
 READ_BY = {"width": "lstm", "depth": "convnet", "norm": "resnet20", "heads": "vit", "patch": "vit"}
 """A kind of network that reads a key which the others do not."""
 FREE = [
-    "data.name", "data.target", "data.standardize", "method.adapt_mass", "alignment.signs",
+    "data.name", "data.target", "data.standardize", "data.header", "data.columns", "data.drop",
+    "data.categories", "method.adapt_mass", "alignment.signs",
     "method.most_draws", "network.function", "posterior.degrees_of_freedom",
 ]  # fmt: skip
 
@@ -262,6 +264,17 @@ def test_a_network_reads_its_own_keys_and_no_others(kind: str) -> None:
 
 def test_a_student_prior_in_a_config_has_a_std() -> None:
     assert_range("posterior.degrees_of_freedom", good=[2.1, 100.0], bad=[2.0, -1.0, "inf"])
+
+
+def test_a_list_of_columns_may_be_one_name() -> None:
+    data = load_config("digits", ["data.drop=id", 'data.columns=["a", "b"]']).data
+    assert (data.drop, data.columns) == (("id",), ("a", "b"))
+
+
+@pytest.mark.parametrize("name", ["my.csv", "my.tsv.gz", "my.parquet", "my.npz"])
+def test_the_path_of_data_is_the_config_that_only_names_them(name: str) -> None:
+    changes = ["data.target=goal", "seed=3"]
+    assert load_config(name, changes) == load_config("digits", [f"data.name={name}", *changes])
 
 
 def test_a_rank_beyond_the_draws_is_refused_before_anything_is_drawn() -> None:

@@ -116,7 +116,8 @@ def test_the_table_of_representations_has_one_of_every_kind() -> None:
 @pytest.mark.parametrize(
     ("key", "default", "values"),
     [
-        ("data.target", "", "text"),
+        ("data.target", "", "text or whole number"),
+        ("data.separator", "", r"`,`, `;`, `\t`, `\|`, ` `"),
         ("data.num_train", "", "whole number ≥ 1"),
         ("data.validation", "`0.1`", "number > 0 and < 1"),
         ("network.hidden", "`[64]`", "list of whole numbers ≥ 1"),

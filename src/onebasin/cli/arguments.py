@@ -10,7 +10,9 @@ _MAX_DEVICES = 16
 # The names are repeated here, because to import the configs would load JAX before the help.
 CONFIGS = "digits, digits-deep, diabetes, mnist-small, mnist-resnet20"
 
-ConfigArgument = Annotated[str, typer.Argument(help=f"{CONFIGS}, or a TOML file.")]
+ConfigArgument = Annotated[
+    str, typer.Argument(help=f"{CONFIGS}, a TOML file, or a table such as data.csv.")
+]
 ConfigOption = Annotated[
     str | None,
     typer.Option("--config", help=f"Create the directory from: {CONFIGS}, or a TOML file."),

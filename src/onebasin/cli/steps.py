@@ -144,16 +144,20 @@ def _begin(
 ) -> tuple["RunDirectory", "Setup"]:
     """The run directory and the setup. The data are checked before anything is written."""
     use_all_cores()
+    from onebasin.data.tables import name_of_table
     from onebasin.run.begin import check_run, open_run, restore
     from onebasin.run.config import load_config
+    from onebasin.run.describe import describe
     from onebasin.run.run_directory import RunDirectory
     from onebasin.run.setup import set_up
 
     resolved = load_config(config, changes or (), seed)
-    path = Path(f"{Path(config).stem}-run") if out is None else out
+    path = Path(f"{Path(name_of_table(config)).stem}-run") if out is None else out
     if not resume:
         RunDirectory.check_free(path)
     setup = set_up(resolved)
+    for line in describe(setup):
+        typer.echo(line)
     if resume:
         restore(path, setup)
         check_run(path, setup)  # raises an error if there is no run to resume

@@ -7,5 +7,17 @@ depends on networks, methods or JAX.
 from onebasin.data.checks import DataError
 from onebasin.data.dataset import Dataset, Split, Task
 from onebasin.data.load import PathLike, load_dataset
+from onebasin.data.numbers import Decimal
+from onebasin.data.options import Missing, Separator
 
-__all__ = ["DataError", "Dataset", "PathLike", "Split", "Task", "load_dataset"]
+__all__ = [
+    "DataError",
+    "Dataset",
+    "Decimal",
+    "Missing",
+    "PathLike",
+    "Separator",
+    "Split",
+    "Task",
+    "load_dataset",
+]

@@ -3,13 +3,14 @@
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from onebasin.data.checks import DataError, check_examples
 from onebasin.data.dataset import Dataset, Source, Split, Task
 from onebasin.data.images import largest_pixel, pixels, pooled_shape
-from onebasin.data.splits import SplitOptions, split_official, split_rows
+from onebasin.data.missing import impute
+from onebasin.data.splits import Rows, SplitOptions, split_official, split_rows
 from onebasin.data.targets import Encoded, encode_targets
 
 Array: TypeAlias = NDArray[Any]
@@ -37,21 +38,18 @@ def assemble(
     """
     encoded = _check_and_encode(source, task)
     image_shape = pooled_shape(source.inputs.shape, pool)
-    inputs, targets = _split(source, encoded, options)
+    rows, inputs, targets = _split(source, encoded, options)
     largest = 1.0 if image_shape is None else largest_pixel(*inputs)
     features = [_features(part, pool, largest) for part in inputs]
+    filled = _impute(source, rows, features)
     standardizes = image_shape is None if standardize is None else standardize
-    num_features = features[0].shape[1]
-    input_mean, input_std = np.zeros(num_features), np.ones(num_features)
+    input_mean, input_std = np.zeros(features[0].shape[1]), np.ones(features[0].shape[1])
     if standardizes:
         input_mean, input_std = _fit(features[0])
-    target_mean, target_std = 0.0, 1.0
-    if encoded.task == "regression":
-        target_mean, target_std = map(float, _fit(targets[0]))
-        targets = [_float32("targets", (part - target_mean) / target_std) for part in targets]
+    targets, target_mean, target_std = _scaled_targets(encoded, targets)
     train, validation, test = (
-        Split(_standardized(part, input_mean, input_std), target)
-        for part, target in zip(features, targets, strict=True)
+        Split(_standardized(part, input_mean, input_std), target, _rows_in_file(source, at))
+        for part, target, at in zip(features, targets, rows, strict=True)
     )
     return Dataset(
         name=source.name,
@@ -65,8 +63,30 @@ def assemble(
         input_std=input_std.astype(np.float32),
         target_mean=target_mean,
         target_std=target_std,
-        class_names=encoded.class_names,
+        class_names=encoded.class_names or source.class_names,
+        feature_names=source.feature_names,
+        target_name=source.target_name,
+        notes=(*source.notes, *filled),
     )
+
+
+def _impute(source: Source, rows: Rows, parts: list[Array]) -> list[str]:
+    """Fill in the missing values of each part. Returns what was filled in, in words."""
+    masks = [[one.is_missing[part] for one in source.features] for part in rows]
+    return impute(parts, masks, source.features)
+
+
+def _scaled_targets(encoded: Encoded, targets: list[Array]) -> tuple[list[Array], float, float]:
+    """The targets of each part, and their mean and std. Labels have mean 0 and std 1."""
+    if encoded.task == "classification":
+        return targets, 0.0, 1.0
+    mean, std = map(float, _fit(targets[0]))
+    return [_float32("targets", (part - mean) / std) for part in targets], mean, std
+
+
+def _rows_in_file(source: Source, rows: Int[np.ndarray, " part"]) -> Int[np.ndarray, " part"]:
+    """Where the rows of a part stand in their file."""
+    return rows if source.rows is None else source.rows[rows]
 
 
 def _check_and_encode(source: Source, task: Task | None) -> Encoded:
@@ -88,8 +108,8 @@ def _check_and_encode(source: Source, task: Task | None) -> Encoded:
 
 def _split(
     source: Source, encoded: Encoded, options: SplitOptions
-) -> tuple[list[Array], list[Array]]:
-    """The inputs and the targets of train, validation and test, in this order."""
+) -> tuple[Rows, list[Array], list[Array]]:
+    """The rows, the inputs and the targets of train, validation and test, in this order."""
     targets = encoded.targets
     is_classification = encoded.task == "classification"
     strata = targets if is_classification else np.zeros(len(targets), np.int32)
@@ -101,6 +121,7 @@ def _split(
         rows = split_official(strata[:num_official], strata[num_official:], options)
         test_inputs, test_targets = source.official_test[0], targets[num_official:]
     return (
+        rows,
         [source.inputs[rows.train], source.inputs[rows.validation], test_inputs[rows.test]],
         [targets[rows.train], targets[rows.validation], test_targets[rows.test]],
     )

@@ -3,7 +3,7 @@
 Nothing here reads a file. Every message is one line: the rule, what was received, how to mend it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -55,10 +55,13 @@ def check_numeric(name: str, values: NDArray[Any]) -> None:
         )
 
 
-def check_finite(name: str, values: NDArray[Any], columns: Sequence[str] | None = None) -> None:
+def check_finite(
+    name: str, values: NDArray[Any], place: Callable[[tuple[int, ...]], str] | None = None
+) -> None:
     """Raise DataError if a value is NaN, infinite, or becomes infinite in float32.
 
-    The message counts rows from 1 if `columns` names those of a file, and from 0 for an array.
+    `place` gives the words for the place of a value in its file. By default, rows are counted from
+    0, as in an array.
     """
     if values.dtype.kind != "f":
         return
@@ -69,15 +72,13 @@ def check_finite(name: str, values: NDArray[Any], columns: Sequence[str] | None 
     first = tuple(int(i) for i in np.argwhere(bad)[0])
     raise DataError(
         f"{name} must be finite and fit float32. Got {int(bad.sum())} NaN, infinite or too large "
-        f"values, the first in {_place(first, columns)}. Remove those rows or fill in the values."
+        f"values, the first in {(place or _place)(first)}. Remove those rows or fill in the values."
     )
 
 
-def _place(index: tuple[int, ...], columns: Sequence[str] | None) -> str:
+def _place(index: tuple[int, ...]) -> str:
     """The place of a value in a table, in images or in a row of targets, for a message."""
     row, rest = index[0], index[1:]
-    if columns is not None:
-        return f"row {row + 1}, column {columns[rest[0] if rest else 0]!r}"
     if len(rest) == 2:
         return f"image {row}, pixel {rest} (counted from 0)"
     return f"row {row}" + (f", column {rest[0]}" if rest else "") + " (counted from 0)"

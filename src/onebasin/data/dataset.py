@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
+from onebasin.data.missing import Feature
+
 Task: TypeAlias = Literal["classification", "regression"]
 """What is learned: one of K classes, or one real number."""
 
@@ -20,6 +22,8 @@ class Split:
 
     `inputs` are (examples, features). `targets` are class labels 0..K-1 in int32, or real numbers
     in float32, in standard deviations of the training targets. `len` is the number of examples.
+    `rows` says where each example stands in its file: the number of its row below the header, from
+    1 on, in a table, and its index in an array. It is None for examples of no file.
 
     Examples:
         >>> data.train
@@ -30,6 +34,7 @@ class Split:
 
     inputs: Float[np.ndarray, "examples features"]
     targets: Int[np.ndarray, " examples"] | Float[np.ndarray, " examples"]
+    rows: Int[np.ndarray, " examples"] | None = None
 
     def __len__(self) -> int:
         """The number of examples."""
@@ -63,7 +68,12 @@ class Dataset:
         input_std: The std of each feature by which the rest was divided.
         target_mean: The mean that was subtracted from the targets of a regression.
         target_std: The std by which the rest was divided, in the targets' own unit.
-        class_names: What the labels 0..K-1 stood for, if they were text; otherwise None.
+        class_names: What the labels 0..K-1 stood for, if they were text or other numbers;
+            otherwise None.
+        feature_names: The names of the inputs of a table: those of its columns, and `column=value`
+            for each value of a column of text. None for arrays.
+        target_name: The name of the target's column in a table; None for arrays.
+        notes: What the reader of a table guessed, left out or filled in, one sentence each.
 
     Examples:
         >>> data = ob.load_dataset("diabetes")
@@ -84,6 +94,9 @@ class Dataset:
     target_mean: float
     target_std: float
     class_names: tuple[str, ...] | None = None
+    feature_names: tuple[str, ...] | None = field(default=None, repr=False)
+    target_name: str | None = None
+    notes: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def num_features(self) -> int:
@@ -102,6 +115,9 @@ class Source:
 
     Inputs of three dimensions are images. `official_test` are the inputs and targets of a test
     set that the data set comes with; None if it has none. `task` is None if it is to be inferred.
+
+    Of a table, there are the names of inputs, target and classes, the numbers of its rows, and what
+    its reader guessed. `features` say which inputs came from which column, and which are missing.
     """
 
     name: str
@@ -109,3 +125,9 @@ class Source:
     targets: NDArray[Any]
     task: Task | None = None
     official_test: tuple[NDArray[Any], NDArray[Any]] | None = None
+    feature_names: tuple[str, ...] | None = None
+    target_name: str | None = None
+    class_names: tuple[str, ...] | None = None
+    rows: Int[np.ndarray, " examples"] | None = None
+    features: tuple[Feature, ...] = ()
+    notes: tuple[str, ...] = ()

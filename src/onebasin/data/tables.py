@@ -1,158 +1,141 @@
-"""Data sets in `.csv` files: a row of column names, then one example a row."""
+"""Data sets in tables: text files with a row of column names, or Parquet files.
 
-import csv
-import io
+Everything that was guessed is in the `notes` of the data set. What cannot be guessed is refused.
+"""
+
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import NDArray
 
 from onebasin._words import did_you_mean
 from onebasin.data.checks import DataError, check_finite
-from onebasin.data.dataset import Source, Task
+from onebasin.data.columns import Column, Readings, choose, read_columns, read_numbers
+from onebasin.data.dataset import Source
+from onebasin.data.missing import Feature, describe_missing, is_missing
+from onebasin.data.numbers import number
+from onebasin.data.options import TableOptions
+from onebasin.data.parquet import read_parquet
+from onebasin.data.rows import Table, read_rows
+from onebasin.data.targets import MAX_INFERRED_CLASSES as _FEW
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_ENDING = re.compile(r"\.(csv|tsv|txt)(\.gz)?$|\.parquet$", re.IGNORECASE)
+_HOW_TO_MEND = (
+    "Fill them in, or pass missing='impute' or missing='drop' (data.missing in a config)."
+)
 
 
-class _Table(NamedTuple):
-    """The cells of a CSV file as text, the names of its columns, and the line of each row."""
-
-    file: str
-    columns: list[str]
-    rows: list[list[str]]
-    lines: list[int]
-
-    def place(self, row: int, column: int) -> str:
-        """The place of a cell, for a message. Rows below the header are counted from 1."""
-        return f"row {row + 1}, column {self.columns[column]!r} (line {self.lines[row]})"
+def is_table(name: str) -> bool:
+    """Whether a file is a table, by its ending."""
+    return _ENDING.search(name) is not None
 
 
-def read_csv(path: Path, target: str | int | None, task: Task | None) -> Source:
-    """The inputs and targets of a CSV file, from its columns.
+def name_of_table(name: str) -> str:
+    """The name of a table's file without its ending."""
+    return _ENDING.sub("", Path(name).name)
 
-    Inputs are the numbers of all columns but the target. The target may be text.
+
+def read_table(path: Path, options: TableOptions) -> Source:
+    """The inputs and targets of a table.
+
+    Inputs are all columns but the target. Numbers, booleans and dates become one input each, and
+    each value of a column of text becomes an input that is 0 or 1. The target may be text.
 
     Raises:
         DataError: If the file is not such a table. The message names the row and the column.
     """
-    table = _read_table(path)
-    column = _target_column(table, target)
-    names = [name for i, name in enumerate(table.columns) if i != column]
-    inputs = _read_inputs(table, column)
-    targets = _read_targets(table, column, task)
-    check_finite(f"Inputs of {path.name}", inputs, names)
-    check_finite(f"Targets of {path.name}", targets, [table.columns[column]])
-    return Source(path.stem, inputs, targets)
-
-
-def _read_table(path: Path) -> _Table:
-    """The cells of a CSV file, without blank lines. Raises DataError if it is not a table."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _not_text(path, str(error)) from error
-    if "\0" in text:
-        raise _not_text(path, "it contains NUL bytes")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    try:
-        for cells in reader:
-            if cells:  # csv gives an empty list for a blank line
-                rows.append([cell.strip() for cell in cells])
-                lines.append(reader.line_num)
-    except csv.Error as error:
-        raise DataError(
-            f"{path.name} must be comma-separated text with closed quotes. Got line "
-            f"{reader.line_num}: {error}. Mend that line."
-        ) from error
-    if len(rows) < 2:
-        raise DataError(
-            f"{path.name} must hold a row of column names and rows of data. Got {len(rows)} rows "
-            "in all. Add a header and data."
-        )
-    table = _Table(path.name, rows[0], rows[1:], lines[1:])
-    _check_header(table)
-    _check_widths(table)
-    return table
-
-
-def _not_text(path: Path, reason: str) -> DataError:
-    """What to raise for a file that is not UTF-8 text."""
-    return DataError(
-        f"{path.name} must be UTF-8 text, as its ending says. Got something else ({reason}). "
-        "Export it as UTF-8 CSV or mend its ending."
+    notes: list[str] = []
+    reader = read_parquet if path.suffix.lower() == ".parquet" else read_rows
+    table = reader(path, options, notes)
+    target, inputs = _selected(table, options, notes)
+    table = _with_values(table, target, inputs, options, notes)
+    numbers = read_numbers(table, inputs, target, options)
+    columns = read_columns(table, inputs, numbers, options, notes)
+    values = np.concatenate([column.values for column in columns], axis=1)
+    names = tuple(name for column in columns for name in column.names)
+    places = [at for at, column in zip(inputs, columns, strict=True) for _ in column.names]
+    check_finite(f"Inputs of {path.name}", values, lambda at: table.place(at[0], places[at[1]]))
+    _check_distinct(table, names)
+    targets, class_names = _read_targets(table, target, numbers, options, notes)
+    check_finite(f"Targets of {path.name}", targets, lambda at: table.place(at[0], target))
+    return Source(
+        name_of_table(path.name),
+        values,
+        targets,
+        feature_names=names,
+        target_name=table.columns[target],
+        class_names=class_names,
+        rows=np.array(table.numbers),
+        features=_features(columns),
+        notes=tuple(notes),
     )
 
 
-def _check_header(table: _Table) -> None:
-    """Raise DataError unless there are two columns or more, with names that differ."""
-    columns = table.columns
-    if len(columns) < 2:
+def _features(columns: Sequence[Column]) -> tuple[Feature, ...]:
+    """The inputs of each column, and which of its cells are missing."""
+    stops = np.cumsum([len(column.names) for column in columns]).tolist()
+    return tuple(
+        Feature(one.name, stop - len(one.names), stop, one.is_missing, one.is_counted)
+        for one, stop in zip(columns, stops, strict=True)
+    )
+
+
+def _check_distinct(table: Table, names: Sequence[str]) -> None:
+    """Raise DataError if the input of a category has the name of another input."""
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
         raise DataError(
-            f"{table.file} must have at least 2 columns, the inputs and the target. Got "
-            f"{columns}. Separate the cells with commas."
-        )
-    if "" in columns:
-        raise DataError(
-            f"Every column of {table.file} must have a name. Got none for column "
-            f"{columns.index('') + 1}. Name it; an index that pandas wrote goes with index=False."
-        )
-    number = next((i for i, column in enumerate(columns) if _number(column) is not None), None)
-    if number is not None and not _are_names(table):
-        raise DataError(
-            f"The first row of {table.file} must be column names. Got {columns[number]!r} for "
-            f"column {number + 1}, which looks like data. Add a header row."
-        )
-    repeated = [column for column in columns if columns.count(column) > 1]
-    if repeated:
-        raise DataError(
-            f"Column names of {table.file} must differ. Got {repeated[0]!r} more than once. "
-            "Rename one."
+            f"Inputs of {table.file} must have names that differ. Got {twice!r} as a column and as "
+            "a value of another column. Rename the column."
         )
 
 
-def _are_names(table: _Table) -> bool:
-    """Whether a first row with some numbers holds names of columns, and not data.
+def _selected(table: Table, options: TableOptions, notes: list[str]) -> tuple[int, list[int]]:
+    """The number of the target's column, and those of the inputs.
 
-    It does if its numbers count up, as years do, and none of its texts is also a value of the same
-    column further down.
+    Raises:
+        DataError: If an option names no column, or nothing is left as inputs.
     """
+    for option in ("columns", "drop", "categories"):
+        for name in getattr(options, option) or ():
+            if name not in table.columns:
+                raise _no_column(table, option, name)
+    left = [i for i, name in enumerate(table.columns) if name not in options.drop]
+    if not left:
+        raise DataError(
+            f"drop must leave columns of {table.file}. Got all of them. Drop fewer of them."
+        )
+    target = left[-1] if options.target is None else _target_column(table, options.target)
+    if target not in left:
+        raise DataError(
+            f"drop must not name the target. Got {table.columns[target]!r}. Name another target."
+        )
+    inputs = [
+        i
+        for i in left
+        if i != target and (options.columns is None or table.columns[i] in options.columns)
+    ]
+    if not inputs:
+        raise DataError(
+            f"A table must have an input besides its target. Got none for the target "
+            f"{table.columns[target]!r} of {table.file}. Name other columns or drop fewer of them."
+        )
+    out = [name for i, name in enumerate(table.columns) if i not in (*inputs, target)]
+    if out:
+        notes.append(f"Columns left out, as was asked: {', '.join(map(repr, out))}.")
+    return target, inputs
+
+
+def _target_column(table: Table, target: str | int) -> int:
+    """The number of the target's column, which is given by name or number."""
     columns = table.columns
-    numbers = [column for column in columns if _number(column) is not None]
-    texts = [i for i, column in enumerate(columns) if _number(column) is None]
-    first = int(numbers[0]) if _INTEGER.fullmatch(numbers[0]) else 0
-    is_counted = numbers == [str(first + i) for i in range(len(numbers))]
-    is_seen = any(len(row) > i and row[i] == columns[i] for row in table.rows for i in texts)
-    return is_counted and bool(texts) and not is_seen
-
-
-def _check_widths(table: _Table) -> None:
-    """Raise DataError unless every row has as many cells as the header."""
-    for row, cells in enumerate(table.rows):
-        if len(cells) != len(table.columns):
-            column = min(len(cells), len(table.columns) - 1)
-            raise DataError(
-                f"Every row of {table.file} must have {len(table.columns)} cells, as its header. "
-                f"Got {len(cells)}, and the first difference is in {table.place(row, column)}. "
-                "Add or remove cells there."
-            )
-
-
-def _target_column(table: _Table, target: str | int | None) -> int:
-    """The number of the target's column, which is given by name or number; the last by default."""
-    columns = table.columns
-    if target is None:
-        return len(columns) - 1
     if isinstance(target, str):
         if target not in columns:
-            raise DataError(
-                f"target must name a column of {table.file}, {columns}. Got {target!r}."
-                f"{did_you_mean(target, columns)} Pass one of them."
-            )
+            raise _no_column(table, "target", target)
         return columns.index(target)
     if not -len(columns) <= target < len(columns):
         raise DataError(
@@ -162,52 +145,112 @@ def _target_column(table: _Table, target: str | int | None) -> int:
     return target % len(columns)
 
 
-def _read_inputs(table: _Table, target: int) -> Float[np.ndarray, "examples features"]:
-    """The numbers of all columns but the target. Raises DataError if a cell is not a number."""
-    values: list[list[float]] = []
-    for row, cells in enumerate(table.rows):
-        numbers = [_number(cell) for cell in cells]
-        for column, number in enumerate(numbers):
-            if number is None and column != target:
-                raise DataError(
-                    f"Inputs of {table.file} must be numbers. Got {cells[column]!r} in "
-                    f"{table.place(row, column)}. Mend the cell, or leave out its row or column."
-                )
-        values.append([x for i, x in enumerate(numbers) if x is not None and i != target])
-    return np.array(values, np.float64)
+def _no_column(table: Table, option: str, name: str) -> DataError:
+    """What to raise if an option names a column that a table does not have."""
+    return DataError(
+        f"{option} must name columns of {table.file}, {table.columns}. Got {name!r}."
+        f"{did_you_mean(name, table.columns)} Pass one of them."
+    )
 
 
-def _read_targets(table: _Table, column: int, task: Task | None) -> NDArray[Any]:
+def _with_values(
+    table: Table, target: int, inputs: list[int], options: TableOptions, notes: list[str]
+) -> Table:
+    """A table without the rows that `missing` says to drop.
+
+    Raises:
+        DataError: If values are missing that are neither dropped nor imputed.
+    """
+    used = [*inputs, target]
+    mask = np.array([[is_missing(row[column]) for column in used] for row in table.rows])
+    if not mask.any():
+        return table
+    names = [table.columns[column] for column in used]
+    if options.missing == "drop":
+        keeps = np.flatnonzero(~mask.any(axis=1))
+        if len(keeps) == 0:
+            raise DataError(
+                f"{table.file} must have rows without missing values. Got "
+                f"{describe_missing(names, mask)}. Leave out columns with drop=[...]."
+            )
+        notes.append(f"Rows with missing values are dropped: {describe_missing(names, mask)}.")
+        return table.take(keeps.tolist())
+    refused = mask if options.missing == "refuse" else mask & (np.array(used) == target)
+    if not refused.any():
+        return table
+    row, place = (int(i) for i in np.argwhere(refused)[0])
+    what = "values" if options.missing == "refuse" else "targets"
+    mend = _HOW_TO_MEND if options.missing == "refuse" else "Fill them in, or leave out the rows."
+    raise DataError(
+        f"{table.file} must have no missing {what}. Got {describe_missing(names, refused)}, "
+        f"the first {table.rows[row][used[place]]!r} in {table.place(row, used[place])}. {mend}"
+    )
+
+
+def _read_targets(
+    table: Table, column: int, numbers: Readings, options: TableOptions, notes: list[str]
+) -> tuple[NDArray[Any], tuple[str, ...] | None]:
     """The target column as int64, as float64, or as text if it is not all numbers.
 
-    Raises DataError if a cell is empty, or if only some are numbers and the task is not
-    classification.
+    Whole numbers that are the labels of a classification become 0..K-1, with the numbers as names.
+
+    Raises:
+        DataError: If only some cells are numbers and the task is not classification, or if it is
+            not known whether whole numbers are labels or counts.
     """
     cells = [row[column] for row in table.rows]
-    if "" in cells:
-        raise DataError(
-            f"Targets of {table.file} must not be empty. Got '' in "
-            f"{table.place(cells.index(''), column)}. Fill in the cell or leave out the row."
-        )
+    if table.columns[column] in options.categories:
+        return np.array(cells), None
     if all(_INTEGER.fullmatch(cell) for cell in cells):
-        return np.array([int(cell) for cell in cells], np.int64)
-    numbers = [number for cell in cells if (number := _number(cell)) is not None]
-    if len(numbers) == len(cells):
-        return np.array(numbers, np.float64)
-    # A mistyped number must not turn a regression into a classification.
-    if task == "regression" or (numbers and task is None):
-        row = next(row for row, cell in enumerate(cells) if _number(cell) is None)
+        values = np.array([int(cell) for cell in cells], np.int64)
+        return _whole_targets(table, column, values, options)
+    found = numbers.by_column[column]
+    if found and not (options.task == "classification" and found[0].unit):
+        chosen = choose(table, column, numbers, notes)
+        assert chosen is not None
+        is_whole = (chosen.values == np.round(chosen.values)).all()
+        if is_whole and options.task == "classification":
+            return _whole_targets(table, column, chosen.values, options)
+        if is_whole and options.task is None and len(np.unique(chosen.values)) <= _FEW:
+            notes.append(
+                "Targets are whole numbers that are written with decimals. They are taken as those "
+                "of a regression: pass task='classification' if they are labels."
+            )
+        return chosen.values, None
+    _check_all_text(table, column, cells, options)
+    return np.array(cells), None
+
+
+def _check_all_text(table: Table, column: int, cells: list[str], options: TableOptions) -> None:
+    """Raise DataError if targets that are not all numbers have numbers or must be numbers.
+
+    A mistyped number must not turn a regression into a classification.
+    """
+    are_numbers = [number(cell) is not None or number(cell, ",") is not None for cell in cells]
+    if options.task == "regression" or (any(are_numbers) and options.task is None):
+        row = are_numbers.index(False) if False in are_numbers else 0
         raise DataError(
             f"Targets of {table.file} must be all numbers or all text. Got {cells[row]!r} in "
             f"{table.place(row, column)}. Mend the cell, or pass task='classification'."
         )
-    return np.array(cells)
 
 
-def _number(cell: str) -> float | None:
-    """The number in a cell; None if it is not a number."""
-    try:
-        # Python reads 1_000 as a number; no other reader of CSV does.
-        return None if "_" in cell else float(cell)
-    except ValueError:
-        return None
+def _whole_targets(
+    table: Table, column: int, values: NDArray[Any], options: TableOptions
+) -> tuple[NDArray[Any], tuple[str, ...] | None]:
+    """Whole numbers as labels 0..K-1 with names, or as they are if they are those already."""
+    distinct = np.unique(values)
+    are_labels = np.array_equal(distinct, np.arange(len(distinct)))
+    if are_labels or len(distinct) < 2 or options.task == "regression":
+        return values, None
+    if options.task == "classification":
+        names = tuple(f"{value:.0f}" for value in distinct)
+        return np.searchsorted(distinct, values), names
+    if len(distinct) <= _FEW:
+        raise DataError(
+            f"Whole numbers as targets must be 0..K-1, or the task must be named. Got "
+            f"{len(distinct)} values from {distinct[0]} to {distinct[-1]} in column "
+            f"{table.columns[column]!r} of {table.file}. Pass task='classification' if they are "
+            "labels, or task='regression' if they count or measure (data.task in a config)."
+        )
+    return values, None

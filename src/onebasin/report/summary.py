@@ -16,6 +16,7 @@ _LEAST_BFMI = 0.3
 _ACCEPTANCES = (0.4, 0.95)
 _MOST_UNDECIDED = 0.5
 _ROUNDING = 1e-4
+_MOST_NAMES = 30
 _REFERENCES = {
     "first": "the first draw",
     "densest": "the draw of highest density",
@@ -53,7 +54,28 @@ def summary(findings: Findings) -> list[Remark]:
     }
     told = cautions(findings.setup.config.method.kind, findings.summarize.diagnostics)
     first = [Remark("Warning", " ".join(told))] if told else []
+    if findings.sample.data.target_name is not None:
+        first.append(Remark("Data", _data(findings)))
     return first + [Remark(topic, words(findings)) for topic, words in topics.items()]
+
+
+def _data(findings: Findings) -> str:
+    """What a table was taken for, and what its reader guessed."""
+    data = findings.sample.data
+    names = listed(list(data.feature_names or ())[:_MOST_NAMES])
+    verb = "is" if data.num_features == 1 else "are"
+    more = data.num_features - _MOST_NAMES
+    rest = f" and {more:,} more" if more > 0 else ""
+    classes = ""
+    if data.class_names is not None:
+        classes = f", which has the classes {listed(list(data.class_names))}"
+    return " ".join(
+        [
+            f"The task is the {data.task} of the column {data.target_name}{classes}. The "
+            f"{counted(data.num_features, 'input')} {verb} {names}{rest}.",
+            *data.notes,
+        ]
+    )
 
 
 def _run(findings: Findings) -> str:

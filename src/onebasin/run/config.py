@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from onebasin._words import did_you_mean
+from onebasin.data.load import is_data_file
 from onebasin.run.kinds import keys_of
 from onebasin.run.nested import Section
 from onebasin.run.networks import KEYS, unread_keys
@@ -94,6 +95,8 @@ def load_config(
     name_or_path: str, changes: Sequence[str] = (), seed: int | None = None
 ) -> RunConfig:
     """A built-in config or a TOML file, with `key=value` changes such as `method.num_draws=100`.
+
+    The path of a table or of an `.npz` archive stands for the config that only names it.
 
     Raises: ConfigError for an unknown name, a missing or wrong file, an unknown key or value.
     """
@@ -197,11 +200,13 @@ def _check_cycles(chosen: MethodConfig) -> None:
 def _base(name_or_path: str) -> dict[str, Any]:
     if name_or_path in BUILT_IN:
         return BUILT_IN[name_or_path]
+    if is_data_file(name_or_path):
+        return {"data": {"name": name_or_path}}
     path = Path(name_or_path)
     if not path.is_file():
         raise ConfigError(
-            f"A config is a built-in name ({', '.join(BUILT_IN)}) or a TOML file. "
-            f"Got {name_or_path!r}, which is neither.{did_you_mean(name_or_path, BUILT_IN)}"
+            f"A config is a built-in name ({', '.join(BUILT_IN)}), a TOML file or a table. "
+            f"Got {name_or_path!r}, which is none of these.{did_you_mean(name_or_path, BUILT_IN)}"
         )
     try:
         return tomllib.loads(path.read_text("utf-8"))

@@ -30,6 +30,7 @@ from onebasin.store.files import write_text
 _PLACE = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
 _PLAIN = {bool: "`true` or `false`", int: "whole number", float: "number", str: "text"}
 _CONFIG = "[its keys](runs.md#every-key)"
+_QUOTE = '"'
 _BOUNDS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 
 
@@ -241,7 +242,7 @@ def _values(kind: Any) -> str:
         bounds = [rule for extra in parts[1:] for rule in _bounds(extra)]
         return " ".join([_values(parts[0]), " and ".join(bounds)]).strip()
     if origin is Literal:
-        return ", ".join(f"`{one}`" for one in parts)
+        return ", ".join(f"`{json.dumps(one).strip(_QUOTE)}`" for one in parts)
     if origin in (Union, UnionType):
         return " or ".join(_values(part) for part in parts if part is not NoneType)
     if origin is tuple:

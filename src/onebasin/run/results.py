@@ -25,7 +25,7 @@ report needs a number that earlier files do not have."""
 
 
 class DataSizes(Section):
-    """The task, the number of features, and the number of examples."""
+    """The task, the number of examples, and the names of what a table holds."""
 
     task: Task
     """The kind of task."""
@@ -37,6 +37,15 @@ class DataSizes(Section):
     """The number of validation examples."""
     test: int
     """The number of test examples."""
+    target_name: str | None = None
+    """Tables: the name of the column that holds the targets."""
+    feature_names: tuple[str, ...] | None = None
+    """Tables: the names of the inputs: those of the columns, and `column=value` for each value of a
+    column of text."""
+    class_names: tuple[str, ...] | None = None
+    """What the classes 0, 1 and so on stand for, if the targets were text or other numbers."""
+    notes: tuple[str, ...] = ()
+    """Tables: what was guessed, left out or filled in when the file was read."""
 
 
 class SampleResults(Section):

@@ -37,7 +37,7 @@ _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPE
 _BEFORE_CONFIG = {LOCK, KEY, f"{KEY}.partial", f"{CONFIG}.partial"}
 _WRITTEN = (
     "samples/*.zarr/zarr.json", "alignment/*.safetensors", "compact/*.safetensors",
-    "weights*.safetensors", "figures/*.png", "report.html",
+    "weights*.safetensors", "predictions.csv", "figures/*.png", "report.html",
 )  # fmt: skip
 
 
@@ -244,6 +244,11 @@ class RunDirectory:
     def balanced_weights(self) -> Path:
         """The path of the table of balanced weights, which only networks with scales have."""
         return self.path / "weights-balanced.safetensors"
+
+    @property
+    def predictions(self) -> Path:
+        """The path of the predictions for the test set."""
+        return self.path / "predictions.csv"
 
     @property
     def report(self) -> Path:

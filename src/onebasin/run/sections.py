@@ -6,14 +6,17 @@ The text under a field is its row in docs/runs.md: see `run/docs.py`.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from onebasin.data.numbers import Decimal
+from onebasin.data.options import Missing, Separator
 from onebasin.run.kinds import KINDS, METHOD_NAMES, MethodName
 from onebasin.run.nested import Section
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Names = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -21,9 +24,11 @@ class DataConfig(Section):
     """The data, and how they are split."""
 
     name: str = "digits"
-    """`digits`, `diabetes`, `mnist`, `fashion-mnist`, or the path of a `.csv` or `.npz` file."""
-    target: str | None = None
-    """The column of a table that holds the targets. Default: the last column."""
+    """`digits`, `diabetes`, `mnist`, `fashion-mnist`, or the path of a file: a table (`.csv`,
+    `.tsv`, `.txt`, one of these packed as `.gz`, or `.parquet`), or an archive (`.npz`)."""
+    target: str | int | None = None
+    """The column of a table that holds the targets: its name, or its number from 0 on. Default: the
+    last column."""
     task: Literal["classification", "regression"] | None = None
     """The kind of task. By default, targets that are whole numbers or text, with at most 50
     distinct values, are classes. With all other targets, the task is regression."""
@@ -45,6 +50,28 @@ class DataConfig(Section):
     standardize: bool | None = None
     """Whether each input is shifted and scaled so that it has mean 0 and std 1 over the training
     examples. By default tables are standardized, and images are scaled to [0, 1] instead."""
+    header: bool = True
+    """Tables: whether the first row holds the names of the columns. If not, the columns are called
+    `column_1`, `column_2` and so on."""
+    columns: Names | None = None
+    """Tables: the columns that are inputs. Default: all but the target."""
+    drop: Names = ()
+    """Tables: columns that are left out."""
+    categories: Names = ()
+    """Tables: columns whose numbers are names, such as postal codes. Each of their values becomes
+    an input that is 0 or 1, as the values of text do."""
+    missing: Missing = "refuse"
+    """Tables: what becomes of missing values. They are an error (`refuse`), they are replaced by
+    the median of the training examples, and by their most frequent value for categories and
+    booleans (`impute`), or their rows are left out (`drop`). Targets are never replaced."""
+    max_levels: Count = 20
+    """Tables: the largest number of values of a column of text. A column with more of them, such as
+    one of names or free text, is refused."""
+    separator: Separator | None = None
+    """Tables: what separates the cells of a row. A space stands for any number of spaces. Default:
+    what the rows of the file say."""
+    decimal: Decimal | None = None
+    """Tables: what stands before decimals. Default: what the numbers of each column say."""
 
 
 class NetworkConfig(Section):

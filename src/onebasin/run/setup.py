@@ -146,19 +146,8 @@ def set_up(config: RunConfig) -> Setup:
     Raises: DataError if the data break a rule. ConfigError if the network does not allow the
     matching. ValueError if a prior names no array, or the network does not fit the data.
     """
-    chosen = config.data
-    dataset = load_dataset(
-        chosen.name,
-        seed=config.seed,
-        target=chosen.target,
-        task=chosen.task,
-        num_train=chosen.num_train,
-        num_test=chosen.num_test,
-        validation=chosen.validation,
-        test=chosen.test,
-        pool=chosen.pool,
-        standardize=chosen.standardize,
-    )
+    options = config.data.model_dump(exclude={"name"})
+    dataset = load_dataset(config.data.name, seed=config.seed, **options)
     network = network_of(config.network, dataset)
     _check_matching(config, network)
     _check_noise(config, dataset)

@@ -13,6 +13,7 @@ from onebasin.report.findings import Findings
 
 _COLORS = "cividis"
 _MOST_BARS = 24
+_MOST_LETTERS = 20
 _READ = (
     "An aligned std as large as the null floor holds no information about the weight: noise has "
     "the same std after alignment. A std that is clearly lower was narrowed by the data. "
@@ -57,8 +58,8 @@ def feature_stds(findings: Findings) -> Exhibit:
         "with the prior as a mark.",
         "Each bar shows, for one input, the std of its weights, as a root mean square over hidden "
         "units. The std is over all draws before alignment (direct), over all aligned draws "
-        "(compact), or over aligned noise (null floor). Inputs are counted from 1 in the order of "
-        f"the data. {shown}",
+        "(compact), or over aligned noise (null floor). Inputs have the names of their columns. If "
+        f"there are none, they are counted from 1 in the order of the data. {shown}",
         _READ,
         _MISLEADS + " The std of the prior is no floor, because it was not aligned.",
         lambda theme: _draw_bars(findings, theme),
@@ -127,9 +128,19 @@ def _draw_bars(findings: Findings, theme: Theme) -> Figure:
         stds["prior"][rows], places, "|", color=theme.text, markersize=16, label="prior",
         linestyle="none",
     )  # fmt: skip
-    axes.set_yticks(places, [f"input {row + 1}" for row in rows])
+    axes.set_yticks(places, [_name(findings, row) for row in rows.tolist()])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(False, axis="y")
     axes.set_xlabel("std, rms over hidden units (units of the weights)")
     figure.legend(loc="outside lower center", ncols=4, columnspacing=1.2)
     return figure
+
+
+def _name(findings: Findings, row: int) -> str:
+    """The name of an input for an axis, which has no room for a long one."""
+    names = findings.setup.dataset.feature_names
+    if names is None:
+        return f"input {row + 1}"
+    # Between two dollar signs, Matplotlib would look for a formula.
+    name = names[row].replace("$", r"\$")
+    return name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 1]}…"

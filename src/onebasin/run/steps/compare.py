@@ -23,6 +23,7 @@ from onebasin.run.results import CompareResults, Comparison, Distances, Evaluate
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import ProgressCallback, Setup
 from onebasin.run.steps.connectivity import basin, connectivity
+from onebasin.run.steps.predictions import save_predictions
 from onebasin.run.weights import WeightDifferences
 from onebasin.samples import Samples
 from onebasin.store.draws import load_samples
@@ -36,11 +37,12 @@ _FALSE_DISCOVERY_RATE, _MARGIN = 0.05, 0.2
 def compare_methods(
     run: RunDirectory, setup: Setup, on_progress: ProgressCallback
 ) -> CompareResults:
-    """Evaluate every representation, and compare Gaussians weight by weight."""
+    """Evaluate every representation, compare Gaussians weight by weight, and save predictions."""
     kind = setup.config.method.kind
     on_progress("predicting", 0.0, title_of(kind))
     samples = load_samples(run.samples(kind), setup.template)
     judge = Judge(setup, setup.predict(samples.flatten()))
+    save_predictions(run.predictions, setup, judge.reference)
     evaluated = (
         *_of_draws(judge, samples),
         *_of_gaussians(run, judge, on_progress),

@@ -46,6 +46,10 @@ def draw_samples(run: RunDirectory, setup: Setup, on_progress: ProgressCallback)
             train=len(data.train),
             validation=len(data.validation),
             test=len(data.test),
+            target_name=data.target_name,
+            feature_names=data.feature_names,
+            class_names=data.class_names,
+            notes=data.notes,
         ),
     )
 
