@@ -19,7 +19,6 @@ from onebasin.gaussians import load_gaussian
 from onebasin.networks import Network
 from onebasin.report import write_report
 from onebasin.report.findings import Findings
-from onebasin.run.networks import network_name
 from onebasin.run.run import open_setup
 from onebasin.run.run_directory import RunDirectory
 from onebasin.run.setup import Setup, set_up
@@ -105,7 +104,7 @@ def test_every_page_leaves_out_the_figures_of_a_dense_first_layer(
     figures = {path.stem for path in (run.path / "figures").iterdir()}
     assert figures == {"representations", "null-floor", "weights", "transpositions", "pruning"}
     html = run.report.read_text()
-    assert network_name(setup.config.network, setup.dataset) in html
+    assert setup.network_name in html
     assert "Between ensemble members" in html
     assert ("statistics recomputed" in html) == bool(statistics_in(setup.template))
 
@@ -245,7 +244,6 @@ def test_a_network_that_does_not_fit_is_refused_before_anything_is_drawn(
 
 
 def test_networks_are_named_by_what_they_read() -> None:
-    names = {kind: network_name(config_of(kind).network, set_up(config_of(kind)).dataset)
-             for kind in ("resnet20", "vit")}  # fmt: skip
+    names = {kind: set_up(config_of(kind)).network_name for kind in ("resnet20", "vit")}
     assert names["resnet20"] == "resnet20 (width 2, norm batch)"
     assert names["vit"] == "vit (width 4, depth 1, heads 2, patch 4)"

@@ -146,7 +146,7 @@ CHOICES = [
     "data.task", "data.missing", "data.separator", "data.decimal", "network.kind",
     "network.activation", "network.norm", "method.start",
     "alignment.matching", "alignment.reference", "method.kind", "method.schedule",
-    "posterior.prior",
+    "posterior.prior", "posterior.likelihood",
 ]  # fmt: skip
 TUPLES = ["network.hidden", "compact.ranks", "evaluation.kept", "evaluation.keeps"]
 # The smallest value of the rest.

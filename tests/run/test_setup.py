@@ -156,8 +156,9 @@ def test_a_network_without_activations_is_not_matched_by_them(matching: str) -> 
 def test_whether_activations_are_matched_is_asked_of_the_network_and_not_of_its_kind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def outspoken(config: NetworkConfig, dataset: Dataset) -> Network:
-        return network_of(config, dataset)._replace(activations=lambda params, inputs: {})
+    def outspoken(config: NetworkConfig, dataset: Dataset, num_outputs: int) -> Network:
+        found = network_of(config, dataset, num_outputs)
+        return found._replace(activations=lambda params, inputs: {})
 
     monkeypatch.setattr(module, "network_of", outspoken)
     changes = ["network.kind=convnet", "alignment.matching=activations"]

@@ -13,7 +13,6 @@ from onebasin._collections import own_names, without_statistics
 from onebasin.gaussians.gaussian import DiagonalGaussian, load_gaussian
 from onebasin.knowledge import array_of, load_table
 from onebasin.run.kinds import title_of
-from onebasin.run.networks import network_name
 from onebasin.run.results import (
     STEPS,
     AlignResults,
@@ -103,7 +102,7 @@ class Findings:
     @property
     def network_name(self) -> str:
         """The network in words, such as 64-32-10 relu."""
-        return network_name(self.setup.config.network, self.setup.dataset)
+        return self.setup.network_name
 
     @cached_property
     def first_kernel(self) -> tuple[str, int] | None:

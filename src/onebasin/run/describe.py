@@ -4,7 +4,6 @@ import textwrap
 from collections.abc import Sequence
 
 from onebasin.data.load import is_data_file
-from onebasin.run.networks import network_name
 from onebasin.run.setup import Setup
 
 _MOST_LETTERS = 300
@@ -30,7 +29,7 @@ def describe(setup: Setup) -> list[str]:
         f"Task: {data.task}{target}{classes}",
         f"Inputs: {data.num_features:,}{inputs}",
         f"Examples: {parts} test",
-        f"Network: {network_name(config.network, data)}",
+        f"Network: {setup.network_name}",
         *(f"Note: {note}" for note in data.notes),
         "Each of these can be changed, for example with --set data.target=NAME.",
     ]

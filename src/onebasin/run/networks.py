@@ -41,8 +41,8 @@ def unread_keys(config: NetworkConfig) -> list[str]:
     ]
 
 
-def network_of(config: NetworkConfig, dataset: Dataset) -> Network:
-    """The network of a config, for the inputs and targets of a data set.
+def network_of(config: NetworkConfig, dataset: Dataset, num_outputs: int) -> Network:
+    """The network of a config, for the inputs of a data set.
 
     Raises: ValueError if a network for images gets data that are no images or do not fit it, or
     the name of a network of the user's names none.
@@ -52,20 +52,20 @@ def network_of(config: NetworkConfig, dataset: Dataset) -> Network:
         return own_network(config.function)
     if config.kind == "mlp":
         hidden, activation = config.hidden, config.activation
-        return mlp(dataset.num_features, hidden, dataset.num_outputs, activation)
+        return mlp(dataset.num_features, hidden, num_outputs, activation)
     if dataset.image_shape is None:
         raise ValueError(
             f'network.kind must be "mlp" if the data are not images. Got {config.kind!r} for a '
             f"table of {dataset.num_features} features."
         )
     make = _OF_IMAGES[config.kind]
-    return make(dataset.image_shape, dataset.num_outputs, **_choices(config))
+    return make(dataset.image_shape, num_outputs, **_choices(config))
 
 
-def network_name(config: NetworkConfig, dataset: Dataset) -> str:
+def network_name(config: NetworkConfig, dataset: Dataset, num_outputs: int) -> str:
     """A network in words, such as `64-32-10 relu` or `resnet20 (width 16, norm batch)`."""
     if config.kind == "mlp":
-        sizes = [dataset.num_features, *config.hidden, dataset.num_outputs]
+        sizes = [dataset.num_features, *config.hidden, num_outputs]
         return f"{'-'.join(map(str, sizes))} {config.activation}"
     if config.kind == "own":
         return str(config.function)

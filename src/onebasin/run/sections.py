@@ -103,6 +103,10 @@ class NetworkConfig(Section):
 class PosteriorConfig(Section):
     """The prior and the likelihood."""
 
+    likelihood: Literal["gaussian", "heteroscedastic", "poisson"] | None = None
+    """Regression: how targets scatter. `gaussian` has one noise for all inputs. Under
+    `heteroscedastic` the network has a second output, the logarithm of the std of its noise.
+    `poisson` is for counts, which are not standardized. Default: `gaussian`."""
     prior: Literal["normal", "laplace", "student"] = "normal"
     """The distribution of each weight under the prior."""
     degrees_of_freedom: Annotated[float, Field(gt=2, allow_inf_nan=False)] = 4.0

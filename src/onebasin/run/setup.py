@@ -1,5 +1,6 @@
 """Setup: the data, the network, the posterior, the matching and the random keys of a config."""
 
+import dataclasses
 import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -19,14 +20,15 @@ from onebasin.alignment.mixed_matching import mixed_matching
 from onebasin.alignment.problem import Round
 from onebasin.alignment.reference import Reference, ToMean, to_densest, to_first, to_mean
 from onebasin.alignment.weight_matching import weight_matching
-from onebasin.data import Dataset, load_dataset
+from onebasin.data import Dataset, Split, load_dataset
+from onebasin.networks.likelihood import LikelihoodName
 from onebasin.networks.network import Network
 from onebasin.networks.posterior import Posterior, posterior
 from onebasin.networks.priors import Prior, Scale, laplace, normal, student
 from onebasin.prediction.predict import predict
 from onebasin.prediction.predictive import Predictive
 from onebasin.run.config import ConfigError, RunConfig
-from onebasin.run.networks import network_of
+from onebasin.run.networks import network_name, network_of
 from onebasin.run.sections import PosteriorConfig
 from onebasin.samples import Samples
 from onebasin.types import Array, Key, Params
@@ -62,6 +64,12 @@ class Setup(NamedTuple):
     def template(self) -> Any:
         """The shapes of the params."""
         return jax.eval_shape(self.posterior.init, jax.random.key(0))
+
+    @property
+    def network_name(self) -> str:
+        """The network in words, such as `64-32-10 relu`."""
+        outputs = num_outputs(self.config, self.dataset)
+        return network_name(self.config.network, self.dataset, outputs)
 
     @property
     def has_scales(self) -> bool:
@@ -148,9 +156,12 @@ def set_up(config: RunConfig) -> Setup:
     """
     options = config.data.model_dump(exclude={"name"})
     dataset = load_dataset(config.data.name, seed=config.seed, **options)
-    network = network_of(config.network, dataset)
+    _check_regression(config, dataset)
+    likelihood = _likelihood_of(config, dataset)
+    if likelihood == "poisson":
+        dataset = _with_raw_targets(dataset)
+    network = network_of(config.network, dataset, num_outputs(config, dataset))
     _check_matching(config, network)
-    _check_noise(config, dataset)
     if not config.alignment.signs:
         network = network._replace(symmetry=network.symmetry.with_signs([]))
     return Setup(
@@ -159,7 +170,7 @@ def set_up(config: RunConfig) -> Setup:
         posterior(
             network,
             dataset.train,
-            likelihood="categorical" if dataset.task == "classification" else "gaussian",
+            likelihood=likelihood,
             prior=_prior_of(config.posterior),
             noise_std=config.posterior.noise_std,
             temperature=config.posterior.temperature,
@@ -167,13 +178,38 @@ def set_up(config: RunConfig) -> Setup:
     )
 
 
-def _check_noise(config: RunConfig, dataset: Dataset) -> None:
-    noise_std = config.posterior.noise_std
-    if dataset.task == "classification" and noise_std != "inferred":
-        raise ConfigError(
-            "posterior.noise_std is for regression. "
-            f"Got {noise_std} for the classes of {config.data.name!r}. Leave it out."
-        )
+def num_outputs(config: RunConfig, dataset: Dataset) -> int:
+    """The number of outputs of the network: as many as the likelihood reads."""
+    return 2 if config.posterior.likelihood == "heteroscedastic" else dataset.num_outputs
+
+
+def _likelihood_of(config: RunConfig, dataset: Dataset) -> LikelihoodName:
+    if dataset.task == "classification":
+        return "categorical"
+    return config.posterior.likelihood or "gaussian"
+
+
+def _with_raw_targets(dataset: Dataset) -> Dataset:
+    """The data set with targets in their own unit, which are counts."""
+
+    def raw(split: Split) -> Split:
+        targets = np.round(split.targets * dataset.target_std + dataset.target_mean, 3)
+        return dataclasses.replace(split, targets=targets.astype(np.float32))
+
+    parts = {name: raw(getattr(dataset, name)) for name in ("train", "validation", "test")}
+    return dataclasses.replace(dataset, target_mean=0.0, target_std=1.0, **parts)
+
+
+def _check_regression(config: RunConfig, dataset: Dataset) -> None:
+    """Refuse what only a regression reads, if the targets are classes."""
+    chosen = config.posterior
+    given = {"noise_std": chosen.noise_std != "inferred", "likelihood": chosen.likelihood}
+    for key, is_given in given.items():
+        if is_given and dataset.task == "classification":
+            raise ConfigError(
+                f"posterior.{key} is for regression. Got {getattr(chosen, key)} for the classes "
+                f"of {config.data.name!r}. Leave it out, or set data.task=regression."
+            )
 
 
 def _prior_of(config: PosteriorConfig) -> Prior:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import entr
 
 from onebasin.prediction.categorical import CategoricalPredictive
+from onebasin.prediction.counts import CountPredictive
 from onebasin.prediction.predictive import Predictive
 from onebasin.prediction.regression import MixturePredictive
 from onebasin.run.setup import Setup
@@ -49,10 +50,15 @@ def _of_classes(setup: Setup, predictive: CategoricalPredictive) -> Iterator[lis
 def _of_numbers(setup: Setup, predictive: Predictive) -> Iterator[list[str]]:
     """The header, then the cells of each example.
 
-    The variance of a mixture is the mean of the variances plus the variance of the means.
+    The variance of a mixture is the mean of the variances plus the variance of the means. That of
+    a Poisson distribution is its mean.
     """
-    assert isinstance(predictive, MixturePredictive)
+    if isinstance(predictive, CountPredictive):
+        means, variances = predictive.rates, predictive.rates
+    else:
+        assert isinstance(predictive, MixturePredictive)
+        means, variances = predictive.means, predictive.stds**2
     yield ["target", "mean", "std"]
-    stds = np.sqrt((predictive.stds**2).mean() + predictive.means.var(axis=0))
-    for values in zip(setup.test_targets, predictive.mean, stds, strict=True):
+    stds = np.sqrt(variances.mean(axis=0) + means.var(axis=0))
+    for values in zip(setup.test_targets, means.mean(axis=0), stds, strict=True):
         yield [f"{value:.6g}" for value in values]
