@@ -23,7 +23,7 @@ from onebasin.symmetry.trial_values import varied, varied_inputs
 from onebasin.types import Array, Params
 
 _QUICK_TO_COMPILE = {"xla_backend_optimization_level": "0"}  # it runs a few times alone
-_NUM_INPUTS = 16
+_NUM_INPUTS = 8
 """At how many inputs arrays are compared."""
 
 
@@ -107,7 +107,8 @@ class CapturedActivations:
 
     def _choose(self, params: Params, inputs: np.ndarray) -> None:
         """Choose the arrays for params and inputs of these shapes, and keep the choice."""
-        program = jax.jit(partial(_signatures, self._apply), compiler_options=_QUICK_TO_COMPILE)
+        signatures = partial(_signatures, self._apply, {*self._symmetry.sizes.values()})
+        program = jax.jit(signatures, compiler_options=_QUICK_TO_COMPILE)
         with jax.default_matmul_precision("highest"):
             compiled = program.lower(params, inputs).compile()
         # Compiled as it is, so that it runs also while JAX traces a function that calls this one.
@@ -131,24 +132,26 @@ def _activations(
 
 
 def _signatures(
-    apply: Callable[[Params, Array], Array], params: Params, inputs: Array
+    apply: Callable[[Params, Array], Array], sizes: set[int], params: Params, inputs: Array
 ) -> Intermediates:
     r"""Every intermediate as a dict by axis, with two numbers for each entry along that axis.
 
-    These are $\sum x |x|^2$ and $\sum |x|^3$ over all other axes. Permuting the entries of other
-    axes leaves them as they are, and the first one changes sign with $x$. Cubes still differ
-    between units whose sums and sums of squares a norm has made equal.
+    Axes that have none of these `sizes` are left out. The numbers are $\sum x |x|^2$ and
+    $\sum |x|^3$ over all other axes. Permuting the entries of other axes leaves them as they are,
+    and the first one changes sign with $x$. Cubes still differ between units whose sums and sums of
+    squares a norm has made equal.
     """
 
     def of_axes(array: Array) -> dict[int, Array]:
         array = array.astype(jnp.promote_types(array.dtype, jnp.float32))
-        size = jnp.abs(array).max(initial=0.0)
-        array = array / jnp.where(size > 0, size, jnp.ones_like(size))
+        largest = jnp.abs(array).max(initial=0.0)
+        array = array / jnp.where(largest > 0, largest, jnp.ones_like(largest))
         others = lambda axis: tuple(other for other in range(array.ndim) if other != axis)
         cubes = array * jnp.abs(array) ** 2, (jnp.abs(array) ** 3).astype(array.dtype)
         return {
             axis: jnp.stack([cube.sum(axis=others(axis)) for cube in cubes])
-            for axis in range(array.ndim)
+            for axis, size in enumerate(array.shape)
+            if size in sizes
         }
 
     found = intermediates(apply, params, inputs)
@@ -159,9 +162,10 @@ def _choice(
     symmetry: Symmetry, run: Callable[[Params], Intermediates], params: Params
 ) -> tuple[_Choice, Plan]:
     """The activations of each group, and the plan of the program that has them."""
-    plan, still = run(params).plan, symmetry.identity()
+    found, still = run(params), symmetry.identity()
+    plan, before = found.plan, _by_spot(found)
     signatures = lambda permutation: _by_spot(run(permute(params, symmetry, permutation)))
-    before, limit = signatures(still), min(max(1000 * plan.eps, 1e-10), 0.05)
+    limit = min(max(1000 * plan.eps, 1e-10), 0.05)
     flipped: dict[str, set[_Spot]] = {}
     for name, entry in still.signs.items():
         after = signatures(symmetry.joined(still.units, {**still.signs, name: -entry}))
