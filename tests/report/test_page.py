@@ -12,6 +12,7 @@ import pytest
 from onebasin.report import write_report
 from onebasin.report.findings import Findings
 from onebasin.report.page import page
+from onebasin.report.summary import summary
 from onebasin.run.run_directory import RunDirectory
 from onebasin.store import StoreError
 
@@ -149,3 +150,13 @@ def test_nothing_on_the_page_is_wider_than_the_screen(report, width: int, tmp_pa
     assert client == width
     assert scroll <= width
     assert height > 3000
+
+
+def test_the_summary_says_what_a_table_was_taken_for(diabetes, tmp_path):
+    names = tuple(f"input {i}" for i in range(10))
+    data = {"target_name": "goal", "feature_names": names, "notes": ("Commas were guessed.",)}
+    changed = diabetes.changed(tmp_path / "run", {"sample": {"data": data}})
+    texts = {remark.topic: remark.text for remark in summary(changed.findings)}
+    assert texts["Data"].startswith("The task is the regression of the column goal. The 10 inputs")
+    assert texts["Data"].endswith("input 8 and input 9. Commas were guessed.")
+    assert "Data" not in {remark.topic for remark in summary(diabetes.findings)}

@@ -156,18 +156,14 @@ def _say(table: Table, column: int, numbers: Numbers, notes: list[str]) -> None:
     """Say in `notes` how the numbers of a column were written, unless they were plain."""
     name = table.columns[column]
     cells = [row[column] for row in table.rows if not is_missing(row[column])]
-    thousands = "," if numbers.decimal == "." else "."
+    marks, thousands = set("".join(cells)), "," if numbers.decimal == "." else "."
     if numbers.unit == "%":
         notes.append(f"Column {name!r} is in per cent. Its signs are left out.")
     elif numbers.unit:
         notes.append(f"Column {name!r} has the unit {numbers.unit!r}, which is left out.")
-    if numbers.decimal == "," and any("," in cell for cell in cells):
+    if numbers.decimal == "," and "," in marks:
         notes.append(f"Column {name!r} has decimal commas.")
-    if not numbers.unit and any(
-        number(cell.replace(thousands, "x"), numbers.decimal) is None
-        or any(mark in cell for mark in " \u00a0\u2009\u202f'’")
-        for cell in cells
-    ):
+    if not numbers.unit and marks & {thousands, *" \u00a0\u2009\u202f'’"}:
         notes.append(f"Column {name!r} has thousands separators, which are left out.")
     if np.abs(numbers.values).max() > 2**53 and np.isfinite(numbers.values).all():
         notes.append(f"Column {name!r} has numbers above 2^53, which are rounded to 16 digits.")
