@@ -5,9 +5,18 @@ without data, `predictions` says what they predict of data, and `results` is wha
 numbers. `folder` has the files. The page of a folder is in `report`.
 """
 
-from onebasin.aligned.align import align_draws
+from onebasin.aligned.align import Job, align_draws, read_job
 from onebasin.aligned.folder import AlignedFolder
 from onebasin.aligned.read import Draws, read_draws
 from onebasin.aligned.results import AlignedResults, Request
 
-__all__ = ["AlignedFolder", "AlignedResults", "Draws", "Request", "align_draws", "read_draws"]
+__all__ = [
+    "AlignedFolder",
+    "AlignedResults",
+    "Draws",
+    "Job",
+    "Request",
+    "align_draws",
+    "read_draws",
+    "read_job",
+]

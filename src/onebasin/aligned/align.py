@@ -42,14 +42,16 @@ _NUM_INPUTS = 64
 """At how many test inputs outputs are asked whether chains have converged."""
 
 
-class _Job(NamedTuple):
-    """What an alignment works on."""
+class Job(NamedTuple):
+    """What an alignment works on: the request, the network, the draws, and data if there are any.
+
+    `read_job` reads it.
+    """
 
     request: Request
     network: Network
     draws: Draws
     judge: Judge | None
-    on_progress: ProgressCallback
 
     @property
     def inputs(self) -> Array:
@@ -59,49 +61,22 @@ class _Job(NamedTuple):
         return example_inputs(self.network.symmetry)
 
 
-def align_draws(
-    folder: AlignedFolder,
-    request: Request,
-    network: Network,
-    module: Any = None,
-    on_progress: ProgressCallback = silent,
-) -> AlignedResults:
-    """Read draws, align them, and write everything but the page to a folder.
+def read_job(request: Request, network: Network, module: Any = None) -> Job:
+    """Read the draws and the data that a request names.
 
     Args:
-        folder: The folder, which `check_free` has found free. It is emptied when all is measured.
         request: What is asked for.
         network: The network of the draws.
         module: The PyTorch module of checkpoints, if the network was made of one.
-        on_progress: Called with the stage, its fraction that is done, and details.
 
     Raises:
         ValueError: If draws or data cannot be read, or do not fit the network.
     """
-    begin = time.perf_counter()
-    draws = _read(request, network, module, on_progress)
-    judge = None if request.data is None else judge_of(request, network, draws)
-    job = _Job(request, network, draws, judge, on_progress)
-    with collected_warnings() as told:
-        alignment = aligned_to(draws.samples, network.symmetry, request, on_progress)
-        weights = weights_of(draws.samples, alignment, request, on_progress)
-    results = _results(job, alignment, weights, told)
-    folder.begin()
-    on_progress("writing", 0.0, str(folder.path))
-    _write(folder, draws, alignment, weights)
-    seconds = round(time.perf_counter() - begin, 3)
-    results = results.model_copy(update={"seconds": seconds})
-    folder.save_results(results)
-    return results
-
-
-def _read(request: Request, network: Network, module: Any, on_progress: ProgressCallback) -> Draws:
     if example_inputs(network.symmetry) is None:
         raise ValueError(
             f"The symmetry of a network must know its function. Got {request.network}, whose "
             "symmetry knows none. Return ob.network(apply, params, inputs, symmetry=symmetry)."
         )
-    on_progress("reading draws", 0.0, "")
     draws = read_draws(
         request.draws,
         jax.eval_shape(network.init, jax.random.key(0)),
@@ -112,13 +87,47 @@ def _read(request: Request, network: Network, module: Any, on_progress: Progress
     )
     if draws.read.total < 2:
         raise ValueError("Alignment needs at least 2 draws. Got 1. Name more files.")
-    on_progress("read", 1.0, draws.read.words)
-    return draws
+    judge = None if request.data is None else judge_of(request, network, draws)
+    return Job(request, network, draws, judge)
 
 
-def _results(job: _Job, alignment: Alignment, weights: Weights, told: list[str]) -> AlignedResults:
+def align_draws(
+    folder: AlignedFolder, job: Job, on_progress: ProgressCallback = silent
+) -> AlignedResults:
+    """Align the draws of a job, and write everything but the page to a folder.
+
+    Args:
+        folder: The folder, which `check_free` has found free. It is emptied when all is measured.
+        job: The draws and the network.
+        on_progress: Called with the stage, its fraction that is done, and details.
+
+    Raises:
+        ValueError: If a draw is not finite.
+    """
+    begin = time.perf_counter()
+    samples = job.draws.samples
+    with collected_warnings() as told:
+        alignment = aligned_to(samples, job.network.symmetry, job.request, on_progress)
+        weights = weights_of(samples, alignment, job.request, on_progress)
+    results = _results(job, alignment, weights, told, on_progress)
+    folder.begin()
+    on_progress("writing", 0.0, str(folder.path))
+    _write(folder, job.draws, alignment, weights)
+    seconds = round(time.perf_counter() - begin, 3)
+    results = results.model_copy(update={"seconds": seconds})
+    folder.save_results(results)
+    return results
+
+
+def _results(
+    job: Job,
+    alignment: Alignment,
+    weights: Weights,
+    told: list[str],
+    on_progress: ProgressCallback,
+) -> AlignedResults:
     """Everything that is found, in numbers."""
-    request, samples, on_progress = job.request, job.draws.samples, job.on_progress
+    request, samples = job.request, job.draws.samples
     on_progress("counting transpositions", 0.0, "")
     transpositions = transpositions_of(samples, alignment.symmetry)
     predictions = None
@@ -165,7 +174,7 @@ def _write(folder: AlignedFolder, draws: Draws, alignment: Alignment, weights: W
 def _write_tree(tree: "xarray.DataTree", path: Path) -> None:
     """Write a DataTree to a Zarr store, with one record of all metadata, which readers expect."""
     for node in tree.subtree:
-        texts = [name for name, found in node.variables.items() if found.dtype.kind == "U"]
+        texts = [str(name) for name, found in node.variables.items() if found.dtype.kind == "U"]
         changed = {name: node[name].astype(object) for name in texts}  # Zarr 3 specifies no U
         node.dataset = node.to_dataset().assign_coords(changed)
     with warnings.catch_warnings():

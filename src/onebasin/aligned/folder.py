@@ -57,18 +57,18 @@ class AlignedFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise StoreError(f"--out must name a folder. Got the file {self.path}.")
+        held = {file.name.removesuffix(".partial") for file in _files_in(self.path)}
+        if held - _OURS:
+            raise StoreError(
+                f"--out must be a new or empty folder. Got {self.path}, which holds other files, "
+                f"such as {min(held - _OURS)}. Name another folder."
+            )
         own = self.path.resolve()
         inside = [text for text in sources if Path(text).resolve().is_relative_to(own)]
         if inside:
             raise StoreError(
                 f"Draws must lie outside of the folder that is written. Got {inside[0]} in "
                 f"{self.path}. Name another folder with --out."
-            )
-        held = {file.name.removesuffix(".partial") for file in _files_in(self.path)}
-        if held - _OURS:
-            raise StoreError(
-                f"--out must be a new or empty folder. Got {self.path}, which holds other files, "
-                f"such as {min(held - _OURS)}. Name another folder."
             )
         if held and not again:
             what = "aligned draws" if self.report.is_file() else "an alignment that is unfinished"

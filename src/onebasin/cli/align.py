@@ -135,15 +135,16 @@ def report(
 
 def _align(out: Path, values: dict[str, Any], again: bool) -> None:
     use_all_cores()
-    from onebasin.aligned import AlignedFolder, Request, align_draws
+    from onebasin.aligned import AlignedFolder, Request, align_draws, read_job
     from onebasin.report import write_aligned_report
 
     request, folder = Request.model_validate(values), AlignedFolder(out)
     folder.check_free(request.draws, again)
+    network, module = _network_of(request)
+    job = read_job(request, network, module)
+    typer.echo(f"Read {job.draws.read.words}.", err=True)
     with progress() as on_progress:
-        on_progress("finding the symmetry", 0.0, request.network)
-        network, module = _network_of(request)
-        align_draws(folder, request, network, module, on_progress)
+        align_draws(folder, job, on_progress)
         results = write_aligned_report(folder, on_progress)
     _show(folder, results)
 

@@ -51,9 +51,9 @@ def halves_figure(panels: list[Panel], halves: tuple[str, str], of_what: str) ->
         f"Density plots of {quantities} of every weight in the {halves[0]} against the "
         f"{halves[1]} of {of_what}, before and after alignment.",
         f"Every weight is one point. The horizontal axis is its value in the {halves[0]} of "
-        f"{of_what}, the vertical axis its value in the {halves[1]}. In the left column the units have the order in which they "
-        "were drawn. In the right column all draws are aligned to one reference. Each title has "
-        "Spearman's rank correlation.",
+        f"{of_what}, the vertical axis its value in the {halves[1]}. In the left column "
+        "the units have the order in which they were drawn. In the right column all draws are "
+        "aligned to one reference. Each title has Spearman's rank correlation.",
         "Darker cells (on a dark background, brighter cells) hold more weights. On the line both "
         "halves give the same value. If they agree after alignment only, the draws differ in the "
         f"order of their units. Here the correlation is, {'; '.join(changes)}.",
