@@ -312,8 +312,8 @@ def _scores(
     # Each null std is standardized by the others, as a std of samples is by all.
     count = nulls.size // mean.size
     away = nulls - mean
-    rest = ((count - 1) * variance - away**2 * count / (count - 1)) / (count - 2)
-    varies = np.broadcast_to(varies & (rest > 0), nulls.shape)
+    rest = ((count - 1) * variance - away**2 * count / (count - 1)) / max(count - 2, 1)
+    varies = np.broadcast_to(varies & (rest > 0) & (count > 2), nulls.shape)
     null = away[varies] * (count / (count - 1)) / np.sqrt(rest[varies])
     return _Scores(observed, null, np.broadcast_to(mean[0], std.shape))
 

@@ -1,16 +1,18 @@
-"""The command line: `onebasin run CONFIG`, its steps one at a time, and studies.
+"""The command line: `onebasin run CONFIG`, its steps, draws of one's own, and studies.
 
-`arguments` has the arguments and options, `steps` the commands of a run and its steps, `studies`
-the command for studies of many runs, and `symmetry` the command for the symmetry of any network.
-The commands import JAX and the numerical libraries themselves, so that help and usage errors come
-at once.
+`arguments` has the arguments and options, `steps` the commands of a run and its steps, `align` the
+commands for draws of one's own, `studies` the command for studies of many runs, and `symmetry` the
+command for the symmetry of any network. The commands import JAX and the numerical libraries
+themselves, so that help and usage errors come at once.
 """
 
 import sys
+from typing import Annotated
 
 import typer
 
-from onebasin.cli import steps, studies, symmetry
+import onebasin
+from onebasin.cli import align, steps, studies, symmetry
 
 app = typer.Typer(
     help="Align the posterior samples of a Bayesian neural network.",
@@ -20,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
+    align.align,
+    align.report,
     steps.run,
     steps.resume,
     steps.status,
@@ -29,6 +33,24 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(steps.step, name="step")
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(onebasin.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def onebasin_options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Options of the command line itself."""
 
 
 def main() -> None:

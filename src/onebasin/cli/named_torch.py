@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from onebasin.adapters.pytorch import from_torch
+from onebasin.networks.network import Network
+from onebasin.networks.own import network
 from onebasin.run.named import named_object
 from onebasin.types import Params
 
@@ -26,12 +28,28 @@ def named_torch(
     inputs.
     """
     inputs = tuple(_example(shape) for shape in shapes)
-    module = _made_by(name)
+    return *_adapted(named_module(name), name, inputs), inputs
+
+
+def torch_network(module: Any, name: str, shape: str) -> Network:
+    """The network of a module that takes inputs of a shape; `name` is what messages call it.
+
+    Raises: ValueError if the shape is not valid, or the module does not run on the inputs.
+    """
+    example = _example(shape)
+    apply, params = _adapted(module, name, (example,))
+    return network(apply, params, example)
+
+
+def _adapted(
+    module: Any, name: str, inputs: tuple[np.ndarray, ...]
+) -> tuple[Callable[..., Any], Params]:
     try:
-        return *from_torch(module.eval(), *inputs), inputs
+        return from_torch(module, *inputs)
     except (ValueError, ImportError) as error:
         raise ValueError(str(error)) from None
     except Exception as error:
+        shapes = [",".join(map(str, each.shape)) for each in inputs]
         raise ValueError(
             f"{name} must run on inputs of shapes {' and '.join(shapes)}. "
             f"Got {type(error).__name__}: {error}"
@@ -50,7 +68,11 @@ def _example(shape: str) -> np.ndarray:
     return np.random.default_rng(0).normal(size=sizes).astype(np.float32)
 
 
-def _made_by(name: str) -> Any:
+def named_module(name: str) -> Any:
+    """The PyTorch module that `MODULE:CLASS()` makes, in evaluation mode.
+
+    Raises: ValueError if the name is not valid, or what it makes is no module.
+    """
     make = named_object(name, "module", "MODULE:CLASS", "my_nets:ResNet")
     try:
         module = make()
@@ -61,4 +83,4 @@ def _made_by(name: str) -> Any:
         ) from None
     if not callable(getattr(module, "eval", None)):
         raise ValueError(f"{name} must make a torch.nn.Module. Got {type(module).__name__}.")
-    return module
+    return module.eval()

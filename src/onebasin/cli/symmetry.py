@@ -23,10 +23,16 @@ InputOption = Annotated[
         "for several inputs.",
     ),
 ]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print it as JSON, which ob.Symmetry.from_json reads.")
+]
 
 
 def symmetry(
-    network: NetworkArgument = None, torch: TorchOption = None, inputs: InputOption = None
+    network: NetworkArgument = None,
+    torch: TorchOption = None,
+    inputs: InputOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Print which units of a network may trade places, and why others may not."""
     options = {"MODULE:FUNCTION": network, "--torch": torch, "--input": inputs}
@@ -50,4 +56,4 @@ def symmetry(
         found = find_symmetry(apply, params, *arguments)
     except TypeError as error:
         raise ValueError(str(error)) from None
-    typer.echo(str(found))
+    typer.echo(found.to_json() if as_json else str(found))

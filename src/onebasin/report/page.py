@@ -6,7 +6,7 @@ This module collects the content of the page. `page.html` and `page.css` lay it 
 import base64
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -65,17 +65,21 @@ class Part(NamedTuple):
 
 def page(findings: Findings, drawn: Sequence[Drawn]) -> str:
     """The whole report as HTML in plain ASCII. All content comes from the findings and figures."""
+    heading = f"{findings.data_name}, {findings.network_name} network"
+    return rendered(heading, findings.results.versions, _parts(findings, drawn))
+
+
+def rendered(heading: str, versions: Mapping[str, str], parts: Sequence[Part]) -> str:
+    """A page of these parts as HTML in plain ASCII."""
     text = _template().render(
-        heading=f"{findings.data_name}, {findings.network_name} network",
-        version=findings.results.versions.get("onebasin", "of an unknown version"),
-        parts=_parts(findings, drawn),
+        heading=heading, version=versions.get("onebasin", "of an unknown version"), parts=parts
     )
     return text.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 
 def _parts(findings: Findings, drawn: Sequence[Drawn]) -> list[Part]:
     def sheets(*makers: tables.Maker) -> list[Sheet]:
-        return [_sheet(make(findings)) for make in makers]
+        return [sheet_of(make(findings)) for make in makers]
 
     barriers = [tables.connectivity_table]
     if findings.compare.basin is not None:
@@ -97,7 +101,8 @@ def _parts(findings: Findings, drawn: Sequence[Drawn]) -> list[Part]:
     ]
 
 
-def _sheet(table: Table) -> Sheet:
+def sheet_of(table: Table) -> Sheet:
+    """A table laid out: columns of numbers and of long text get their CSS classes."""
     is_number = [_holds_numbers(column) for column in zip(*table.rows, strict=True)]
 
     def cells(row: Sequence[str]) -> list[Cell]:

@@ -8,8 +8,9 @@ from onebasin.report.findings import Findings
 from onebasin.report.representations import WithBaseline, in_order, with_baselines
 from onebasin.report.tables import health
 from onebasin.run import representations as known
+from onebasin.run.barriers import Basin
 from onebasin.run.methods import with_defaults
-from onebasin.run.results import Scores
+from onebasin.run.results import Scores, Transpositions
 from onebasin.run.trust import cautions
 
 _LEAST_BFMI = 0.3
@@ -17,12 +18,13 @@ _ACCEPTANCES = (0.4, 0.95)
 _MOST_UNDECIDED = 0.5
 _ROUNDING = 1e-4
 _MOST_NAMES = 30
-_REFERENCES = {
+REFERENCE_WORDS = {
     "first": "the first draw",
     "densest": "the draw of highest density",
     "mean": "their own mean, updated in rounds",
     "chains": "their own mean, updated in rounds within each chain first",
 }
+"""What draws are matched to, by the name of the reference."""
 _START = {
     "prior": "started at draws from the prior",
     "init": "started at random initializations",
@@ -111,7 +113,7 @@ def _weights(findings: Findings) -> str:
         f"average. For {percent(found.moved_share)} of the weights that is more than two Monte "
         "Carlo standard errors."
     ]
-    arrays = sorted(found.by_array.items(), key=lambda pair: -pair[1].contraction)
+    arrays = sorted(found.by_array.items(), key=lambda pair: -(pair[1].contraction or 0.0))
     if len(arrays) > 1:
         (most, first), (least, last) = arrays[0], arrays[-1]
         names = findings.array_names
@@ -189,7 +191,7 @@ def _alignment(findings: Findings) -> str:
     write = percent if findings.is_classification else fixed
     sampler, all_draws = findings.sampler, in_order(findings.compare)[0].scores
     direct, compact = (_scores(findings, one) for one in (known.DIRECT, known.COMPACT))
-    reference = _REFERENCES.get(found.reference, found.reference)
+    reference = REFERENCE_WORDS.get(found.reference, found.reference)
     return (
         f"Draws were matched by {found.matching} to {reference}. The {name} of the Gaussian of "
         f"these draws is {write(direct.first)} before alignment (direct) and "
@@ -197,11 +199,12 @@ def _alignment(findings: Findings) -> str:
         f"{write(all_draws.first)}. The total variation to {sampler} is "
         f"{fixed(direct.total_variation)} before alignment and "
         f"{fixed(compact.total_variation)} after. "
-        f"Alignment changed {_change(found.max_function_change)}."
+        f"Alignment changed {change_in_words(found.max_function_change)}."
     )
 
 
-def _change(largest: float) -> str:
+def change_in_words(largest: float) -> str:
+    """By how much alignment changed an output at most, as the end of a sentence."""
     if largest == 0:
         return "no output at all"
     size = "which is rounding" if largest < _ROUNDING else "which is more than rounding"
@@ -212,6 +215,11 @@ def _basin(findings: Findings) -> str:
     found = findings.compare.basin
     if found is None:
         return "There is one chain, so barriers between chains could not be measured."
+    return basin_in_words(found)
+
+
+def basin_in_words(found: Basin) -> str:
+    """Whether draws of different chains share one basin."""
     return (
         "The barrier of two draws is the rise of the test loss halfway between them. Between draws "
         f"of different chains it is {fixed(found.unaligned.mean, 2)} nats before alignment. "
@@ -220,7 +228,11 @@ def _basin(findings: Findings) -> str:
 
 
 def _transpositions(findings: Findings) -> str:
-    found = findings.align.transpositions
+    return transpositions_in_words(findings.align.transpositions)
+
+
+def transpositions_in_words(found: Transpositions) -> str:
+    """How many transpositions lie between draws, and how many a random permutation needs."""
     chance = f"{fixed(found.baseline_mean, 1)} ± {fixed(found.baseline_std, 1)}"
     parts: list[str] = []
     if found.between_chains is not None:

@@ -1,20 +1,20 @@
 """The tables of a report: the numbers of a run as rows of text. The page lays them out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from onebasin.plots.numbers import DASH, counted, fixed, percent, significant, whole
 from onebasin.report.figures.pruning import ORDERS
 from onebasin.report.findings import Findings
 from onebasin.report.representations import in_order, kept_draws, representation_rows
-from onebasin.run.barriers import Barrier
+from onebasin.run.barriers import Barrier, Basin
 from onebasin.run.kinds import keys_of
 from onebasin.run.methods import with_defaults
 from onebasin.run.nested import flat
 from onebasin.run.representations import method_names
 from onebasin.run.results import LowRank, PrunedNetwork, PruningPoint
-from onebasin.run.trust import ArrayFloor, SamplerHealth
-from onebasin.run.weights import ArrayKnowledge
+from onebasin.run.trust import ArrayFloor, Convergence, NullFloor, SamplerHealth
+from onebasin.run.weights import ArrayKnowledge, WeightKnowledge
 
 _NETWORKS: dict[PrunedNetwork, str] = {"compact-mean": "mean network", "member": "members"}
 _SHARES = (1.0, 0.5, 0.2, 0.1)
@@ -101,11 +101,19 @@ def comparison_table(findings: Findings) -> Table:
 
 def knowledge_table(findings: Findings) -> Table:
     """What the draws say of the weights of each array, and how well."""
-    found = findings.summarize.weights
+    found = findings.summarize
+    table = table_of_knowledge(found.weights, findings.array_names, found.balanced_weights)
+    return _with_warning(findings, table)
+
+
+def table_of_knowledge(
+    found: WeightKnowledge, names: Mapping[str, str], balanced: WeightKnowledge | None = None
+) -> Table:
+    """What draws say of the weights of each array, which has a name by its path."""
     rows = [("all weights", *_knowledge_cells(found))]
     for name, one in found.by_array.items():
-        rows.append((findings.array_names[name], *_knowledge_cells(one)))
-    balanced, note_balanced = findings.summarize.balanced_weights, ""
+        rows.append((names[name], *_knowledge_cells(one)))
+    note_balanced = ""
     if balanced is not None:
         rows.append(("all weights, balanced", *_knowledge_cells(balanced)))
         note_balanced = (
@@ -127,8 +135,7 @@ def knowledge_table(findings: Findings) -> Table:
         "aligned noise. Same unit: draws whose unit is the one that the mean of their chain has "
         f"at this place. ESS: median over weights.{note_balanced}"
     )
-    table = Table("What the posterior knows about its weights", header, rows, note)
-    return _with_warning(findings, table)
+    return Table("What the posterior knows about its weights", header, rows, note)
 
 
 def _knowledge_cells(found: ArrayKnowledge) -> tuple[str, ...]:
@@ -150,10 +157,18 @@ def _knowledge_cells(found: ArrayKnowledge) -> tuple[str, ...]:
 def floor_table(findings: Findings) -> Table:
     """The stds of each array and their null floors."""
     found = findings.summarize.null_floor
+    table = table_of_floor(found, findings.array_names, findings.is_permuted)
+    return _with_warning(findings, table)
+
+
+def table_of_floor(
+    found: NullFloor, names: Mapping[str, str], is_permuted: Callable[[str], bool]
+) -> Table:
+    """The stds of each array, which has a name by its path and may move, and their floors."""
     rows = [("all weights", *_floor_cells(found), "")]
     for name, scores in found.by_array.items():
-        moves = "" if findings.is_permuted(name) else "never moves"
-        rows.append((findings.array_names[name], *_floor_cells(scores), moves))
+        moves = "" if is_permuted(name) else "never moves"
+        rows.append((names[name], *_floor_cells(scores), moves))
     header = ("Array", "Not aligned", "Aligned", "Null floor", "Aligned / floor", "ESS", "")
     note = (
         "Root mean squares over weights, in units of the weights. The null floor is the std of "
@@ -161,7 +176,7 @@ def floor_table(findings: Findings) -> Table:
         "median effective sample size of an aligned std. With an ESS below 50 a ratio shows "
         "nothing."
     )
-    return _with_warning(findings, Table("Stds and their null floor", header, rows, note))
+    return Table("Stds and their null floor", header, rows, note)
 
 
 def _floor_cells(floor: ArrayFloor) -> tuple[str, ...]:
@@ -177,6 +192,12 @@ def convergence_table(findings: Findings) -> Table:
         "weights, not aligned": found.weights_unaligned,
         "weights, aligned": found.weights_aligned,
     }
+    table = table_of_convergence(f"Convergence of {findings.sampler}", kinds)
+    return _with_warning(findings, table)
+
+
+def table_of_convergence(title: str, kinds: Mapping[str, Convergence]) -> Table:
+    """R-hat and effective sample sizes of quantities, by what they are called."""
     rows = [
         (words, fixed(c.rhat_median), fixed(c.rhat_max), whole(c.ess_median), whole(c.ess_min))
         for words, c in kinds.items()
@@ -187,8 +208,7 @@ def convergence_table(findings: Findings) -> Table:
         "the same function, not how well they mix."
     )
     header = ("Quantities", "R-hat, median", "R-hat, worst", "ESS, median", "ESS, least")
-    table = Table(f"Convergence of {findings.sampler}", header, rows, note)
-    return _with_warning(findings, table)
+    return Table(title, header, rows, note)
 
 
 def connectivity_table(findings: Findings) -> Table:
@@ -228,6 +248,11 @@ def basin_table(findings: Findings) -> Table:
     """By how much the loss rises halfway between draws, in a run with several chains."""
     found = findings.compare.basin
     assert found is not None
+    return _with_warning(findings, table_of_basin(found))
+
+
+def table_of_basin(found: Basin) -> Table:
+    """Barriers of the loss between draws of several chains."""
     barriers = {
         "different chains, not aligned": found.unaligned,
         "different chains, aligned": found.aligned,
@@ -236,7 +261,9 @@ def basin_table(findings: Findings) -> Table:
         "one chain, half a chain apart, aligned": found.within_aligned,
     }
     rows = [
-        (words, whole(len(some.pairs)), _with_interval(some)) for words, some in barriers.items()
+        (words, whole(len(some.pairs)), _with_interval(some))
+        for words, some in barriers.items()
+        if some is not None
     ]
     note = (
         "By how much the test loss (nats) of the network halfway between two draws is larger than "
@@ -247,7 +274,7 @@ def basin_table(findings: Findings) -> Table:
         "change of chain."
     )
     header = ("Draws of", "Pairs", "Barrier of test loss")
-    return _with_warning(findings, Table("Between draws", header, rows, note))
+    return Table("Between draws", header, rows, note)
 
 
 def _with_interval(barrier: Barrier) -> str:

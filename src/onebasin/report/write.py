@@ -1,6 +1,6 @@
 """write_report: all figures of a run and the page that explains them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from onebasin.plots.exhibit import Exhibit
@@ -26,15 +26,22 @@ def write_report(run: RunDirectory, setup: Setup, on_progress: ProgressCallback 
     Raises: StoreError if a step of the run is not done, or a Gaussian is missing.
     """
     findings = Findings(run, setup)
-    exhibits = list(exhibits_of(findings))
+    drawn = draw(list(exhibits_of(findings)), run.figure, on_progress)
+    write_text(run.report, page(findings, drawn))
+    on_progress("drawing figures", 1.0, "report.html")
+    return run.report
+
+
+def draw(
+    exhibits: Sequence[Exhibit], place: Callable[[str], Path], on_progress: ProgressCallback
+) -> list[Drawn]:
+    """Draw figures for both themes, and write each for light pages to the place of its name."""
     drawn: list[Drawn] = []
     for number, exhibit in enumerate(exhibits):
         on_progress("drawing figures", number / len(exhibits), exhibit.name)
         drawn.append(Drawn(exhibit, exhibit.png(LIGHT), exhibit.png(DARK)))
-        write_bytes(run.figure(exhibit.name), drawn[-1].light)
-    write_text(run.report, page(findings, drawn))
-    on_progress("drawing figures", 1.0, "report.html")
-    return run.report
+        write_bytes(place(exhibit.name), drawn[-1].light)
+    return drawn
 
 
 def exhibits_of(findings: Findings) -> Iterator[Exhibit]:

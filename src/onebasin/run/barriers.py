@@ -56,10 +56,12 @@ class Basin(Section):
     """The barriers between the same draws after alignment."""
     matched: Barrier
     """The barriers between the same draws, with the second of each pair aligned to the first."""
-    within: Barrier
-    """The barriers between draws of one chain, half a chain apart, before alignment."""
-    within_aligned: Barrier
-    """The barriers between the same draws of one chain, after alignment."""
+    within: Barrier | None
+    """The barriers between draws of one chain, half a chain apart, before alignment. `null` if
+    chains have one draw."""
+    within_aligned: Barrier | None
+    """The barriers between the same draws of one chain, after alignment. `null` if chains have one
+    draw."""
     share_removed: float | None
     """The share of the mean barrier that alignment removes: 1 - `aligned` / `unaligned`. `null` if
     `unaligned` is at most `tolerance`."""

@@ -19,7 +19,7 @@ _FIELDS = {"calibration_error": "ece"}
 
 def scores_of(setup: Setup, predictive: Predictive) -> PredictionScores:
     """The scores of a predictive on the test set."""
-    return PredictionScores.model_validate(_by_field(predictive.scores(setup.test_targets)))
+    return PredictionScores.model_validate(by_field(predictive.scores(setup.test_targets)))
 
 
 class Judge:
@@ -33,7 +33,7 @@ class Judge:
         """The scores of a predictive, compared with `reference` or else with all draws."""
         reference = self.reference if reference is None else reference
         scores = evaluate(predictive, self.setup.test_targets, reference)
-        return Scores.model_validate(_by_field(scores))
+        return Scores.model_validate(by_field(scores))
 
     def gaussian(self, name: str, gaussian: DiagonalGaussian | LowRankGaussian) -> Scores:
         """The scores of a Gaussian, whose predictions are averaged over draws from it."""
@@ -63,7 +63,7 @@ class Judge:
         return mean_scores([self(self.reference.take(rows)) for rows in thinnings])
 
 
-def _by_field(scores: Mapping[str, float]) -> dict[str, float]:
+def by_field(scores: Mapping[str, float]) -> dict[str, float]:
     """Scores by their names in the results, in which both calibration errors are called `ece`."""
     return {_FIELDS.get(name, name): score for name, score in scores.items()}
 

@@ -23,9 +23,9 @@ class ArrayKnowledge(Section):
 
     num_weights: int
     """The number of weights."""
-    contraction: float
+    contraction: Known
     """The mean over weights of the contraction: the share of the variance of the prior that the
-    data have removed, 1 - std² / (prior std)²."""
+    data have removed, 1 - std² / (prior std)². `null` if the std of the prior is not known."""
     moved_share: Known
     """The share of the weights whose variance is smaller than that of the prior by more than two
     Monte Carlo standard errors, among weights with an effective sample size of at least 50. `null`

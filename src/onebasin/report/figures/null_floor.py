@@ -1,6 +1,7 @@
 """The figure of the null floor: which stds are smaller than the std of aligned noise."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -14,15 +15,41 @@ from onebasin.plots.exhibit import Exhibit
 from onebasin.plots.numbers import percent, whole
 from onebasin.plots.theme import Theme, count_bar, new_figure
 from onebasin.report.findings import Findings, flat
+from onebasin.run.trust import NullFloor
+from onebasin.types import Params
 
 _LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _MOST_ARRAYS = 24
 
 
+class Stds(NamedTuple):
+    """The stds of draws before and after alignment and of aligned noise, and what they say.
+
+    `names` has the name of each array by its path, and `is_permuted` says of a path whether
+    alignment moves any axis of the array.
+    """
+
+    found: NullFloor
+    unaligned: Params
+    aligned: Params
+    null: Params
+    names: Mapping[str, str]
+    is_permuted: Callable[[str], bool]
+
+
 def null_floor(findings: Findings) -> Exhibit:
     """Stds of aligned weights against their null floor, over all weights and for each array."""
-    found = findings.summarize.null_floor
-    below, size = found.share_below, found.ess_median
+    names = ("direct", "compact", "null")
+    direct, compact, null = (findings.gaussian(name).std for name in names)
+    floor = findings.summarize.null_floor
+    return null_floor_figure(
+        Stds(floor, direct, compact, null, findings.array_names, findings.is_permuted)
+    )
+
+
+def null_floor_figure(stds: Stds) -> Exhibit:
+    """The same figure of these stds."""
+    below, size = stds.found.share_below, stds.found.ess_median
     return Exhibit(
         "null-floor",
         "Stds and the null floor",
@@ -32,13 +59,13 @@ def null_floor(findings: Findings) -> Exhibit:
         "null floor is the std of noise that has the autocorrelation of the draws and was aligned "
         "in the same way. The upper panel shows the aligned std of each weight against its floor. "
         "The lower panel shows their ratio for each array: the dot is the median, the thick line "
-        f"holds half of the weights, and the thin line 90 %. {_shown_in_words(findings)}",
+        f"holds half of the weights, and the thin line 90 %. {_shown_in_words(stds)}",
         "Only a std below its floor is evidence about the weight. Here this holds for "
         f"{percent(below)} of all weights; if all weights were noise, it would hold for about "
         "half. If the ratio is below 1 and was as low before alignment, alignment is not the "
         "reason. The floor of an array whose units never move is its own std.",
         f"{_limits(size)} The weights of the noise are independent of each other.",
-        lambda theme: _draw(findings, theme),
+        lambda theme: _draw(stds, theme),
     )
 
 
@@ -56,41 +83,40 @@ def _limits(size: float) -> str:
     )
 
 
-def _shown(findings: Findings) -> list[str]:
+def _shown(stds: Stds) -> list[str]:
     """The arrays that are shown, in their order: the ones with the lowest ratio to the floor."""
-    stds = _trees.named_leaves(findings.gaussian("compact").std)
-    floors = _trees.named_leaves(findings.gaussian("null").std)
-    medians = {name: float(np.median(_ratio(stds[name], floors[name]))) for name in floors}
+    aligned, floors = _trees.named_leaves(stds.aligned), _trees.named_leaves(stds.null)
+    medians = {name: float(np.median(_ratio(aligned[name], floors[name]))) for name in floors}
     lowest = set(sorted(medians, key=medians.__getitem__)[:_MOST_ARRAYS])
     return [name for name in floors if name in lowest]
 
 
-def _shown_in_words(findings: Findings) -> str:
-    count = len(_trees.named_leaves(findings.gaussian("null").std))
+def _shown_in_words(stds: Stds) -> str:
+    count = len(_trees.named_leaves(stds.null))
     if count <= _MOST_ARRAYS:
         return "All arrays are shown."
     return f"The {_MOST_ARRAYS} of {count} arrays with the lowest ratios are shown."
 
 
-def _draw(findings: Findings, theme: Theme) -> Figure:
-    ratios_height = 1.5 + 0.42 * len(_shown(findings))
+def _draw(stds: Stds, theme: Theme) -> Figure:
+    ratios_height = 1.5 + 0.42 * len(_shown(stds))
     figure = new_figure(4.3 + ratios_height)
     # Two subfigures, so that long names of arrays in the lower one do not narrow the upper one.
     (above,), (below,) = figure.subfigures(2, 1, squeeze=False, height_ratios=[4.0, ratios_height])
-    _draw_all(findings, above, above.subplots(), theme)
+    _draw_all(stds, above, above.subplots(), theme)
     axes = below.subplots()
-    _draw_ratios(findings, axes, theme)
+    _draw_ratios(stds, axes, theme)
     below.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
-def _draw_all(findings: Findings, figure: SubFigure, axes: Axes, theme: Theme) -> None:
-    stds, floors = flat(findings.gaussian("compact").std), flat(findings.gaussian("null").std)
-    low, high = float(min(stds.min(), floors.min())), float(max(stds.max(), floors.max()))
+def _draw_all(stds: Stds, figure: SubFigure, axes: Axes, theme: Theme) -> None:
+    aligned, floors = flat(stds.aligned), flat(stds.null)
+    low, high = float(min(aligned.min(), floors.min())), float(max(aligned.max(), floors.max()))
     room = 0.04 * (high - low) or 0.5
     low, high = max(low - room, 0.0), high + room
     cells: Any = axes.hexbin(
-        floors, stds, gridsize=50, mincnt=1, cmap=theme.density,
+        floors, aligned, gridsize=50, mincnt=1, cmap=theme.density,
         extent=(low, high, low, high), linewidths=0.2,
     )  # fmt: skip
     cells.set_norm(LogNorm(1, max(float(cells.get_array().max()), 2.0)))
@@ -103,20 +129,22 @@ def _draw_all(findings: Findings, figure: SubFigure, axes: Axes, theme: Theme) -
     axes.legend(loc="upper left")
 
 
-def _draw_ratios(findings: Findings, axes: Axes, theme: Theme) -> None:
-    floors, shown = _trees.named_leaves(findings.gaussian("null").std), _shown(findings)
-    kinds = {"direct": ("not aligned", theme.purple), "compact": ("aligned", theme.blue)}
-    for number, (kind, (words, color)) in enumerate(kinds.items()):
-        stds = _trees.named_leaves(findings.gaussian(kind).std)
-        found = np.array([np.quantile(_ratio(stds[name], floors[name]), _LEVELS) for name in shown])
+def _draw_ratios(stds: Stds, axes: Axes, theme: Theme) -> None:
+    floors, shown = _trees.named_leaves(stds.null), _shown(stds)
+    kinds = {
+        "not aligned": (stds.unaligned, theme.purple),
+        "aligned": (stds.aligned, theme.blue),
+    }
+    for number, (words, (tree, color)) in enumerate(kinds.items()):
+        own = _trees.named_leaves(tree)
+        found = np.array([np.quantile(_ratio(own[name], floors[name]), _LEVELS) for name in shown])
         rows = np.arange(len(shown)) + 0.24 * (number - 0.5)
         axes.hlines(rows, found[:, 0], found[:, 4], color=color, linewidth=1.2)
         axes.hlines(rows, found[:, 1], found[:, 3], color=color, linewidth=4)
         axes.plot(found[:, 2], rows, "o", color=color, markersize=6, label=words)
     axes.axvline(1.0, color=theme.vermilion, linewidth=1.0)
-    own = findings.array_names
-    moves = findings.is_permuted
-    names = [own[name] if moves(name) else f"{own[name]}\n(never moves)" for name in shown]
+    moves, own_names = stds.is_permuted, stds.names
+    names = [own_names[n] if moves(n) else f"{own_names[n]}\n(never moves)" for n in shown]
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(False, axis="y")

@@ -6,11 +6,16 @@ from onebasin.plots.exhibit import Exhibit
 from onebasin.plots.numbers import fixed
 from onebasin.plots.theme import Theme, new_figure
 from onebasin.report.findings import Findings
+from onebasin.run.results import Transpositions
 
 
 def transpositions(findings: Findings) -> Exhibit:
     """Transpositions against lag within a chain, compared with other chains and with chance."""
-    found = findings.align.transpositions
+    return transpositions_figure(findings.align.transpositions)
+
+
+def transpositions_figure(found: Transpositions) -> Exhibit:
+    """The same figure of these numbers."""
     between = found.between_chains
     chance = f"{fixed(found.baseline_mean, 1)} ± {fixed(found.baseline_std, 1)}"
     words = (
@@ -33,12 +38,11 @@ def transpositions(findings: Findings) -> Exhibit:
         "The number saturates at the band: two levels inside the band cannot be distinguished. If "
         "units are alike or dead, the best order is not unique, and the number depends on how "
         "ties are broken.",
-        lambda theme: _draw(findings, theme),
+        lambda theme: _draw(found, theme),
     )
 
 
-def _draw(findings: Findings, theme: Theme) -> Figure:
-    found = findings.align.transpositions
+def _draw(found: Transpositions, theme: Theme) -> Figure:
     figure = new_figure(3.9)
     axes = figure.subplots()
     lags = [one.lag for one in found.by_lag]

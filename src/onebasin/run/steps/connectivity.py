@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from onebasin import _trees
 from onebasin.intervals import pair_interval
-from onebasin.prediction.basin import MeanBarrier, basin_check, mean_barrier
+from onebasin.prediction.basin import BasinCheck, MeanBarrier, basin_check, mean_barrier
 from onebasin.prediction.connectivity import line, midpoint_barrier
 from onebasin.run.barriers import Barrier, Barriers, Basin, Connectivity
 from onebasin.run.judge import scores_of
@@ -58,16 +58,19 @@ def basin(run: RunDirectory, setup: Setup) -> Basin | None:
         lambda networks: _losses_and_errors(setup, networks, recalibrates=True)[0],
         matching=setup.matching,
     )
-    # Every chain of a run has several draws.
-    assert check.within is not None
-    assert check.within_aligned is not None
+    return basin_of(check)
+
+
+def basin_of(check: BasinCheck) -> Basin:
+    """The section of the results that holds what a check of the basin found."""
+    within, within_aligned = check.within, check.within_aligned
     return Basin(
         loss=check.loss,
         unaligned=_barrier(check.unaligned),
         aligned=_barrier(check.aligned),
         matched=_barrier(check.matched),
-        within=_barrier(check.within),
-        within_aligned=_barrier(check.within_aligned),
+        within=None if within is None else _barrier(within),
+        within_aligned=None if within_aligned is None else _barrier(within_aligned),
         share_removed=check.share_removed,
         tolerance=check.tolerance,
         verdict=check.verdict,

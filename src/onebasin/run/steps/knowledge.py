@@ -49,7 +49,7 @@ def balanced_table(
 
 
 def knowledge_of(table: "xarray.Dataset") -> WeightKnowledge:
-    """What a table of weights says, in numbers."""
+    """What a table of weights says, in numbers. Columns that it lacks are not known."""
     arrays = [str(name) for name in table["array_name"].values if name != ALL]
     return WeightKnowledge(
         **_of_array(table, ALL).model_dump(),
@@ -59,13 +59,18 @@ def knowledge_of(table: "xarray.Dataset") -> WeightKnowledge:
 
 def _of_array(table: "xarray.Dataset", name: str) -> ArrayKnowledge:
     rows = slice(None) if name == ALL else np.flatnonzero(table["array"].values == name)
-    column = lambda key: np.asarray(table[key].values[rows], np.float64)
+    unknown = np.full(table.sizes.get("weight", 0), np.nan)
+    column = lambda key: np.asarray(
+        (table[key].values if key in table else unknown)[rows], np.float64
+    )
     contraction, p_std, z = column("contraction"), column("p_std"), column("kurtosis_z")
     is_enough = np.minimum(column("ess_bulk"), column("ess_tail")) >= LEAST_ESS
     return ArrayKnowledge(
         num_weights=len(contraction),
         contraction=float(contraction.mean()),
-        moved_share=_share(contraction > _ERRORS * column("mcse_contraction"), is_enough),
+        moved_share=_share(
+            contraction > _ERRORS * column("mcse_contraction"), is_enough & ~np.isnan(contraction)
+        ),
         small_p_share=_share(p_std <= _LEVEL, ~np.isnan(p_std)),
         significant_share=significant_share({"std": p_std}, _LEVEL),
         relative_error=_median(column("mcse_std") / column("std")),

@@ -70,8 +70,8 @@ def summarize_samples(
     return SummarizeResults(
         weights=knowledge_of(table),
         balanced_weights=None if balanced is None else knowledge_of(balanced),
-        null_floor=_floor(
-            *map(without_statistics, (compact.std, null.std, direct.std)), ess=_ess_by_array(table)
+        null_floor=floor_of(
+            *map(without_statistics, (compact.std, null.std, direct.std)), ess=ess_by_array(table)
         ),
         low_rank=low_ranks,
         diagnostics=_diagnostics(setup, samples, aligned),
@@ -163,13 +163,15 @@ def _summarize_others(run: RunDirectory, setup: Setup) -> None:
     permute_gaussian(gaussian, setup.posterior.symmetry, found[0, 0]).save(run.compact("vi"))
 
 
-def _ess_by_array(table: "xarray.Dataset") -> dict[str, np.ndarray]:
+def ess_by_array(table: "xarray.Dataset") -> dict[str, np.ndarray]:
     """The effective sample sizes of the stds of each array."""
     sizes, names = table["ess_std"].values, table["array"].values
     return {str(name): sizes[names == name] for name in np.unique(names)}
 
 
-def _floor(compact: Params, null: Params, direct: Params, ess: dict[str, np.ndarray]) -> NullFloor:
+def floor_of(
+    compact: Params, null: Params, direct: Params, ess: dict[str, np.ndarray]
+) -> NullFloor:
     """The aligned, null and unaligned stds compared, and effective sample sizes of aligned stds."""
     floors, unaligned = (_trees.named_leaves(tree) for tree in (null, direct))
     below = jax.tree.map(lambda std, floor: std < floor, compact, null)

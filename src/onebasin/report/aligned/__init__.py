@@ -1,0 +1,1 @@
+"""The report of aligned draws: sentences, tables and figures for the page of `report`."""
