@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import alignment, chains, models, references, stores, symmetry
+from benchmarks import alignment, chains, models, pruning, references, stores, symmetry
 from benchmarks.alignment import large, memory, peers, planted
 from benchmarks.table import Table, write_to_page
 
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Table]]] = {
     "planted": planted.tables,
     "references": references.tables,
     "models": models.tables,
+    "pruning": pruning.tables,
     "symmetry": symmetry.tables,
     "stores": stores.tables,
 }
