@@ -6,7 +6,7 @@ number of training images, the prior of std 1. MNIST needs its file in the folde
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,11 @@ from onebasin.cli.trained import Parts, Trained, load_parts, load_trained
 from onebasin.intervals import t_interval
 from onebasin.pruning import pruned_by
 
-_NUM_SEEDS, _BATCH, _NUM_EXAMPLES = 5, 128, 2048
+_BATCH, _NUM_EXAMPLES = 128, 2048
 _KEEPS = (0.2, 0.1, 0.05)
 _ORDERS = ("magnitude", "signal-to-noise", "conditional")
-_SETS = {"digits": ("1,1,8,8", 60), "mnist": ("1,1,28,28", 4)}
-"""The shape of an input, and how many epochs of training converge."""
+_SETS = {"digits": ("1,1,8,8", 60, 5), "mnist": ("1,1,28,28", 3, 3)}
+"""The shape of an input, the number of epochs of training, and that of networks."""
 
 
 def digits() -> Any:
@@ -48,21 +48,22 @@ def _net(side: int) -> Any:
 
 def tables() -> Iterator[Table]:
     """Accuracy on test images, in per cent: the mean over networks and its 95 % interval."""
-    for name, (shape, num_epochs) in _SETS.items():
+    for name in _SETS:
         if name == "mnist" and not os.environ.get("ONEBASIN_DATA"):
             continue
-        yield _table(name, shape, num_epochs)
+        yield _table(name, [_accuracies(name, seed) for seed in range(_SETS[name][2])])
 
 
-def _table(name: str, shape: str, num_epochs: int) -> Table:
-    found = np.array([_accuracies(name, shape, num_epochs, seed) for seed in range(_NUM_SEEDS)])
+def _table(name: str, accuracies: Sequence[Sequence[Sequence[float]]]) -> Table:
+    """The table of a data set, from what `_accuracies` gives for each of its networks."""
+    found = np.array(accuracies)
     rows = [["100 %", *[_interval(found[:, 0, 0])] * len(_ORDERS), ""]]
     for row, keep in enumerate(_KEEPS):
         by_order = [found[:, 1 + order, row] for order in range(len(_ORDERS))]
         gain = by_order[-1] - by_order[0]
         rows.append([f"{100 * keep:g} %", *map(_interval, by_order), _interval(gain)])
     header = ["kept", *_ORDERS, "conditional less magnitude, points"]
-    return Table(f"{name}: accuracy in per cent, {_NUM_SEEDS} networks", header, rows)
+    return Table(f"{name}: accuracy in per cent, {len(found)} networks", header, rows)
 
 
 def _interval(values: np.ndarray) -> str:
@@ -70,8 +71,9 @@ def _interval(values: np.ndarray) -> str:
     return f"{values.mean():.1f} ± {(high - low) / 2:.1f}"
 
 
-def _accuracies(name: str, shape: str, num_epochs: int, seed: int) -> list[list[float]]:
+def _accuracies(name: str, seed: int) -> list[list[float]]:
     """Of the network as it is, then of each order at each share that is kept, in per cent."""
+    shape, num_epochs, _ = _SETS[name]
     parts = load_parts(name, shape, seed, is_raw=False)
     trained = _trained(name, parts, num_epochs, seed)
     alone = jax.tree.map(lambda leaf: leaf[None], trained.params)
