@@ -1,4 +1,4 @@
-"""named_torch: a PyTorch module as a function, from the name of a Python class or function."""
+"""PyTorch modules from the name of a Python class or function, and as functions of params."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ def named_torch(
     inputs.
     """
     inputs = tuple(_example(shape) for shape in shapes)
-    return *_adapted(named_module(name), name, inputs), inputs
+    return *as_function(named_module(name), name, inputs), inputs
 
 
 def torch_network(module: Any, name: str, shape: str) -> Network:
@@ -37,33 +37,45 @@ def torch_network(module: Any, name: str, shape: str) -> Network:
     Raises: ValueError if the shape is not valid, or the module does not run on the inputs.
     """
     example = _example(shape)
-    apply, params = _adapted(module, name, (example,))
+    apply, params = as_function(module, name, (example,))
     return network(apply, params, example)
 
 
-def _adapted(
-    module: Any, name: str, inputs: tuple[np.ndarray, ...]
+def as_function(
+    module: Any, name: str, inputs: Sequence[np.ndarray]
 ) -> tuple[Callable[..., Any], Params]:
+    """The result of `from_torch` for a module, which is called `name` in messages.
+
+    Raises: ValueError if the module does not run on the inputs.
+    """
     try:
         return from_torch(module, *inputs)
     except (ValueError, ImportError) as error:
         raise ValueError(str(error)) from None
     except Exception as error:
-        shapes = [",".join(map(str, each.shape)) for each in inputs]
+        shapes = " and ".join(",".join(map(str, np.shape(each))) for each in inputs)
         raise ValueError(
-            f"{name} must run on inputs of shapes {' and '.join(shapes)}. "
-            f"Got {type(error).__name__}: {error}"
+            f"{name} must run on inputs of shapes {shapes}. Got {type(error).__name__}: {error}"
         ) from error
 
 
-def _example(shape: str) -> np.ndarray:
-    if not re.fullmatch(rf"({_INTEGERS})?[1-9]\d*(,[1-9]\d*)*", shape):
+def input_shape(text: str) -> tuple[type[np.generic], list[int]]:
+    """The dtype and the sizes that `1,3,32,32` or `int:1,16` names.
+
+    Raises: ValueError if it is no shape.
+    """
+    if not re.fullmatch(rf"({_INTEGERS})?[1-9]\d*(,[1-9]\d*)*", text):
         raise ValueError(
             "Expected sizes with commas, for example 1,3,32,32 or int:1,16, for an input. "
-            f"Got {shape!r}."
+            f"Got {text!r}."
         )
-    sizes = [int(size) for size in shape.removeprefix(_INTEGERS).split(",")]
-    if shape.startswith(_INTEGERS):
+    sizes = [int(size) for size in text.removeprefix(_INTEGERS).split(",")]
+    return (np.int64 if text.startswith(_INTEGERS) else np.float32), sizes
+
+
+def _example(shape: str) -> np.ndarray:
+    dtype, sizes = input_shape(shape)
+    if dtype is np.int64:
         return np.zeros(sizes, np.int64)
     return np.random.default_rng(0).normal(size=sizes).astype(np.float32)
 
@@ -71,7 +83,7 @@ def _example(shape: str) -> np.ndarray:
 def named_module(name: str) -> Any:
     """The PyTorch module that `MODULE:CLASS()` makes, in evaluation mode.
 
-    Raises: ValueError if the name is not valid, or what it makes is no module.
+    Raises: ValueError if the name is not valid, or it makes no module without arguments.
     """
     make = named_object(name, "module", "MODULE:CLASS", "my_nets:ResNet")
     try:
