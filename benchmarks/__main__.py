@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import alignment, chains, merging, models, references, stores, symmetry
+from benchmarks import alignment, chains, models, pruning, references, stores, symmetry
 from benchmarks.alignment import large, memory, peers, planted
 from benchmarks.table import Table, write_to_page
 
@@ -17,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Table]]] = {
     "planted": planted.tables,
     "references": references.tables,
     "models": models.tables,
+    "pruning": pruning.tables,
     "symmetry": symmetry.tables,
     "merging": merging.tables,
     "stores": stores.tables,

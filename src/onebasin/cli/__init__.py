@@ -1,7 +1,8 @@
 """The command line: `onebasin run CONFIG`, its steps one at a time, and studies.
 
 `arguments` has the arguments and options, `steps` the commands of a run and its steps, `studies`
-the command for studies of many runs, and `symmetry` the command for the symmetry of any network.
+the command for studies of many runs, `symmetry` the command for the symmetry of any network, and
+`prune` the command that prunes a trained one.
 The commands import JAX and the numerical libraries themselves, so that help and usage errors come
 at once.
 """
@@ -10,7 +11,7 @@ import sys
 
 import typer
 
-from onebasin.cli import steps, studies, symmetry
+from onebasin.cli import prune, steps, studies, symmetry
 
 app = typer.Typer(
     help="Align the posterior samples of a Bayesian neural network.",
@@ -26,6 +27,7 @@ for command in (
     steps.check,
     studies.study,
     symmetry.symmetry,
+    prune.prune,
 ):
     app.command()(command)
 app.add_typer(steps.step, name="step")

@@ -1,4 +1,4 @@
-"""named_torch: a PyTorch module as a function, from the name of a Python class or function."""
+"""PyTorch modules from the name of a Python class or function, and as functions of params."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -26,31 +26,53 @@ def named_torch(
     inputs.
     """
     inputs = tuple(_example(shape) for shape in shapes)
-    module = _made_by(name)
+    return *as_function(named_module(name), name, inputs), inputs
+
+
+def as_function(
+    module: Any, name: str, inputs: Sequence[np.ndarray]
+) -> tuple[Callable[..., Any], Params]:
+    """The result of `from_torch` for a module, which is called `name` in messages.
+
+    Raises: ValueError if the module does not run on the inputs.
+    """
     try:
-        return *from_torch(module.eval(), *inputs), inputs
+        return from_torch(module, *inputs)
     except (ValueError, ImportError) as error:
         raise ValueError(str(error)) from None
     except Exception as error:
+        shapes = " and ".join(",".join(map(str, np.shape(each))) for each in inputs)
         raise ValueError(
-            f"{name} must run on inputs of shapes {' and '.join(shapes)}. "
-            f"Got {type(error).__name__}: {error}"
+            f"{name} must run on inputs of shapes {shapes}. Got {type(error).__name__}: {error}"
         ) from error
 
 
-def _example(shape: str) -> np.ndarray:
-    if not re.fullmatch(rf"({_INTEGERS})?[1-9]\d*(,[1-9]\d*)*", shape):
+def input_shape(text: str) -> tuple[type[np.generic], list[int]]:
+    """The dtype and the sizes that `1,3,32,32` or `int:1,16` names.
+
+    Raises: ValueError if it is no shape.
+    """
+    if not re.fullmatch(rf"({_INTEGERS})?[1-9]\d*(,[1-9]\d*)*", text):
         raise ValueError(
             "Expected sizes with commas, for example 1,3,32,32 or int:1,16, for an input. "
-            f"Got {shape!r}."
+            f"Got {text!r}."
         )
-    sizes = [int(size) for size in shape.removeprefix(_INTEGERS).split(",")]
-    if shape.startswith(_INTEGERS):
+    sizes = [int(size) for size in text.removeprefix(_INTEGERS).split(",")]
+    return (np.int64 if text.startswith(_INTEGERS) else np.float32), sizes
+
+
+def _example(shape: str) -> np.ndarray:
+    dtype, sizes = input_shape(shape)
+    if dtype is np.int64:
         return np.zeros(sizes, np.int64)
     return np.random.default_rng(0).normal(size=sizes).astype(np.float32)
 
 
-def _made_by(name: str) -> Any:
+def named_module(name: str) -> Any:
+    """The PyTorch module that `MODULE:CLASS()` makes, in evaluation mode.
+
+    Raises: ValueError if the name is not valid, or it makes no module without arguments.
+    """
     make = named_object(name, "module", "MODULE:CLASS", "my_nets:ResNet")
     try:
         module = make()
@@ -61,4 +83,4 @@ def _made_by(name: str) -> Any:
         ) from None
     if not callable(getattr(module, "eval", None)):
         raise ValueError(f"{name} must make a torch.nn.Module. Got {type(module).__name__}.")
-    return module
+    return module.eval()

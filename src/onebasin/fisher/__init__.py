@@ -2,5 +2,6 @@
 
 from onebasin.fisher.diagonal import fisher_diagonal
 from onebasin.fisher.importance import fisher_importance
+from onebasin.fisher.laplace import diagonal_laplace
 
-__all__ = ["fisher_diagonal", "fisher_importance"]
+__all__ = ["diagonal_laplace", "fisher_diagonal", "fisher_importance"]

@@ -14,7 +14,7 @@ from onebasin.adapters.pytorch_checks import numpy_array
 from onebasin.interchange.leaves import one_line, unreadable
 from onebasin.store.errors import StoreError
 
-_TORCH = (".pt", ".pth", ".bin")
+TORCH = (".pt", ".pth", ".bin")
 _SAFETENSORS = ".safetensors"
 _INDEX = ".safetensors.index.json"
 _PICKLES = (".pkl", ".pickle", ".ckpt", ".joblib", ".dill")
@@ -55,7 +55,7 @@ def _files_at(path: Path) -> list[Path]:
     pickles = [file for file in inside if file.suffix in _PICKLES]
     if pickles:
         raise _refused(pickles[0])
-    files = [file for file in inside if file.suffix in (*_TORCH, _SAFETENSORS)]
+    files = [file for file in inside if file.suffix in (*TORCH, _SAFETENSORS)]
     if len({file.suffix for file in files}) > 1:
         kinds = sorted({file.suffix for file in files})
         raise StoreError(
@@ -66,7 +66,7 @@ def _files_at(path: Path) -> list[Path]:
     found = files + [file for folder in folders for file in _files_at(folder)]
     if not found:
         raise StoreError(
-            f"A folder of state_dicts must hold {', '.join(_TORCH)} or {_SAFETENSORS} files. "
+            f"A folder of state_dicts must hold {', '.join(TORCH)} or {_SAFETENSORS} files. "
             f"Got none in {path}. Mend the path."
         )
     return found
@@ -83,14 +83,14 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
         return _read_shards(path)
     if path.suffix == _SAFETENSORS:
         return _read_safetensors(path)
-    if path.suffix in _TORCH:
+    if path.suffix in TORCH:
         return _read_torch(path)
     raise _refused(path)
 
 
 def _refused(path: Path) -> StoreError:
     return StoreError(
-        f"State_dicts are read from {', '.join(_TORCH)} and {_SAFETENSORS} files, because other "
+        f"State_dicts are read from {', '.join(TORCH)} and {_SAFETENSORS} files, because other "
         f"pickles run code. Got {path}. Save state_dicts by torch.save or safetensors."
     )
 

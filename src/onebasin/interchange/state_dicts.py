@@ -148,7 +148,7 @@ def _weights(
     arrays: Mapping[str, np.ndarray], wanted: set[str], known: set[str]
 ) -> dict[str, np.ndarray]:
     """The floating-point arrays of a state_dict by their names in the module, without counters."""
-    named = arrays if wanted & arrays.keys() else _stripped(arrays)
+    named = arrays if wanted & arrays.keys() else stripped(arrays)
     return {
         name: leaf
         for name, leaf in named.items()
@@ -158,7 +158,7 @@ def _weights(
     }
 
 
-def _stripped(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def stripped(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays without the prefixes of wrapped modules."""
     named = {name.replace(_COMPILED, ""): leaf for name, leaf in arrays.items()}
     while named and all(name.startswith(_PARALLEL) for name in named):

@@ -1,6 +1,6 @@
 """Pruning by conditioning: the weights that are kept move to their mean given the pruned ones."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, TypeAlias
 
 import jax
@@ -35,6 +35,7 @@ def conditional_copies(
     order: Order = "signal-to-noise",
     ratio: float = 0.7,
     num_probes: int = 1,
+    progress: Callable[[float], None] | None = None,
 ) -> Params:
     r"""The pruned params for each share of `keeps`, stacked along a new leading axis.
 
@@ -60,6 +61,7 @@ def conditional_copies(
         ratio: The least share of its weights that one stage keeps, in (0, 1). The closer to 1,
             the more stages.
         num_probes: How many sets of targets the Fisher information is averaged over, at least 1.
+        progress: Called after every stage with the share of stages that are done.
 
     Raises:
         ValueError: If `keeps` lie outside (0, 1] or do not fall, `ratio` is outside (0, 1),
@@ -93,7 +95,8 @@ def conditional_copies(
     precisions = {layer: std**-2 for layer, std in rows_of(posterior.prior_std).items()}
     kept = {layer: np.ones(w.shape, bool) for layer, w in rows.items()}
     copies = []
-    for stage, (keep, is_last) in enumerate(_stages(keeps, ratio)):
+    stages = list(_stages(keeps, ratio))
+    for stage, (keep, is_last) in enumerate(stages):
         if keep < 1:
             pruned = from_unit_rows(rows, layers, params)
             stage_key = jax.random.fold_in(key, stage)
@@ -101,6 +104,8 @@ def conditional_copies(
             rows, kept = _stage(rows, kept, fisher, precisions, keep, order)
         if is_last:
             copies.append(from_unit_rows(rows, layers, params))
+        if progress is not None:
+            progress((stage + 1) / len(stages))
     return _trees.stack(copies)
 
 
