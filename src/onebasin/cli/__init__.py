@@ -2,7 +2,7 @@
 
 `arguments` has the arguments and options, `steps` the commands of a run and its steps, `studies`
 the command for studies of many runs, `symmetry` the command for the symmetry of any network, and
-`prune` the command that prunes a trained one.
+`merge` and `prune` the commands that merge trained networks and prune one.
 The commands import JAX and the numerical libraries themselves, so that help and usage errors come
 at once.
 """
@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from onebasin.cli import prune, steps, studies, symmetry
+from onebasin.cli import merge, prune, steps, studies, symmetry
 
 app = typer.Typer(
     help="Align the posterior samples of a Bayesian neural network.",
@@ -27,6 +27,7 @@ for command in (
     steps.check,
     studies.study,
     symmetry.symmetry,
+    merge.merge,
     prune.prune,
 ):
     app.command()(command)
