@@ -4,8 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import alignment, chains, merging, models, references, stores, symmetry
-from benchmarks import alignment, chains, models, pruning, references, stores, symmetry
+from benchmarks import alignment, chains, merging, models, pruning, references, stores, symmetry
 from benchmarks.alignment import large, memory, peers, planted
 from benchmarks.table import Table, write_to_page
 

@@ -1,10 +1,10 @@
 """The command line: `onebasin run CONFIG`, its steps, draws of one's own, and studies.
 
 `arguments` has the arguments and options, `steps` the commands of a run and its steps, `align` the
-commands for draws of one's own, `studies` the command for studies of many runs, `symmetry` the
-command for the symmetry of any network, and `prune` the command that prunes a trained one. The
-commands import JAX and the numerical libraries themselves, so that help and usage errors come at
-once.
+commands for draws of one's own, `merge` and `prune` those that merge trained networks and prune
+one, `studies` the command for studies of many runs, and `symmetry` the command for the symmetry of
+any network. The commands import JAX and the numerical libraries themselves, so that help and usage
+errors come at once.
 """
 
 import sys
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import onebasin
-from onebasin.cli import align, prune, steps, studies, symmetry
+from onebasin.cli import align, merge, prune, steps, studies, symmetry
 
 app = typer.Typer(
     help="Align the posterior samples of a Bayesian neural network.",
@@ -31,6 +31,7 @@ for command in (
     steps.check,
     studies.study,
     symmetry.symmetry,
+    merge.merge,
     prune.prune,
 ):
     app.command()(command)

@@ -30,6 +30,28 @@ SetOption = Annotated[
 ]
 AgainOption = Annotated[bool, typer.Option("--again", help="Repeat a step that is done.")]
 
+# The next options are those of commands on trained networks of PyTorch.
+TorchOption = Annotated[
+    str,
+    typer.Option(
+        metavar="MODULE:CLASS", help="A class or function that makes the module of the state_dict."
+    ),
+]
+InputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--input",
+        metavar="SHAPE",
+        help="The shape of an input, batch first: 1,3,32,32, or int:1,16 for tokens. "
+        "[default: one row of features]",
+    ),
+]
+RawOption = Annotated[
+    bool, typer.Option("--raw", help="Do not standardize the columns and targets of tables.")
+]
+OverwriteOption = Annotated[bool, typer.Option("--again", help="Overwrite files that exist.")]
+DATA_HELP = "digits, diabetes, mnist, fashion-mnist, or a .npz or .csv file."
+
 
 def use_all_cores() -> None:
     """Let JAX see the cores of this machine as devices."""

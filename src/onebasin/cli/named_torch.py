@@ -27,7 +27,7 @@ def named_torch(
     Raises: ValueError if the name or a shape is not valid, or the module does not run on the
     inputs.
     """
-    inputs = tuple(_example(shape) for shape in shapes)
+    inputs = tuple(example_input(shape) for shape in shapes)
     return *as_function(named_module(name), name, inputs), inputs
 
 
@@ -73,7 +73,11 @@ def input_shape(text: str) -> tuple[type[np.generic], list[int]]:
     return (np.int64 if text.startswith(_INTEGERS) else np.float32), sizes
 
 
-def _example(shape: str) -> np.ndarray:
+def example_input(shape: str) -> np.ndarray:
+    """Random numbers of a shape such as `1,3,32,32`, or zeros for one such as `int:1,16`.
+
+    Raises: ValueError if it is no shape.
+    """
     dtype, sizes = input_shape(shape)
     if dtype is np.int64:
         return np.zeros(sizes, np.int64)

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from onebasin._words import did_you_mean
-from onebasin.cli.arguments import SeedOption
+from onebasin.cli.arguments import (
+    DATA_HELP,
+    InputOption,
+    OverwriteOption,
+    RawOption,
+    SeedOption,
+    TorchOption,
+)
 from onebasin.cli.console import progress, show_table
+from onebasin.cli.outputs import WEIGHT_ENDINGS, check_name, check_new
 
 if TYPE_CHECKING:
     from onebasin.cli.trained import Trained
@@ -17,29 +25,11 @@ if TYPE_CHECKING:
 _ORDERS = ("conditional", "magnitude", "signal-to-noise")
 """All orders. They are repeated here, because to import them would load JAX before the help."""
 _KEEPS = (0.5, 0.2, 0.1)
-_ENDINGS = (".pt", ".pth", ".bin", ".safetensors")
 
 ModelArgument = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A state_dict: .pt, .pth, .bin or .safetensors.")
 ]
-TorchOption = Annotated[
-    str,
-    typer.Option(
-        metavar="MODULE:CLASS", help="A class or function that makes the module of the state_dict."
-    ),
-]
-DataOption = Annotated[
-    str, typer.Option(help="digits, diabetes, mnist, fashion-mnist, or a .npz or .csv file.")
-]
-InputOption = Annotated[
-    str | None,
-    typer.Option(
-        "--input",
-        metavar="SHAPE",
-        help="The shape of an input, batch first: 1,3,32,32, or int:1,16 for tokens. "
-        "[default: one row of features]",
-    ),
-]
+DataOption = Annotated[str, typer.Option(help=DATA_HELP)]
 KeepOption = Annotated[
     list[float] | None,
     typer.Option(help="A share of all weights to keep. Repeat it. [default: .5, .2 and .1]"),
@@ -60,10 +50,6 @@ PriorOption = Annotated[
 ExamplesOption = Annotated[
     int, typer.Option(help="How many training examples the Fisher information is of, at most.")
 ]
-RawOption = Annotated[
-    bool, typer.Option("--raw", help="Do not standardize the columns and targets of tables.")
-]
-AgainOption = Annotated[bool, typer.Option("--again", help="Overwrite files that exist.")]
 
 
 def prune(
@@ -79,7 +65,7 @@ def prune(
     num_examples: ExamplesOption = 4096,
     raw: RawOption = False,
     seed: SeedOption = 0,
-    again: AgainOption = False,
+    again: OverwriteOption = False,
 ) -> None:
     """Prune a trained PyTorch network, and print how well it predicts before and after."""
     keeps = sorted(set(keep or _KEEPS), reverse=True)
@@ -127,27 +113,14 @@ def _files(
     """
     if path is None:
         return {}
-    endings = _ENDINGS if option == "--out" else _ENDINGS[-1:]
-    if path.suffix not in endings:
-        raise ValueError(
-            f"{option} must name a file that ends in {', '.join(endings)}. Got {path}. Give "
-            "another name."
-        )
-    if not path.parent.is_dir():
-        raise ValueError(
-            f"{option} must be in a folder that exists. Got {path}. Create {path.parent} first."
-        )
+    check_name(option, path, WEIGHT_ENDINGS if option == "--out" else WEIGHT_ENDINGS[-1:])
     several = len(networks) > 1
     files = {
         each: path.with_stem(f"{path.stem}-{each[0]}-{each[1]:g}") if several else path
         for each in networks
     }
     for file in files.values():
-        if file.exists() and not again:
-            raise ValueError(
-                f"{option} must name a new file. Got {file}, which exists. Give another name, or "
-                "overwrite it with --again."
-            )
+        check_new(option, file, again)
     return files
 
 

@@ -13,6 +13,7 @@ from onebasin.cli.named_torch import as_function, input_shape, named_module
 from onebasin.data.dataset import Dataset, Split
 from onebasin.data.load import load_dataset
 from onebasin.interchange.checkpoints import load_checkpoint
+from onebasin.networks.network import Network
 from onebasin.networks.own import network
 from onebasin.networks.posterior import Posterior, posterior
 from onebasin.prediction.predict import predict
@@ -101,27 +102,58 @@ def load_trained(
 ) -> Trained:
     """The network of a state_dict and of the module that `name` makes, on some data.
 
-    The posterior is that of the first `num_examples` training examples. Its prior is wider, so that
-    prior and likelihood weigh as they do on all of them.
-
     Raises: ValueError if the checkpoint, the module and the data do not fit each other.
     """
     module = named_module(name)
+    load_into(module, model)
+    _check_buffers(module)
+    found, params = as_network(module, name, parts)
+    return trained_on(parts, module, found, params, prior_std, num_examples)
+
+
+def load_into(module: Any, path: Path) -> None:
+    """Load a checkpoint into a module. Raises: ValueError if it does not fit or PyTorch lacks."""
     try:
-        load_checkpoint(model, module)
+        load_checkpoint(path, module)
     except (TypeError, ImportError) as error:
         raise ValueError(str(error)) from None
-    _check_buffers(module)
+
+
+def as_network(module: Any, name: str, parts: Parts) -> tuple[Network, Params]:
+    """A module, which is called `name` in messages, as a network, and its params.
+
+    Raises: ValueError if the module does not take inputs of the data.
+    """
     few = parts.train.inputs[:_NUM_EXAMPLES]
     apply, params = as_function(module, name, (few,))
+    try:
+        return network(apply, params, few), params
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def trained_on(
+    parts: Parts,
+    module: Any,
+    found: Network,
+    params: Params,
+    prior_std: float = 1.0,
+    num_examples: int = _NUM_EXAMPLES,
+) -> Trained:
+    """A network at its params, with its posterior on some data.
+
+    The posterior is that of the first `num_examples` training examples. Its prior is wider, so that
+    prior and likelihood weigh as they do on all of them.
+
+    Raises: ValueError if the outputs do not fit the targets.
+    """
     train: Any = SimpleNamespace(
         inputs=parts.train.inputs[:num_examples], targets=parts.train.targets[:num_examples]
     )
     wider = math.sqrt(len(parts.train.targets) / len(train.targets))
+    likelihood = "categorical" if parts.is_classification else "gaussian"
+    noise_std = "inferred" if parts.is_classification else _rmse(found.apply, params, parts)
     try:
-        found = network(apply, params, few)
-        likelihood = "categorical" if parts.is_classification else "gaussian"
-        noise_std = "inferred" if parts.is_classification else _rmse(apply, params, parts)
         whole = posterior(
             found, train, likelihood=likelihood, prior_std=prior_std * wider, noise_std=noise_std
         )
