@@ -36,7 +36,7 @@ def torch_network(module: Any, name: str, shape: str) -> Network:
 
     Raises: ValueError if the shape is not valid, or the module does not run on the inputs.
     """
-    example = _example(shape)
+    example = example_input(shape)
     apply, params = as_function(module, name, (example,))
     return network(apply, params, example)
 
