@@ -35,7 +35,7 @@ def conditional_copies(
     order: Order = "signal-to-noise",
     ratio: float = 0.7,
     num_probes: int = 1,
-    progress: Callable[[float], None] | None = None,
+    progress: Callable[[float], object] = lambda share: None,
 ) -> Params:
     r"""The pruned params for each share of `keeps`, stacked along a new leading axis.
 
@@ -104,8 +104,7 @@ def conditional_copies(
             rows, kept = _stage(rows, kept, fisher, precisions, keep, order)
         if is_last:
             copies.append(from_unit_rows(rows, layers, params))
-        if progress is not None:
-            progress((stage + 1) / len(stages))
+        progress((stage + 1) / len(stages))
     return _trees.stack(copies)
 
 
