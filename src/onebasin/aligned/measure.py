@@ -125,13 +125,14 @@ def example_inputs(symmetry: Symmetry) -> Any:
 
 def symmetry_found(symmetry: Symmetry, told: Iterable[str]) -> SymmetryFound:
     """The groups of a symmetry, why other axes are not permuted, and warnings."""
+    pieces = symmetry.pieces
     groups = tuple(
         Group(
             name=name,
             num_units=size,
             nested_in=tuple(symmetry.nested.get(name, ())),
             num_signs=sum(sign.group == name for sign in symmetry.signs.values()),
-            arrays=tuple(dict.fromkeys(place.leaf for place in symmetry.places(name))),
+            arrays=tuple(dict.fromkeys(pieces[place.leaf].leaf for place in symmetry.places(name))),
         )
         for name, size in symmetry.sizes.items()
     )

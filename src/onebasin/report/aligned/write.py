@@ -53,12 +53,7 @@ class AlignedFindings:
     def is_permuted(self, array: str) -> bool:
         """Whether alignment moves any axis of an array, named by its path."""
         groups = self.results.symmetry.groups
-        return any(_is_part(leaf, array) for group in groups for leaf in group.arrays)
-
-
-def _is_part(leaf: str, array: str) -> bool:
-    """Whether a leaf of a symmetry is an array or a segment of it."""
-    return leaf == array or leaf.startswith(f"{array}/")
+        return any(array in group.arrays for group in groups)
 
 
 def write_aligned_report(
