@@ -1,13 +1,21 @@
-"""`onebasin merge`: what it prints, what it writes, and what it refuses."""
+"""`onebasin merge`: what it prints, what it writes, and what it refuses.
 
+The first command of the page on merging is the real one, all others run in this process.
+"""
+
+import re
+import shlex
+import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 from commands import assert_refused, onebasin
+from pages import DOCS
+from PIL import Image
+from tiny_runs import ONEBASIN
 
 import onebasin as ob
 
@@ -18,10 +26,11 @@ if find_spec("torchax") is None:
     pytest.skip("needs torchax", allow_module_level=True)
 
 MODULES = """
+import torch
 from torch import nn
 
 
-def cnn():
+def CNN():
     head = nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 10)
     return nn.Sequential(
         nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(),
@@ -29,17 +38,23 @@ def cnn():
     )
 
 
-def mlp():
+def MLP():
     hidden = nn.Linear(10, 12), nn.ReLU(), nn.Linear(12, 12), nn.Tanh()
     return nn.Sequential(*hidden, nn.Linear(12, 1))
 
 
-def wider():
+def Wider():
     return nn.Sequential(nn.Linear(10, 13), nn.ReLU(), nn.Linear(13, 1))
+
+
+class Table(nn.Linear):
+    def __init__(self):
+        super().__init__(2, 1)
+        self.register_buffer("table", torch.tensor([0, 1]))
 """
-DIGITS = ("--torch", "nets:cnn", "--data", "digits", "--input", "1,1,8,8")
-DIABETES = ("--torch", "nets:mlp", "--data", "diabetes")
-SHAPE = ("--torch", "nets:mlp", "--input", "4,10")
+DIABETES = ("--torch", "my_nets:MLP", "--data", "diabetes")
+FILES = {"CNN": "net", "MLP": "mlp"}
+SHAPE = ("--torch", "my_nets:MLP", "--input", "4,10")
 
 
 def module_of(name: str) -> Any:
@@ -71,12 +86,12 @@ def trained(name: str, seed: int, x: np.ndarray, y: np.ndarray) -> Any:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Checkpoints of two trained CNNs and two trained MLPs, and the file of their modules."""
     path = tmp_path_factory.mktemp("networks")
-    (path / "nets.py").write_text(MODULES)
-    for name, kind, shape in (("cnn", "digits", (1, 8, 8)), ("mlp", "diabetes", (10,))):
+    (path / "my_nets.py").write_text(MODULES)
+    for name, kind, shape in (("CNN", "digits", (1, 8, 8)), ("MLP", "diabetes", (10,))):
         train = ob.load_dataset(kind).train
         for seed in range(2):
             module = trained(name, seed, train.inputs.reshape(-1, *shape), train.targets)
-            torch.save(module.state_dict(), path / f"{name}-{seed}.pt")
+            torch.save(module.state_dict(), path / f"{FILES[name]}-{seed}.pt")
     return path
 
 
@@ -96,12 +111,36 @@ def load(path: Path, name: str) -> Any:
     return module.eval()
 
 
-def test_networks_with_batchnorm_give_a_file_with_the_accuracy_that_is_printed(folder: Path):
-    out = folder / "merged.safetensors"
-    done = onebasin("merge", "cnn-0.pt", "cnn-1.pt", *DIGITS, "--out", out, cwd=folder)
+@pytest.fixture(scope="module")
+def page_commands() -> list[list[str]]:
+    """The words of the commands of the page."""
+    text = (DOCS / "merging.md").read_text("utf-8")
+    (block,) = re.findall(r"```shell\n(.*?)```", text, re.DOTALL)
+    return [shlex.split(line) for line in block.splitlines()]
+
+
+def test_the_page_merges_without_data(folder: Path, page_commands: list[list[str]]):
+    name, *words = page_commands[1]
+    assert name == "onebasin"
+    done = onebasin(*words, cwd=folder)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("Weights: weighted.pt\n")
+    warning = done.stderr.splitlines()[-1]
+    assert warning.startswith("Warning: BatchNorm's statistics")
+    assert warning.endswith("Pass --data to renew them.")
+    load(folder / "weighted.pt", "CNN")
+
+
+def test_networks_with_batchnorm_give_a_file_with_the_accuracy_that_is_printed(
+    folder: Path, page_commands: list[list[str]]
+):
+    name, *words = page_commands[0]
+    assert name == "onebasin"
+    done = subprocess.run([ONEBASIN, *words], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    out = folder / "merged.safetensors"
     assert "BatchNorm: statistics renewed on 512 training inputs" in done.stdout
-    module, test = load(out, "cnn"), ob.load_dataset("digits").test
+    module, test = load(out, "CNN"), ob.load_dataset("digits").test
     with torch.no_grad():
         logits = module(torch.tensor(test.inputs.reshape(-1, 1, 8, 8)))
     accuracy, nll = row_of(done.stdout, "merged")
@@ -110,11 +149,14 @@ def test_networks_with_batchnorm_give_a_file_with_the_accuracy_that_is_printed(f
     entropy = torch.nn.functional.cross_entropy(logits, targets).item()
     assert entropy == pytest.approx(nll, rel=1e-3)
     assert accuracy > row_of(done.stdout, "averaged")[0]
-    assert min(row_of(done.stdout, f"cnn-{seed}.pt")[0] for seed in range(2)) > 0.8
-    before, after, *barriers = row_of(done.stdout, "cnn-0.pt and cnn-1.pt")[1:]
+    assert min(row_of(done.stdout, f"net-{seed}.pt")[0] for seed in range(2)) > 0.8
+    before, after, *barriers = row_of(done.stdout, "net-0.pt and net-1.pt")[1:]
     assert after < before
     assert barriers[1] < barriers[0]
     assert module.state_dict()["1.num_batches_tracked"] == 60
+    with Image.open(folder / "barrier.png") as image:
+        assert image.format == "PNG"
+    assert done.stdout.endswith("Figure: barrier.png\n")
 
 
 def test_a_regression_is_repaired_and_scored_in_the_unit_of_the_data(folder: Path):
@@ -124,7 +166,7 @@ def test_a_regression_is_repaired_and_scored_in_the_unit_of_the_data(folder: Pat
     assert done.returncode == 0, done.stderr
     assert "Units: repaired on" in done.stdout
     data = ob.load_dataset("diabetes")
-    module = load(out, "mlp")
+    module = load(out, "MLP")
     with torch.no_grad():
         outputs = module(torch.tensor(data.test.inputs)).numpy()[:, 0]
     rmse = np.sqrt(np.mean((outputs - data.test.targets) ** 2)) * data.target_std
@@ -133,41 +175,43 @@ def test_a_regression_is_repaired_and_scored_in_the_unit_of_the_data(folder: Pat
 
 
 def test_a_permuted_copy_merges_with_its_original_into_the_same_function(folder: Path):
-    original = load(folder / "cnn-0.pt", "cnn")
-    x = np.random.default_rng(0).normal(size=(8, 1, 8, 8)).astype("float32")
-    apply, params = ob.from_torch(original, x)
-    symmetry = ob.find_symmetry(apply, params, x)
-    planted = ob.symmetry.random_permutation(symmetry, key=jax.random.key(1))
-    copy = ob.adapters.to_torch(ob.permute(params, symmetry, planted), module_of("cnn")).eval()
-    torch.save(copy.state_dict(), folder / "copy.pt")
-    arguments = ("--torch", "nets:cnn", "--input", "4,1,8,8", "--out", "same.safetensors")
-    done = onebasin("merge", "cnn-0.pt", "copy.pt", *arguments, cwd=folder)
+    original = torch.load(folder / "net-0.pt")
+    first, second = np.roll(np.arange(8), 1), np.arange(8)[::-1].copy()  # 7 and 4 transpositions
+    copy = {
+        name: tensor[first if name[0] in "01" else second]
+        if name[0] in "0134" and tensor.ndim
+        else tensor
+        for name, tensor in original.items()
+    }
+    copy["3.weight"] = copy["3.weight"][:, first]
+    copy["8.weight"] = copy["8.weight"].reshape(10, 8, 4)[:, second].reshape(10, 32)
+    torch.save(copy, folder / "copy.pt")
+    arguments = ("--torch", "my_nets:CNN", "--input", "4,1,8,8", "--out", "same.safetensors")
+    done = onebasin("merge", "net-0.pt", "copy.pt", *arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
-    swaps, before, after = row_of(done.stdout, "cnn-0.pt and copy.pt")
-    assert swaps == sum(n.item() for n in planted.num_transpositions().values())
+    swaps, before, after = row_of(done.stdout, "net-0.pt and copy.pt")
+    assert swaps == 11
     assert before > 1
     assert after == 0
+    x = torch.tensor(np.random.default_rng(0).normal(size=(8, 1, 8, 8)).astype("float32"))
     with torch.no_grad():
-        found, wanted = (
-            module(torch.tensor(x))
-            for module in (load(folder / "same.safetensors", "cnn"), original)
+        merged, wanted = (
+            load(folder / name, "CNN")(x) for name in ("same.safetensors", "net-0.pt")
         )
-    np.testing.assert_allclose(found, wanted, atol=1e-5)
-    warning = done.stderr.splitlines()[-1]
-    assert warning.startswith("Warning: BatchNorm's statistics")
-    assert warning.endswith("Pass --data to renew them.")
+    np.testing.assert_allclose(merged, wanted, atol=1e-5)
 
 
-def test_shares_weigh_the_mean_of_networks_that_are_aligned_already(folder: Path):
+def test_shares_weigh_the_mean_of_the_networks_of_a_folder(folder: Path):
     first = torch.load(folder / "mlp-0.pt")
-    near = {name: tensor * 1.25 for name, tensor in first.items()}
-    torch.save(near, folder / "near.pt")
-    arguments = (*SHAPE, "--weights", "1,3", "--out", "weighted.pt")
-    done = onebasin("merge", "mlp-0.pt", "near.pt", *arguments, cwd=folder)
+    (folder / "both").mkdir()
+    for number, scale in ((9, 1.0), (10, 1.25)):
+        scaled = {name: tensor * scale for name, tensor in first.items()}
+        torch.save(scaled, folder / "both" / f"{number}.pt")
+    done = onebasin("merge", "both", *SHAPE, "--weights", "1,3", "--out", "mean.pt", cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert row_of(done.stdout, "mlp-0.pt and near.pt")[0] == 0
+    assert row_of(done.stdout, "9.pt and 10.pt")[0] == 0  # they are aligned as they come
     assert "Units: not repaired" in done.stdout
-    merged = torch.load(folder / "weighted.pt")
+    merged = torch.load(folder / "mean.pt")
     for name, tensor in first.items():
         np.testing.assert_allclose(merged[name].norm(), 1.1875 * tensor.norm(), rtol=1e-5)
 
@@ -178,17 +222,17 @@ def test_shares_weigh_the_mean_of_networks_that_are_aligned_already(folder: Path
         (("mlp-0.pt", *SHAPE), ("two networks or more", "mlp-0.pt")),
         (("mlp-0.pt", "./mlp-0.pt", *SHAPE), ("named once", "--weights")),
         (("mlp-0.pt", "none.pt", *SHAPE), ("must exist", "none.pt")),
-        (("mlp-0.pt", "cnn-0.pt", *SHAPE), ("cnn-0.pt",)),
-        (("mlp-*.pt", "--torch", "nets:wider", "--input", "1,10"), ("mlp-1.pt",)),
-        (("mlp-*.pt", "--torch", "nets:mlp"), ("--input", "--data", "neither")),
-        (("mlp-*.pt", "--torch", "nets:mlp", "--input", "1,9"), ("must run on inputs",)),
+        (("mlp-0.pt", "net-0.pt", *SHAPE), ("net-0.pt",)),
+        (("mlp-*.pt", "--torch", "my_nets:Wider", "--input", "1,10"), ("mlp-1.pt",)),
+        (("mlp-*.pt", "--torch", "my_nets:MLP"), ("--input", "--data", "neither")),
+        (("mlp-*.pt", "--torch", "my_nets:MLP", "--input", "1,9"), ("must run on inputs",)),
         (("mlp-*.pt", *SHAPE, "--repair"), ("--repair needs data",)),
         (("mlp-*.pt", *SHAPE, "--weights", "1,x"), ("--weights must be numbers", "'1,x'")),
         (("mlp-*.pt", *SHAPE, "--weights", "1,2,3"), ("each of the 2 networks",)),
         (("mlp-*.pt", *SHAPE, "--weights", "1,-1"), ("not negative",)),
         (("mlp-*.pt", *SHAPE, "--out", "x.txt"), ("--out must name a file that ends",)),
         (("mlp-*.pt", *SHAPE, "--out", "no/x.pt"), ("folder that exists",)),
-        (("mlp-*.pt", *SHAPE, "--out", "cnn-0.pt"), ("new file", "--again")),
+        (("mlp-*.pt", *SHAPE, "--out", "net-0.pt"), ("new file", "--again")),
         (("mlp-*.pt", *SHAPE, "--out", "mlp-1.pt", "--again"), ("none of the networks",)),
         (("mlp-*.pt", *DIABETES[:3], "digits"), ("must run on inputs",)),
         (("mlp-*.pt", *DIABETES, "--num-examples", "1"), ("--num-examples",)),
@@ -209,3 +253,9 @@ def test_networks_that_are_not_finite_or_differ_in_integers_are_refused(folder: 
     torch.save(broken, folder / "broken.pt")
     done = onebasin("merge", "mlp-0.pt", "broken.pt", *SHAPE, cwd=folder)
     assert_refused(done, "must be finite", "0.bias", "broken.pt")
+    for number in range(2):
+        tensors = {**torch.nn.Linear(2, 1).state_dict(), "table": torch.tensor([0, number])}
+        torch.save(tensors, folder / f"table-{number}.pt")
+    arguments = ("--torch", "my_nets:Table", "--input", "1,2")
+    done = onebasin("merge", "table-0.pt", "table-1.pt", *arguments, cwd=folder)
+    assert_refused(done, "same integers", "'table' in table-1.pt")
