@@ -3,9 +3,11 @@
 import inspect
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -25,6 +27,16 @@ def _identity(samples: ob.Samples, alignment: ob.Alignment) -> Any:
 def _loss(params: Any) -> np.ndarray:
     """A loss of each network that units may trade places in."""
     return sum(np.square(leaf).reshape(len(leaf), -1).sum(axis=1) for leaf in params.values())
+
+
+def _posterior(samples: ob.Samples, symmetry: ob.Symmetry) -> ob.networks.Posterior:
+    """The posterior of a network that has these params, on two examples."""
+    params = jax.tree.map(jnp.asarray, samples.draw(0, 0))
+    size = lambda params: jnp.sum(jnp.array([jnp.sum(leaf**2) for leaf in params.values()]))
+    apply = lambda params, inputs: inputs * size(params)
+    train: Any = SimpleNamespace(inputs=np.ones((2, 1), np.float32), targets=np.ones(2, np.float32))
+    network = ob.Network(lambda key: params, apply, None, symmetry)
+    return ob.posterior(network, train, likelihood="gaussian", noise_std=1.0)
 
 
 USES: dict[str, Callable[[ob.Samples, ob.Symmetry], Any]] = {
@@ -63,6 +75,8 @@ USES: dict[str, Callable[[ob.Samples, ob.Symmetry], Any]] = {
         group.path: {**group.variables}
         for group in ob.to_datatree(ob.align(s, symmetry), s).subtree
     },
+    "merge": lambda s, symmetry: ob.merge(s.thin(8), symmetry).params,
+    "Posterior": lambda s, symmetry: _posterior(s, symmetry).network_samples(s).params,
     "sampler_health": lambda s, symmetry: ob.diagnostics.sampler_health(s),
     "balanced": lambda s, symmetry: ob.knowledge.balanced(s, symmetry),
     "exchangeable_std": lambda s, symmetry: ob.knowledge.exchangeable_std(s, symmetry),

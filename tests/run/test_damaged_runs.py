@@ -99,6 +99,7 @@ def test_the_kinds_of_files_that_are_damaged_are_all_that_a_run_has(run: RunDire
     assert set(files_by_kind(run)) == {
         "manifest.json", "config.toml", "key.json", "results.json", "report.html",
         "zarr.json", "chunk", "state", ".safetensors", ".png",
+        "predictions.csv",
     }  # fmt: skip
 
 
