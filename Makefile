@@ -54,7 +54,10 @@ $(VENV)/.adapters: $(VENV)/.compiled
 test-adapters: $(VENV)/.adapters  ## Networks of PyTorch, Flax and Haiku: installs these, then tests.
 	$(BIN)/python -c 'import torch, importlib.metadata as m, flax, haiku; m.version("torchax")'  # tests skip what is missing
 	$(PYTEST) tests/adapters $(addprefix tests/interchange/test_,damaged_files.py draws_page.py \
-		from_numpyro.py from_state_dicts.py masks_to_torch.py)
+		from_numpyro.py from_state_dicts.py masks_to_torch.py) \
+		$(addprefix tests/merging/test_,merging_page.py repair.py trained_networks.py) \
+		$(addprefix tests/test_,cli_merge.py cli_prune.py pruning_page.py) \
+		-m "not long"
 
 # bde pins an older BlackJAX, which nothing of its tests needs a newer one of.
 $(VENV)-bde/.ready: requirements.txt pyproject.toml
