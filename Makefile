@@ -69,7 +69,7 @@ $(VENV)-bde/.ready: requirements.txt pyproject.toml
 
 test-bde: $(VENV)-bde/.ready  ## Draws of bde, in an environment of its own.
 	$(VENV)-bde/bin/python -c 'import bde'  # tests skip what cannot be imported
-	$(VENV)-bde/bin/python -m pytest tests/interchange -k bde
+	$(VENV)-bde/bin/python -m pytest tests/interchange/test_from_bde.py tests/interchange/test_draws_page.py -k bde
 
 check: $(VENV)/.ready  ## Format, lint, types, and who may import whom.
 	$(BIN)/ruff format --check .
