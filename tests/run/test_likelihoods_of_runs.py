@@ -16,7 +16,9 @@ from onebasin.run.setup import set_up
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("likelihood", ["heteroscedastic", "poisson"])
+@pytest.mark.parametrize(
+    "likelihood", ["heteroscedastic", pytest.param("poisson", marks=pytest.mark.long)]
+)
 def test_a_run_under_a_likelihood_takes_every_step(tmp_path: Path, likelihood: str) -> None:
     changes = f"posterior.likelihood={likelihood}", "method.start=init", "method.num_warmup=100"
     config = tiny_config("diabetes", *changes)

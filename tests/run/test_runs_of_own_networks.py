@@ -50,7 +50,7 @@ def module(folder: Path, monkeypatch: Any, name: str, activation: str = "relu") 
     return f"{name}:make"
 
 
-@pytest.mark.parametrize("matching", ["weights", "mixed"])
+@pytest.mark.parametrize("matching", [pytest.param("weights", marks=pytest.mark.long), "mixed"])
 def test_a_run_of_an_own_network_takes_every_step(tmp_path, monkeypatch, matching: str) -> None:
     name = module(tmp_path, monkeypatch, f"own_nets_{matching}")
     changes = (*OWN, f"network.function={name}", f"alignment.matching={matching}")
