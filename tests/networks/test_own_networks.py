@@ -50,7 +50,8 @@ def test_captured_activations_are_those_that_a_perceptron_declares(activation: s
         expected = built_in.activations(params, INPUTS[:num_inputs])
         assert found.keys() == expected.keys()
         for group, array in expected.items():
-            np.testing.assert_allclose(found[group], array, rtol=1e-6, atol=1e-7, err_msg=group)
+            rounding = 32 * np.finfo(np.float32).eps * np.abs(array).max()
+            np.testing.assert_allclose(found[group], array, rtol=0, atol=rounding, err_msg=group)
 
 
 def test_activations_are_found_for_weights_that_list_outputs_first() -> None:
