@@ -38,6 +38,7 @@ install_import_hook(_checked_modules(), "beartype.beartype")
 
 import gc  # noqa: E402
 import io  # noqa: E402
+import sys  # noqa: E402
 from collections import Counter  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 
@@ -119,3 +120,16 @@ def unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def modules_of_users() -> Iterator[None]:
+    """Files of tests call the modules of made-up users alike, and must not get each other's."""
+    names = ("my_module", "my_nets", "nets")
+    for name in names:
+        sys.modules.pop(name, None)
+    path = list(sys.path)
+    yield
+    sys.path[:] = path
+    for name in names:
+        sys.modules.pop(name, None)
