@@ -167,7 +167,9 @@ def test_draws_are_stored_with_the_statistics_that_they_predict_with(
         again = with_statistics(setup.posterior, draws)
         jax.tree.map(np.testing.assert_array_equal, draws.params, again.params)
         as_stored = setup.predict(draws.flatten(), recalibrates=False)
-        np.testing.assert_array_equal(as_stored.probs, setup.predict(draws.flatten()).probs)
+        rounding = 32 * np.finfo(np.float32).eps  # two programs that XLA fuses in its own ways
+        again_probs = setup.predict(draws.flatten()).probs
+        np.testing.assert_allclose(as_stored.probs, again_probs, rtol=rounding)
 
 
 @with_batchnorm
