@@ -101,7 +101,10 @@ class Draws:
             if not side.own:
                 units = self.matrix(side)
                 ones = np.ones(units.shape[-1], units.dtype)
-                total += (units @ ones) @ self.goal.shared(side)
+                with np.errstate(
+                    invalid="ignore"
+                ):  # BLAS raises it now and then for finite numbers
+                    total += (units @ ones) @ self.goal.shared(side)
         return total
 
     def similarities(
